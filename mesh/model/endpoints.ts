@@ -1,0 +1,56 @@
+import { type Labels, selects } from './object.ts';
+import type { Port } from './port.ts';
+import type { Service, ServicePort } from './service.ts';
+import type { Snapshot } from './snapshot.ts';
+import { containerPort, type Workload } from './workload.ts';
+
+/** One address behind a service port. */
+export interface Endpoint {
+  readonly address: string;
+  readonly port: Port;
+  readonly labels: Labels;
+  readonly weight: number;
+  readonly meshed: boolean;
+  readonly namespace: string;
+  readonly serviceAccount: string | undefined;
+  readonly workload: string | undefined;
+}
+
+/** The workloads that a Service selects: those of its namespace whose labels it names. */
+export function workloadsOf(snapshot: Snapshot, service: Service): readonly Workload[] {
+  const { selector } = service;
+  if (selector === undefined) return [];
+  return snapshot.workloads.filter((workload) => workload.namespace === service.meta.namespace && selects(selector, workload.labels));
+}
+
+/** Every ready address behind a service port, in a stable order. */
+export function endpointsOf(snapshot: Snapshot, service: Service, port: ServicePort): readonly Endpoint[] {
+  const found: Endpoint[] = service.endpoints.map((endpoint) => ({
+    address: endpoint.address,
+    port: endpoint.ports[port.name] ?? port.port,
+    labels: endpoint.labels,
+    weight: endpoint.weight,
+    meshed: false,
+    namespace: service.meta.namespace,
+    serviceAccount: endpoint.serviceAccount,
+    workload: undefined,
+  }));
+  for (const workload of workloadsOf(snapshot, service)) {
+    const target = containerPort(workload, port.targetPort);
+    if (target === undefined) continue;
+    for (const instance of workload.instances) {
+      if (!instance.ready) continue;
+      found.push({
+        address: instance.address,
+        port: target,
+        labels: instance.labels,
+        weight: 1,
+        meshed: instance.meshed,
+        namespace: workload.namespace,
+        serviceAccount: workload.serviceAccount,
+        workload: `${workload.namespace}/${workload.name}`,
+      });
+    }
+  }
+  return found;
+}

@@ -1,0 +1,16 @@
+import type { TrustDomain } from '../../ca/identity/trust-domain.ts';
+
+/** How Envoy normalises a path before policy and routes see it; Istio's names. */
+export type PathNormalization = 'NONE' | 'BASE' | 'MERGE_SLASHES' | 'DECODE_AND_MERGE_SLASHES';
+
+/** The fields of Istio's MeshConfig that are honoured. */
+export interface MeshConfig {
+  readonly trustDomain: TrustDomain;
+  readonly trustDomainAliases: readonly string[];
+  readonly rootNamespace: string;
+  /** The DNS domain of Kubernetes Services. */
+  readonly clusterDomain: string;
+  readonly pathNormalization: PathNormalization;
+  readonly outboundTrafficPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY';
+  readonly enableAutoMtls: boolean;
+}

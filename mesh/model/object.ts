@@ -1,0 +1,41 @@
+import type { Origin } from './diagnostic.ts';
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** Every kind that can be configured; admission refuses others by name. */
+export const KINDS = Object.freeze([
+  'Namespace',
+  'Service',
+  'ServiceAccount',
+  'Deployment',
+  'Pod',
+  'VirtualService',
+  'DestinationRule',
+  'Gateway',
+  'ServiceEntry',
+  'AuthorizationPolicy',
+  'PeerAuthentication',
+] as const);
+export type Kind = (typeof KINDS)[number];
+
+/** What every configured object has. `createdAt` (milliseconds) orders objects as Istio does: the older one wins. */
+export interface Meta {
+  readonly kind: Kind;
+  readonly apiVersion: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Labels;
+  readonly annotations: Labels;
+  readonly createdAt: number | undefined;
+  readonly origin: Origin;
+}
+
+/** True when every pair of `selector` is in `labels`; an empty selector selects all. */
+export function selects(selector: Labels, labels: Labels): boolean {
+  return Object.entries(selector).every(([key, value]) => labels[key] === value);
+}
+
+/** `namespace/name`, the name under which an object is known within its kind. */
+export function keyOf(object: { readonly namespace: string; readonly name: string }): string {
+  return `${object.namespace}/${object.name}`;
+}

@@ -1,0 +1,38 @@
+import type { Hostname } from './hostname.ts';
+import type { Labels, Meta } from './object.ts';
+import type { Port, Protocol } from './port.ts';
+
+export interface ServicePort {
+  readonly name: string;
+  readonly port: Port;
+  /** The workload's port, or the name of one of its container ports. */
+  readonly targetPort: Port | string;
+  readonly protocol: Protocol;
+}
+
+/** Where a namespaced object may be seen from: everywhere, or these namespaces. */
+export type Visibility = { readonly kind: 'all' } | { readonly kind: 'namespaces'; readonly namespaces: readonly string[] };
+
+export interface StaticEndpoint {
+  readonly address: string;
+  readonly ports: Readonly<Record<string, Port>>;
+  readonly labels: Labels;
+  readonly weight: number;
+  readonly serviceAccount: string | undefined;
+}
+
+/** A Kubernetes Service, or one host of a ServiceEntry. */
+export interface Service {
+  readonly meta: Meta;
+  readonly hostname: Hostname;
+  /** Virtual addresses; empty when headless or external. */
+  readonly addresses: readonly string[];
+  readonly ports: readonly ServicePort[];
+  /** Labels of the workloads behind it; undefined when it has no selector. */
+  readonly selector: Labels | undefined;
+  /** `endpoints`: addresses known to the mesh; `dns`: the host is resolved by the proxy; `none`: the original destination. */
+  readonly resolution: 'endpoints' | 'dns' | 'none';
+  readonly external: boolean;
+  readonly endpoints: readonly StaticEndpoint[];
+  readonly exportTo: Visibility;
+}

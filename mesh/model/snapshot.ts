@@ -1,0 +1,27 @@
+import type { AuthorizationPolicy } from './authorization-policy.ts';
+import type { DestinationRule } from './destination-rule.ts';
+import type { Gateway } from './gateway.ts';
+import type { MeshConfig } from './mesh-config.ts';
+import type { Meta } from './object.ts';
+import type { PeerAuthentication } from './peer-authentication.ts';
+import type { Service } from './service.ts';
+import type { VirtualService } from './virtual-service.ts';
+import type { Workload } from './workload.ts';
+
+/**
+ * Everything that was configured, at one moment. Frozen; a change makes a new one with the next number and shares all
+ * objects that did not change (same identity), so that pure functions of them can be memoised.
+ * Lists are ordered by creation time, then namespace and name (objects without a time come last), as Istio resolves conflicts.
+ */
+export interface Snapshot {
+  readonly number: number;
+  readonly meshConfig: MeshConfig;
+  readonly namespaces: readonly Meta[];
+  readonly services: readonly Service[];
+  readonly workloads: readonly Workload[];
+  readonly virtualServices: readonly VirtualService[];
+  readonly destinationRules: readonly DestinationRule[];
+  readonly gateways: readonly Gateway[];
+  readonly authorizationPolicies: readonly AuthorizationPolicy[];
+  readonly peerAuthentications: readonly PeerAuthentication[];
+}

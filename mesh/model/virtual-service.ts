@@ -1,0 +1,125 @@
+import type { Hostname } from './hostname.ts';
+import type { Labels, Meta } from './object.ts';
+import type { Port } from './port.ts';
+import type { Visibility } from './service.ts';
+
+export type StringMatch =
+  | { readonly kind: 'exact'; readonly value: string }
+  | { readonly kind: 'prefix'; readonly value: string }
+  /** RE2, and the whole value must match. */
+  | { readonly kind: 'regex'; readonly value: string };
+
+export type HeaderMatch = StringMatch | { readonly kind: 'present' };
+
+/** All that is given must hold. */
+export interface HttpMatch {
+  readonly name: string | undefined;
+  readonly uri: StringMatch | undefined;
+  readonly ignoreUriCase: boolean;
+  readonly scheme: StringMatch | undefined;
+  readonly method: StringMatch | undefined;
+  readonly authority: StringMatch | undefined;
+  readonly headers: Readonly<Record<string, HeaderMatch>>;
+  readonly withoutHeaders: Readonly<Record<string, HeaderMatch>>;
+  readonly queryParams: Readonly<Record<string, HeaderMatch>>;
+  readonly port: Port | undefined;
+  readonly sourceLabels: Labels;
+  readonly sourceNamespace: string | undefined;
+  readonly gateways: readonly GatewayName[];
+  readonly statPrefix: string | undefined;
+}
+
+/** `mesh` (every sidecar) or `namespace/name` of a Gateway. */
+export type GatewayName = string;
+
+export interface Destination {
+  readonly host: Hostname;
+  readonly subset: string | undefined;
+  readonly port: Port | undefined;
+}
+
+export interface HeaderOperations {
+  readonly set: Labels;
+  readonly add: Labels;
+  readonly remove: readonly string[];
+}
+
+export interface Headers {
+  readonly request: HeaderOperations;
+  readonly response: HeaderOperations;
+}
+
+export interface RouteDestination {
+  readonly destination: Destination;
+  readonly weight: number;
+  readonly headers: Headers | undefined;
+}
+
+export interface Rewrite {
+  readonly uri: string | undefined;
+  readonly uriRegex: { readonly match: string; readonly rewrite: string } | undefined;
+  readonly authority: string | undefined;
+}
+
+export interface Redirect {
+  readonly uri: string | undefined;
+  readonly authority: string | undefined;
+  readonly scheme: string | undefined;
+  readonly port: Port | 'request' | undefined;
+  readonly code: number;
+}
+
+/** Percentages are 0 to 100 with fractions. */
+export interface Fault {
+  readonly delay: { readonly percentage: number; readonly fixedMs: number } | undefined;
+  readonly abort: { readonly percentage: number; readonly httpStatus: number | undefined; readonly grpcStatus: number | undefined } | undefined;
+}
+
+export interface Retries {
+  readonly attempts: number;
+  readonly perTryTimeoutMs: number | undefined;
+  readonly retryOn: readonly string[];
+  readonly retryRemoteLocalities: boolean;
+}
+
+export interface Cors {
+  readonly allowOrigins: readonly StringMatch[];
+  readonly allowMethods: readonly string[];
+  readonly allowHeaders: readonly string[];
+  readonly exposeHeaders: readonly string[];
+  readonly maxAgeMs: number | undefined;
+  readonly allowCredentials: boolean | undefined;
+}
+
+export interface Mirror {
+  readonly destination: Destination;
+  readonly percentage: number;
+}
+
+export type RouteAction =
+  | { readonly kind: 'route'; readonly destinations: readonly RouteDestination[] }
+  | { readonly kind: 'redirect'; readonly redirect: Redirect }
+  | { readonly kind: 'direct-response'; readonly status: number; readonly body: string | undefined };
+
+export interface HttpRoute {
+  readonly name: string | undefined;
+  /** One of these must match; empty matches all. */
+  readonly match: readonly HttpMatch[];
+  readonly action: RouteAction;
+  readonly rewrite: Rewrite | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly retries: Retries | undefined;
+  readonly fault: Fault | undefined;
+  readonly mirrors: readonly Mirror[];
+  readonly cors: Cors | undefined;
+  readonly headers: Headers | undefined;
+}
+
+export interface VirtualService {
+  readonly meta: Meta;
+  readonly hosts: readonly Hostname[];
+  readonly gateways: readonly GatewayName[];
+  readonly exportTo: Visibility;
+  /** In the order written; the first route that matches is taken. */
+  readonly http: readonly HttpRoute[];
+}

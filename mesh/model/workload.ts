@@ -1,0 +1,48 @@
+import type { Labels, Meta } from './object.ts';
+import type { Port, Protocol } from './port.ts';
+
+export interface ContainerPort {
+  readonly name: string | undefined;
+  readonly port: Port;
+  readonly protocol: Protocol;
+}
+
+/** How traffic reaches the proxy beside an instance. */
+export type Capture =
+  /** iptables REDIRECT, as in a pod: 15001 outbound, 15006 inbound. */
+  | { readonly kind: 'redirect' }
+  /** No capture: the proxy binds the instance's own address and forwards to the application's. */
+  | { readonly kind: 'explicit'; readonly appAddress: string };
+
+/** One running copy of a workload: a Pod, or the stand-in for one that a Deployment declares. */
+export interface Instance {
+  readonly name: string;
+  readonly address: string;
+  readonly labels: Labels;
+  readonly ready: boolean;
+  /** Has a proxy with an identity, so callers use mutual TLS toward it. */
+  readonly meshed: boolean;
+  readonly capture: Capture;
+  /** Where a gateway proxy listens. */
+  readonly bindAddress: string;
+}
+
+/** What a Deployment (or a bare Pod) stands for; known as `namespace/name`. */
+export interface Workload {
+  readonly meta: Meta;
+  readonly namespace: string;
+  readonly name: string;
+  readonly serviceAccount: string;
+  /** The pod template's labels. */
+  readonly labels: Labels;
+  readonly ports: readonly ContainerPort[];
+  readonly image: string | undefined;
+  readonly replicas: number;
+  readonly instances: readonly Instance[];
+}
+
+/** The ports that traffic is accepted on under a name or number. */
+export function containerPort(workload: Workload, target: Port | string): Port | undefined {
+  if (typeof target === 'number') return target;
+  return workload.ports.find((port) => port.name === target)?.port;
+}

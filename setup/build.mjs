@@ -1,0 +1,30 @@
+// `npm run build`: generated code, then dist/.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { generate } from './protos.mjs';
+import { must, progress, root, toolchain } from './toolchain.mjs';
+
+function sourceHash() {
+  const listed = spawnSync('sh', ['-c', "find ca sds policy routing mesh xds audit kubernetes cli tsconfig*.json package-lock.json -type f 2>/dev/null | sort"], { cwd: root, encoding: 'utf8' });
+  const hash = createHash('sha256');
+  for (const name of listed.stdout.split('\n').filter(Boolean)) hash.update(name).update(readFileSync(join(root, name)));
+  return hash.digest('hex');
+}
+
+/** Builds what is out of date and returns the toolchain. */
+export function build() {
+  const chain = toolchain();
+  generate(chain.env);
+  const stamp = join(root, 'dist', '.stamp');
+  const want = sourceHash();
+  if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== want) {
+    progress('compiling');
+    must(chain.node, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.build.json'], 'tsc', { env: chain.env });
+    writeFileSync(stamp, want);
+  }
+  return chain;
+}
+
+if (process.argv[1] === new URL(import.meta.url).pathname) build();
