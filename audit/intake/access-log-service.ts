@@ -1,0 +1,110 @@
+import { fromBinary } from '@bufbuild/protobuf';
+import { type sendUnaryData, type Server, type ServerReadableStream, status } from '@grpc/grpc-js';
+import type { Logger } from 'pino';
+import { type StreamAccessLogsMessage, StreamAccessLogsMessageSchema } from '#gen/envoy/service/accesslog/v3/als_pb.js';
+import type { Parsed } from '../../ca/identity/parsed.ts';
+import type { SpiffeId } from '../../ca/identity/spiffe-id.ts';
+import type { AccessRecord } from '../model/record.ts';
+import { decodeHttp, decodeTcp } from './decode.ts';
+import type { Directory } from './directory.ts';
+import { type Reporter, reporterOf } from './reporter.ts';
+import type { Sink } from './sink.ts';
+
+export type AccessLogCall = ServerReadableStream<Buffer, Buffer>;
+
+export interface AccessLogOptions {
+  /** Who is at the other end, by its client certificate. Only authenticated proxies may report. */
+  readonly authenticate: (call: AccessLogCall) => Parsed<SpiffeId>;
+  /** Asked anew for each message, so that answers follow the current snapshot. */
+  readonly directory: Directory;
+  readonly sink: Sink;
+  readonly log: Logger;
+  readonly clock: () => Date;
+}
+
+/** Bytes pass through gRPC untouched: a message that does not parse is our refusal to count, not a broken call. */
+const bytes = (buffer: Buffer): Buffer => buffer;
+const METHOD = {
+  path: '/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs',
+  requestStream: true,
+  responseStream: false,
+  requestSerialize: bytes,
+  requestDeserialize: bytes,
+  responseSerialize: bytes,
+  responseDeserialize: bytes,
+} as const;
+
+function parse(buffer: Buffer): StreamAccessLogsMessage | undefined {
+  try {
+    return fromBinary(StreamAccessLogsMessageSchema, buffer);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Turns a message of a stream into records; pure. */
+export function recordsOfMessage(
+  message: StreamAccessLogsMessage,
+  reporter: Reporter,
+  directory: Directory,
+  now: Date,
+): readonly AccessRecord[] {
+  const { logEntries } = message;
+  switch (logEntries.case) {
+    case 'httpLogs':
+      return logEntries.value.logEntry.flatMap((entry) => decodeHttp(entry, reporter, directory, now));
+    case 'tcpLogs':
+      return logEntries.value.logEntry.flatMap((entry) => decodeTcp(entry, reporter, directory, now));
+    case undefined:
+      return [];
+    default:
+      return logEntries satisfies never;
+  }
+}
+
+/** Reads a stream to its end, one message at a time: while the sink has no room, nothing more is read and HTTP/2 stops the proxy. */
+async function consume(call: AccessLogCall, principal: SpiffeId, options: AccessLogOptions): Promise<string | undefined> {
+  const { directory, sink, clock } = options;
+  let identifier: { readonly nodeId: string; readonly logName: string } | undefined;
+  for await (const buffer of call as AsyncIterable<Buffer>) {
+    const message = parse(buffer);
+    if (!message) {
+      sink.lose('malformed', 1);
+      options.log.warn({ principal }, 'an access-log message could not be parsed; its records are lost');
+      continue;
+    }
+    if (message.identifier) identifier = { nodeId: message.identifier.node?.id ?? '', logName: message.identifier.logName };
+    if (!identifier) return 'the first message must have an identifier';
+    const reporter = reporterOf(principal, identifier.nodeId, identifier.logName, directory);
+    if (!reporter.ok) return reporter.reason;
+    await sink.accept(recordsOfMessage(message, reporter.value, directory, clock()));
+  }
+  return undefined;
+}
+
+/** Serves envoy.service.accesslog.v3.AccessLogService on a gRPC server. */
+export function addAccessLogService(server: Server, options: AccessLogOptions): void {
+  const { authenticate, log } = options;
+  server.addService(
+    { streamAccessLogs: METHOD },
+    {
+      streamAccessLogs(call: AccessLogCall, callback: sendUnaryData<Buffer>): void {
+        const caller = authenticate(call);
+        if (!caller.ok) {
+          log.warn({ peer: call.getPeer(), reason: caller.reason }, 'access-log stream refused');
+          callback({ code: status.UNAUTHENTICATED, details: caller.reason });
+          return;
+        }
+        consume(call, caller.value, options).then(
+          (refusal) => {
+            if (refusal === undefined) return callback(null, Buffer.alloc(0));
+            log.warn({ principal: caller.value, reason: refusal }, 'access-log stream refused');
+            return callback({ code: status.INVALID_ARGUMENT, details: refusal });
+          },
+          // The proxy went away, which is how these streams usually end.
+          (error: unknown) => log.debug({ principal: caller.value, error }, 'access-log stream ended'),
+        );
+      },
+    },
+  );
+}

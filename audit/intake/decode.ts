@@ -1,0 +1,257 @@
+import { durationMs, timestampMs } from '@bufbuild/protobuf/wkt';
+import {
+  type AccessLogCommon,
+  AccessLogType,
+  type HTTPAccessLogEntry,
+  HTTPAccessLogEntry_HTTPVersion as HttpVersion,
+  type TCPAccessLogEntry,
+} from '#gen/envoy/data/accesslog/v3/accesslog_pb.js';
+import { RequestMethod, RequestMethodSchema } from '#gen/envoy/config/core/v3/base_pb.js';
+import type { AccessRecord, Hop, Protocol, Verdict } from '../model/record.ts';
+import { type SocketEnd, socketEnd } from './address.ts';
+import type { Directory, ServicePortRef } from './directory.ts';
+import { pathOf, templateOf } from './path-template.ts';
+import { callerOf, peerOf } from './peer.ts';
+import type { Reporter } from './reporter.ts';
+import { flagsOf } from './response-flags.ts';
+import { verdictOf } from './verdict.ts';
+
+/** A proxy's clock may be wrong, but not so wrong that its records land outside of every report. */
+const MAX_AHEAD_MS = 5 * 60_000;
+const MAX_BEHIND_MS = 24 * 3_600_000;
+const MAX_PATH = 4096;
+
+/** What both kinds of entry have, brought to one shape. */
+interface Call {
+  readonly common: AccessLogCommon | undefined;
+  readonly details: string;
+  readonly authority: string;
+  readonly reached: boolean;
+  readonly flags: readonly string[];
+  readonly shared: Pick<
+    AccessRecord,
+    'time' | 'protocol' | 'method' | 'path' | 'template' | 'status' | 'durationUs' | 'bytesReceived' | 'bytesSent' | 'flags'
+  >;
+}
+
+function timeOf(common: AccessLogCommon | undefined, now: Date): number {
+  const at = common?.startTime ? timestampMs(common.startTime) : Number.NaN;
+  return at > now.getTime() - MAX_BEHIND_MS && at < now.getTime() + MAX_AHEAD_MS ? Math.floor(at) : now.getTime();
+}
+
+function microseconds(common: AccessLogCommon | undefined): number {
+  const span = common?.duration ?? common?.timeToLastDownstreamTxByte;
+  return span ? Math.max(0, Math.round(durationMs(span) * 1000)) : 0;
+}
+
+function bytes(...amounts: readonly (bigint | undefined)[]): number {
+  let sum = 0;
+  for (const amount of amounts) sum += Number(amount ?? 0n);
+  return Math.min(sum, Number.MAX_SAFE_INTEGER);
+}
+
+function protocolOf(entry: HTTPAccessLogEntry): Protocol {
+  if (entry.request?.requestHeaders['content-type']?.startsWith('application/grpc')) return 'GRPC';
+  switch (entry.protocolVersion) {
+    case HttpVersion.HTTP10:
+      return 'HTTP/1.0';
+    case HttpVersion.HTTP2:
+      return 'HTTP/2';
+    case HttpVersion.HTTP3:
+      return 'HTTP/3';
+    case HttpVersion.HTTP11:
+    case HttpVersion.PROTOCOL_UNSPECIFIED:
+      return 'HTTP/1.1';
+    default:
+      entry.protocolVersion satisfies never;
+      return 'HTTP/1.1';
+  }
+}
+
+/** Methods that Envoy's enum does not know are told as OTHER: the text is the caller's, so unbounded. */
+function methodOf(method: RequestMethod): string {
+  return method === RequestMethod.METHOD_UNSPECIFIED ? 'OTHER' : (RequestMethodSchema.value[method]?.name ?? 'OTHER');
+}
+
+/** The stable part of a response code detail: `upstream_reset_before_response_started{connection_failure}` without the braces. */
+function causeOf(call: Call): string {
+  const [word] = /^[a-z][a-z0-9_]{1,63}/.exec(call.details) ?? [];
+  if (word !== undefined) return word;
+  const flag = call.flags[0];
+  if (flag === 'UF') return 'upstream_connection_failure';
+  if (flag === 'UH') return 'no_healthy_upstream';
+  if (flag === 'NR') return 'route_not_found';
+  return flag ?? 'unknown';
+}
+
+/** Our cluster names say the service: `outbound|PORT|SUBSET|HOST`. */
+function clusterService(name: string): ServicePortRef | undefined {
+  const [, port, host] = /^outbound\|(\d{1,5})\|[^|]*\|([^|]{1,253})$/.exec(name) ?? [];
+  return port === undefined || host === undefined ? undefined : { host, port: Number(port) };
+}
+
+const HOST = /^[a-z0-9]([a-z0-9._-]{0,251}[a-z0-9])?$/;
+
+function authorityService(authority: string): ServicePortRef | undefined {
+  const [, host, port] = /^([^:]+)(?::(\d{1,5}))?$/.exec(authority.toLowerCase()) ?? [];
+  return host !== undefined && HOST.test(host) ? { host, port: Number(port ?? 0) } : undefined;
+}
+
+/** The hop into the reporter: it is the destination, saw the certificate and decided. */
+function arrival(call: Call, reporter: Reporter, directory: Directory): AccessRecord {
+  const { common } = call;
+  const peer = peerOf(common?.tlsProperties);
+  const from = socketEnd(common?.downstreamDirectRemoteAddress ?? common?.downstreamRemoteAddress);
+  const port = socketEnd(common?.downstreamLocalAddress)?.port;
+  const service = port === undefined ? undefined : directory.serviceOf(reporter.nodeId, port);
+  const metadata = common?.metadata?.filterMetadata;
+  return {
+    ...call.shared,
+    side: reporter.side,
+    hop: 'in',
+    source: callerOf(peer.principal, from?.ip, directory),
+    destination: { principal: reporter.principal, workload: reporter.workload, address: undefined },
+    destinationMeshed: true,
+    reached: true,
+    service: service?.host,
+    port,
+    mtls: peer.certificate,
+    verdict: verdictOf({
+      details: call.details,
+      rbac: metadata?.['envoy.filters.http.rbac'] ?? metadata?.['envoy.filters.network.rbac'],
+      transportFailure: common?.downstreamTransportFailureReason ?? '',
+      allowPolicies: reporter.workload === undefined ? undefined : directory.allowPoliciesOf(reporter.workload),
+    }),
+  };
+}
+
+function outcome(call: Call): Verdict {
+  return call.reached ? { kind: 'allowed-no-policy' } : { kind: 'unreached', cause: causeOf(call) };
+}
+
+/** The hop out of the reporter, toward the service it chose or, without one, the host that was asked for. */
+function departure(call: Call, reporter: Reporter, directory: Directory): AccessRecord | undefined {
+  const to: SocketEnd | undefined = socketEnd(call.common?.upstreamRemoteAddress);
+  const known =
+    clusterService(call.common?.upstreamCluster ?? '') ?? directory.serviceOfAuthority(reporter.nodeId, call.authority);
+  // Anyone can send a gateway any host name: what it does not know leads nowhere, and the hop into it is recorded.
+  if (!known && !to && reporter.side === 'gateway') return undefined;
+  const service = known ?? authorityService(call.authority);
+  const at = to ? directory.workloadByAddress(to.ip) : undefined;
+  return {
+    ...call.shared,
+    side: reporter.side,
+    hop: 'out',
+    source: { principal: reporter.principal, workload: reporter.workload, address: undefined },
+    destination: { principal: undefined, workload: at?.workload, address: to?.ip },
+    destinationMeshed: at?.meshed ?? false,
+    reached: call.reached,
+    service: service?.host,
+    port: to && call.reached ? to.port : service?.port || undefined,
+    mtls: false,
+    verdict: outcome(call),
+  };
+}
+
+function hopsOf(reporter: Reporter): readonly Hop[] {
+  switch (reporter.side) {
+    case 'inbound':
+      return ['in'];
+    case 'outbound':
+      return ['out'];
+    case 'gateway':
+      return ['in', 'out'];
+    default:
+      return reporter.side satisfies never;
+  }
+}
+
+function recordsOf(call: Call, reporter: Reporter, directory: Directory): readonly AccessRecord[] {
+  const records: AccessRecord[] = [];
+  for (const hop of hopsOf(reporter)) {
+    if (hop === 'in') records.push(arrival(call, reporter, directory));
+    // What a gateway itself denied was never on its way out.
+    else if (!records[0]?.verdict.kind.startsWith('denied')) {
+      const out = departure(call, reporter, directory);
+      if (out) records.push(out);
+    }
+  }
+  return records;
+}
+
+function finished(common: AccessLogCommon | undefined): boolean {
+  if (common?.intermediateLogEntry) return false;
+  const type = common?.accessLogType ?? AccessLogType.NotSet;
+  return type === AccessLogType.NotSet || type === AccessLogType.TcpConnectionEnd || type === AccessLogType.DownstreamEnd;
+}
+
+/** The records of one HTTP log entry: none for intermediate entries, two for a gateway's. `now` bounds the proxy's clock. */
+export function decodeHttp(
+  entry: HTTPAccessLogEntry,
+  reporter: Reporter,
+  directory: Directory,
+  now: Date,
+): readonly AccessRecord[] {
+  const { commonProperties: common, request, response } = entry;
+  if (!finished(common)) return [];
+  const details = response?.responseCodeDetails ?? '';
+  const protocol = protocolOf(entry);
+  const path = pathOf((request?.originalPath || request?.path) ?? '').slice(0, MAX_PATH);
+  const flags = flagsOf(common?.responseFlags);
+  const call: Call = {
+    common,
+    details,
+    authority: request?.authority ?? '',
+    // The first byte goes upstream only when the connection, with its handshake, is there.
+    reached: details === 'via_upstream' || common?.timeToFirstUpstreamTxByte !== undefined,
+    flags,
+    shared: {
+      time: timeOf(common, now),
+      protocol,
+      method: methodOf(request?.requestMethod ?? RequestMethod.METHOD_UNSPECIFIED),
+      path,
+      // A gRPC path is a method's name, never an identifier.
+      template: protocol === 'GRPC' ? path.slice(0, 512) : templateOf(path),
+      status: response?.responseCode ?? 0,
+      durationUs: microseconds(common),
+      bytesReceived: bytes(request?.requestHeadersBytes, request?.requestBodyBytes),
+      bytesSent: bytes(response?.responseHeadersBytes, response?.responseBodyBytes),
+      flags,
+    },
+  };
+  return recordsOf(call, reporter, directory);
+}
+
+/** The records of one TCP log entry, as `decodeHttp`. A connection counts once, when it ends. */
+export function decodeTcp(
+  entry: TCPAccessLogEntry,
+  reporter: Reporter,
+  directory: Directory,
+  now: Date,
+): readonly AccessRecord[] {
+  const { commonProperties: common, connectionProperties: connection } = entry;
+  if (!finished(common)) return [];
+  const flags = flagsOf(common?.responseFlags);
+  const call: Call = {
+    common,
+    details: common?.connectionTerminationDetails ?? '',
+    authority: common?.tlsProperties?.tlsSniHostname ?? '',
+    reached:
+      socketEnd(common?.upstreamRemoteAddress) !== undefined &&
+      !flags.some((flag) => flag === 'UF' || flag === 'UH' || flag === 'NR'),
+    flags,
+    shared: {
+      time: timeOf(common, now),
+      protocol: 'TCP',
+      method: '',
+      path: '',
+      template: '',
+      status: 0,
+      durationUs: microseconds(common),
+      bytesReceived: bytes(connection?.receivedBytes),
+      bytesSent: bytes(connection?.sentBytes),
+      flags,
+    },
+  };
+  return recordsOf(call, reporter, directory);
+}

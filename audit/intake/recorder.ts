@@ -1,0 +1,225 @@
+import { setImmediate } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { add, type Edge, edgeKeyOf, keyText, tallyOf } from '../model/edge.ts';
+import type { Loss, LossReason } from '../model/loss.ts';
+import type { AccessRecord } from '../model/record.ts';
+import type { Store } from '../store/store.ts';
+import { Cardinality } from './cardinality.ts';
+import { countsAsEdge } from './counts-as-edge.ts';
+import type { Sink } from './sink.ts';
+
+export interface RecorderOptions {
+  /** Opens the store; asked again when it is broken. */
+  readonly open: () => Promise<Store>;
+  readonly log: Logger;
+  readonly clock: () => Date;
+  /** Longest time that a record waits before it is written. */
+  readonly flushMs?: number;
+  /** Different edges that may wait; a stream that brings more is paused. */
+  readonly capacity?: number;
+  /** Edges in one transaction. */
+  readonly batch?: number;
+  /** How long a stream stays paused before what it brings is counted as lost. */
+  readonly patienceMs?: number;
+  readonly limits?: { readonly perScope: number; readonly scopes: number };
+}
+
+/** Running totals since start, for metrics. */
+export interface RecorderStats {
+  readonly received: number;
+  readonly counted: number;
+  readonly written: number;
+  readonly waiting: number;
+  readonly storeErrors: number;
+  readonly lost: Readonly<Record<LossReason, number>>;
+}
+
+const RETRY_MIN_MS = 100;
+const RETRY_MAX_MS = 5_000;
+const REOPEN_AFTER = 3;
+
+/**
+ * The queue between log streams and the store. Records are added up as they come, so what waits grows with the number of
+ * different edges, not of calls, and a store that is away for a while costs nothing. Beyond `capacity` streams are
+ * paused, and after `patienceMs` what comes is counted as lost; the count goes into the store with the next batch.
+ * Owns its store: opens, writes, reopens and closes it. One writer at a time.
+ */
+export class Recorder implements Sink {
+  readonly #options: Required<RecorderOptions>;
+  readonly #bounds: Cardinality;
+  #waiting = new Map<string, Edge>();
+  #losses = new Map<string, Loss>();
+  #store: Store | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #writing: Promise<boolean> | undefined;
+  #failures = 0;
+  #closed = false;
+  /** Callers of accept that wait for room. */
+  #paused = new Set<() => void>();
+  #stats = { received: 0, counted: 0, written: 0, storeErrors: 0, lost: { 'queue-full': 0, malformed: 0, shutdown: 0 } };
+
+  constructor(options: RecorderOptions) {
+    this.#options = {
+      flushMs: 1000,
+      capacity: 20_000,
+      batch: 2_000,
+      patienceMs: 5_000,
+      limits: { perScope: 200, scopes: 10_000 },
+      ...options,
+    };
+    this.#bounds = new Cardinality(this.#options.limits);
+  }
+
+  get stats(): RecorderStats {
+    return { ...this.#stats, lost: { ...this.#stats.lost }, waiting: this.#waiting.size };
+  }
+
+  async accept(records: readonly AccessRecord[]): Promise<void> {
+    for (const record of records) {
+      this.#stats.received++;
+      if (!countsAsEdge(record)) continue;
+      this.#stats.counted++;
+      if (!this.#put(record) && !((await this.#room()) && this.#put(record))) this.lose('queue-full', 1);
+    }
+    this.#schedule(this.#waiting.size >= this.#options.batch ? 0 : this.#options.flushMs);
+  }
+
+  lose(reason: LossReason, count: number): void {
+    const minute = this.#minute();
+    const at = `${minute} ${reason}`;
+    this.#losses.set(at, { minute, reason, count: (this.#losses.get(at)?.count ?? 0) + count });
+    this.#stats.lost[reason] += count;
+    this.#schedule(this.#options.flushMs);
+  }
+
+  /** Writes what waits now. True when all of it is in the store. */
+  async flush(): Promise<boolean> {
+    while (this.#waiting.size > 0 || this.#losses.size > 0) {
+      if (!(await this.#write())) return false;
+      // A synchronous store must not keep the streams waiting for all batches.
+      await setImmediate();
+    }
+    return true;
+  }
+
+  /** Writes what waits, counts what cannot be written, closes the store. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    if (!(await this.flush())) {
+      const count = [...this.#waiting.values()].reduce((sum, edge) => sum + edge.tally.count, 0);
+      this.#stats.lost.shutdown += count;
+      this.#options.log.error({ records: count }, 'the audit store could not be written at shutdown; records are lost');
+    }
+    await this.#store?.close();
+    this.#store = undefined;
+  }
+
+  #minute(): number {
+    return Math.floor(this.#options.clock().getTime() / 60_000);
+  }
+
+  /** Bounds what callers can make us store, in the scope of the workload that pays for it. */
+  #bounded(record: AccessRecord): AccessRecord {
+    const to = `${record.destination.workload ?? ''} ${record.service ?? ''}`;
+    const service =
+      record.hop === 'out' && record.service
+        ? this.#bounds.bound(`service ${record.source.principal ?? ''}`, record.service)
+        : record.service;
+    const template = record.template === '' ? '' : this.#bounds.bound(`path ${to}`, record.template);
+    const plain = record.source.principal === undefined && record.source.address !== undefined;
+    const source = plain ? { ...record.source, address: this.#bounds.bound(`from ${to}`, record.source.address) } : record.source;
+    return { ...record, service, template, source };
+  }
+
+  #put(raw: AccessRecord): boolean {
+    const record = this.#bounded(raw);
+    const key = edgeKeyOf(record);
+    return this.#add({ key, minute: Math.floor(record.time / 60_000), tally: tallyOf(record) }, this.#options.capacity);
+  }
+
+  #add(edge: Edge, capacity: number): boolean {
+    const at = `${edge.minute} ${keyText(edge.key)}`;
+    const known = this.#waiting.get(at);
+    if (!known && this.#waiting.size >= capacity) return false;
+    this.#waiting.set(at, known ? { ...known, tally: add(known.tally, edge.tally) } : edge);
+    return true;
+  }
+
+  /** Waits until there is room, at most `patienceMs`. False when there is still none. */
+  async #room(): Promise<boolean> {
+    if (this.#closed) return false;
+    this.#schedule(0);
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#paused.delete(done);
+        resolve(this.#waiting.size < this.#options.capacity);
+      };
+      const timer = setTimeout(done, this.#options.patienceMs);
+      this.#paused.add(done);
+    });
+  }
+
+  #schedule(ms: number): void {
+    if (this.#closed || this.#writing) return;
+    if (this.#timer && (ms > 0 || this.#failures > 0)) return;
+    clearTimeout(this.#timer);
+    const wait = this.#failures === 0 ? ms : Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** this.#failures);
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      void this.flush().then((ok) => ok || this.#schedule(RETRY_MIN_MS));
+    }, wait);
+  }
+
+  /** One batch at a time, also when a flush by hand meets one by the clock. */
+  async #write(): Promise<boolean> {
+    while (this.#writing) if (!(await this.#writing)) return false;
+    this.#writing = this.#writeBatch();
+    try {
+      return await this.#writing;
+    } finally {
+      this.#writing = undefined;
+    }
+  }
+
+  async #writeBatch(): Promise<boolean> {
+    const entries = [...this.#waiting].slice(0, this.#options.batch);
+    const losses = this.#losses;
+    for (const [at] of entries) this.#waiting.delete(at);
+    this.#losses = new Map();
+    const edges = entries.map(([, edge]) => edge);
+    try {
+      this.#store ??= await this.#options.open();
+      await this.#store.append({ edges, losses: [...losses.values()] });
+    } catch (error) {
+      this.#putBack(edges, losses);
+      await this.#failed(error);
+      return false;
+    }
+    if (this.#failures > 0) this.#options.log.info('the audit store can be written again');
+    this.#failures = 0;
+    for (const edge of edges) this.#stats.written += edge.tally.count;
+    for (const done of [...this.#paused]) done();
+    return true;
+  }
+
+  /** What was taken out for a batch that failed goes back, above capacity if need be: it was accepted. */
+  #putBack(edges: readonly Edge[], losses: ReadonlyMap<string, Loss>): void {
+    for (const edge of edges) this.#add(edge, Number.POSITIVE_INFINITY);
+    for (const [at, loss] of losses) this.#losses.set(at, { ...loss, count: loss.count + (this.#losses.get(at)?.count ?? 0) });
+  }
+
+  async #failed(error: unknown): Promise<void> {
+    this.#failures++;
+    this.#stats.storeErrors++;
+    if (this.#failures === 1)
+      this.#options.log.error({ error }, 'the audit store cannot be written; records wait and it is tried again');
+    if (this.#failures % REOPEN_AFTER !== 0 || !this.#store) return;
+    const broken = this.#store;
+    this.#store = undefined;
+    await broken
+      .close()
+      .catch((cause: unknown) => this.#options.log.warn({ error: cause }, 'the audit store could not be closed'));
+  }
+}

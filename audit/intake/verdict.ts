@@ -1,0 +1,51 @@
+import type { JsonObject } from '@bufbuild/protobuf';
+import type { PolicyRule, Verdict } from '../model/record.ts';
+import { parsePolicyName } from './policy-name.ts';
+
+const DENIED = 'rbac_access_denied_matched_policy[';
+const EFFECTIVE = 'enforced_effective_policy_id';
+const MAX_NAME = 512;
+
+/** What a log entry says of the decision. HTTP: response_code_details; TCP: connection_termination_details. */
+export interface Evidence {
+  readonly details: string;
+  /** Dynamic metadata of the RBAC filters, HTTP or network. */
+  readonly rbac: JsonObject | undefined;
+  readonly transportFailure: string;
+  /** ALLOW policies of the workload that decided; undefined when the workload is unknown. */
+  readonly allowPolicies: readonly string[] | undefined;
+}
+
+/**
+ * The rule that let the call through. Each RBAC filter writes its own key when it has a stat prefix; those of DENY, LOG
+ * and AUDIT filters do not say who allowed. A name that is not a rule's is that of a matcher's fallback, so no rule's.
+ */
+function allowingRule(rbac: JsonObject | undefined): PolicyRule | undefined {
+  const keys = Object.keys(rbac ?? {})
+    .filter((key) => key.endsWith(EFFECTIVE) && !/deny|log|audit|shadow/i.test(key.slice(0, -EFFECTIVE.length)))
+    .sort((a, b) => Number(b.includes('allow')) - Number(a.includes('allow')) || (a < b ? -1 : 1));
+  for (const key of keys) {
+    const value = rbac?.[key];
+    const rule = typeof value === 'string' ? parsePolicyName(value) : undefined;
+    if (rule) return rule;
+  }
+  return undefined;
+}
+
+function deniedBy(details: string, allowPolicies: readonly string[] | undefined): Verdict {
+  const name = details.slice(DENIED.length, details.endsWith(']') ? -1 : undefined);
+  if (name === 'none') return { kind: 'denied-no-rule', policies: [...(allowPolicies ?? [])].sort() };
+  return { kind: 'denied-by-rule', by: parsePolicyName(name) ?? { policy: name.slice(0, MAX_NAME), rule: undefined } };
+}
+
+/** Reads the decision out of a log entry of the deciding proxy. */
+export function verdictOf(evidence: Evidence): Verdict {
+  const { details, allowPolicies } = evidence;
+  if (details.startsWith(DENIED)) return deniedBy(details, allowPolicies);
+  if (details.startsWith('jwt_authn_access_denied')) return { kind: 'denied-token' };
+  if (details.startsWith('ext_authz_')) return { kind: 'denied-custom' };
+  if (details === 'filter_chain_not_found' || evidence.transportFailure !== '') return { kind: 'denied-transport' };
+  const by = allowingRule(evidence.rbac);
+  if (by) return { kind: 'allowed-by-rule', by };
+  return allowPolicies?.length === 0 ? { kind: 'allowed-no-policy' } : { kind: 'allowed-unnamed' };
+}

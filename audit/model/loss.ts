@@ -1,0 +1,14 @@
+/** Why a record that a proxy sent is not in the store. */
+export const LOSS_REASONS = Object.freeze(['queue-full', 'malformed', 'shutdown'] as const);
+export type LossReason = (typeof LOSS_REASONS)[number];
+
+/** Records lost within a minute; kept in the store beside the edges, so that no report looks more complete than it is. */
+export interface Loss {
+  readonly minute: number;
+  readonly reason: LossReason;
+  readonly count: number;
+}
+
+export function isLossReason(text: string): text is LossReason {
+  return LOSS_REASONS.some((reason) => reason === text);
+}

@@ -1,0 +1,60 @@
+import type { EdgeKey } from '../model/edge.ts';
+import { reasonOf } from './reason.ts';
+import type { Line, Report } from './report.ts';
+
+/** The columns of every rendering but JSON, in order. `wide`: left out where space is short. */
+export const COLUMNS = Object.freeze([
+  { title: 'source identity', wide: true, cell: ({ key }) => key.sourcePrincipal || key.sourceAddress || 'unknown' },
+  { title: 'source workload', wide: false, cell: ({ key }) => key.sourceWorkload },
+  { title: 'destination identity', wide: true, cell: ({ key }) => key.destinationPrincipal },
+  { title: 'destination workload', wide: false, cell: ({ key }) => key.destinationWorkload },
+  { title: 'service', wide: false, cell: ({ key }) => key.service },
+  { title: 'port', wide: false, cell: ({ key }) => (key.port === 0 ? '' : String(key.port)) },
+  { title: 'protocol', wide: false, cell: ({ key }) => key.protocol },
+  { title: 'method', wide: false, cell: ({ key }) => key.method },
+  { title: 'path', wide: false, cell: ({ key }) => key.path },
+  { title: 'transport', wide: false, cell: ({ key }) => transport(key) },
+  { title: 'decision', wide: false, cell: ({ key }) => key.decision },
+  { title: 'policy', wide: false, cell: ({ key }) => policy(key) },
+  { title: 'count', wide: false, cell: ({ tally }) => String(tally.count) },
+  { title: 'first seen', wide: false, cell: ({ tally }) => new Date(tally.firstSeen).toISOString() },
+  { title: 'last seen', wide: false, cell: ({ tally }) => new Date(tally.lastSeen).toISOString() },
+] as const satisfies readonly { readonly title: string; readonly wide: boolean; readonly cell: (line: Line) => string }[]);
+
+function transport(key: EdgeKey): string {
+  if (key.verdict === 'unreached') return '';
+  return key.mtls ? 'mTLS' : 'plain';
+}
+
+/** The rule that decided, or why none did. */
+function policy(key: EdgeKey): string {
+  if (key.policy === '') return reasonOf(key);
+  return key.rule < 0 ? key.policy : `${key.policy} rule ${key.rule}`;
+}
+
+export function periodText(report: Report): string {
+  const { since, until } = report.period;
+  const from = since === undefined ? 'the beginning' : new Date(since).toISOString();
+  return `from ${from} to ${(until === undefined ? report.generatedAt : new Date(until)).toISOString()}`;
+}
+
+/** The summary above every rendering: label and value. */
+export function summary(report: Report): readonly (readonly [string, string])[] {
+  const { totals, gaps, lost } = report;
+  const why = Object.entries(lost).flatMap(([reason, count]) => (count > 0 ? [`${count} ${reason}`] : []));
+  return [
+    ['edges', String(totals.edges)],
+    ['calls', String(totals.calls)],
+    ['denied', String(totals.denied)],
+    ['plain text', String(totals.plainText)],
+    ['not reached', String(totals.unreached)],
+    ['lost records', why.length > 0 ? `${totals.lost} (${why.join(', ')})` : String(totals.lost)],
+    ...gaps.map(
+      ({ lastWrite }) =>
+        [
+          'gap',
+          `the recorder ended abruptly after ${new Date(lastWrite).toISOString()}; its last seconds may be missing`,
+        ] as const,
+    ),
+  ];
+}

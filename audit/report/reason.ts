@@ -1,0 +1,36 @@
+import { type EdgeKey, POLICY_SEPARATOR } from '../model/edge.ts';
+
+/** The ALLOW policies none of whose rules matched, for an edge denied for that. */
+export function policiesOf(key: EdgeKey): readonly string[] {
+  return key.verdict === 'denied-no-rule' && key.detail !== '' ? key.detail.split(POLICY_SEPARATOR) : [];
+}
+
+function rule(key: EdgeKey): string {
+  return key.rule < 0 ? key.policy : `rule ${key.rule} of ${key.policy}`;
+}
+
+/** Why a call was allowed or denied, as a sentence. */
+export function reasonOf(key: EdgeKey): string {
+  switch (key.verdict) {
+    case 'allowed-by-rule':
+      return `${rule(key)} allowed it`;
+    case 'allowed-no-policy':
+      return 'no policy applies';
+    case 'allowed-unnamed':
+      return 'allowed; the proxy named no rule';
+    case 'denied-by-rule':
+      return `${rule(key)} denied it`;
+    case 'denied-no-rule':
+      return key.detail === '' ? 'no rule allowed it' : `no rule of ${policiesOf(key).join(', ')} allowed it`;
+    case 'denied-transport':
+      return 'refused before any request: plain text where mutual TLS is required, or a failed handshake';
+    case 'denied-token':
+      return 'its token was refused';
+    case 'denied-custom':
+      return 'an external authorizer denied it';
+    case 'unreached':
+      return `did not reach the destination: ${key.detail}`;
+    default:
+      return key.verdict satisfies never;
+  }
+}

@@ -1,0 +1,141 @@
+import { createHash } from 'node:crypto';
+import { chmodSync, closeSync, constants, openSync } from 'node:fs';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { type Edge, type EdgeKey, keyText } from '../model/edge.ts';
+import type { Loss } from '../model/loss.ts';
+import { integer, keyColumns, tallyColumns } from './row.ts';
+import { INSERT_EDGE, MIGRATIONS, UPSERT_BUCKET, UPSERT_LOSS } from './schema.ts';
+import { observe, schemaVersion } from './sqlite-read.ts';
+import type { Batch, Observed, Period, Store } from './store.ts';
+
+export interface SqliteOptions {
+  readonly file: string;
+  readonly clock: () => Date;
+  /** The file grows no further than this; then writing fails as on a full disk. */
+  readonly maxBytes?: number;
+}
+
+const BUSY_TIMEOUT_MS = 5_000;
+const MAX_KNOWN = 50_000;
+
+function migrate(db: DatabaseSync, now: number): void {
+  db.exec('BEGIN IMMEDIATE');
+  try {
+    db.exec('CREATE TABLE IF NOT EXISTS migration (version INTEGER PRIMARY KEY, applied INTEGER NOT NULL) STRICT');
+    const version = schemaVersion(db);
+    if (version > MIGRATIONS.length)
+      throw new Error(`the audit store has schema ${version}, written by a newer version of gatehouse`);
+    MIGRATIONS.slice(version).forEach((step, index) => {
+      db.exec(step);
+      db.prepare('INSERT INTO migration (version, applied) VALUES (?, ?)').run(version + index + 1, now);
+    });
+    db.exec('COMMIT');
+  } catch (error) {
+    db.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+/** SQLite gives its log and shared-memory files the mode of the database file, so that must be right first. */
+function createPrivate(file: string): void {
+  closeSync(openSync(file, constants.O_RDWR | constants.O_CREAT, 0o600));
+  chmodSync(file, 0o600);
+}
+
+/**
+ * The store of one control plane. Write-ahead log with synchronous=NORMAL: what `append` resolved for survives a kill of
+ * the process; a power loss may take the last transactions, but never leaves the file inconsistent.
+ */
+class SqliteStore implements Store {
+  readonly #db: DatabaseSync;
+  readonly #clock: () => Date;
+  readonly #writer: number;
+  readonly #insertEdge: StatementSync;
+  readonly #upsertBucket: StatementSync;
+  readonly #upsertLoss: StatementSync;
+  readonly #touch: StatementSync;
+  /** Row ids of keys that were written before; emptied when a transaction fails, since it may hold ids of that one. */
+  #known = new Map<string, number>();
+
+  constructor(db: DatabaseSync, clock: () => Date) {
+    this.#db = db;
+    this.#clock = clock;
+    this.#insertEdge = db.prepare(INSERT_EDGE);
+    this.#upsertBucket = db.prepare(UPSERT_BUCKET);
+    this.#upsertLoss = db.prepare(UPSERT_LOSS);
+    this.#touch = db.prepare('UPDATE writer SET last_write = ? WHERE id = ?');
+    const now = clock().getTime();
+    const { lastInsertRowid } = db.prepare('INSERT INTO writer (started, last_write) VALUES (?, ?)').run(now, now);
+    this.#writer = Number(lastInsertRowid);
+  }
+
+  async append(batch: Batch): Promise<void> {
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      for (const edge of batch.edges) this.#writeEdge(edge);
+      for (const loss of batch.losses) this.#writeLoss(loss);
+      this.#touch.run(this.#clock().getTime(), this.#writer);
+      this.#db.exec('COMMIT');
+    } catch (error) {
+      this.#known.clear();
+      // SQLite ends the transaction itself on a full disk or an I/O error.
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      throw error;
+    }
+    return Promise.resolve();
+  }
+
+  query(period: Period): Promise<Observed> {
+    return Promise.resolve(observe(this.#db, period));
+  }
+
+  async close(): Promise<void> {
+    try {
+      this.#db.prepare('UPDATE writer SET stopped = ? WHERE id = ?').run(this.#clock().getTime(), this.#writer);
+    } finally {
+      this.#db.close();
+    }
+    return Promise.resolve();
+  }
+
+  #writeEdge(edge: Edge): void {
+    this.#upsertBucket.run(edge.minute, this.#idOf(edge.key), ...tallyColumns(edge.tally));
+  }
+
+  #writeLoss(loss: Loss): void {
+    this.#upsertLoss.run(loss.minute, loss.reason, loss.count);
+  }
+
+  #idOf(key: EdgeKey): number {
+    const text = keyText(key);
+    const known = this.#known.get(text);
+    if (known !== undefined) return known;
+    const digest = createHash('sha256').update(text).digest();
+    const row = this.#insertEdge.get(digest, ...keyColumns(key));
+    if (!row) throw new Error('SQLite returned no row id');
+    const id = integer(row, 'id');
+    if (this.#known.size >= MAX_KNOWN) this.#known.clear();
+    this.#known.set(text, id);
+    return id;
+  }
+}
+
+/** Opens (makes, migrates) the store in a file of mode 0600. Throws when the file cannot be used. */
+export function openSqliteStore(options: SqliteOptions): Store {
+  createPrivate(options.file);
+  const db = new DatabaseSync(options.file, { timeout: BUSY_TIMEOUT_MS });
+  try {
+    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON');
+    migrate(db, options.clock().getTime());
+    if (options.maxBytes !== undefined) {
+      const page = db.prepare('PRAGMA page_size').get();
+      db.exec(
+        `PRAGMA max_page_count = ${Math.max(1, Math.floor(options.maxBytes / (page ? integer(page, 'page_size') : 4096)))}`,
+      );
+    }
+    return new SqliteStore(db, options.clock);
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}

@@ -1,0 +1,96 @@
+import { Command, Option } from 'commander';
+import { jsonLines } from '../audit/report/json.ts';
+import type { EdgeFilter } from '../audit/report/filter.ts';
+import { parseInstant } from '../audit/report/instant.ts';
+import { isReportFormat, RENDERERS } from '../audit/report/render.ts';
+import { type Report, reportOf } from '../audit/report/report.ts';
+import { openSqliteReader } from '../audit/store/sqlite-read.ts';
+
+interface AuditFlags {
+  readonly db: string;
+  readonly namespace?: string;
+  readonly workload?: string;
+  readonly identity?: string;
+  readonly since?: string;
+  readonly until?: string;
+  readonly verdict?: 'allowed' | 'denied';
+}
+
+function fail(code: 1 | 2, message: string): undefined {
+  process.stderr.write(`gatehouse audit: ${message}\n`);
+  process.exitCode = code;
+  return undefined;
+}
+
+function filterOf(flags: AuditFlags): EdgeFilter {
+  return { namespace: flags.namespace, workload: flags.workload, identity: flags.identity, verdict: flags.verdict };
+}
+
+async function load(flags: AuditFlags): Promise<Report | undefined> {
+  const now = new Date();
+  const since = flags.since === undefined ? undefined : parseInstant(flags.since, now);
+  const until = flags.until === undefined ? undefined : parseInstant(flags.until, now);
+  if (since && !since.ok) return fail(2, `--since: ${since.reason}`);
+  if (until && !until.ok) return fail(2, `--until: ${until.reason}`);
+  if (since && until && since.value >= until.value) return fail(2, '--since must be before --until');
+  const period = { since: since?.value, until: until?.value };
+  try {
+    const reader = openSqliteReader(flags.db);
+    try {
+      return reportOf(await reader.query(period), { period, filter: filterOf(flags), now });
+    } finally {
+      await reader.close();
+    }
+  } catch (error) {
+    return fail(1, `${error instanceof Error ? error.message : String(error)} (name the control plane's audit file with --db)`);
+  }
+}
+
+function withFilters(command: Command): Command {
+  return command
+    .option('--db <file>', "the control plane's audit store", '.gatehouse/audit.db')
+    .option('--namespace <name>', 'calls from or to this namespace')
+    .option('--workload <[namespace/]name>', 'calls from or to this workload')
+    .option('--identity <spiffe-id>', 'calls from or to this identity, with or without spiffe://')
+    .option('--since <age|time>', 'calls after this: 15m, 1h, 7d, or ISO 8601')
+    .option('--until <age|time>', 'calls before this')
+    .addOption(new Option('--verdict <verdict>', 'only these calls').choices(['allowed', 'denied']));
+}
+
+function reportCommand(): Command {
+  return withFilters(new Command('report'))
+    .description('who talked to whom, and what was denied')
+    .addOption(new Option('-o, --output <format>', 'how to print it').choices(Object.keys(RENDERERS)).default('table'))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  gatehouse audit report --since 1h
+  gatehouse audit report --namespace shop --verdict denied
+  gatehouse audit report --since 2026-01-01 --until 2026-02-01 -o html > january.html`,
+    )
+    .action(async (flags: AuditFlags & { readonly output: string }) => {
+      const report = await load(flags);
+      if (report && isReportFormat(flags.output)) process.stdout.write(RENDERERS[flags.output](report));
+    });
+}
+
+function edgesCommand(): Command {
+  return withFilters(new Command('edges'))
+    .description('the same edges as JSON lines, for other programs')
+    .addOption(new Option('-o, --output <format>', 'how to print it').choices(['json']).default('json'))
+    .addHelpText('after', "\nExamples:\n  gatehouse audit edges --since 1d | jq -r '.source.workload' | sort -u")
+    .action(async (flags: AuditFlags) => {
+      const report = await load(flags);
+      if (report) process.stdout.write(jsonLines(report));
+    });
+}
+
+/** `gatehouse audit`: reads the audit store beside a running control plane. */
+export function auditCommand(): Command {
+  return new Command('audit')
+    .description('who talked to whom')
+    .addHelpText('after', '\nExamples:\n  gatehouse audit report --since 1h\n  gatehouse audit edges --verdict denied')
+    .addCommand(reportCommand())
+    .addCommand(edgesCommand());
+}
