@@ -1,7 +1,12 @@
-import { Command } from 'commander';
+import { CommanderError } from 'commander';
+import { gatehouse } from './gatehouse.ts';
 
-const program = new Command('gatehouse')
-  .description('identity, mTLS, authorization and routing for service meshes of stock Envoy')
-  .showHelpAfterError('(add --help for the options and examples)');
+// Exit 2 is wrong usage (DESIGN section 3); Commander itself ends with 1, and with 0 after --help.
+const WRONG_USAGE = 2;
 
-await program.parseAsync();
+try {
+  await gatehouse().parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? 0 : WRONG_USAGE;
+}

@@ -7,7 +7,14 @@ import { generate } from './protos.mjs';
 import { must, progress, root, toolchain } from './toolchain.mjs';
 
 function sourceHash() {
-  const listed = spawnSync('sh', ['-c', "find ca sds policy routing mesh xds audit kubernetes cli tsconfig*.json package-lock.json -type f 2>/dev/null | sort"], { cwd: root, encoding: 'utf8' });
+  const listed = spawnSync(
+    'sh',
+    [
+      '-c',
+      'find ca sds policy routing mesh xds audit kubernetes cli tsconfig*.json package-lock.json -type f 2>/dev/null | sort',
+    ],
+    { cwd: root, encoding: 'utf8' },
+  );
   const hash = createHash('sha256');
   for (const name of listed.stdout.split('\n').filter(Boolean)) hash.update(name).update(readFileSync(join(root, name)));
   return hash.digest('hex');
@@ -21,7 +28,9 @@ export function build() {
   const want = sourceHash();
   if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== want) {
     progress('compiling');
-    must(chain.node, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.build.json'], 'tsc', { env: chain.env });
+    must(chain.node, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.build.json'], 'tsc', {
+      env: chain.env,
+    });
     writeFileSync(stamp, want);
   }
   return chain;

@@ -6,20 +6,44 @@ import { dirname, join } from 'node:path';
 import { must, progress, root } from './toolchain.mjs';
 
 const DEPS = join(root, 'node_modules', '@grpc', 'grpc-js-xds', 'deps');
-const SOURCES = [...['envoy-api', 'xds', 'googleapis', 'protoc-gen-validate'].map((name) => join(DEPS, name)), join(root, 'setup', 'proto')];
+const SOURCES = [
+  ...['envoy-api', 'xds', 'googleapis', 'protoc-gen-validate'].map((name) => join(DEPS, name)),
+  join(root, 'setup', 'proto'),
+];
 
 const ENVOY = [
-  'service/discovery/v3/ads', 'service/discovery/v3/discovery', 'service/secret/v3/sds', 'service/accesslog/v3/als',
-  'config/bootstrap/v3/bootstrap', 'config/listener/v3/listener', 'config/route/v3/route', 'config/cluster/v3/cluster', 'config/endpoint/v3/endpoint',
-  'extensions/filters/network/http_connection_manager/v3/http_connection_manager', 'extensions/filters/network/tcp_proxy/v3/tcp_proxy',
-  'extensions/filters/network/rbac/v3/rbac', 'extensions/filters/network/sni_cluster/v3/sni_cluster', 'extensions/filters/http/rbac/v3/rbac',
-  'extensions/filters/http/router/v3/router', 'extensions/filters/http/fault/v3/fault', 'extensions/filters/http/cors/v3/cors',
-  'extensions/filters/http/jwt_authn/v3/config', 'extensions/filters/http/ext_authz/v3/ext_authz', 'extensions/filters/http/local_ratelimit/v3/local_rate_limit',
-  'extensions/filters/http/grpc_stats/v3/config', 'extensions/filters/http/set_filter_state/v3/set_filter_state',
-  'extensions/filters/listener/original_dst/v3/original_dst', 'extensions/filters/listener/tls_inspector/v3/tls_inspector',
-  'extensions/filters/listener/http_inspector/v3/http_inspector', 'extensions/transport_sockets/tls/v3/tls', 'extensions/transport_sockets/raw_buffer/v3/raw_buffer',
-  'extensions/access_loggers/grpc/v3/als', 'extensions/access_loggers/file/v3/file', 'extensions/access_loggers/stream/v3/stream',
-  'extensions/upstreams/http/v3/http_protocol_options', 'extensions/retry/host/previous_hosts/v3/previous_hosts',
+  'service/discovery/v3/ads',
+  'service/discovery/v3/discovery',
+  'service/secret/v3/sds',
+  'service/accesslog/v3/als',
+  'config/bootstrap/v3/bootstrap',
+  'config/listener/v3/listener',
+  'config/route/v3/route',
+  'config/cluster/v3/cluster',
+  'config/endpoint/v3/endpoint',
+  'extensions/filters/network/http_connection_manager/v3/http_connection_manager',
+  'extensions/filters/network/tcp_proxy/v3/tcp_proxy',
+  'extensions/filters/network/rbac/v3/rbac',
+  'extensions/filters/network/sni_cluster/v3/sni_cluster',
+  'extensions/filters/http/rbac/v3/rbac',
+  'extensions/filters/http/router/v3/router',
+  'extensions/filters/http/fault/v3/fault',
+  'extensions/filters/http/cors/v3/cors',
+  'extensions/filters/http/jwt_authn/v3/config',
+  'extensions/filters/http/ext_authz/v3/ext_authz',
+  'extensions/filters/http/local_ratelimit/v3/local_rate_limit',
+  'extensions/filters/http/grpc_stats/v3/config',
+  'extensions/filters/http/set_filter_state/v3/set_filter_state',
+  'extensions/filters/listener/original_dst/v3/original_dst',
+  'extensions/filters/listener/tls_inspector/v3/tls_inspector',
+  'extensions/filters/listener/http_inspector/v3/http_inspector',
+  'extensions/transport_sockets/tls/v3/tls',
+  'extensions/transport_sockets/raw_buffer/v3/raw_buffer',
+  'extensions/access_loggers/grpc/v3/als',
+  'extensions/access_loggers/file/v3/file',
+  'extensions/access_loggers/stream/v3/stream',
+  'extensions/upstreams/http/v3/http_protocol_options',
+  'extensions/retry/host/previous_hosts/v3/previous_hosts',
 ];
 
 const ROOTS = [...ENVOY.map((name) => `envoy/${name}.proto`), 'gatehouse/ca/v1/istio_ca.proto'];
@@ -63,12 +87,26 @@ export function generate(env) {
     mkdirSync(dirname(to), { recursive: true });
     cpSync(find(name), to);
     // The bundled validate.proto is older than the Envoy tree beside it and lacks this option.
-    writeFileSync(to, readFileSync(to, 'utf8').replace(/,?\s*ignore_empty:\s*true/g, '').replace(/\{\s*,/g, '{'));
+    writeFileSync(
+      to,
+      readFileSync(to, 'utf8')
+        .replace(/,?\s*ignore_empty:\s*true/g, '')
+        .replace(/\{\s*,/g, '{'),
+    );
   }
   writeFileSync(join(staged, 'buf.yaml'), 'version: v2\nmodules:\n  - path: .\n');
-  const plugin = { local: join(root, 'node_modules', '.bin', 'protoc-gen-es'), out, opt: ['target=js+dts', 'import_extension=js'], strategy: 'all' };
+  const plugin = {
+    local: join(root, 'node_modules', '.bin', 'protoc-gen-es'),
+    out,
+    opt: ['target=js+dts', 'import_extension=js'],
+    strategy: 'all',
+  };
   writeFileSync(join(staged, 'buf.gen.yaml'), JSON.stringify({ version: 'v2', plugins: [plugin] }));
-  must(join(root, 'node_modules', '.bin', 'buf'), ['generate', staged, '--template', join(staged, 'buf.gen.yaml')], 'buf generate', { env });
+  must(
+    join(root, 'node_modules', '.bin', 'buf'),
+    ['generate', staged, '--template', join(staged, 'buf.gen.yaml')],
+    'buf generate',
+    { env },
+  );
   writeFileSync(stamp, want);
 }
-

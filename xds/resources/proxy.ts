@@ -1,0 +1,61 @@
+import type { SpiffeId } from '../../ca/identity/spiffe-id.ts';
+import { workloadOf } from '../../ca/identity/spiffe-id.ts';
+import type { Proxy } from '../../mesh/model/proxy.ts';
+import type { Snapshot } from '../../mesh/model/snapshot.ts';
+import type { Workload } from '../../mesh/model/workload.ts';
+
+/** What a connected proxy says it is (its node id), and what its certificate proves. */
+export interface ProxyClaim {
+  readonly kind: 'sidecar' | 'gateway';
+  readonly namespace: string;
+  readonly pod: string;
+  readonly identity: SpiffeId;
+}
+
+export type FoundProxy =
+  | { readonly kind: 'found'; readonly proxy: Proxy }
+  /** The pod is not in the mesh (yet): nothing to send, try again with the next snapshot. */
+  | { readonly kind: 'unknown' }
+  /** The pod is another identity's: its configuration must not be sent. */
+  | { readonly kind: 'refused'; readonly reason: string };
+
+/**
+ * The proxy a claim stands for. Only the certificate is believed: the node id merely chooses among the pods that run under
+ * the certificate's own namespace and service account.
+ */
+export function findProxy(snapshot: Snapshot, claim: ProxyClaim): FoundProxy {
+  const owner = workloadOf(claim.identity);
+  if (owner === undefined) return { kind: 'refused', reason: `${claim.identity} is no workload's identity` };
+  if (owner.namespace !== claim.namespace)
+    return { kind: 'refused', reason: `${claim.identity} may not have what belongs to namespace ${claim.namespace}` };
+  for (const workload of podsIndex(snapshot).get(`${claim.namespace}/${claim.pod}`) ?? []) {
+    const instance = workload.instances.find((candidate) => candidate.name === claim.pod);
+    if (instance === undefined) continue;
+    if (workload.serviceAccount !== owner.serviceAccount) {
+      return {
+        kind: 'refused',
+        reason: `pod ${claim.namespace}/${claim.pod} runs as ${workload.serviceAccount}, not as ${owner.serviceAccount}`,
+      };
+    }
+    return { kind: 'found', proxy: { kind: claim.kind, workload, instance } };
+  }
+  return { kind: 'unknown' };
+}
+
+const indexes = new WeakMap<Snapshot, ReadonlyMap<string, readonly Workload[]>>();
+
+function podsIndex(snapshot: Snapshot): ReadonlyMap<string, readonly Workload[]> {
+  const known = indexes.get(snapshot);
+  if (known !== undefined) return known;
+  const index = new Map<string, Workload[]>();
+  for (const workload of snapshot.workloads) {
+    for (const instance of workload.instances) {
+      const key = `${workload.namespace}/${instance.name}`;
+      const list = index.get(key);
+      if (list === undefined) index.set(key, [workload]);
+      else list.push(workload);
+    }
+  }
+  indexes.set(snapshot, index);
+  return index;
+}
