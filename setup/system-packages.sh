@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Debian packages that the tests use beyond Node, Python and npm. Run as root; where it is not run, the tests that need
 # a package are skipped by name.
+# iptables, iproute2, util-linux: network namespaces of `gatehouse up --capture netns`.
 set -euo pipefail
 packages=(iptables iproute2 util-linux openssl)
 missing=()
