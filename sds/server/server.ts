@@ -1,0 +1,52 @@
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { rm } from 'node:fs/promises';
+import { SecretDiscoveryService } from '#gen/envoy/service/secret/v3/sds_pb.js';
+import { rpc } from '../grpc.ts';
+import type { SecretStore } from '../secret/store.ts';
+import { clearStaleSocket, type Owner, restrictSocket } from './socket.ts';
+import { deltaSecrets, fetchSecrets, type OnNotice, streamSecrets } from './streams.ts';
+
+const SERVICE = {
+  streamSecrets: rpc(SecretDiscoveryService.method.streamSecrets),
+  deltaSecrets: rpc(SecretDiscoveryService.method.deltaSecrets),
+  fetchSecrets: rpc(SecretDiscoveryService.method.fetchSecrets),
+};
+
+export interface SdsServerOptions {
+  /** Where to listen; its folder must be 0700 and the owner's. */
+  readonly socketPath: string;
+  /** The user whose Envoy connects, where that is not ours. */
+  readonly owner?: Owner | undefined;
+  readonly store: SecretStore;
+  readonly onNotice: OnNotice;
+}
+
+export interface SdsServer {
+  close(): Promise<void>;
+}
+
+/**
+ * Serves envoy.service.secret.v3.SecretDiscoveryService on a Unix socket. Who can open the socket is the workload: there
+ * is no other authentication, as with Istio's and SPIRE's agents.
+ */
+export async function startSdsServer(options: SdsServerOptions): Promise<SdsServer> {
+  const { socketPath, store, onNotice, owner } = options;
+  const server = new Server({ 'grpc.max_receive_message_length': 256 * 1024, 'grpc.enable_channelz': 0 });
+  server.addService(SERVICE, {
+    streamSecrets: streamSecrets(store, onNotice),
+    deltaSecrets: deltaSecrets(store, onNotice),
+    fetchSecrets: fetchSecrets(store, onNotice),
+  });
+  await clearStaleSocket(socketPath);
+  await new Promise<void>((resolve, reject) => {
+    server.bindAsync(`unix:${socketPath}`, ServerCredentials.createInsecure(), (error) => (error ? reject(error) : resolve()));
+  });
+  await restrictSocket(socketPath, owner);
+  return {
+    async close() {
+      // Streams last as long as Envoy does: waiting for them to end would be waiting for ever.
+      server.forceShutdown();
+      await rm(socketPath, { force: true });
+    },
+  };
+}
