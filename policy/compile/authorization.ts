@@ -1,0 +1,116 @@
+import { create } from '@bufbuild/protobuf';
+import { anyPack } from '@bufbuild/protobuf/wkt';
+import { type Filter, FilterSchema } from '#gen/envoy/config/listener/v3/listener_components_pb.js';
+import { type Policy, PolicySchema, type RBAC, RBACSchema, RBAC_Action } from '#gen/envoy/config/rbac/v3/rbac_pb.js';
+import { RBACSchema as HttpRbacSchema } from '#gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
+import { RBACSchema as TcpRbacSchema } from '#gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.js';
+import {
+  type HttpFilter,
+  HttpFilterSchema,
+} from '#gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import type { AuthorizationPolicy } from '../../mesh/model/authorization-policy.ts';
+import type { Snapshot } from '../../mesh/model/snapshot.ts';
+import { type SelectedWorkload, policiesFor } from '../select.ts';
+import type { Layer } from './field.ts';
+import { PEER_GUARD, peerFilter, peerGuard } from './peer.ts';
+import { permission } from './permission.ts';
+import { principal } from './principal.ts';
+import { compileRule } from './rule.ts';
+import type { Stance } from './stance.ts';
+
+type Side = 'deny' | 'allow';
+
+/** What one RBAC filter enforces, and what it only notes (dry run). Undefined: nothing of that kind applies. */
+interface Rules {
+  readonly side: Side;
+  readonly enforced: RBAC | undefined;
+  readonly shadow: RBAC | undefined;
+}
+
+function rbac(policies: readonly AuthorizationPolicy[], side: Side, layer: Layer, snapshot: Snapshot): RBAC {
+  const stance: Stance = side === 'deny' ? 'refuse' : 'grant';
+  const compiled: Record<string, Policy> = {};
+  for (const policy of policies) {
+    const context = { layer, stance, meshConfig: snapshot.meshConfig, namespace: policy.meta.namespace };
+    for (const [index, rule] of policy.rules.entries()) {
+      const found = compileRule(policy, index, rule, context);
+      if (found === undefined) continue;
+      compiled[found.name] = create(PolicySchema, {
+        permissions: [permission(found.operation)],
+        principals: [principal(found.source, layer)],
+      });
+    }
+  }
+  return create(RBACSchema, { action: side === 'deny' ? RBAC_Action.DENY : RBAC_Action.ALLOW, policies: compiled });
+}
+
+/**
+ * DENY, then ALLOW, as Istio orders them. CUSTOM asks an external server, which cannot be asked yet: what it matches is
+ * denied. AUDIT decides nothing. A dry run adds shadow rules only, and so no implicit denial.
+ */
+function rulesFor(snapshot: Snapshot, workload: SelectedWorkload, layer: Layer): readonly Rules[] {
+  const policies = policiesFor(snapshot, workload);
+  const refusing = policies.filter(({ action }) => action === 'DENY' || action === 'CUSTOM');
+  const granting = policies.filter(({ action }) => action === 'ALLOW');
+  const build = (chosen: readonly AuthorizationPolicy[], side: Side): Rules => {
+    const enforced = chosen.filter(({ dryRun }) => !dryRun);
+    const shadow = chosen.filter(({ dryRun }) => dryRun);
+    return {
+      side,
+      enforced: enforced.length === 0 ? undefined : rbac(enforced, side, layer, snapshot),
+      shadow: shadow.length === 0 ? undefined : rbac(shadow, side, layer, snapshot),
+    };
+  };
+  const deny = build(refusing, 'deny');
+  const allow = build(granting, 'allow');
+  if (deny.enforced === undefined && allow.enforced === undefined) return [deny, allow];
+  const guarded = deny.enforced ?? create(RBACSchema, { action: RBAC_Action.DENY });
+  guarded.policies[PEER_GUARD] = peerGuard(layer);
+  return [{ ...deny, enforced: guarded }, allow];
+}
+
+function inForce({ enforced, shadow }: Rules): boolean {
+  return enforced !== undefined || shadow !== undefined;
+}
+
+function shadowPrefix(side: Side): string {
+  return `istio_dry_run_${side}_`;
+}
+
+/**
+ * The HTTP filters that enforce the AuthorizationPolicies of a workload: the peer's identity, DENY, ALLOW. Their order
+ * must be kept. Empty when no policy applies. Decisions are in the dynamic metadata `envoy.filters.http.rbac`; the
+ * filter that ran last, which is the one that decided, is what `enforced_*` tells.
+ */
+export function httpAuthorization(snapshot: Snapshot, workload: SelectedWorkload): readonly HttpFilter[] {
+  const filters = rulesFor(snapshot, workload, 'http')
+    .filter(inForce)
+    .map(({ side, enforced, shadow }) => {
+      const config = create(HttpRbacSchema, {
+        ...(enforced === undefined ? {} : { rules: enforced }),
+        ...(shadow === undefined ? {} : { shadowRules: shadow, shadowRulesStatPrefix: shadowPrefix(side) }),
+      });
+      return create(HttpFilterSchema, {
+        name: `envoy.filters.http.rbac.${side}`,
+        configType: { case: 'typedConfig', value: anyPack(HttpRbacSchema, config) },
+      });
+    });
+  return filters.length === 0 ? [] : [peerFilter(), ...filters];
+}
+
+/** The network filters that enforce the AuthorizationPolicies of a workload on a TCP port: DENY, ALLOW; empty when no policy applies. */
+export function tcpAuthorization(snapshot: Snapshot, workload: SelectedWorkload): readonly Filter[] {
+  return rulesFor(snapshot, workload, 'tcp')
+    .filter(inForce)
+    .map(({ side, enforced, shadow }) => {
+      const config = create(TcpRbacSchema, {
+        statPrefix: 'tcp.',
+        ...(enforced === undefined ? {} : { rules: enforced }),
+        ...(shadow === undefined ? {} : { shadowRules: shadow, shadowRulesStatPrefix: shadowPrefix(side) }),
+      });
+      return create(FilterSchema, {
+        name: `envoy.filters.network.rbac.${side}`,
+        configType: { case: 'typedConfig', value: anyPack(TcpRbacSchema, config) },
+      });
+    });
+}
