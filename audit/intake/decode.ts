@@ -119,7 +119,8 @@ function arrival(call: Call, reporter: Reporter, directory: Directory): AccessRe
     verdict: verdictOf({
       details: call.details,
       rbac: metadata?.['envoy.filters.http.rbac'] ?? metadata?.['envoy.filters.network.rbac'],
-      transportFailure: common?.downstreamTransportFailureReason ?? '',
+      // A connection without a filter chain is logged by the listener, as TCP, with NR and nothing else.
+      transportRefused: call.shared.protocol === 'TCP' && (call.flags.includes('NR') || (common?.downstreamTransportFailureReason ?? '') !== ''),
       allowPolicies: reporter.workload === undefined ? undefined : directory.allowPoliciesOf(reporter.workload),
     }),
   };

@@ -11,7 +11,8 @@ export interface Evidence {
   readonly details: string;
   /** Dynamic metadata of the RBAC filters, HTTP or network. */
   readonly rbac: JsonObject | undefined;
-  readonly transportFailure: string;
+  /** The listener refused the connection: no filter chain for it, or no handshake. */
+  readonly transportRefused: boolean;
   /** ALLOW policies of the workload that decided; undefined when the workload is unknown. */
   readonly allowPolicies: readonly string[] | undefined;
 }
@@ -44,7 +45,7 @@ export function verdictOf(evidence: Evidence): Verdict {
   if (details.startsWith(DENIED)) return deniedBy(details, allowPolicies);
   if (details.startsWith('jwt_authn_access_denied')) return { kind: 'denied-token' };
   if (details.startsWith('ext_authz_')) return { kind: 'denied-custom' };
-  if (details === 'filter_chain_not_found' || evidence.transportFailure !== '') return { kind: 'denied-transport' };
+  if (evidence.transportRefused) return { kind: 'denied-transport' };
   const by = allowingRule(evidence.rbac);
   if (by) return { kind: 'allowed-by-rule', by };
   return allowPolicies?.length === 0 ? { kind: 'allowed-no-policy' } : { kind: 'allowed-unnamed' };

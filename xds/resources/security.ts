@@ -10,6 +10,7 @@ export function inboundSecurity(snapshot: Snapshot, workload: Workload): Inbound
   const network = tcpAuthorization(snapshot, workload);
   return {
     mtlsMode: (port) => mtlsMode(snapshot, workload, port),
+    peerMtlsMode: (peer, port) => mtlsMode(snapshot, peer, port),
     httpFilters: () => http,
     networkFilters: () => network,
   };

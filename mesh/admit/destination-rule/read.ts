@@ -1,0 +1,40 @@
+import type { DestinationRule, Subset } from '../../model/destination-rule.ts';
+import { parseHostname } from '../../model/hostname.ts';
+import type { Context } from '../context.ts';
+import { type Field, fieldsOf, itemsOf } from '../field.ts';
+import { hostname, visibility } from '../hosts.ts';
+import { labelSelector, workloadSelector } from '../selector.ts';
+import { requiredText } from '../scalar.ts';
+import { oldForm, unapplied } from '../unapplied.ts';
+import { trafficPolicy } from './traffic-policy.ts';
+
+const SUBSET = /^[a-zA-Z0-9]([-_.a-zA-Z0-9]{0,251}[a-zA-Z0-9])?$/;
+
+/** Reads a DestinationRule's spec; `name` is what v1alpha3 once called `host`. */
+export function readDestinationRule(spec: Field, context: Context): DestinationRule {
+  const fields = fieldsOf(spec, ['host', 'name', 'trafficPolicy', 'subsets', 'exportTo', 'workloadSelector']);
+  oldForm(fields.name, 'spec.host');
+  if (fields.name.given && fields.host.given) fields.name.error('contradiction', 'name and host are both given', 'keep host');
+  const host = hostname(fields.name.given && !fields.host.given ? fields.name : fields.host, context);
+  unapplied(fields.workloadSelector, 'workloadSelector');
+  workloadSelector(fields.workloadSelector);
+  const names = new Set<string>();
+  const subsets: Subset[] = [];
+  for (const item of itemsOf(fields.subsets)) {
+    const subset = fieldsOf(item, ['name', 'labels', 'trafficPolicy']);
+    const name = requiredText(subset.name, 'as name: v1');
+    if (name !== '' && !SUBSET.test(name)) subset.name.error('bad-name', 'is no subset name', 'letters, digits, "-", "_" and "."');
+    if (names.has(name) && name !== '') subset.name.error('duplicate', `the subset ${name} is given twice`, 'rename or remove one');
+    names.add(name);
+    subsets.push({ name, labels: labelSelector(subset.labels), trafficPolicy: trafficPolicy(subset.trafficPolicy) });
+  }
+  const policy = trafficPolicy(fields.trafficPolicy);
+  return { meta: context.meta, host: host ?? NOWHERE, exportTo: visibility(fields.exportTo, context), trafficPolicy: policy, subsets };
+}
+
+/** Stands for a host that could not be read; the object that holds it is never admitted. */
+const NOWHERE = parseHostname('*') ?? unreachable();
+
+function unreachable(): never {
+  throw new Error('* is a host name');
+}

@@ -1,0 +1,58 @@
+import { type Hostname, parseHostname, resolveHostname } from '../model/hostname.ts';
+import type { Visibility } from '../model/service.ts';
+import type { Context } from './context.ts';
+import { type Field, itemsOf } from './field.ts';
+import { shorten } from './node.ts';
+import { requiredText } from './scalar.ts';
+
+const NAMESPACE = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+
+export function isNamespaceName(name: string): boolean {
+  return NAMESPACE.test(name);
+}
+
+/** A host that stands for the Service of that name in the object's namespace, unless it has a dot. Undefined when wrong (reported). */
+export function hostname(field: Field, context: Context): Hostname | undefined {
+  const written = requiredText(field, 'name a Service, or a host with its domain');
+  if (written === '') return undefined;
+  const found = resolveHostname(written, context.meta.namespace, context.meshConfig.clusterDomain);
+  if (found === undefined) {
+    field.error('bad-host', `"${shorten(written)}" is no host name`, 'letters, digits and "-" between dots; a wildcard only as the whole first label, as *.example.com');
+  }
+  return found;
+}
+
+/** A host as written: a wildcard or a name, never expanded. */
+export function plainHostname(field: Field): Hostname | undefined {
+  const written = requiredText(field);
+  if (written === '') return undefined;
+  const found = parseHostname(written);
+  if (found === undefined) {
+    field.error('bad-host', `"${shorten(written)}" is no host name`, 'letters, digits and "-" between dots; a wildcard only as the whole first label, as *.example.com');
+  }
+  return found;
+}
+
+/** `exportTo`: `.` is the object's own namespace, `*` all; absent means all. */
+export function visibility(field: Field, context: Context): Visibility {
+  if (!field.given) return ALL;
+  const names: string[] = [];
+  let all = false;
+  for (const item of itemsOf(field)) {
+    const name = requiredText(item);
+    if (name === '') continue;
+    if (names.includes(name)) item.error('duplicate', `"${shorten(name)}" is given twice`, 'remove one');
+    names.push(name);
+    if (name === '*') all = true;
+    else if (name !== '.' && name !== '~' && !isNamespaceName(name)) item.error('bad-namespace', `"${shorten(name)}" is no namespace`, 'use a namespace name, "." for this one or "*" for all');
+  }
+  if (names.length > 1 && names.includes('~')) field.error('contradiction', '"~" (no one) cannot stand beside others', 'remove the others or the "~"');
+  if (all) {
+    if (names.length > 1) field.error('contradiction', '"*" (all) cannot stand beside others', 'remove the others or the "*"');
+    return ALL;
+  }
+  if (names.length === 0) return ALL;
+  return { kind: 'namespaces', namespaces: names.filter((name) => name !== '~').map((name) => (name === '.' ? context.meta.namespace : name)) };
+}
+
+const ALL: Visibility = Object.freeze({ kind: 'all' });

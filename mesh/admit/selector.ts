@@ -1,0 +1,20 @@
+import type { Labels } from '../model/object.ts';
+import { type Field, entriesOf, fieldsOf } from './field.ts';
+import { text } from './scalar.ts';
+
+/** Istio's WorkloadSelector (`matchLabels`) or the networking kinds' `labels`; empty when absent. */
+export function labelSelector(field: Field): Labels {
+  const labels: Record<string, string> = {};
+  for (const [name, value] of entriesOf(field)) {
+    const written = text(value);
+    if (name === '') value.error('bad-selector', 'a label name is empty', 'name the label');
+    if (name.includes('*') || written.includes('*')) value.error('bad-selector', 'a wildcard is not supported in a selector', 'give the whole label and its whole value');
+    labels[name] = written;
+  }
+  return labels;
+}
+
+/** `selector: {matchLabels: {...}}` of the security kinds. */
+export function workloadSelector(field: Field): Labels {
+  return labelSelector(fieldsOf(field, ['matchLabels']).matchLabels);
+}

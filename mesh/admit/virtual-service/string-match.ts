@@ -1,0 +1,40 @@
+import type { HeaderMatch, StringMatch } from '../../model/virtual-service.ts';
+import { type Field, entriesOf, fieldsOf } from '../field.ts';
+import { checkRegex } from '../regex.ts';
+import { text } from '../scalar.ts';
+
+const FORMS = ['exact', 'prefix', 'regex'] as const;
+
+/** Istio's StringMatch; undefined when no form is given. */
+export function stringMatch(field: Field): StringMatch | undefined {
+  const fields = fieldsOf(field, FORMS);
+  const given = FORMS.filter((form) => fields[form].given);
+  if (given.length > 1) field.error('contradiction', `only one of ${given.join(' and ')} may be given`, 'keep one of them, or write a second match');
+  const [kind] = given;
+  if (kind === undefined) return undefined;
+  const value = text(fields[kind]);
+  if (kind === 'regex') checkRegex(fields.regex, value);
+  return { kind, value };
+}
+
+/** A StringMatch that must say something; an empty value is a mistake for everything but a header. */
+export function requiredStringMatch(field: Field): StringMatch | undefined {
+  if (!field.given) return undefined;
+  const found = stringMatch(field);
+  if (found === undefined || (found.value === '' && found.kind !== 'exact')) {
+    if (!field.report.failed) field.error('missing-field', 'must have exact, prefix or regex with a value', 'as {exact: "..."}');
+  }
+  return found;
+}
+
+/** Header and query matches by name: `{}` and `{prefix: ""}` mean present. */
+export function headerMatches(field: Field): Readonly<Record<string, HeaderMatch>> {
+  const found: Record<string, HeaderMatch> = {};
+  for (const [name, value] of entriesOf(field)) {
+    if (name === '') value.error('bad-header', 'a name is empty', 'name the header or parameter');
+    const match = value.given ? stringMatch(value) : undefined;
+    const present = match === undefined || (match.kind !== 'exact' && match.value === '') || (match.kind === 'regex' && match.value === '*');
+    found[name] = present ? { kind: 'present' } : match;
+  }
+  return found;
+}

@@ -1,0 +1,52 @@
+import { create } from '@bufbuild/protobuf';
+import { type AccessLog, AccessLogSchema } from '#gen/envoy/config/accesslog/v3/accesslog_pb.js';
+import { ApiVersion } from '#gen/envoy/config/core/v3/config_source_pb.js';
+import { HttpGrpcAccessLogConfigSchema, TcpGrpcAccessLogConfigSchema } from '#gen/envoy/extensions/access_loggers/grpc/v3/als_pb.js';
+import { typedConfig } from '../wire/any.ts';
+import { CONTROL_PLANE_CLUSTER } from '../wire/config-source.ts';
+import { duration } from '../wire/duration.ts';
+
+/** From where a proxy saw the traffic; the audit intake reads it as the log's name. */
+export type Vantage = 'inbound' | 'outbound' | 'gateway';
+
+/** Records reach the audit intake at most this late, and in no larger batches (bytes). */
+const FLUSH_MS = 500;
+const BATCH_BYTES = 16_384;
+
+function commonConfig(vantage: Vantage) {
+  return {
+    logName: vantage,
+    transportApiVersion: ApiVersion.V3,
+    bufferFlushInterval: duration(FLUSH_MS),
+    bufferSizeBytes: BATCH_BYTES,
+    grpcService: { targetSpecifier: { case: 'envoyGrpc' as const, value: { clusterName: CONTROL_PLANE_CLUSTER } } },
+  };
+}
+
+/** One record per request, sent to the control plane; Envoy adds all dynamic metadata (the RBAC decision) by itself. */
+export function httpAccessLog(vantage: Vantage): AccessLog {
+  return create(AccessLogSchema, {
+    name: 'envoy.access_loggers.http_grpc',
+    configType: typedConfig(HttpGrpcAccessLogConfigSchema, { commonConfig: commonConfig(vantage) }),
+  });
+}
+
+/** One record per connection, sent to the control plane. */
+export function tcpAccessLog(vantage: Vantage): AccessLog {
+  return create(AccessLogSchema, {
+    name: 'envoy.access_loggers.tcp_grpc',
+    configType: typedConfig(TcpGrpcAccessLogConfigSchema, { commonConfig: commonConfig(vantage) }),
+  });
+}
+
+/**
+ * One record per connection that no filter chain took: plain text toward a STRICT port. Such a connection reaches neither
+ * an HTTP nor a TCP filter, so only the listener can tell of it.
+ */
+export function refusedConnectionLog(vantage: Vantage): AccessLog {
+  return create(AccessLogSchema, {
+    name: 'envoy.access_loggers.tcp_grpc',
+    configType: typedConfig(TcpGrpcAccessLogConfigSchema, { commonConfig: commonConfig(vantage) }),
+    filter: { filterSpecifier: { case: 'responseFlagFilter', value: { flags: ['NR'] } } },
+  });
+}

@@ -1,0 +1,128 @@
+import { create } from '@bufbuild/protobuf';
+import {
+  type Cluster,
+  Cluster_DiscoveryType,
+  Cluster_EdsClusterConfigSchema,
+  Cluster_LbPolicy,
+  type Cluster_TransportSocketMatch,
+  Cluster_TransportSocketMatchSchema,
+  ClusterSchema,
+} from '#gen/envoy/config/cluster/v3/cluster_pb.js';
+import type { Subset } from '../../mesh/model/destination-rule.ts';
+import type { Service, ServicePort } from '../../mesh/model/service.ts';
+import { loadAssignment, staticAssignment, TLS_MODE } from '../endpoints/assign.ts';
+import { outboundCluster, outboundSni } from '../names.ts';
+import type { Scope } from '../scope.ts';
+import { serverIdentities } from '../tls/secure-naming.ts';
+import { meshAlpn, mutualTlsClient, plainText } from '../tls/upstream.ts';
+import { adsSource } from '../wire/config-source.ts';
+import { duration } from '../wire/duration.ts';
+import { circuitBreakers } from './connection-pool.ts';
+import { CONNECT_TIMEOUT_MS } from './fixed.ts';
+import { outlierDetection } from './outlier-detection.ts';
+import { httpProtocolOptions } from './protocol-options.ts';
+import { destinationPolicy, type PortPolicy, portPolicy } from './traffic-policy.ts';
+
+type Discovery = 'eds' | 'dns' | 'original-destination';
+
+function discoveryOf(scope: Scope, service: Service): Discovery | undefined {
+  switch (service.resolution) {
+    case 'endpoints':
+      return 'eds';
+    case 'dns':
+      return service.hostname.startsWith('*') && service.endpoints.length === 0 ? undefined : 'dns';
+    case 'none':
+      // Only captured traffic has an original destination; an explicit proxy resolves the name instead.
+      if (scope.proxy.kind === 'sidecar' && scope.proxy.instance.capture.kind === 'redirect') return 'original-destination';
+      return service.hostname.startsWith('*') ? undefined : 'dns';
+    default:
+      return service.resolution satisfies never;
+  }
+}
+
+const LOAD_BALANCERS = Object.freeze({
+  LEAST_REQUEST: Cluster_LbPolicy.LEAST_REQUEST,
+  ROUND_ROBIN: Cluster_LbPolicy.ROUND_ROBIN,
+  RANDOM: Cluster_LbPolicy.RANDOM,
+});
+
+function loadBalancer(policy: PortPolicy, discovery: Discovery): Cluster_LbPolicy {
+  if (discovery === 'original-destination') return Cluster_LbPolicy.CLUSTER_PROVIDED;
+  const wanted = policy.loadBalancer ?? 'LEAST_REQUEST';
+  // PASSTHROUGH means "where the caller was going", which a cluster with endpoints does not know.
+  return wanted === 'PASSTHROUGH' ? Cluster_LbPolicy.LEAST_REQUEST : LOAD_BALANCERS[wanted];
+}
+
+/**
+ * How connections are protected. ISTIO_MUTUAL: always mTLS. DISABLE: never. Nothing said: mTLS toward every endpoint that is
+ * known to have a proxy with an identity, plain text toward the others.
+ */
+function transport(scope: Scope, service: Service, port: ServicePort, subset: Subset | undefined, policy: PortPolicy) {
+  const { snapshot } = scope;
+  const client = (sni: string | undefined, given: readonly string[]) =>
+    mutualTlsClient({
+      sni: sni ?? outboundSni(port.port, subset?.name, service.hostname),
+      alpn: meshAlpn(port.protocol),
+      servers: serverIdentities(snapshot, service, given),
+    });
+  const tls = policy.tls;
+  if (tls?.mode === 'ISTIO_MUTUAL') return { transportSocket: client(tls.sni, tls.subjectAltNames) };
+  if (tls?.mode === 'DISABLE' || !snapshot.meshConfig.enableAutoMtls || service.resolution !== 'endpoints') return {};
+  const match = (name: string, fields: Record<string, string>, transportSocket: Cluster_TransportSocketMatch['transportSocket']) =>
+    create(Cluster_TransportSocketMatchSchema, { name, match: fields, ...(transportSocket === undefined ? {} : { transportSocket }) });
+  return {
+    transportSocketMatches: [match('tlsMode-istio', { [TLS_MODE]: 'istio' }, client(undefined, [])), match('tlsMode-disabled', {}, plainText())],
+  };
+}
+
+function cluster(scope: Scope, service: Service, port: ServicePort, subset: Subset | undefined, policy: PortPolicy, discovery: Discovery): Cluster {
+  const name = outboundCluster(port.port, subset?.name, service.hostname);
+  const pool = policy.connectionPool;
+  const outliers = discovery === 'original-destination' ? undefined : policy.outlierDetection;
+  const made = create(ClusterSchema, {
+    name,
+    lbPolicy: loadBalancer(policy, discovery),
+    connectTimeout: duration(pool?.connectTimeoutMs ?? CONNECT_TIMEOUT_MS),
+    circuitBreakers: circuitBreakers(pool),
+    // Panic (sending to ejected hosts when few are left) only where asked for.
+    commonLbConfig: { healthyPanicThreshold: { value: outliers?.minHealthPercent ?? 0 } },
+    typedExtensionProtocolOptions: httpProtocolOptions(port.protocol, pool),
+    ...(outliers === undefined ? {} : { outlierDetection: outlierDetection(outliers) }),
+    ...transport(scope, service, port, subset, policy),
+  });
+  switch (discovery) {
+    case 'eds':
+      made.clusterDiscoveryType = { case: 'type', value: Cluster_DiscoveryType.EDS };
+      made.edsClusterConfig = create(Cluster_EdsClusterConfigSchema, { edsConfig: adsSource(), serviceName: name });
+      return made;
+    case 'dns':
+      made.clusterDiscoveryType = { case: 'type', value: Cluster_DiscoveryType.STRICT_DNS };
+      made.respectDnsTtl = true;
+      made.loadAssignment = staticAssignment(service, port, subset, name);
+      return made;
+    case 'original-destination':
+      made.clusterDiscoveryType = { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST };
+      return made;
+    default:
+      return discovery satisfies never;
+  }
+}
+
+/** One cluster for each port of each visible service, and one more for each of its subsets; with their endpoints. */
+export function outboundClusters(scope: Scope) {
+  const clusters: Cluster[] = [];
+  const endpoints: ReturnType<typeof loadAssignment>[] = [];
+  for (const service of scope.services) {
+    const discovery = discoveryOf(scope, service);
+    if (discovery === undefined) continue;
+    const destination = destinationPolicy(scope, service);
+    for (const port of service.ports) {
+      if (port.protocol === 'udp') continue;
+      for (const subset of [undefined, ...destination.subsets]) {
+        clusters.push(cluster(scope, service, port, subset, portPolicy(destination, subset, port.port), discovery));
+        if (discovery === 'eds') endpoints.push(loadAssignment(scope, service, port, subset));
+      }
+    }
+  }
+  return { clusters, endpoints };
+}

@@ -1,0 +1,31 @@
+import type { Hostname } from '../mesh/model/hostname.ts';
+import type { Port } from '../mesh/model/port.ts';
+
+/** Istio's resource names, so that existing dashboards and tools read them. */
+export const VIRTUAL_OUTBOUND = 'virtualOutbound';
+export const VIRTUAL_INBOUND = 'virtualInbound';
+export const HTTP_PROXY = 'http_proxy';
+export const BLACK_HOLE = 'BlackHoleCluster';
+export const PASSTHROUGH = 'PassthroughCluster';
+export const INBOUND_PASSTHROUGH = 'InboundPassthroughCluster';
+
+/** Ports that iptables redirects to, and the explicit HTTP proxy's. */
+export const OUTBOUND_CAPTURE_PORT = 15001;
+export const INBOUND_CAPTURE_PORT = 15006;
+
+export function outboundCluster(port: Port, subset: string | undefined, host: Hostname): string {
+  return `outbound|${port}|${subset ?? ''}|${host}`;
+}
+
+/** The SNI that an mTLS client sends for that cluster (Istio's form: no `|`, which is not a host name). */
+export function outboundSni(port: Port, subset: string | undefined, host: Hostname): string {
+  return `outbound_.${port}_.${subset ?? ''}_.${host}`;
+}
+
+export function inboundCluster(port: Port): string {
+  return `inbound|${port}||`;
+}
+
+export function gatewayRoutes(port: number): string {
+  return `http.${port}`;
+}

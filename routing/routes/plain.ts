@@ -1,0 +1,17 @@
+import { create } from '@bufbuild/protobuf';
+import { type Route, RouteSchema } from '#gen/envoy/config/route/v3/route_components_pb.js';
+import { retryPolicy } from './retry.ts';
+import { timeouts } from './route.ts';
+
+/** Everything to one cluster: a service that no VirtualService speaks of. */
+export function plainRoute(cluster: string): Route {
+  const retry = retryPolicy(undefined);
+  return create(RouteSchema, {
+    name: 'default',
+    match: { pathSpecifier: { case: 'prefix', value: '/' } },
+    action: {
+      case: 'route',
+      value: { clusterSpecifier: { case: 'cluster', value: cluster }, ...timeouts(undefined), ...(retry === undefined ? {} : { retryPolicy: retry }) },
+    },
+  });
+}

@@ -1,0 +1,42 @@
+import { create } from '@bufbuild/protobuf';
+import { type RetryPolicy, RetryPolicySchema } from '#gen/envoy/config/route/v3/route_components_pb.js';
+import { PreviousHostsPredicateSchema } from '#gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js';
+import type { Retries } from '../../mesh/model/virtual-service.ts';
+import { typedConfig } from '../wire/any.ts';
+import { duration } from '../wire/duration.ts';
+
+const DEFAULT_ATTEMPTS = 2;
+const DEFAULT_RETRY_ON = 'connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes';
+/** Attempts to find a host that has not been tried. */
+const HOST_ATTEMPTS = 5n;
+const STATUS = /^[1-5][0-9]{2}$/;
+
+function policy(numRetries: number, retryOn: string, statusCodes: readonly number[], perTryTimeoutMs: number | undefined): RetryPolicy {
+  return create(RetryPolicySchema, {
+    numRetries,
+    retryOn,
+    retriableStatusCodes: [...statusCodes],
+    hostSelectionRetryMaxAttempts: HOST_ATTEMPTS,
+    retryHostPredicate: [{ name: 'envoy.retry_host_predicates.previous_hosts', configType: typedConfig(PreviousHostsPredicateSchema, {}) }],
+    ...(perTryTimeoutMs === undefined ? {} : { perTryTimeout: duration(perTryTimeoutMs) }),
+  });
+}
+
+/**
+ * Istio's default: two retries, only where the request has surely not been served. Zero attempts turns retries off.
+ * Numbers in `retryOn` are status codes, and then `retriable-status-codes` is meant as well.
+ */
+export function retryPolicy(retries: Retries | undefined): RetryPolicy | undefined {
+  if (retries === undefined) return policy(DEFAULT_ATTEMPTS, DEFAULT_RETRY_ON, [], undefined);
+  if (retries.attempts <= 0) return undefined;
+  const given = retries.retryOn.map((one) => one.trim()).filter((one) => one !== '');
+  const codes = given.filter((one) => STATUS.test(one)).map(Number);
+  const conditions = given.filter((one) => !STATUS.test(one));
+  if (codes.length > 0 && !conditions.includes('retriable-status-codes')) conditions.push('retriable-status-codes');
+  return policy(retries.attempts, conditions.length === 0 ? DEFAULT_RETRY_ON : conditions.join(','), codes, retries.perTryTimeoutMs);
+}
+
+/** Toward the own application: only what it has not begun to read. */
+export function inboundRetryPolicy(): RetryPolicy {
+  return create(RetryPolicySchema, { numRetries: DEFAULT_ATTEMPTS, retryOn: 'reset-before-request' });
+}

@@ -1,0 +1,75 @@
+import { constants } from 'node:fs';
+import { chmod, lchown, lstat, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Owner } from '../server/socket.ts';
+
+/** The files of one workload. */
+export interface WorkloadPaths {
+  readonly directory: string;
+  readonly sdsSocket: string;
+  readonly adminSocket: string;
+  readonly bootstrap: string;
+  readonly log: string;
+}
+
+/** `runDir/NAMESPACE.POD/...`. A namespace has no dots, so the name is unambiguous. */
+export function workloadPaths(runDir: string, namespace: string, pod: string): WorkloadPaths {
+  const directory = join(runDir, `${namespace}.${pod}`);
+  return {
+    directory,
+    sdsSocket: join(directory, 'sds.sock'),
+    adminSocket: join(directory, 'admin.sock'),
+    bootstrap: join(directory, 'envoy.json'),
+    log: join(directory, 'envoy.log'),
+  };
+}
+
+/** Makes the folder of all workloads. Others may pass through it, and no more, where Envoys run as other users. */
+export async function prepareRunDir(runDir: string, shared: boolean): Promise<void> {
+  await mkdir(runDir, { recursive: true, mode: 0o700 });
+  await chmod(runDir, shared ? 0o711 : 0o700);
+}
+
+/**
+ * Makes a workload's folder, or takes it back from the user it was given to, so that nothing in it can be exchanged
+ * while the agent, which may be root, writes there.
+ */
+export async function prepareDirectory(directory: string): Promise<void> {
+  await mkdir(directory, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+  const found = await lstat(directory);
+  if (!found.isDirectory()) throw new Error(`${directory} is not a folder`);
+  const self = process.getuid?.();
+  if (self === 0 && found.uid !== 0) await lchown(directory, 0, 0);
+  if ((await lstat(directory)).isDirectory()) await chmod(directory, 0o700);
+}
+
+/** Writes a file as a whole or not at all, readable by its owner only; a link in its place is replaced, not followed. */
+export async function writePrivate(path: string, content: string, owner: Owner | undefined): Promise<void> {
+  const staged = `${path}.new`;
+  await rm(staged, { force: true });
+  const file = await open(staged, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
+  try {
+    await file.writeFile(content);
+    if (owner !== undefined) await file.chown(owner.uid, owner.gid);
+  } finally {
+    await file.close();
+  }
+  await rename(staged, path);
+}
+
+/** Gives the finished folder to the user that Envoy runs as. */
+export async function handOver(directory: string, owner: Owner | undefined): Promise<void> {
+  if (owner !== undefined) await lchown(directory, owner.uid, owner.gid);
+}
+
+/** The first folder on the way to `path` that the owner cannot pass, or undefined. */
+export async function closedFolder(path: string, owner: Owner): Promise<string | undefined> {
+  for (let folder = path; ; folder = dirname(folder)) {
+    const { uid, gid, mode } = await stat(folder);
+    const mask = uid === owner.uid ? 0o100 : gid === owner.gid ? 0o010 : 0o001;
+    if ((mode & mask) === 0) return folder;
+    if (folder === dirname(folder)) return undefined;
+  }
+}

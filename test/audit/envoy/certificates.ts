@@ -1,0 +1,60 @@
+import 'reflect-metadata';
+import * as x509 from '@peculiar/x509';
+
+const EC = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
+
+export interface Issued {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** A root for one test run, and certificates with URI SANs from it. */
+export class TestAuthority {
+  readonly #root: x509.X509Certificate;
+  readonly #keys: CryptoKeyPair;
+  #serial = 1;
+
+  private constructor(root: x509.X509Certificate, keys: CryptoKeyPair) {
+    this.#root = root;
+    this.#keys = keys;
+  }
+
+  static async create(): Promise<TestAuthority> {
+    const keys = await crypto.subtle.generateKey(EC, true, ['sign', 'verify']);
+    const root = await x509.X509CertificateGenerator.createSelfSigned({
+      serialNumber: '01',
+      name: 'O=test',
+      keys,
+      signingAlgorithm: EC,
+      extensions: [new x509.BasicConstraintsExtension(true, undefined, true), new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true)],
+    });
+    return new TestAuthority(root, keys);
+  }
+
+  get root(): string {
+    return this.#root.toString('pem');
+  }
+
+  async issue(...uris: readonly string[]): Promise<Issued> {
+    const keys = await crypto.subtle.generateKey(EC, true, ['sign', 'verify']);
+    this.#serial += 1;
+    const cert = await x509.X509CertificateGenerator.create({
+      serialNumber: this.#serial.toString(16).padStart(2, '0'),
+      subject: '',
+      issuer: this.#root.subject,
+      publicKey: keys.publicKey,
+      signingKey: this.#keys.privateKey,
+      signingAlgorithm: EC,
+      extensions: [
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+        new x509.ExtendedKeyUsageExtension(['1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.7.3.2']),
+        new x509.SubjectAlternativeNameExtension(
+          uris.map((value) => ({ type: 'url', value })),
+          true,
+        ),
+      ],
+    });
+    const key = await crypto.subtle.exportKey('pkcs8', keys.privateKey);
+    return { cert: cert.toString('pem'), key: x509.PemConverter.encode(key, 'PRIVATE KEY') };
+  }
+}

@@ -1,0 +1,125 @@
+import { hash } from 'node:crypto';
+import { clone, toBinary } from '@bufbuild/protobuf';
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
+import { AnySchema, anyPack } from '@bufbuild/protobuf/wkt';
+import { sortMaps, unsortedMaps } from './deterministic.ts';
+
+export const CLUSTER = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
+export const ENDPOINTS = 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment';
+export const LISTENER = 'type.googleapis.com/envoy.config.listener.v3.Listener';
+export const ROUTES = 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration';
+export const VIRTUAL_HOST = 'type.googleapis.com/envoy.config.route.v3.VirtualHost';
+
+/**
+ * The types served, in the order in which additions and changes are pushed (make before break: what refers comes after
+ * what is referred to). Envoy, xDS protocol, "Eventual consistency considerations".
+ */
+export const TYPE_URLS = Object.freeze([CLUSTER, ENDPOINTS, LISTENER, ROUTES, VIRTUAL_HOST] as const);
+export type TypeUrl = (typeof TYPE_URLS)[number];
+
+/** The order of removals: from what refers to what is referred to. */
+export const REMOVAL_ORDER: readonly TypeUrl[] = Object.freeze([LISTENER, VIRTUAL_HOST, ROUTES, CLUSTER, ENDPOINTS]);
+
+/** The type URL, or undefined when it is none of ours. */
+export function parseTypeUrl(text: string): TypeUrl | undefined {
+  return TYPE_URLS.find((known) => known === text);
+}
+
+/** One resource, encoded once and shared by all streams. Equal `version` means equal bytes. */
+export interface EncodedResource {
+  readonly name: string;
+  /** Content hash: the first 128 bits of SHA-256 over `any`, in hex. */
+  readonly version: string;
+  /** The bytes of a google.protobuf.Any message. */
+  readonly any: Uint8Array;
+}
+
+export type Resources = ReadonlyMap<string, EncodedResource>;
+
+/** All that one proxy may be told. Never changed once built; streams compare the inner maps by identity. */
+export type ResourceSet = ReadonlyMap<TypeUrl, Resources>;
+
+export const NO_RESOURCES: Resources = new Map();
+export const EMPTY_SET: ResourceSet = new Map();
+
+const encoded = new WeakMap<object, EncodedResource>();
+
+/**
+ * Encodes a resource deterministically: fields by number, map entries by key. Messages inside an Any are bytes already,
+ * so who packs them answers for their map order. Cached by the identity of `message`, which must not change afterwards.
+ * @param name the resource's name where it is not a field of the message (virtual hosts over VHDS: `ROUTES/HOST`)
+ */
+export function encodeResource<Desc extends DescMessage>(
+  schema: Desc,
+  message: MessageShape<Desc>,
+  name?: string,
+): EncodedResource {
+  const known = encoded.get(message);
+  if (known !== undefined && (name === undefined || known.name === name)) return known;
+  const own = name ?? nameOf(message);
+  const any = toBinary(AnySchema, anyPack(schema, canonical(schema, message)));
+  const resource = Object.freeze({ name: own, version: hash('sha256', any, 'hex').slice(0, 32), any });
+  encoded.set(message, resource);
+  return resource;
+}
+
+function canonical<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): MessageShape<Desc> {
+  if (!unsortedMaps(message)) return message;
+  const copy = clone(schema, message);
+  sortMaps(copy);
+  return copy;
+}
+
+function nameOf(message: object): string {
+  if ('clusterName' in message && typeof message.clusterName === 'string') return message.clusterName;
+  if ('name' in message && typeof message.name === 'string') return message.name;
+  throw new TypeError('an xDS resource has a name');
+}
+
+/**
+ * Builds a set. Types that are left out are empty.
+ * @throws TypeError when two resources of one type have the same name: a bug in the compiler
+ */
+export function resourceSet(content: { readonly [Type in TypeUrl]?: Iterable<EncodedResource> }): ResourceSet {
+  const set = new Map<TypeUrl, Resources>();
+  for (const type of TYPE_URLS) {
+    const resources = new Map<string, EncodedResource>();
+    for (const resource of content[type] ?? []) {
+      if (resources.has(resource.name)) throw new TypeError(`two resources of type ${type} are named ${resource.name}`);
+      resources.set(resource.name, resource);
+    }
+    set.set(type, resources);
+  }
+  return set;
+}
+
+const versions = new WeakMap<Resources, string>();
+
+/** The version of a whole type: a hash over names and versions, independent of their order. Kept by the map's identity. */
+export function versionOf(resources: Resources): string {
+  const known = versions.get(resources);
+  if (known !== undefined) return known;
+  const lines = [...resources.values()].map(({ name, version }) => `${version} ${name}\n`).sort();
+  const version = hash('sha256', lines.join(''), 'hex').slice(0, 32);
+  versions.set(resources, version);
+  return version;
+}
+
+const differences = new WeakMap<Resources, WeakMap<Resources, readonly string[]>>();
+
+/** Names whose presence or bytes differ. Many streams ask for the same pair at once, so the answer is kept by identity. */
+export function changedNames(before: Resources, after: Resources): readonly string[] {
+  if (before === after) return [];
+  const kept = differences.get(before) ?? new WeakMap<Resources, readonly string[]>();
+  differences.set(before, kept);
+  const known = kept.get(after);
+  if (known !== undefined) return known;
+  const names: string[] = [];
+  for (const [name, resource] of after) {
+    const old = before.get(name);
+    if (old !== resource && old?.version !== resource.version) names.push(name);
+  }
+  for (const name of before.keys()) if (!after.has(name)) names.push(name);
+  kept.set(after, names);
+  return names;
+}

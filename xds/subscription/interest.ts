@@ -1,0 +1,89 @@
+import { CLUSTER, LISTENER, VIRTUAL_HOST } from '../resource-set.ts';
+import type { TypeUrl } from '../resource-set.ts';
+
+const WILDCARD = '*';
+
+/**
+ * What a client asks for of one type.
+ * Wildcard by habit ("legacy"): for types that proxies ask for whole, a client that never named a resource means all;
+ * the first name ends that. Wildcard by name: `*` among the names. Envoy, xDS protocol, "How the client specifies what
+ * resources to return".
+ */
+export interface Interest {
+  readonly wildcard: 'none' | 'legacy' | 'explicit';
+  readonly names: ReadonlySet<string>;
+}
+
+export interface InterestChange {
+  readonly interest: Interest;
+  /** Names asked for now that were not before; in a delta request also those asked for again. */
+  readonly asked: readonly string[];
+  /** Names no longer asked for by name. */
+  readonly dropped: readonly string[];
+  /** The client now wants all and did not before. */
+  readonly beganWildcard: boolean;
+  readonly endedWildcard: boolean;
+}
+
+export const NO_INTEREST: Interest = Object.freeze({ wildcard: 'none', names: new Set<string>() });
+
+/** Types of which "no names" means all; of the others it means none. Virtual hosts: Envoy subscribes to them with no names at all. */
+export function takesLegacyWildcard(type: TypeUrl): boolean {
+  return type === CLUSTER || type === LISTENER || type === VIRTUAL_HOST;
+}
+
+export function wants(interest: Interest, name: string): boolean {
+  return interest.wildcard !== 'none' || interest.names.has(name);
+}
+
+/** State of the world: each request names everything that is wanted. `before` is undefined for the first request of the type. */
+export function replaceInterest(type: TypeUrl, before: Interest | undefined, requested: readonly string[]): InterestChange {
+  const old = before ?? NO_INTEREST;
+  if (requested.length === 0 && takesLegacyWildcard(type) && (before === undefined || old.wildcard === 'legacy')) {
+    return change(old, { wildcard: 'legacy', names: new Set() }, []);
+  }
+  const names = new Set(requested);
+  const explicit = names.delete(WILDCARD);
+  const asked = [...names].filter((name) => !old.names.has(name));
+  const same = asked.length === 0 && names.size === old.names.size;
+  return change(old, { wildcard: explicit ? 'explicit' : 'none', names: same ? old.names : names }, asked);
+}
+
+/** Delta: each request adds and takes away. `before` is undefined for the first request of the type. */
+export function amendInterest(
+  type: TypeUrl,
+  before: Interest | undefined,
+  subscribe: readonly string[],
+  unsubscribe: readonly string[],
+): InterestChange {
+  const old = before ?? NO_INTEREST;
+  if (subscribe.length === 0 && unsubscribe.length === 0) {
+    const wildcard = before === undefined && takesLegacyWildcard(type) ? 'legacy' : old.wildcard;
+    return change(old, wildcard === old.wildcard ? old : { ...old, wildcard }, []);
+  }
+  const names = new Set(old.names);
+  let wildcard = subscribe.length > 0 && old.wildcard === 'legacy' ? 'none' : old.wildcard;
+  for (const name of subscribe) {
+    if (name === WILDCARD) wildcard = 'explicit';
+    else names.add(name);
+  }
+  for (const name of unsubscribe) {
+    if (name === WILDCARD) wildcard = 'none';
+    else names.delete(name);
+  }
+  return change(
+    old,
+    { wildcard, names },
+    subscribe.filter((name) => names.has(name)),
+  );
+}
+
+function change(old: Interest, interest: Interest, asked: readonly string[]): InterestChange {
+  return {
+    interest,
+    asked,
+    dropped: interest.names === old.names ? [] : [...old.names].filter((name) => !interest.names.has(name)),
+    beganWildcard: old.wildcard === 'none' && interest.wildcard !== 'none',
+    endedWildcard: old.wildcard !== 'none' && interest.wildcard === 'none',
+  };
+}

@@ -1,0 +1,67 @@
+import { ENDPOINTS, versionOf } from '../resource-set.ts';
+import { acknowledge } from './acknowledge.ts';
+import type { Taken } from './delta.ts';
+import { sentWhole, wantedOf } from './due.ts';
+import type { SotwRequest } from './event.ts';
+import { replaceInterest } from './interest.ts';
+import { NEW_TYPE, resourcesOf, withType } from './state.ts';
+import type { State, TypeState } from './state.ts';
+
+/** Takes one state-of-the-world request into the state: its acknowledgement and its names. Sending is for `plan`. */
+export function takeSotwRequest(state: State, request: SotwRequest): Taken {
+  const { type, nonce } = request;
+  const known = state.types.get(type);
+  if (known === undefined) return takeFirst(state, request);
+  const { of, reports, matched } = acknowledge('sotw', type, known, nonce, request.error);
+  // A request made before a later response was seen says nothing on names: one that names the later nonce follows.
+  if (nonce !== '' && known.nonce !== '' && nonce !== known.nonce) {
+    return matched
+      ? { state: withType(state, type, of), urgent: undefined, reports }
+      : { state, urgent: undefined, reports: [{ kind: 'stale', type, nonce }] };
+  }
+  const change = replaceInterest(type, known.interest, request.names);
+  const { interest } = change;
+  const lost = interest.wildcard === 'none' ? change.dropped : [];
+  const asked = new Set(change.asked);
+  // Neither an answer nor a change: the client asks again, for something that warms.
+  const again =
+    !matched && request.error === undefined && asked.size === 0 && change.dropped.length === 0 && !change.beganWildcard;
+  const owed =
+    again && !sentWhole('sotw', type) ? (interest.wildcard === 'none' ? interest.names : resourcesOf(state, type).keys()) : asked;
+  const next: TypeState = {
+    ...of,
+    interest,
+    answer: of.answer || again || (asked.size > 0 && sentWhole('sotw', type)),
+    owed: new Set([...[...of.owed].filter((name) => !lost.includes(name)), ...owed]),
+    planned: change.beganWildcard || change.endedWildcard ? undefined : of.planned,
+    sent: lost.length === 0 ? of.sent : of.sent.with(lost.map((name) => [name, undefined] as const)),
+    rejected: lost.length === 0 ? of.rejected : new Map([...of.rejected].filter(([name]) => !lost.includes(name))),
+  };
+  const urgent =
+    again || change.beganWildcard
+      ? ({ type, names: 'all' } as const)
+      : asked.size > 0
+        ? { type, names: whole(type, asked) }
+        : undefined;
+  return { state: withType(state, type, next), urgent, reports };
+}
+
+function whole(type: SotwRequest['type'], asked: ReadonlySet<string>): 'all' | ReadonlySet<string> {
+  return sentWhole('sotw', type) ? 'all' : asked;
+}
+
+/** The first request of a type in a stream. A version from an earlier stream is believed where it stands for a whole type. */
+function takeFirst(state: State, request: SotwRequest): Taken {
+  const { type } = request;
+  const { interest } = replaceInterest(type, undefined, request.names);
+  const empty: TypeState = { ...NEW_TYPE, interest };
+  const wanted = wantedOf(empty, resourcesOf(state, type));
+  const kept = sentWhole('sotw', type) && request.version !== '' && request.version === versionOf(wanted);
+  const asks = interest.wildcard !== 'none' || interest.names.size > 0;
+  const next = withType(state, type, kept ? { ...empty, full: wanted } : { ...empty, answer: asks });
+  return {
+    state: type === ENDPOINTS ? { ...next, warming: new Set() } : next,
+    urgent: request.version === '' ? { type, names: 'all' } : undefined,
+    reports: [],
+  };
+}
