@@ -1,7 +1,7 @@
 // A whole mesh for a test: `gatehouse up` as a user starts it, on a folder of its own, and ways to change it and to ask it.
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { type IncomingHttpHeaders, Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 export const samples = join(root, 'manifests', 'samples');
-const seeds = process.env['GATEHOUSE_SEEDS'] ?? join(root, '..', 'shared', 'seeds');
+export const seeds = process.env['GATEHOUSE_SEEDS'] ?? join(root, '..', 'shared', 'seeds');
 
 export type CaptureMode = 'explicit' | 'netns';
 
@@ -51,6 +51,48 @@ export async function until<T>(
   }
 }
 
+/** What the control plane says of itself at /debug/syncz. */
+export interface SyncStatus {
+  readonly pid: number;
+  readonly snapshot: number;
+  readonly namespaces: readonly string[];
+  readonly proxies: readonly { readonly node: string; readonly acknowledged: number }[];
+}
+
+export interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface ReportedEdge {
+  readonly source: { readonly principal: string | null; readonly workload: string | null };
+  readonly destination: { readonly principal: string | null; readonly workload: string | null; readonly service: string | null };
+  readonly method: string;
+  readonly path: string;
+  readonly mtls: boolean;
+  readonly decision: 'ALLOW' | 'DENY';
+  readonly policy: string | null;
+  readonly reason: string;
+  readonly verdict: string;
+  readonly policies: readonly string[];
+  readonly count: number;
+}
+
+export function runGatehouse(...args: readonly string[]): Promise<Outcome> {
+  const main = join(root, 'dist', 'cli', 'main.js');
+  return new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      ['--disable-warning=ExperimentalWarning', main, ...args],
+      { timeout: 60_000, maxBuffer: 64 << 20 },
+      (error, stdout, stderr) => {
+        resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : -1, stdout, stderr });
+      },
+    );
+  });
+}
+
 const agent = new Agent({ keepAlive: true, maxSockets: 8 });
 
 /** One HTTP request to an address of the mesh; never rejects for a status. */
@@ -76,6 +118,7 @@ export class RunningMesh {
   readonly ready: ReadyEvent;
   readonly #up: ChildProcess;
   readonly #output: string[];
+  #marks = 0;
 
   private constructor(dir: string, ready: ReadyEvent, up: ChildProcess, output: string[]) {
     this.dir = dir;
@@ -150,24 +193,47 @@ export class RunningMesh {
   }
 
   /** The state of the control plane: its snapshot and what each proxy has acknowledged. */
-  async status(): Promise<{ snapshot: number; proxies: readonly { node: string; acknowledged: number }[] } | undefined> {
+  async status(): Promise<SyncStatus | undefined> {
     try {
       const reply = await get(this.ready.controlPlane.http, '/debug/syncz');
-      return reply.status === 200 ? (JSON.parse(reply.body) as Awaited<ReturnType<RunningMesh['status']>>) : undefined;
+      return reply.status === 200 ? (JSON.parse(reply.body) as SyncStatus) : undefined;
     } catch {
       return undefined;
     }
   }
 
-  /** Changes the mesh and waits until every proxy has acknowledged a snapshot that came after. */
-  async change(make: () => void | Promise<void>): Promise<void> {
+  /** Waits until every proxy has acknowledged the folder as it is now. */
+  async settled(): Promise<void> {
     const before = await until('control plane status', () => this.status());
-    await make();
+    // What was changed may have made no new snapshot, so a namespace of no consequence marks the moment.
+    const mark = `settled-${String(this.#marks++)}`;
+    writeFileSync(join(this.dir, 'settled.yaml'), `apiVersion: v1\nkind: Namespace\nmetadata:\n  name: ${mark}\n`);
     await until('a new snapshot acknowledged by all', async () => {
       const now = await this.status();
       if (now === undefined || now.snapshot <= before.snapshot || now.proxies.length === 0) return undefined;
-      return now.proxies.every((proxy) => proxy.acknowledged >= now.snapshot) ? true : undefined;
-    });
+      return now.namespaces.includes(mark) && now.proxies.every((proxy) => proxy.acknowledged >= now.snapshot) ? true : undefined;
+    }).catch((error: Error) => assert.fail(`${error.message}\n${this.log()}`));
+  }
+
+  /** Changes the mesh and waits until the change is in force everywhere. */
+  async change(make: () => void | Promise<void>): Promise<void> {
+    await make();
+    await this.settled();
+  }
+
+  /** Moves a file of the mesh's folder; a name that begins with a dot takes it out of the mesh. */
+  move(from: string, to: string): void {
+    renameSync(join(this.dir, from), join(this.dir, to));
+  }
+
+  /** Waits until the gateway answers a path as expected. */
+  async answers(path: string, expected: (reply: Reply) => boolean, headers: Record<string, string> = {}): Promise<void> {
+    let last = 'nothing';
+    await until(`the gateway to answer ${path}`, async () => {
+      const reply = await get(this.gateway, path, headers).catch((error: Error) => error);
+      last = reply instanceof Error ? reply.message : `${String(reply.status)} ${reply.body.slice(0, 100)}`;
+      return !(reply instanceof Error) && expected(reply) ? true : undefined;
+    }).catch((error: Error) => assert.fail(`${error.message}; the last answer was ${last}\n${this.log()}`));
   }
 
   /** Puts a seed article's YAML, as it stands, into the mesh under a file name. */
@@ -182,6 +248,39 @@ export class RunningMesh {
 
   async remove(name: string): Promise<void> {
     await this.change(() => rmSync(join(this.dir, name)));
+  }
+
+  /** Runs a `gatehouse` command to its end, as a user would. */
+  gatehouse(...args: readonly string[]): Promise<Outcome> {
+    return runGatehouse(...args);
+  }
+
+  /** The edges of `gatehouse audit report -o json`. */
+  async edges(...flags: readonly string[]): Promise<readonly ReportedEdge[]> {
+    const { code, stdout, stderr } = await this.gatehouse('audit', 'report', '--db', this.auditFile, '-o', 'json', ...flags);
+    assert.equal(code, 0, stderr);
+    const report: { edges: readonly ReportedEdge[] } = JSON.parse(stdout);
+    return report.edges;
+  }
+
+  get auditFile(): string {
+    return join(this.ready.runDir, 'audit.db');
+  }
+
+  /** What a proxy's admin interface answers. */
+  admin(workload: string, path: string): Promise<string> {
+    const { adminSocket } = this.workload(workload);
+    return new Promise((resolve, reject) => {
+      const sent = request({ socketPath: adminSocket, path, timeout: 5_000 }, (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('end', () => resolve(Buffer.concat(chunks).toString()));
+        response.on('error', reject);
+      });
+      sent.on('timeout', () => sent.destroy(new Error('the admin interface does not answer')));
+      sent.on('error', reject);
+      sent.end();
+    });
   }
 
   workload(name: string): RunningWorkload {

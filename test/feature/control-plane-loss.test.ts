@@ -1,0 +1,73 @@
+// kill -9 of the control plane under traffic: the data plane goes on, and what comes back has the same root.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { inBothCaptureModes } from './capture-modes.ts';
+import { field, send, sendUntil } from './load.ts';
+import { type Reply, RunningMesh, root, until } from './running-mesh.ts';
+
+const pair = join(root, 'test', 'feature', 'meshes', 'pair');
+
+const answered = (reply: Reply): string | undefined =>
+  reply.status === 200 && field(reply.body, 'upstream', 'target', 'status') === 200 ? 'ok' : undefined;
+
+inBothCaptureModes('loss of the control plane', (capture) => {
+  let mesh: RunningMesh;
+  before('start a pair', async () => {
+    mesh = await RunningMesh.start([pair], capture);
+  });
+  after(() => mesh?.stop());
+
+  const calls = () => ({
+    address: mesh.gateway,
+    path: '/call?url=http://server:8080/',
+    headers: { host: 'pair.localhost' },
+    name: answered,
+  });
+
+  it('no request is dropped; proxies reconnect, the root is the same, and changes arrive again', async () => {
+    const { rootCert } = mesh.ready.controlPlane;
+    const rootBefore = readFileSync(rootCert, 'utf8');
+    const before = await until('control plane status', () => mesh.status());
+    process.kill(before.pid, 'SIGKILL');
+    let back: number | undefined;
+    const returned = until(
+      'the control plane to come back with all proxies',
+      async () => {
+        const now = await mesh.status();
+        if (now === undefined || now.pid === before.pid || now.proxies.length < before.proxies.length) return undefined;
+        return now.proxies.every((proxy) => proxy.acknowledged >= now.snapshot) ? now : undefined;
+      },
+      30_000,
+    ).finally(() => (back = Date.now()));
+    const tally = await sendUntil(calls(), (sent) => sent >= 300 && back !== undefined);
+    await returned;
+    assert.deepEqual(tally.failures, [], mesh.log());
+    assert.equal(readFileSync(rootCert, 'utf8'), rootBefore);
+
+    await mesh.apply(
+      `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata:
+  name: server
+  namespace: pair
+spec:
+  hosts:
+  - server
+  http:
+  - directResponse:
+      status: 418
+`,
+    );
+    const after = await send({ ...calls(), name: (reply) => String(field(reply.body, 'upstream', 'target', 'status')) }, 5);
+    assert.deepEqual([...after.counts], [['418', 5]]);
+    await mesh.remove('rules.yaml');
+  });
+
+  it('calls made while it was away are in the report afterwards, or the report says that it has a gap', async () => {
+    const report = await mesh.gatehouse('audit', 'report', '--db', mesh.auditFile, '-o', 'json');
+    assert.equal(report.code, 0, report.stderr);
+    const { gaps }: { gaps: readonly unknown[] } = JSON.parse(report.stdout);
+    assert.equal(gaps.length, 1);
+  });
+});

@@ -1,0 +1,72 @@
+// Certificates that last four seconds, replaced every two, under traffic.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { inBothCaptureModes } from './capture-modes.ts';
+import { field, sendUntil } from './load.ts';
+import { RunningMesh, root, until } from './running-mesh.ts';
+
+const pair = join(root, 'test', 'feature', 'meshes', 'pair');
+
+/** The serial number of the certificate that a proxy presents now. */
+async function serialOf(mesh: RunningMesh, workload: string): Promise<string> {
+  const found: { certificates: readonly { cert_chain: readonly { serial_number: string }[] }[] } = JSON.parse(
+    await mesh.admin(workload, '/certs'),
+  );
+  const serial = found.certificates.flatMap((entry) => entry.cert_chain)[0]?.serial_number;
+  assert.ok(serial, `no certificate at ${workload}`);
+  return serial;
+}
+
+inBothCaptureModes('rotation under traffic', (capture) => {
+  let mesh: RunningMesh;
+  before('start a pair', async () => {
+    mesh = await RunningMesh.start([pair], capture, ['--certificate-ttl', '4s']);
+  });
+  after(() => mesh?.stop());
+
+  it('2,000 requests and three rotations on both sides: not one request fails', async () => {
+    const serials = { client: new Set<string>(), server: new Set<string>() };
+    // The hash of the client's certificate, as the server's proxy saw it on the connection.
+    const presented = new Set<string>();
+    let watching = true;
+    const watch = (async () => {
+      while (watching) {
+        serials.client.add(await serialOf(mesh, 'pair/client'));
+        serials.server.add(await serialOf(mesh, 'pair/server'));
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+    })();
+    const rotated = (): boolean => serials.client.size >= 4 && serials.server.size >= 4;
+    const deadline = Date.now() + 40_000;
+    const tally = await sendUntil(
+      {
+        address: mesh.gateway,
+        path: '/call?url=http://server:8080/',
+        headers: { host: 'pair.localhost' },
+        concurrency: 4,
+        name: (reply) => {
+          if (reply.status !== 200 || field(reply.body, 'upstream', 'target', 'status') !== 200) return undefined;
+          const certificate = String(field(reply.body, 'upstream', 'target', 'body', 'headers', 'x-forwarded-client-cert'));
+          presented.add(/Hash=([0-9a-f]+)/.exec(certificate)?.[1] ?? certificate);
+          return 'ok';
+        },
+      },
+      (sent) => (sent >= 2_000 && rotated()) || Date.now() > deadline,
+    );
+    watching = false;
+    await watch;
+    assert.deepEqual(tally.failures, [], mesh.log());
+    assert.ok(tally.sent >= 2_000, `only ${String(tally.sent)} requests in 40 s`);
+    assert.ok(rotated(), `serials: client ${String(serials.client.size)}, server ${String(serials.server.size)}`);
+    assert.ok(presented.size >= 3, `certificates seen on the wire: ${String(presented.size)}`);
+  });
+
+  it('every issuance is in the log of the authority', async () => {
+    const entries = await until('issuances of both workloads', async () => {
+      const { code, stdout, stderr } = await mesh.gatehouse('ca', 'log', '--ca-dir', join(mesh.ready.runDir, 'ca'), '-o', 'json');
+      assert.equal(code, 0, stderr);
+      return stdout.includes('ns/pair/sa/client') && stdout.includes('ns/pair/sa/server') ? stdout : undefined;
+    });
+    assert.ok(!entries.includes('PRIVATE KEY'));
+  });
+});

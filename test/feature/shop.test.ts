@@ -1,0 +1,114 @@
+// The shop: who may call whom, and a report whose counts equal the requests sent.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { inBothCaptureModes } from './capture-modes.ts';
+import { field, send } from './load.ts';
+import { type Reply, type ReportedEdge, RunningMesh, samples, until } from './running-mesh.ts';
+
+const status = (reply: Reply): string => String(reply.status);
+
+inBothCaptureModes('the shop', (capture) => {
+  let mesh: RunningMesh;
+  before('start the shop', async () => {
+    mesh = await RunningMesh.start([join(samples, 'shop')], capture);
+  });
+  after(() => mesh?.stop());
+
+  const visit = (site: string, path: string) => ({
+    address: mesh.gateway,
+    path,
+    headers: { host: `${site}.shop.localhost` },
+    name: status,
+  });
+
+  /** The edges between two workloads whose counts add up to `count`; waits, as access logs arrive after the calls. */
+  const edgesOf = (source: string, destination: string, count: number): Promise<readonly ReportedEdge[]> =>
+    until(`${String(count)} calls from ${source} to ${destination} in the report`, async () => {
+      const found = (await mesh.edges()).filter(
+        (edge) => edge.source.workload === source && edge.destination.workload === destination,
+      );
+      const counted = found.reduce((sum, edge) => sum + edge.count, 0);
+      assert.ok(counted <= count, `${String(counted)} calls were reported where ${String(count)} were sent`);
+      return counted === count ? found : undefined;
+    });
+
+  it('support may call the users API, and only the users API reaches the fraud API', async () => {
+    const allowed = await send(visit('support', '/account/7'), 37);
+    assert.deepEqual([...allowed.counts], [['200', 37]], mesh.log());
+    const refused = await send(visit('support', '/score/7'), 11);
+    assert.deepEqual([...refused.counts], [['403', 11]]);
+
+    const [toUsers] = await edgesOf('shop/support', 'shop/users', 37);
+    assert.ok(toUsers);
+    assert.equal(toUsers.decision, 'ALLOW');
+    assert.equal(toUsers.policy, 'shop/users');
+    assert.equal(toUsers.mtls, true);
+    assert.equal(toUsers.source.principal, 'spiffe://cluster.local/ns/shop/sa/support');
+    assert.equal(toUsers.destination.principal, 'spiffe://cluster.local/ns/shop/sa/users');
+    assert.equal(toUsers.destination.service, 'users.shop.svc.cluster.local');
+    assert.equal(toUsers.method, 'GET');
+    const [toFraud] = await edgesOf('shop/users', 'shop/fraud', 37);
+    assert.equal(toFraud?.policy, 'shop/fraud');
+    assert.equal(toFraud?.decision, 'ALLOW');
+    const denied = await edgesOf('shop/support', 'shop/fraud', 11);
+    assert.ok(denied.every((edge) => edge.decision === 'DENY'));
+  });
+
+  it('the website may not: 403, and the report says that no rule of which policies allowed it', async () => {
+    const shown = await send(visit('website', '/account/7'), 23);
+    assert.deepEqual([...shown.counts], [['403', 23]]);
+    const [denied] = await edgesOf('shop/website', 'shop/users', 23);
+    assert.equal(denied?.decision, 'DENY');
+    assert.deepEqual([...denied.policies].sort(), ['shop/allow-nothing', 'shop/users']);
+    assert.match(denied.reason, /no rule of .*shop\/users/);
+    const still = await send(visit('website', '/'), 5);
+    assert.deepEqual([...still.counts], [['200', 5]]);
+  });
+
+  it('a DENY policy is named in the report', async () => {
+    await mesh.apply(
+      `apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata:
+  name: no-mobile
+  namespace: shop
+spec:
+  selector:
+    matchLabels:
+      app: users
+  action: DENY
+  rules:
+  - from:
+    - source:
+        principals: ["cluster.local/ns/shop/sa/mobile"]
+`,
+    );
+    const refused = await send(visit('mobile', '/account/3'), 9);
+    assert.deepEqual([...refused.counts], [['403', 9]]);
+    const [denied] = await edgesOf('shop/mobile', 'shop/users', 9);
+    assert.deepEqual([denied?.decision, denied?.policy], ['DENY', 'shop/no-mobile']);
+    await mesh.remove('rules.yaml');
+    const allowed = await send(visit('mobile', '/account/3'), 4);
+    assert.deepEqual([...allowed.counts], [['200', 4]]);
+  });
+
+  it('the users API is asked under the name and with the account that the caller has', async () => {
+    const tally = await send(
+      {
+        ...visit('rewards', '/account/5'),
+        name: (reply) => String(field(reply.body, 'upstream', 'users', 'body', 'user', 'id')),
+      },
+      3,
+    );
+    assert.deepEqual([...tally.counts], [['5', 3]]);
+  });
+
+  for (const format of ['table', 'csv', 'markdown', 'html'] as const) {
+    it(`the report as ${format} names both ends and the policy`, async () => {
+      const { code, stdout, stderr } = await mesh.gatehouse('audit', 'report', '--db', mesh.auditFile, '-o', format);
+      assert.equal(code, 0, stderr);
+      for (const expected of ['shop/support', 'shop/users', 'users.shop.svc.cluster.local', 'DENY'])
+        assert.ok(stdout.includes(expected), `${expected} is not in:\n${stdout}`);
+    });
+  }
+});
