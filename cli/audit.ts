@@ -1,19 +1,12 @@
 import { Command, Option } from 'commander';
 import { jsonLines } from '../audit/report/json.ts';
-import type { EdgeFilter } from '../audit/report/filter.ts';
-import { parseInstant } from '../audit/report/instant.ts';
+import { parseQuestion, type QuestionText } from '../audit/report/question.ts';
 import { isReportFormat, RENDERERS } from '../audit/report/render.ts';
 import { type Report, reportOf } from '../audit/report/report.ts';
-import { openSqliteReader } from '../audit/store/sqlite-read.ts';
+import { sqliteFileReader } from '../audit/store/sqlite-read.ts';
 
-interface AuditFlags {
+interface AuditFlags extends QuestionText {
   readonly db: string;
-  readonly namespace?: string;
-  readonly workload?: string;
-  readonly identity?: string;
-  readonly since?: string;
-  readonly until?: string;
-  readonly verdict?: 'allowed' | 'denied';
 }
 
 function fail(code: 1 | 2, message: string): undefined {
@@ -22,25 +15,12 @@ function fail(code: 1 | 2, message: string): undefined {
   return undefined;
 }
 
-function filterOf(flags: AuditFlags): EdgeFilter {
-  return { namespace: flags.namespace, workload: flags.workload, identity: flags.identity, verdict: flags.verdict };
-}
-
 async function load(flags: AuditFlags): Promise<Report | undefined> {
   const now = new Date();
-  const since = flags.since === undefined ? undefined : parseInstant(flags.since, now);
-  const until = flags.until === undefined ? undefined : parseInstant(flags.until, now);
-  if (since && !since.ok) return fail(2, `--since: ${since.reason}`);
-  if (until && !until.ok) return fail(2, `--until: ${until.reason}`);
-  if (since && until && since.value >= until.value) return fail(2, '--since must be before --until');
-  const period = { since: since?.value, until: until?.value };
+  const question = parseQuestion(flags, now);
+  if (!question.ok) return fail(2, `--${question.reason}`);
   try {
-    const reader = openSqliteReader(flags.db);
-    try {
-      return reportOf(await reader.query(period), { period, filter: filterOf(flags), now });
-    } finally {
-      await reader.close();
-    }
+    return reportOf(await sqliteFileReader(flags.db).query(question.value.period), { ...question.value, now });
   } catch (error) {
     return fail(1, `${error instanceof Error ? error.message : String(error)} (name the control plane's audit file with --db)`);
   }
@@ -48,7 +28,9 @@ async function load(flags: AuditFlags): Promise<Report | undefined> {
 
 function withFilters(command: Command): Command {
   return command
-    .option('--db <file>', "the control plane's audit store", '.gatehouse/audit.db')
+    .addOption(
+      new Option('--db <file>', "the control plane's audit store").env('GATEHOUSE_AUDIT_DB').default('.gatehouse/audit.db'),
+    )
     .option('--namespace <name>', 'calls from or to this namespace')
     .option('--workload <[namespace/]name>', 'calls from or to this workload')
     .option('--identity <spiffe-id>', 'calls from or to this identity, with or without spiffe://')
@@ -66,6 +48,7 @@ function reportCommand(): Command {
       `
 Examples:
   gatehouse audit report --since 1h
+  gatehouse audit report --db /var/lib/gatehouse/audit.db -o json
   gatehouse audit report --namespace shop --verdict denied
   gatehouse audit report --since 2026-01-01 --until 2026-02-01 -o html > january.html`,
     )

@@ -103,7 +103,7 @@ function arrival(call: Call, reporter: Reporter, directory: Directory): AccessRe
   const peer = peerOf(common?.tlsProperties);
   const from = socketEnd(common?.downstreamDirectRemoteAddress ?? common?.downstreamRemoteAddress);
   const port = socketEnd(common?.downstreamLocalAddress)?.port;
-  const service = port === undefined ? undefined : directory.serviceOf(reporter.nodeId, port);
+  const service = port === undefined ? undefined : directory.serviceOf(reporter.nodeId, port, call.authority);
   const metadata = common?.metadata?.filterMetadata;
   return {
     ...call.shared,
@@ -120,7 +120,8 @@ function arrival(call: Call, reporter: Reporter, directory: Directory): AccessRe
       details: call.details,
       rbac: metadata?.['envoy.filters.http.rbac'] ?? metadata?.['envoy.filters.network.rbac'],
       // A connection without a filter chain is logged by the listener, as TCP, with NR and nothing else.
-      transportRefused: call.shared.protocol === 'TCP' && (call.flags.includes('NR') || (common?.downstreamTransportFailureReason ?? '') !== ''),
+      transportRefused:
+        call.shared.protocol === 'TCP' && (call.flags.includes('NR') || (common?.downstreamTransportFailureReason ?? '') !== ''),
       allowPolicies: reporter.workload === undefined ? undefined : directory.allowPoliciesOf(reporter.workload),
     }),
   };

@@ -15,8 +15,11 @@ export interface Directory {
   /** The one workload that has this identity; undefined when none or several have it. */
   workloadOfPrincipal(principal: SpiffeId): string | undefined;
   workloadByAddress(ip: string): { readonly workload: string; readonly meshed: boolean } | undefined;
-  /** The service that brings traffic to the workload's own port `port` of this proxy. */
-  serviceOf(nodeId: string, port: number): ServicePortRef | undefined;
+  /**
+   * The service that brings traffic to the workload's own port `port` of this proxy. Where several do, the one that the
+   * Host header means, if it is one of them; the header alone proves nothing.
+   */
+  serviceOf(nodeId: string, port: number, authority: string): ServicePortRef | undefined;
   /** The service that a request of this proxy with this Host header means. */
   serviceOfAuthority(nodeId: string, authority: string): ServicePortRef | undefined;
   /** The enforced ALLOW policies that apply to a workload, as `NAMESPACE/NAME`. */

@@ -75,11 +75,19 @@ export class Recorder implements Sink {
   }
 
   async accept(records: readonly AccessRecord[]): Promise<void> {
+    let patient = true;
     for (const record of records) {
       this.#stats.received++;
       if (!countsAsEdge(record)) continue;
       this.#stats.counted++;
-      if (!this.#put(record) && !((await this.#room()) && this.#put(record))) this.lose('queue-full', 1);
+      if (this.#closed) {
+        this.#stats.lost.shutdown++;
+        continue;
+      }
+      if (this.#put(record)) continue;
+      // One wait for a whole message: a stream must not stand still for as long as its records are many.
+      patient &&= await this.#room();
+      if (!patient || !this.#put(record)) this.lose(this.#closed ? 'shutdown' : 'queue-full', 1);
     }
     this.#schedule(this.#waiting.size >= this.#options.batch ? 0 : this.#options.flushMs);
   }
@@ -104,15 +112,16 @@ export class Recorder implements Sink {
 
   /** Writes what waits, counts what cannot be written, closes the store. */
   async close(): Promise<void> {
+    if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#timer);
+    this.#wake();
     if (!(await this.flush())) {
       const count = [...this.#waiting.values()].reduce((sum, edge) => sum + edge.tally.count, 0);
       this.#stats.lost.shutdown += count;
       this.#options.log.error({ records: count }, 'the audit store could not be written at shutdown; records are lost');
     }
-    await this.#store?.close();
-    this.#store = undefined;
+    await this.#release();
   }
 
   #minute(): number {
@@ -154,7 +163,7 @@ export class Recorder implements Sink {
       const done = (): void => {
         clearTimeout(timer);
         this.#paused.delete(done);
-        resolve(this.#waiting.size < this.#options.capacity);
+        resolve(!this.#closed && this.#waiting.size < this.#options.capacity);
       };
       const timer = setTimeout(done, this.#options.patienceMs);
       this.#paused.add(done);
@@ -163,12 +172,13 @@ export class Recorder implements Sink {
 
   #schedule(ms: number): void {
     if (this.#closed || this.#writing) return;
+    // A timer that is set is soon enough, unless it is the regular one and this call is urgent.
     if (this.#timer && (ms > 0 || this.#failures > 0)) return;
     clearTimeout(this.#timer);
     const wait = this.#failures === 0 ? ms : Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** this.#failures);
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      void this.flush().then((ok) => ok || this.#schedule(RETRY_MIN_MS));
+      void this.flush();
     }, wait);
   }
 
@@ -180,6 +190,7 @@ export class Recorder implements Sink {
       return await this.#writing;
     } finally {
       this.#writing = undefined;
+      if (this.#failures > 0) this.#schedule(RETRY_MIN_MS);
     }
   }
 
@@ -200,8 +211,19 @@ export class Recorder implements Sink {
     if (this.#failures > 0) this.#options.log.info('the audit store can be written again');
     this.#failures = 0;
     for (const edge of edges) this.#stats.written += edge.tally.count;
-    for (const done of [...this.#paused]) done();
+    this.#wake();
     return true;
+  }
+
+  /** Lets those that wait for room look again; each takes itself off the list. */
+  #wake(): void {
+    for (const done of this.#paused) done();
+  }
+
+  async #release(): Promise<void> {
+    const store = this.#store;
+    this.#store = undefined;
+    await store?.close().catch((error: unknown) => this.#options.log.warn({ error }, 'the audit store could not be closed'));
   }
 
   /** What was taken out for a batch that failed goes back, above capacity if need be: it was accepted. */
@@ -215,11 +237,6 @@ export class Recorder implements Sink {
     this.#stats.storeErrors++;
     if (this.#failures === 1)
       this.#options.log.error({ error }, 'the audit store cannot be written; records wait and it is tried again');
-    if (this.#failures % REOPEN_AFTER !== 0 || !this.#store) return;
-    const broken = this.#store;
-    this.#store = undefined;
-    await broken
-      .close()
-      .catch((cause: unknown) => this.#options.log.warn({ error: cause }, 'the audit store could not be closed'));
+    if (this.#failures % REOPEN_AFTER === 0) await this.#release();
   }
 }

@@ -4,10 +4,10 @@ import type { Line, Report } from './report.ts';
 
 /** The columns of every rendering but JSON, in order. `wide`: left out where space is short. */
 export const COLUMNS = Object.freeze([
-  { title: 'source identity', wide: true, cell: ({ key }) => key.sourcePrincipal || key.sourceAddress || 'unknown' },
-  { title: 'source workload', wide: false, cell: ({ key }) => key.sourceWorkload },
-  { title: 'destination identity', wide: true, cell: ({ key }) => key.destinationPrincipal },
-  { title: 'destination workload', wide: false, cell: ({ key }) => key.destinationWorkload },
+  { title: 'source identity', wide: false, cell: ({ key }) => sourceIdentity(key) },
+  { title: 'source workload', wide: true, cell: ({ key }) => key.sourceWorkload },
+  { title: 'destination identity', wide: false, cell: ({ key }) => key.destinationPrincipal },
+  { title: 'destination workload', wide: true, cell: ({ key }) => key.destinationWorkload },
   { title: 'service', wide: false, cell: ({ key }) => key.service },
   { title: 'port', wide: false, cell: ({ key }) => (key.port === 0 ? '' : String(key.port)) },
   { title: 'protocol', wide: false, cell: ({ key }) => key.protocol },
@@ -21,6 +21,12 @@ export const COLUMNS = Object.freeze([
   { title: 'last seen', wide: false, cell: ({ tally }) => new Date(tally.lastSeen).toISOString() },
 ] as const satisfies readonly { readonly title: string; readonly wide: boolean; readonly cell: (line: Line) => string }[]);
 
+/** Who proved to be the caller; a caller that proved nothing is only an address, and is called so. */
+function sourceIdentity(key: EdgeKey): string {
+  if (key.sourcePrincipal !== '') return key.sourcePrincipal;
+  return key.sourceAddress === '' ? 'unauthenticated' : `unauthenticated (${key.sourceAddress})`;
+}
+
 function transport(key: EdgeKey): string {
   if (key.verdict === 'unreached') return '';
   return key.mtls ? 'mTLS' : 'plain';
@@ -28,8 +34,7 @@ function transport(key: EdgeKey): string {
 
 /** The rule that decided, or why none did. */
 function policy(key: EdgeKey): string {
-  if (key.policy === '') return reasonOf(key);
-  return key.rule < 0 ? key.policy : `${key.policy} rule ${key.rule}`;
+  return key.policy === '' || key.rule < 0 ? reasonOf(key) : `${key.policy} rule ${key.rule}`;
 }
 
 export function periodText(report: Report): string {

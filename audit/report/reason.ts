@@ -5,6 +5,9 @@ export function policiesOf(key: EdgeKey): readonly string[] {
   return key.verdict === 'denied-no-rule' && key.detail !== '' ? key.detail.split(POLICY_SEPARATOR) : [];
 }
 
+/** The rule that the policy compiler puts before all others: it denies a certificate that does not name exactly one identity. */
+const PEER_GUARD = 'gatehouse-peer-identity';
+
 function rule(key: EdgeKey): string {
   return key.rule < 0 ? key.policy : `rule ${key.rule} of ${key.policy}`;
 }
@@ -15,11 +18,13 @@ export function reasonOf(key: EdgeKey): string {
     case 'allowed-by-rule':
       return `${rule(key)} allowed it`;
     case 'allowed-no-policy':
-      return 'no policy applies';
+      return 'no ALLOW policy applies';
     case 'allowed-unnamed':
       return 'allowed; the proxy named no rule';
     case 'denied-by-rule':
-      return `${rule(key)} denied it`;
+      return key.policy === PEER_GUARD
+        ? 'the certificate of the caller does not name exactly one SPIFFE ID'
+        : `${rule(key)} denied it`;
     case 'denied-no-rule':
       return key.detail === '' ? 'no rule allowed it' : `no rule of ${policiesOf(key).join(', ')} allowed it`;
     case 'denied-transport':

@@ -11,7 +11,7 @@ export const RENDERERS = Object.freeze({
   json: jsonReport,
   csv: csvReport,
   markdown: markdownReport,
-  html: htmlReport,
+  html: (report: Report) => htmlReport(report),
 } satisfies Record<string, (report: Report) => string>);
 
 export type ReportFormat = keyof typeof RENDERERS;

@@ -4,19 +4,15 @@ import { visible } from './visible.ts';
 
 const GAP = '  ';
 
-/** The caller in one cell: the workload where it is known, else the proven identity, else the address. */
-function source({ key }: Line): string {
-  return key.sourceWorkload || key.sourcePrincipal || key.sourceAddress || 'unknown';
-}
-
+/** SPIFFE IDs without their scheme, as policies write them. */
 function cells(line: Line): readonly string[] {
   const shown = COLUMNS.filter(({ wide }) => !wide);
-  return shown.map(({ title, cell }) => visible(title === 'source workload' ? source(line) : cell(line)) || '-');
+  return shown.map(({ cell }) => visible(cell(line)).replace(/^spiffe:\/\//, '') || '-');
 }
 
 /** Aligned columns for a terminal. */
 export function tableReport(report: Report): string {
-  const titles = COLUMNS.filter(({ wide }) => !wide).map(({ title }) => title.replace(' workload', '').toUpperCase());
+  const titles = COLUMNS.filter(({ wide }) => !wide).map(({ title }) => title.replace(' identity', '').toUpperCase());
   const rows = [titles, ...report.lines.map(cells)];
   const widths = titles.map((_, column) => rows.reduce((width, row) => Math.max(width, row[column]?.length ?? 0), 0));
   const body = rows.map((row) =>

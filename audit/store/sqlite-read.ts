@@ -68,3 +68,17 @@ export function openSqliteReader(file: string): StoreReader {
     close: () => Promise.resolve(db.close()),
   };
 }
+
+/** Reads a file anew for each question, so that it may come later, be replaced or be written by another process. */
+export function sqliteFileReader(file: string): Pick<StoreReader, 'query'> {
+  return {
+    async query(period) {
+      const reader = openSqliteReader(file);
+      try {
+        return await reader.query(period);
+      } finally {
+        await reader.close();
+      }
+    },
+  };
+}

@@ -63,6 +63,15 @@ function podOf(nodeId: string): string {
 /** Answers audit's questions about names from the snapshot that is current when they are asked. */
 export function snapshotDirectory(current: () => Snapshot): Directory {
   const placedOf = (nodeId: string): Placed | undefined => indexOf(current()).byPod.get(podOf(nodeId));
+  const meantBy = (nodeId: string, authority: string): ServicePortRef | undefined => {
+    const placed = placedOf(nodeId);
+    const snapshot = current();
+    const [, name = '', asked] = /^(.*?)(?::(\d+))?$/.exec(authority) ?? [];
+    const host = serviceHost(name, placed?.workload.namespace ?? 'default', snapshot);
+    const service = host === undefined ? undefined : indexOf(snapshot).byHost.get(host);
+    const port = service?.ports.find((candidate) => asked === undefined || candidate.port === Number(asked))?.port;
+    return service === undefined || port === undefined ? undefined : { host: service.hostname, port };
+  };
   return {
     workloadOf(nodeId) {
       const placed = placedOf(nodeId);
@@ -84,25 +93,22 @@ export function snapshotDirectory(current: () => Snapshot): Directory {
       const placed = indexOf(current()).byAddress.get(ip);
       return placed && { workload: `${placed.workload.namespace}/${placed.workload.name}`, meshed: placed.instance.meshed };
     },
-    serviceOf(nodeId, port): ServicePortRef | undefined {
+    serviceOf(nodeId, port, authority): ServicePortRef | undefined {
       const placed = placedOf(nodeId);
       if (placed === undefined) return undefined;
-      for (const service of indexOf(current()).behind.get(placed.workload) ?? []) {
-        for (const candidate of service.ports) {
-          if (containerPort(placed.workload, candidate.targetPort) === port) return { host: service.hostname, port: candidate.port };
-        }
-      }
-      return undefined;
+      const candidates = (indexOf(current()).behind.get(placed.workload) ?? []).flatMap((service) =>
+        service.ports
+          .filter(({ targetPort }) => containerPort(placed.workload, targetPort) === port)
+          .map((candidate) => ({ host: service.hostname, port: candidate.port })),
+      );
+      const meant = meantBy(nodeId, authority);
+      return (
+        candidates.find((candidate) => candidate.host === meant?.host && candidate.port === meant.port) ??
+        candidates.find((candidate) => candidate.host === meant?.host) ??
+        candidates[0]
+      );
     },
-    serviceOfAuthority(nodeId, authority): ServicePortRef | undefined {
-      const placed = placedOf(nodeId);
-      const snapshot = current();
-      const [, name = '', asked] = /^(.*?)(?::(\d+))?$/.exec(authority) ?? [];
-      const host = serviceHost(name, placed?.workload.namespace ?? 'default', snapshot);
-      const service = host === undefined ? undefined : indexOf(snapshot).byHost.get(host);
-      const port = service?.ports.find((candidate) => asked === undefined || candidate.port === Number(asked))?.port;
-      return service === undefined || port === undefined ? undefined : { host: service.hostname, port };
-    },
+    serviceOfAuthority: meantBy,
     allowPoliciesOf(name) {
       const snapshot = current();
       const workload = indexOf(snapshot).byName.get(name);

@@ -24,7 +24,11 @@ const outbound = (init: HttpInit = {}): AccessRecord => only(decodeAll('outbound
 const rbac = (fields: Record<string, string>): HttpInit => ({
   common: { tlsProperties: peer(WEB), metadata: { filterMetadata: { 'envoy.filters.http.rbac': fields } } },
 });
-const denied = (name: string): HttpInit => ({ code: 403, details: `rbac_access_denied_matched_policy[${name}]`, common: { tlsProperties: peer(WEB) } });
+const denied = (name: string): HttpInit => ({
+  code: 403,
+  details: `rbac_access_denied_matched_policy[${name}]`,
+  common: { tlsProperties: peer(WEB) },
+});
 
 describe('audit: decoding of log entries', () => {
   it('tells a whole inbound call', () => {
@@ -78,9 +82,21 @@ describe('audit: decoding of log entries', () => {
 
   describe('the decision', () => {
     const cases: readonly (readonly [string, HttpInit, AccessRecord['verdict']])[] = [
-      ['names the DENY rule', denied('ns[shop]-policy[no-admin]-rule[0]'), { kind: 'denied-by-rule', by: { policy: 'shop/no-admin', rule: 0 } }],
-      ['names the ALLOW policies that apply when none matched', denied('none'), { kind: 'denied-no-rule', policies: ['istio-system/all', 'shop/web'] }],
-      ['keeps a name it cannot read', denied('merged-7'), { kind: 'denied-by-rule', by: { policy: 'merged-7', rule: undefined } }],
+      [
+        'names the DENY rule',
+        denied('ns[shop]-policy[no-admin]-rule[0]'),
+        { kind: 'denied-by-rule', by: { policy: 'shop/no-admin', rule: 0 } },
+      ],
+      [
+        'names the ALLOW policies that apply when none matched',
+        denied('none'),
+        { kind: 'denied-no-rule', policies: ['istio-system/all', 'shop/web'] },
+      ],
+      [
+        'keeps a name it cannot read',
+        denied('merged-7'),
+        { kind: 'denied-by-rule', by: { policy: 'merged-7', rule: undefined } },
+      ],
       ['is a token', { details: 'jwt_authn_access_denied{Jwt_is_expired}', code: 401 }, { kind: 'denied-token' }],
       ['is an external authorizer', { details: 'ext_authz_denied', code: 403 }, { kind: 'denied-custom' }],
       [
@@ -98,7 +114,11 @@ describe('audit: decoding of log entries', () => {
         }),
         { kind: 'allowed-by-rule', by: { policy: 'x/yes', rule: 3 } },
       ],
-      ['takes no fallback of a matcher for a rule', rbac({ enforced_effective_policy_id: 'default' }), { kind: 'allowed-unnamed' }],
+      [
+        'takes no fallback of a matcher for a rule',
+        rbac({ enforced_effective_policy_id: 'default' }),
+        { kind: 'allowed-unnamed' },
+      ],
       ['does not take the application saying 403 for a denial', { code: 403 }, { kind: 'allowed-unnamed' }],
     ];
     for (const [title, init, verdict] of cases) it(title, () => assert.deepEqual(inbound(init).verdict, verdict));
@@ -111,7 +131,11 @@ describe('audit: decoding of log entries', () => {
 
   describe('an outbound call', () => {
     const sent: HttpInit = {
-      common: { upstreamCluster: 'outbound|9080|v1|app.shop.svc.cluster.local', upstreamRemoteAddress: address('10.0.0.1', 8080), timeToFirstUpstreamTxByte: SENT },
+      common: {
+        upstreamCluster: 'outbound|9080|v1|app.shop.svc.cluster.local',
+        upstreamRemoteAddress: address('10.0.0.1', 8080),
+        timeToFirstUpstreamTxByte: SENT,
+      },
     };
     it('that reached a proxy does not count: that proxy tells', () => {
       const record = outbound(sent);
@@ -123,7 +147,10 @@ describe('audit: decoding of log entries', () => {
     });
     it('counts when the destination has no proxy', () => {
       const record = outbound({ common: { ...sent.common, upstreamRemoteAddress: address('10.0.0.9', 8080) } });
-      assert.deepEqual([countsAsEdge(record), record.mtls, record.verdict.kind, record.destination.workload], [true, false, 'allowed-no-policy', 'old/legacy']);
+      assert.deepEqual(
+        [countsAsEdge(record), record.mtls, record.verdict.kind, record.destination.workload],
+        [true, false, 'allowed-no-policy', 'old/legacy'],
+      );
     });
     const unreached: readonly (readonly [string, string, HttpInit])[] = [
       ['an injected fault', 'fault_filter_abort', { details: 'fault_filter_abort', code: 555 }],
@@ -154,28 +181,53 @@ describe('audit: decoding of log entries', () => {
   describe('a gateway', () => {
     it('tells of the client, by address, and of the next hop, which its proxy tells better', () => {
       const [arrival, departure, ...rest] = decodeAll('gateway', {
-        common: { downstreamDirectRemoteAddress: address('203.0.113.7', 5), upstreamRemoteAddress: address('10.0.0.1', 8080), upstreamCluster: 'outbound|9080||app.shop.svc.cluster.local' },
+        common: {
+          downstreamDirectRemoteAddress: address('203.0.113.7', 5),
+          upstreamRemoteAddress: address('10.0.0.1', 8080),
+          upstreamCluster: 'outbound|9080||app.shop.svc.cluster.local',
+        },
       });
       assert.ok(arrival && departure);
       assert.equal(rest.length, 0);
-      assert.deepEqual([arrival.source, arrival.destination.principal, arrival.mtls, countsAsEdge(arrival)], [{ principal: undefined, workload: undefined, address: '203.0.113.7' }, EDGE, false, true]);
-      assert.deepEqual([departure.source.principal, departure.service, countsAsEdge(departure)], [EDGE, 'app.shop.svc.cluster.local', false]);
+      assert.deepEqual(
+        [arrival.source, arrival.destination.principal, arrival.mtls, countsAsEdge(arrival)],
+        [{ principal: undefined, workload: undefined, address: '203.0.113.7' }, EDGE, false, true],
+      );
+      assert.deepEqual(
+        [departure.source.principal, departure.service, countsAsEdge(departure)],
+        [EDGE, 'app.shop.svc.cluster.local', false],
+      );
     });
     it('that found no upstream is the source of a call that never arrived', () => {
       const [, departure] = decodeAll('gateway', { details: 'no_healthy_upstream', code: 503 });
       assert.ok(departure);
-      assert.deepEqual([departure.source.principal, departure.service, countsAsEdge(departure)], [EDGE, 'app.shop.svc.cluster.local', true]);
+      assert.deepEqual(
+        [departure.source.principal, departure.service, countsAsEdge(departure)],
+        [EDGE, 'app.shop.svc.cluster.local', true],
+      );
     });
     it('does not tell of host names that clients invent, nor of a hop that it denied', () => {
-      assert.deepEqual(decodeAll('gateway', { details: 'route_not_found', authority: 'invented.example' }).map(({ hop }) => hop), ['in']);
-      assert.deepEqual(decodeAll('gateway', denied('none')).map(({ hop, verdict }) => [hop, verdict.kind]), [['in', 'denied-no-rule']]);
+      assert.deepEqual(
+        decodeAll('gateway', { details: 'route_not_found', authority: 'invented.example' }).map(({ hop }) => hop),
+        ['in'],
+      );
+      assert.deepEqual(
+        decodeAll('gateway', denied('none')).map(({ hop, verdict }) => [hop, verdict.kind]),
+        [['in', 'denied-no-rule']],
+      );
     });
   });
 
   it('knows protocols and methods, and bounds methods', () => {
-    const protocols = [HttpVersion.HTTP10, HttpVersion.HTTP11, HttpVersion.HTTP2, HttpVersion.HTTP3].map((version) => inbound({ version }).protocol);
+    const protocols = [HttpVersion.HTTP10, HttpVersion.HTTP11, HttpVersion.HTTP2, HttpVersion.HTTP3].map(
+      (version) => inbound({ version }).protocol,
+    );
     assert.deepEqual(protocols, ['HTTP/1.0', 'HTTP/1.1', 'HTTP/2', 'HTTP/3']);
-    const grpc = inbound({ version: HttpVersion.HTTP2, path: '/shop.v1.Cart/Get12345678', headers: { 'content-type': 'application/grpc+proto' } });
+    const grpc = inbound({
+      version: HttpVersion.HTTP2,
+      path: '/shop.v1.Cart/Get12345678',
+      headers: { 'content-type': 'application/grpc+proto' },
+    });
     assert.deepEqual([grpc.protocol, grpc.template], ['GRPC', '/shop.v1.Cart/Get12345678']);
     assert.equal(inbound({ method: RequestMethod.METHOD_UNSPECIFIED }).method, 'OTHER');
     assert.equal(inbound({ method: RequestMethod.DELETE }).method, 'DELETE');
@@ -184,7 +236,8 @@ describe('audit: decoding of log entries', () => {
   it("bounds a proxy's clock", () => {
     const at = (iso: string): number => inbound({ common: { startTime: timestampFromDate(new Date(iso)) } }).time;
     assert.equal(at('2026-03-01T11:00:00Z'), Date.parse('2026-03-01T11:00:00Z'));
-    for (const wild of ['1970-01-01T00:00:00Z', '2026-03-01T13:00:00Z', '9999-01-01T00:00:00Z']) assert.equal(at(wild), NOW.getTime());
+    for (const wild of ['1970-01-01T00:00:00Z', '2026-03-01T13:00:00Z', '9999-01-01T00:00:00Z'])
+      assert.equal(at(wild), NOW.getTime());
   });
 
   it('leaves intermediate entries out', () => {
@@ -200,25 +253,50 @@ describe('audit: decoding of log entries', () => {
     delete empty.request;
     delete empty.response;
     const [record] = decodeHttp(empty, reporter('inbound'), directory, NOW);
-    assert.deepEqual([record?.status, record?.path, record?.source], [0, '', { principal: undefined, workload: undefined, address: undefined }]);
+    assert.deepEqual(
+      [record?.status, record?.path, record?.source],
+      [0, '', { principal: undefined, workload: undefined, address: undefined }],
+    );
   });
 
   describe('TCP', () => {
-    const decode = (side: Side, common: Parameters<typeof tcp>[0]): AccessRecord => only(decodeTcp(tcp(common), reporter(side), directory, NOW));
+    const decode = (side: Side, common: Parameters<typeof tcp>[0]): AccessRecord =>
+      only(decodeTcp(tcp(common), reporter(side), directory, NOW));
     it('tells of a connection', () => {
       const record = decode('inbound', { tlsProperties: peer(WEB), accessLogType: AccessLogType.TcpConnectionEnd });
-      assert.deepEqual([record.protocol, record.method, record.template, record.status, record.bytesReceived, record.bytesSent, record.source.principal], ['TCP', '', '', 0, 46, 96, WEB]);
+      assert.deepEqual(
+        [
+          record.protocol,
+          record.method,
+          record.template,
+          record.status,
+          record.bytesReceived,
+          record.bytesSent,
+          record.source.principal,
+        ],
+        ['TCP', '', '', 0, 46, 96, WEB],
+      );
     });
     it('is denied by the network filter, though the upstream was connected already', () => {
-      const record = decode('inbound', { connectionTerminationDetails: 'rbac_access_denied_matched_policy[none]', upstreamRemoteAddress: address('127.0.0.1', 1) });
+      const record = decode('inbound', {
+        connectionTerminationDetails: 'rbac_access_denied_matched_policy[none]',
+        upstreamRemoteAddress: address('127.0.0.1', 1),
+      });
       assert.deepEqual(record.verdict, { kind: 'denied-no-rule', policies: ['istio-system/all', 'shop/web'] });
     });
     it('is refused by the listener: plain text where only mutual TLS is served', () => {
       assert.deepEqual(decode('inbound', { responseFlags: { noRouteFound: true } }).verdict, { kind: 'denied-transport' });
     });
     it('outbound counts when the connection failed', () => {
-      const record = decode('outbound', { responseFlags: { upstreamConnectionFailure: true }, upstreamRemoteAddress: address('10.0.0.1', 3306), upstreamCluster: 'outbound|3306||db.shop.svc.cluster.local' });
-      assert.deepEqual([countsAsEdge(record), record.verdict, record.service, record.port], [true, { kind: 'unreached', cause: 'upstream_connection_failure' }, 'db.shop.svc.cluster.local', 3306]);
+      const record = decode('outbound', {
+        responseFlags: { upstreamConnectionFailure: true },
+        upstreamRemoteAddress: address('10.0.0.1', 3306),
+        upstreamCluster: 'outbound|3306||db.shop.svc.cluster.local',
+      });
+      assert.deepEqual(
+        [countsAsEdge(record), record.verdict, record.service, record.port],
+        [true, { kind: 'unreached', cause: 'upstream_connection_failure' }, 'db.shop.svc.cluster.local', 3306],
+      );
     });
   });
 });

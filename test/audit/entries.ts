@@ -1,6 +1,6 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
-import type { AddressSchema } from '#gen/envoy/config/core/v3/address_pb.js';
+import { type Address, AddressSchema } from '#gen/envoy/config/core/v3/address_pb.js';
 import { RequestMethod } from '#gen/envoy/config/core/v3/base_pb.js';
 import {
   type AccessLogCommonSchema,
@@ -12,15 +12,20 @@ import {
 } from '#gen/envoy/data/accesslog/v3/accesslog_pb.js';
 import { NOW } from './world.ts';
 
-type Common = MessageInitShape<typeof AccessLogCommonSchema>;
+/** The fields of the message, none of its own marks. */
+type Common = Extract<MessageInitShape<typeof AccessLogCommonSchema>, { readonly $typeName?: never }>;
 
-export function address(ip: string, port: number): MessageInitShape<typeof AddressSchema> {
-  return { address: { case: 'socketAddress', value: { address: ip, portSpecifier: { case: 'portValue', value: port } } } };
+export function address(ip: string, port: number): Address {
+  return create(AddressSchema, {
+    address: { case: 'socketAddress', value: { address: ip, portSpecifier: { case: 'portValue', value: port } } },
+  });
 }
 
 /** TLS properties with a peer certificate of these URI SANs. */
 export function peer(...uris: readonly string[]): NonNullable<Common['tlsProperties']> {
-  return { peerCertificateProperties: { issuer: 'O=test', subjectAltName: uris.map((value) => ({ san: { case: 'uri', value } })) } };
+  return {
+    peerCertificateProperties: { issuer: 'O=test', subjectAltName: uris.map((value) => ({ san: { case: 'uri', value } })) },
+  };
 }
 
 export const SENT = { seconds: 0n, nanos: 353_000 } as const;

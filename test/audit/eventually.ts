@@ -1,7 +1,11 @@
 import { setTimeout } from 'node:timers/promises';
 
 /** Polls until `probe` gives something, or fails after the deadline with what was waited for. */
-export async function eventually<T>(what: string, probe: () => Promise<T | undefined> | T | undefined, deadlineMs = 10_000): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  probe: () => Promise<T | undefined> | T | undefined,
+  deadlineMs = 10_000,
+): Promise<T> {
   const end = Date.now() + deadlineMs;
   for (;;) {
     const value = await probe();

@@ -29,9 +29,16 @@ describe('audit: path templates', () => {
     [`/${'x'.repeat(65)}`, '/{id}'],
     [`/${Array.from({ length: 20 }, () => 'a').join('/')}`, `/${Array.from({ length: 12 }, () => 'a').join('/')}/{rest}`],
   ];
-  for (const [path, template] of cases) it(`${path.slice(0, 60)} -> ${template.slice(0, 60)}`, () => assert.equal(templateOf(path), template));
+  for (const [path, template] of cases)
+    it(`${path.slice(0, 60)} -> ${template.slice(0, 60)}`, () => assert.equal(templateOf(path), template));
 
-  const part = fc.oneof(fc.string(), fc.stringMatching(/^[\w.;@%{}-]{0,70}$/), fc.uuid(), fc.nat().map(String), fc.constantFrom('{id}', '{rest}', '{other}'));
+  const part = fc.oneof(
+    fc.string(),
+    fc.stringMatching(/^[\w.;@%{}-]{0,70}$/),
+    fc.uuid(),
+    fc.nat().map(String),
+    fc.constantFrom('{id}', '{rest}', '{other}'),
+  );
   const anyPath = fc.oneof(
     fc.array(part, { maxLength: 20 }).map((parts) => `/${parts.join('/')}`),
     fc.string({ maxLength: 6000, size: 'max' }),
@@ -50,7 +57,10 @@ describe('audit: path templates', () => {
 
   it('keeps so many values of a scope and so many scopes', () => {
     const bounds = new Cardinality({ perScope: 2, scopes: 1 });
-    assert.deepEqual(['/a', '/b', '/c', '/a'].map((value) => bounds.bound('s', value)), ['/a', '/b', OTHER, '/a']);
+    assert.deepEqual(
+      ['/a', '/b', '/c', '/a'].map((value) => bounds.bound('s', value)),
+      ['/a', '/b', OTHER, '/a'],
+    );
     assert.equal(bounds.bound('t', '/a'), OTHER);
   });
 });

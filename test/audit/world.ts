@@ -43,7 +43,8 @@ export const directory: Directory = {
     const [namespace, name] = NODES.get(nodeId)?.split('/') ?? [];
     return name === undefined ? undefined : { host: `${name}.${namespace}.svc.cluster.local`, port: port + 1000 };
   },
-  serviceOfAuthority: (_nodeId, authority) => (authority === 'app:9080' ? { host: 'app.shop.svc.cluster.local', port: 9080 } : undefined),
+  serviceOfAuthority: (_nodeId, authority) =>
+    authority === 'app:9080' ? { host: 'app.shop.svc.cluster.local', port: 9080 } : undefined,
   allowPoliciesOf: (workload) => (workload === 'shop/app' ? ['shop/web', 'istio-system/all'] : []),
 };
 

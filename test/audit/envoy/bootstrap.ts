@@ -38,11 +38,18 @@ function rule(principal: string, path: string): object {
 function httpRbac(action: 'ALLOW' | 'DENY', prefix: string, policies: object): object {
   return {
     name: `envoy.filters.http.rbac`,
-    typed_config: { '@type': `${TYPE}.extensions.filters.http.rbac.v3.RBAC`, rules: { action, policies }, rules_stat_prefix: prefix },
+    typed_config: {
+      '@type': `${TYPE}.extensions.filters.http.rbac.v3.RBAC`,
+      rules: { action, policies },
+      rules_stat_prefix: prefix,
+    },
   };
 }
 
-const ROUTER = { name: 'envoy.filters.http.router', typed_config: { '@type': `${TYPE}.extensions.filters.http.router.v3.Router` } };
+const ROUTER = {
+  name: 'envoy.filters.http.router',
+  typed_config: { '@type': `${TYPE}.extensions.filters.http.router.v3.Router` },
+};
 const FAULT = {
   name: 'envoy.filters.http.fault',
   typed_config: {
@@ -83,7 +90,13 @@ function listener(name: string, chain: object, extra: object = {}): object {
 
 function cluster(name: string, port: number, extra: object = {}): object {
   const endpoint = { endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: port } } } };
-  return { name, type: 'STATIC', connect_timeout: '1s', load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [endpoint] }] }, ...extra };
+  return {
+    name,
+    type: 'STATIC',
+    connect_timeout: '1s',
+    load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [endpoint] }] },
+    ...extra,
+  };
 }
 
 function downstreamTls(input: BootstrapInput): object {
@@ -93,7 +106,9 @@ function downstreamTls(input: BootstrapInput): object {
       '@type': `${TYPE}.extensions.transport_sockets.tls.v3.DownstreamTlsContext`,
       require_client_certificate: true,
       common_tls_context: {
-        tls_certificates: [{ certificate_chain: { inline_string: input.certificate.cert }, private_key: { inline_string: input.certificate.key } }],
+        tls_certificates: [
+          { certificate_chain: { inline_string: input.certificate.cert }, private_key: { inline_string: input.certificate.key } },
+        ],
         validation_context: { trusted_ca: { inline_string: input.root } },
       },
     },
@@ -102,8 +117,12 @@ function downstreamTls(input: BootstrapInput): object {
 
 const to = (name: string): object => ({ match: { prefix: '/' }, route: { cluster: name } });
 
-const DENY = httpRbac('DENY', 'istio_deny_', { 'ns[shop]-policy[no-admin]-rule[0]': rule('spiffe://test.mesh/ns/shop/sa/web', '/admin') });
-const ALLOW = httpRbac('ALLOW', 'istio_allow_', { 'ns[shop]-policy[web]-rule[1]': rule('spiffe://test.mesh/ns/shop/sa/web', '/') });
+const DENY = httpRbac('DENY', 'istio_deny_', {
+  'ns[shop]-policy[no-admin]-rule[0]': rule('spiffe://test.mesh/ns/shop/sa/web', '/admin'),
+});
+const ALLOW = httpRbac('ALLOW', 'istio_allow_', {
+  'ns[shop]-policy[web]-rule[1]': rule('spiffe://test.mesh/ns/shop/sa/web', '/'),
+});
 const NETWORK = {
   name: 'envoy.filters.network.rbac',
   typed_config: {
@@ -128,7 +147,10 @@ export function bootstrap(input: BootstrapInput): object {
   const out = 'outbound|9080||app.shop.svc.cluster.local';
   const notFound = { access_log: [{ ...logger('Tcp', 'inbound'), filter: { response_flag_filter: { flags: ['NR'] } } }] };
   const matchTls = { filter_chain_match: { transport_protocol: 'tls' } };
-  const inspector = { name: 'tls_inspector', typed_config: { '@type': `${TYPE}.extensions.filters.listener.tls_inspector.v3.TlsInspector` } };
+  const inspector = {
+    name: 'tls_inspector',
+    typed_config: { '@type': `${TYPE}.extensions.filters.listener.tls_inspector.v3.TlsInspector` },
+  };
   return {
     node: { id: 'sidecar~127.0.0.1~app-1.shop~shop.svc.cluster.local', cluster: 'app.shop' },
     admin: { address: { socket_address: { address: '127.0.0.1', port_value: 0 } } },
@@ -142,11 +164,29 @@ export function bootstrap(input: BootstrapInput): object {
         listener('plain', { filters: [hcm('inbound', [], [to(app)])] }),
         listener('tcp', { transport_socket: tls, filters: [NETWORK, tcpProxy('inbound', app)] }),
         listener('outbound', {
-          filters: [hcm('outbound', [FAULT], [{ match: { prefix: '/dead' }, route: { cluster: dead } }, { match: { prefix: '/ok' }, route: { cluster: out } }])],
+          filters: [
+            hcm(
+              'outbound',
+              [FAULT],
+              [
+                { match: { prefix: '/dead' }, route: { cluster: dead } },
+                { match: { prefix: '/ok' }, route: { cluster: out } },
+              ],
+            ),
+          ],
         }),
         listener('outbound-tcp', { filters: [tcpProxy('outbound', dead)] }),
         listener('gateway', {
-          filters: [hcm('gateway', [], [{ match: { prefix: '/dead' }, route: { cluster: dead } }, { match: { prefix: '/ok' }, route: { cluster: out } }])],
+          filters: [
+            hcm(
+              'gateway',
+              [],
+              [
+                { match: { prefix: '/dead' }, route: { cluster: dead } },
+                { match: { prefix: '/ok' }, route: { cluster: out } },
+              ],
+            ),
+          ],
         }),
       ],
       clusters: [

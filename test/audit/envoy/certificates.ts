@@ -26,7 +26,10 @@ export class TestAuthority {
       name: 'O=test',
       keys,
       signingAlgorithm: EC,
-      extensions: [new x509.BasicConstraintsExtension(true, undefined, true), new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true)],
+      extensions: [
+        new x509.BasicConstraintsExtension(true, undefined, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true),
+      ],
     });
     return new TestAuthority(root, keys);
   }
@@ -49,7 +52,7 @@ export class TestAuthority {
         new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
         new x509.ExtendedKeyUsageExtension(['1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.7.3.2']),
         new x509.SubjectAlternativeNameExtension(
-          uris.map((value) => ({ type: 'url', value })),
+          uris.map((value) => ({ type: 'url' as const, value })),
           true,
         ),
       ],

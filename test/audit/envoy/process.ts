@@ -24,7 +24,10 @@ async function stop(child: ChildProcess): Promise<void> {
 }
 
 interface Listeners {
-  readonly listener_statuses?: readonly { readonly name: string; readonly local_address: { readonly socket_address: { readonly port_value: number } } }[];
+  readonly listener_statuses?: readonly {
+    readonly name: string;
+    readonly local_address: { readonly socket_address: { readonly port_value: number } };
+  }[];
 }
 
 /** Starts Envoy with a bootstrap in a folder and waits until its listeners are bound. */

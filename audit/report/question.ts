@@ -1,0 +1,42 @@
+import type { Parsed } from '../../ca/identity/parsed.ts';
+import type { Period } from '../store/store.ts';
+import type { EdgeFilter } from './filter.ts';
+import { parseInstant } from './instant.ts';
+
+/** What a reader asks for, as written: flags of the command, query parameters of the page. */
+export interface QuestionText {
+  readonly since?: string | undefined;
+  readonly until?: string | undefined;
+  readonly namespace?: string | undefined;
+  readonly workload?: string | undefined;
+  readonly identity?: string | undefined;
+  readonly verdict?: string | undefined;
+}
+
+export interface Question {
+  readonly period: Period;
+  readonly filter: EdgeFilter;
+}
+
+function instant(name: string, text: string | undefined, now: Date): Parsed<number | undefined> {
+  if (text === undefined) return { ok: true, value: undefined };
+  const parsed = parseInstant(text, now);
+  return parsed.ok ? parsed : { ok: false, reason: `${name}: ${parsed.reason}` };
+}
+
+/** Parses a question; the reason of a refusal names the part that is wrong. */
+export function parseQuestion(text: QuestionText, now: Date): Parsed<Question> {
+  const since = instant('since', text.since, now);
+  if (!since.ok) return since;
+  const until = instant('until', text.until, now);
+  if (!until.ok) return until;
+  if (since.value !== undefined && since.value >= (until.value ?? Number.POSITIVE_INFINITY))
+    return { ok: false, reason: 'since must be before until' };
+  const { verdict, namespace, workload, identity } = text;
+  if (verdict !== undefined && verdict !== 'allowed' && verdict !== 'denied')
+    return { ok: false, reason: 'verdict must be allowed or denied' };
+  return {
+    ok: true,
+    value: { period: { since: since.value, until: until.value }, filter: { namespace, workload, identity, verdict } },
+  };
+}

@@ -1,0 +1,142 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FastifyInstance } from 'fastify';
+import { csvReport } from '../../audit/report/csv.ts';
+import { CONTENT_SECURITY_POLICY, htmlReport, type Live } from '../../audit/report/html.ts';
+import { jsonReport } from '../../audit/report/json.ts';
+import { parseQuestion } from '../../audit/report/question.ts';
+import { type Report, reportOf } from '../../audit/report/report.ts';
+import type { StoreReader } from '../../audit/store/store.ts';
+
+export interface ReportPageOptions {
+  readonly store: Pick<StoreReader, 'query'>;
+  readonly clock: () => Date;
+  /** Host names, without port, under which the page may be asked for. Others are refused: a foreign name that resolves to this address is how a web page elsewhere would read it (DNS rebinding). */
+  readonly hosts?: readonly string[];
+  readonly refreshSeconds?: number;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+const LOOPBACK = Object.freeze(['127.0.0.1', 'localhost', '[::1]']);
+const REFRESH_SECONDS = 5;
+/** What is shown when no period is asked for. A store keeps more than a page can show. */
+const DEFAULT_SINCE = '1d';
+const PATHS = Object.freeze({ '/': 'html', '/report.json': 'json', '/report.csv': 'csv' } as const);
+
+const HEADERS = Object.freeze({
+  'cache-control': 'no-store',
+  'content-security-policy': `${CONTENT_SECURITY_POLICY}; frame-ancestors 'none'`,
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+});
+
+function answer(status: number, type: string, body: string, more: Readonly<Record<string, string>> = {}): Answer {
+  return { status, headers: { ...HEADERS, 'content-type': `${type}; charset=utf-8`, ...more }, body };
+}
+
+function refusal(status: number, text: string, more: Readonly<Record<string, string>> = {}): Answer {
+  return answer(status, 'text/plain', `${text}\n`, more);
+}
+
+function formatOf(path: string): (typeof PATHS)[keyof typeof PATHS] | undefined {
+  return path === '/' || path === '/report.json' || path === '/report.csv' ? PATHS[path] : undefined;
+}
+
+/** Links to other periods, to the denied calls only, and to the same report as data. */
+function linksOf(query: URLSearchParams): Live['links'] {
+  const href = (path: string, changes: Readonly<Record<string, string | undefined>>): string => {
+    const params = new URLSearchParams(query);
+    for (const [name, value] of Object.entries(changes)) {
+      if (value === undefined) params.delete(name);
+      else params.set(name, value);
+    }
+    const text = params.toString();
+    return text === '' ? path : `${path}?${text}`;
+  };
+  return [
+    ...['15m', '1h', '1d', '7d'].map((since) => ({ text: `last ${since}`, href: href('/', { since, until: undefined }) })),
+    { text: 'all decisions', href: href('/', { verdict: undefined }) },
+    { text: 'denied only', href: href('/', { verdict: 'denied' }) },
+    { text: 'JSON', href: href('/report.json', {}) },
+    { text: 'CSV', href: href('/report.csv', {}) },
+  ];
+}
+
+function render(format: 'html' | 'json' | 'csv', report: Report, live: Live): Answer {
+  switch (format) {
+    case 'html':
+      return answer(200, 'text/html', htmlReport(report, live));
+    case 'json':
+      return answer(200, 'application/json', jsonReport(report));
+    case 'csv':
+      return answer(200, 'text/csv', csvReport(report), { 'content-disposition': 'attachment; filename="gatehouse-audit.csv"' });
+    default:
+      return format satisfies never;
+  }
+}
+
+function knownHost(host: string | undefined, hosts: readonly string[]): boolean {
+  return hosts.includes((host ?? '').toLowerCase().replace(/:\d{1,5}$/, ''));
+}
+
+async function respond(options: ReportPageOptions, method: string, target: string, host: string | undefined): Promise<Answer> {
+  if (!knownHost(host, options.hosts ?? LOOPBACK)) return refusal(421, 'this host name is not served here');
+  const at = target.indexOf('?');
+  const format = formatOf(at < 0 ? target : target.slice(0, at));
+  if (format === undefined) return refusal(404, 'there are /, /report.json and /report.csv');
+  if (method !== 'GET' && method !== 'HEAD') return refusal(405, 'only GET', { allow: 'GET, HEAD' });
+  const query = new URLSearchParams(at < 0 ? '' : target.slice(at));
+  const now = options.clock();
+  const of = (name: string): string | undefined => query.get(name) || undefined;
+  const since = of('since') ?? (of('until') === undefined ? DEFAULT_SINCE : undefined);
+  const question = parseQuestion(
+    {
+      since,
+      until: of('until'),
+      namespace: of('namespace'),
+      workload: of('workload'),
+      identity: of('identity'),
+      verdict: of('verdict'),
+    },
+    now,
+  );
+  if (!question.ok) return refusal(400, question.reason);
+  try {
+    const report = reportOf(await options.store.query(question.value.period), { ...question.value, now });
+    return render(format, report, { refreshSeconds: options.refreshSeconds ?? REFRESH_SECONDS, links: linksOf(query) });
+  } catch (error) {
+    return refusal(503, `the audit store cannot be read: ${error instanceof Error ? error.message : String(error)}`, {
+      'retry-after': '5',
+    });
+  }
+}
+
+/**
+ * The report as web pages: `/` (HTML, refreshes itself), `/report.json` and `/report.csv`, all with the query parameters
+ * since, until, namespace, workload, identity and verdict. No scripts, nothing from elsewhere.
+ * @returns a handler for `createServer` of node:http
+ */
+export function reportPage(options: ReportPageOptions): (request: IncomingMessage, response: ServerResponse) => void {
+  return (request, response) => {
+    void respond(options, request.method ?? 'GET', request.url ?? '/', request.headers.host).then(({ status, headers, body }) => {
+      response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) });
+      response.end(request.method === 'HEAD' ? undefined : body);
+    });
+  };
+}
+
+/** The same pages as routes of a Fastify server. */
+export function addReportPage(app: FastifyInstance, options: ReportPageOptions): void {
+  for (const url of Object.keys(PATHS)) {
+    app.get(url, async (request, reply) => {
+      const { status, headers, body } = await respond(options, request.method, request.url, request.headers.host);
+      return reply.code(status).headers(headers).send(body);
+    });
+  }
+}
