@@ -1,3 +1,4 @@
+import { LISTENER } from '../resource-set.ts';
 import { takeDeltaRequest } from './delta.ts';
 import type { Event, Report } from './event.ts';
 import { plan } from './plan.ts';
@@ -26,12 +27,15 @@ export function step(state: State, event: Event): Step {
   }
 }
 
-/** Reports, once, that the client has answered all of a snapshot. */
+/**
+ * Reports, once, that the client has answered all of a snapshot. Not before it has asked for listeners, which Envoy does
+ * last: until then it serves nothing, whatever else it has accepted.
+ */
 function finish(planned: Pick<Step, 'state' | 'responses'>, reports: readonly Report[]): Step {
   const { state, responses } = planned;
   const types = [...state.types.values()];
   const waiting = state.held || state.snapshot === undefined || types.some(({ outstanding }) => outstanding.length > 0);
-  if (waiting || types.length === 0) return { state, responses, reports };
+  if (waiting || !state.types.has(LISTENER)) return { state, responses, reports };
   const accepted = types.every(({ rejected }) => rejected.size === 0);
   const settled = `${state.snapshot} ${accepted}`;
   if (settled === state.settled) return { state, responses, reports };

@@ -39,8 +39,8 @@ export function plan(before: State, urgent: Urgent | undefined, release: boolean
     const of = draft.state.types.get(type);
     if (of === undefined) continue;
     const independent = type === CLUSTER || type === ENDPOINTS;
-    const now = release || independent || !waits ? 'all' : urgent?.type === type ? urgent.names : 'none';
-    const left = sentWhole(before.variant, type) ? pushWhole(draft, type, of, now) : pushParts(draft, type, of, now);
+    const now: Now = release || independent || !waits ? 'all' : urgent?.type === type ? urgent.names : 'none';
+    const left: boolean = sentWhole(before.variant, type) ? pushWhole(draft, type, of, now) : pushParts(draft, type, of, now);
     if (left) draft.state = { ...draft.state, held: true };
     if (independent) waits ||= left || underWay(draft.state, type);
   }

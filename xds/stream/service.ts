@@ -1,0 +1,131 @@
+import { Metadata, type Server, status } from '@grpc/grpc-js';
+import type { Logger } from 'pino';
+import type { Parsed } from '../../ca/identity/parsed.ts';
+import type { SpiffeId } from '../../ca/identity/spiffe-id.ts';
+import type { Variant } from '../subscription/event.ts';
+import { DEFAULT_LIMITS, type Limits } from './limits.ts';
+import type { ResourceSource } from './source.ts';
+import type { StreamStatus } from './status.ts';
+import { type DiscoveryCall, DiscoveryStream } from './stream.ts';
+import { systemTimers, type Timers } from './timers.ts';
+
+export type { StreamStatus } from './status.ts';
+export type { DiscoveryCall } from './stream.ts';
+
+export interface DiscoveryServiceOptions {
+  readonly source: ResourceSource;
+  /** Who is at the other end, by its client certificate; a refusal ends the call with UNAUTHENTICATED. */
+  readonly authenticate: (call: DiscoveryCall) => Parsed<SpiffeId>;
+  readonly log: Logger;
+  readonly clock?: () => Date;
+  readonly timers?: Timers;
+  readonly limits?: Partial<Limits>;
+}
+
+export interface DiscoveryService {
+  /** One for each connected stream that has named its node. */
+  streams(): readonly StreamStatus[];
+  /** Ends all streams with UNAVAILABLE, so that proxies reconnect elsewhere, and takes no new ones. */
+  close(): Promise<void>;
+}
+
+/** Requests and responses stay bytes for gRPC: a request that does not parse is ours to answer, and responses are bytes already. */
+const bytes = (buffer: Buffer): Buffer => buffer;
+const method = (name: string) => ({
+  path: `/envoy.service.discovery.v3.AggregatedDiscoveryService/${name}`,
+  requestStream: true as const,
+  responseStream: true as const,
+  requestSerialize: bytes,
+  requestDeserialize: bytes,
+  responseSerialize: bytes,
+  responseDeserialize: bytes,
+});
+
+/** Serves envoy.service.discovery.v3.AggregatedDiscoveryService, both variants, on a gRPC server. */
+export function addDiscoveryService(server: Server, options: DiscoveryServiceOptions): DiscoveryService {
+  const { source, authenticate, log } = options;
+  const limits: Limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const streams = new Set<DiscoveryStream>();
+  const waiting = new Set<DiscoveryStream>();
+  let closed = false;
+  let scheduled = false;
+
+  /** One stream in each turn of the event loop: acknowledgements, certificates and logs get their turn in between. */
+  const next = (): void => {
+    scheduled = false;
+    for (const stream of waiting) {
+      waiting.delete(stream);
+      if (waiting.size > 0) schedule();
+      stream.refresh();
+      return;
+    }
+  };
+  const schedule = (): void => {
+    if (scheduled) return;
+    scheduled = true;
+    setImmediate(next);
+  };
+  const unsubscribe = source.onChange(() => {
+    for (const stream of streams) waiting.add(stream);
+    if (waiting.size > 0) schedule();
+  });
+
+  /** The oldest of a pod's streams gives way: it is most likely the one whose socket is dead. */
+  const onNode = (stream: DiscoveryStream): void => {
+    const same = [...streams].filter(({ node, identity }) => node === stream.node && identity === stream.identity);
+    for (const old of same.slice(0, Math.max(0, same.length - limits.streamsPerNode))) {
+      old.end(status.ABORTED, 'this proxy has opened newer streams');
+    }
+  };
+
+  const open = (variant: Variant) => (call: DiscoveryCall) => {
+    const end = (code: status, details: string): void => {
+      log.warn({ peer: call.getPeer(), reason: details }, 'discovery stream refused');
+      call.emit('error', { code, details });
+    };
+    if (closed) return end(status.UNAVAILABLE, 'the control plane is shutting down');
+    const caller = authenticate(call);
+    if (!caller.ok) return end(status.UNAUTHENTICATED, caller.reason);
+    const identity = caller.value;
+    let open = 0;
+    for (const stream of streams) if (stream.identity === identity) open += 1;
+    if (open >= limits.streamsPerIdentity) return end(status.RESOURCE_EXHAUSTED, `${identity} has ${open} streams open`);
+    call.sendMetadata(new Metadata());
+    streams.add(
+      new DiscoveryStream({
+        call,
+        variant,
+        identity,
+        source,
+        log,
+        clock: options.clock ?? (() => new Date()),
+        timers: options.timers ?? systemTimers,
+        limits,
+        onNode,
+        onEnd: (stream) => {
+          streams.delete(stream);
+          waiting.delete(stream);
+        },
+      }),
+    );
+  };
+
+  server.addService(
+    {
+      streamAggregatedResources: method('StreamAggregatedResources'),
+      deltaAggregatedResources: method('DeltaAggregatedResources'),
+    },
+    { streamAggregatedResources: open('sotw'), deltaAggregatedResources: open('delta') },
+  );
+
+  return {
+    streams: () => [...streams].filter(({ node }) => node !== '').map((stream) => stream.status),
+    async close() {
+      closed = true;
+      unsubscribe();
+      for (const stream of streams) stream.end(status.UNAVAILABLE, 'the control plane is shutting down');
+      // Statuses leave with the next turns of the event loop; whoever owns the server waits for its connections.
+      await new Promise((resolve) => setImmediate(resolve));
+    },
+  };
+}

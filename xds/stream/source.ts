@@ -1,0 +1,18 @@
+import type { ProxyClaim } from '../resources/proxy.ts';
+import type { ResourceSet } from '../resource-set.ts';
+
+/** What a source says to one proxy. */
+export type Answer =
+  | { readonly kind: 'found'; readonly snapshot: number; readonly set: ResourceSet }
+  /** The pod is not in the snapshot (yet): nothing is sent, and the next snapshot is asked again. */
+  | { readonly kind: 'unknown' }
+  /** The claim is not the peer's to make: the call ends with PERMISSION_DENIED. */
+  | { readonly kind: 'refused'; readonly reason: string };
+
+/** Where streams get their resources from. */
+export interface ResourceSource {
+  /** What this peer may be told now. Numbers only grow; equal maps by identity are taken as unchanged. */
+  resourcesFor(claim: ProxyClaim): Answer;
+  /** The listener is called after each new snapshot. Returns an unsubscribe. */
+  onChange(listener: () => void): () => void;
+}

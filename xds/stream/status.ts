@@ -1,0 +1,69 @@
+import type { SpiffeId } from '../../ca/identity/spiffe-id.ts';
+import type { TypeUrl } from '../resource-set.ts';
+import { sentWhole } from '../subscription/due.ts';
+import type { Variant } from '../subscription/event.ts';
+import { type State, type TypeState, WHOLE_TYPE } from '../subscription/state.ts';
+
+export interface RejectedResource {
+  readonly typeUrl: TypeUrl;
+  /** Absent where the proxy refused a whole type and its message names no resource of it (SotW). */
+  readonly name?: string;
+  /** The proxy's own words, cut to 2,000 characters. */
+  readonly message: string;
+}
+
+export interface SentCounts {
+  readonly responses: number;
+  readonly resources: number;
+  /** Of the messages, without gRPC framing and TLS. */
+  readonly bytes: number;
+}
+
+export interface SubscriptionStatus {
+  readonly typeUrl: TypeUrl;
+  readonly wildcard: boolean;
+  /** Names subscribed to by name. */
+  readonly names: number;
+  /** Responses that the proxy has neither accepted nor refused yet. */
+  readonly outstanding: number;
+}
+
+/** One connected stream, as it is at the moment of asking. */
+export interface StreamStatus {
+  readonly node: string;
+  readonly identity: SpiffeId;
+  readonly variant: Variant;
+  readonly connectedAt: Date;
+  /** The last snapshot that was wholly answered, by ACK or NACK, or that changed nothing for this proxy; 0 before the first. */
+  readonly acknowledged: number;
+  /** False while the pod is in no snapshot, and nothing is sent. */
+  readonly known: boolean;
+  readonly rejected: readonly RejectedResource[];
+  readonly subscriptions: readonly SubscriptionStatus[];
+  readonly sent: SentCounts;
+}
+
+/** What stands rejected, with names as far as they can be known. */
+export function rejectedResources(state: State): readonly RejectedResource[] {
+  return [...state.types].flatMap(([typeUrl, of]) =>
+    [...of.rejected].flatMap(([name, { detail: message }]): readonly RejectedResource[] => {
+      if (name !== WHOLE_TYPE || !sentWhole(state.variant, typeUrl)) return [{ typeUrl, name, message }];
+      const named = namedIn(message, of.full?.keys() ?? []);
+      return named.length === 0 ? [{ typeUrl, message }] : named.map((guilty) => ({ typeUrl, name: guilty, message }));
+    }),
+  );
+}
+
+/** Envoy's words on whole types are `Error adding/updating listener(s) NAME: why, NAME: why`. */
+export function namedIn(message: string, names: Iterable<string>): readonly string[] {
+  return [...names].filter((name) => message.includes(`${name}: `));
+}
+
+export function subscriptions(types: ReadonlyMap<TypeUrl, TypeState>): readonly SubscriptionStatus[] {
+  return [...types].map(([typeUrl, { interest, outstanding }]) => ({
+    typeUrl,
+    wildcard: interest.wildcard !== 'none',
+    names: interest.names.size,
+    outstanding: outstanding.length,
+  }));
+}

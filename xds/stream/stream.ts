@@ -1,0 +1,283 @@
+import { type ServerDuplexStream, status } from '@grpc/grpc-js';
+import type { Logger } from 'pino';
+import type { SpiffeId } from '../../ca/identity/spiffe-id.ts';
+import type { ProxyClaim } from '../resources/proxy.ts';
+import type { Event, Report, Response, Variant } from '../subscription/event.ts';
+import { step } from '../subscription/machine.ts';
+import { openState, type State } from '../subscription/state.ts';
+import type { Limits } from './limits.ts';
+import { parseNodeId } from './node-id.ts';
+import { logReport } from './report.ts';
+import { parseRequest, type Request } from './request.ts';
+import type { Answer, ResourceSource } from './source.ts';
+import { rejectedResources, type StreamStatus, subscriptions } from './status.ts';
+import type { Timers } from './timers.ts';
+import { encodeResponse } from './wire.ts';
+
+export type DiscoveryCall = ServerDuplexStream<Buffer, Buffer>;
+
+export interface StreamOptions {
+  readonly call: DiscoveryCall;
+  readonly variant: Variant;
+  readonly identity: SpiffeId;
+  readonly source: ResourceSource;
+  readonly log: Logger;
+  readonly clock: () => Date;
+  readonly timers: Timers;
+  readonly limits: Limits;
+  /** Called once, when the stream has named its node. */
+  readonly onNode: (stream: DiscoveryStream) => void;
+  readonly onEnd: (stream: DiscoveryStream) => void;
+}
+
+const UNSERVED_TYPES_LOGGED = 16;
+
+/**
+ * Runs the subscription machine on one gRPC stream. One response at a time is given to gRPC, the next when HTTP/2 has
+ * taken it. Until all are taken no request is read and no snapshot is looked at: a slow or stuck proxy costs one
+ * response of memory, and gets the newest snapshot, not each one in between.
+ */
+export class DiscoveryStream {
+  readonly #options: StreamOptions;
+  readonly #connectedAt: Date;
+  #log: Logger;
+  #state: State;
+  #claim: ProxyClaim | undefined;
+  #node = '';
+  #known = false;
+  #acknowledged = 0;
+  #sent = { responses: 0, resources: 0, bytes: 0 };
+  #outbox: Response[] = [];
+  #writing = false;
+  /** There may be something newer than what the state knows. */
+  #stale = false;
+  #ended = false;
+  #cancelRelease: (() => void) | undefined;
+  #cancelFirst: () => void;
+  readonly #unserved = new Set<string>();
+
+  constructor(options: StreamOptions) {
+    const { call, variant, identity, timers, limits, log, clock } = options;
+    this.#options = options;
+    this.#connectedAt = clock();
+    this.#state = openState(variant);
+    this.#log = log.child({ identity, variant });
+    this.#cancelFirst = timers.after(limits.firstRequestMs, () => this.end(status.DEADLINE_EXCEEDED, 'no request came'));
+    call.on('data', (bytes: Buffer) => this.#receive(bytes));
+    call.on('end', () => {
+      this.#finish('the proxy ended the stream');
+      call.end();
+    });
+    call.on('cancelled', () => this.#finish('the connection is gone'));
+    call.on('error', (error: Error) => this.#finish(error.message));
+  }
+
+  get identity(): SpiffeId {
+    return this.#options.identity;
+  }
+
+  /** Empty before the first request. */
+  get node(): string {
+    return this.#node;
+  }
+
+  get status(): StreamStatus {
+    return {
+      node: this.#node,
+      identity: this.#options.identity,
+      variant: this.#options.variant,
+      connectedAt: this.#connectedAt,
+      acknowledged: this.#acknowledged,
+      known: this.#known,
+      rejected: rejectedResources(this.#state),
+      subscriptions: subscriptions(this.#state.types),
+      sent: { ...this.#sent },
+    };
+  }
+
+  /** There is a new snapshot. It is looked at now, or when all before it is on its way. */
+  refresh(): void {
+    if (this.#ended || this.#claim === undefined) return;
+    if (this.#busy) this.#stale = true;
+    else this.#guarded(() => this.#look());
+  }
+
+  /** Ends the call with a status; the proxy reconnects with its own back-off. */
+  end(code: status, details: string): void {
+    if (this.#ended) return;
+    this.#finish(details);
+    this.#options.call.emit('error', { code, details });
+  }
+
+  get #busy(): boolean {
+    return this.#writing || this.#outbox.length > 0;
+  }
+
+  #finish(reason: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#outbox = [];
+    this.#cancelFirst();
+    this.#cancelRelease?.();
+    const { call, onEnd } = this.#options;
+    // What still comes is read and dropped, or the end of the stream would never be seen.
+    call.removeAllListeners('data');
+    call.resume();
+    this.#log.info({ reason }, 'discovery stream ended');
+    onEnd(this);
+  }
+
+  /** A bug must not reach other streams: this one ends, and begins anew when the proxy reconnects. */
+  #guarded(task: () => void): void {
+    try {
+      task();
+    } catch (error) {
+      this.#log.error({ err: error }, 'discovery stream failed');
+      this.end(status.INTERNAL, 'internal error');
+    }
+  }
+
+  #receive(bytes: Buffer): void {
+    if (this.#ended) return;
+    const { variant, limits } = this.#options;
+    const request = parseRequest(variant, bytes, limits);
+    if (!request.ok) return this.#refuse(status.INVALID_ARGUMENT, request.reason);
+    this.#guarded(() => {
+      if (this.#claim === undefined ? this.#begin(request.value) : this.#sameNode(request.value)) this.#take(request.value);
+    });
+  }
+
+  #refuse(code: status, reason: string): void {
+    this.#log.warn({ reason }, 'discovery stream refused');
+    this.end(code, reason);
+  }
+
+  /** The first request: who is it? */
+  #begin({ nodeId }: Request): boolean {
+    const { identity, log, variant, onNode } = this.#options;
+    const node = parseNodeId(nodeId);
+    if (!node.ok) {
+      this.#refuse(status.INVALID_ARGUMENT, node.reason);
+      return false;
+    }
+    const { kind, namespace, pod, text } = node.value;
+    this.#cancelFirst();
+    this.#node = text;
+    this.#claim = { kind, namespace, pod, identity };
+    this.#log = log.child({ node: text, identity, variant });
+    this.#log.info({ peer: this.#options.call.getPeer() }, 'discovery stream opened');
+    onNode(this);
+    this.#look();
+    return !this.#ended;
+  }
+
+  #sameNode({ nodeId }: Request): boolean {
+    if (nodeId === '' || nodeId === this.#node) return true;
+    this.#refuse(status.INVALID_ARGUMENT, 'node.id changed within a stream');
+    return false;
+  }
+
+  #take({ event, typeUrl }: Request): void {
+    if (event === undefined) {
+      // Not an error: Envoy goes on without it, once its own fetch timeout is over.
+      if (this.#unserved.size < UNSERVED_TYPES_LOGGED && !this.#unserved.has(typeUrl)) {
+        this.#unserved.add(typeUrl);
+        this.#log.warn({ typeUrl }, 'a type was asked for that is not served');
+      }
+      return;
+    }
+    this.#step(event);
+    const names = this.#state.types.get(event.type)?.interest.names.size ?? 0;
+    if (names > this.#options.limits.names) this.#refuse(status.RESOURCE_EXHAUSTED, `too many names of ${event.type}`);
+  }
+
+  /** Asks the source for what this proxy may be told now. */
+  #look(): void {
+    if (this.#claim === undefined) return;
+    const answer = this.#ask(this.#claim);
+    switch (answer?.kind) {
+      case undefined:
+        return;
+      case 'unknown':
+        if (this.#known) this.#log.info('the pod is in no snapshot any more; its proxy keeps what it has');
+        this.#known = false;
+        return;
+      case 'refused':
+        return this.#refuse(status.PERMISSION_DENIED, answer.reason);
+      case 'found':
+        this.#known = true;
+        if (answer.set === this.#state.set && answer.snapshot === this.#state.snapshot) return;
+        return this.#step({ kind: 'set', set: answer.set, snapshot: answer.snapshot });
+      default:
+        return answer satisfies never;
+    }
+  }
+
+  /** A compiler that fails for one proxy leaves that proxy with what it has. */
+  #ask(claim: ProxyClaim): Answer | undefined {
+    try {
+      return this.#options.source.resourcesFor(claim);
+    } catch (error) {
+      this.#log.error({ err: error }, 'resources could not be compiled; the proxy keeps what it has');
+      return undefined;
+    }
+  }
+
+  #step(event: Event): void {
+    const { state, responses, reports } = step(this.#state, event);
+    this.#state = state;
+    for (const report of reports) this.#note(report);
+    this.#armRelease(reports.some(({ kind }) => kind === 'acked'));
+    for (const response of responses) this.#outbox.push(response);
+    this.#pump();
+  }
+
+  #note(report: Report): void {
+    if (report.kind === 'settled') this.#acknowledged = Math.max(this.#acknowledged, report.snapshot);
+    logReport(this.#log, report, this.#state);
+  }
+
+  /** The time runs from the last acknowledgement: who answers, however slowly, is waited for. */
+  #armRelease(progress: boolean): void {
+    if (!this.#state.held || progress) {
+      this.#cancelRelease?.();
+      this.#cancelRelease = undefined;
+    }
+    if (!this.#state.held || this.#cancelRelease !== undefined) return;
+    const { timers, limits } = this.#options;
+    this.#cancelRelease = timers.after(limits.releaseMs, () => {
+      this.#cancelRelease = undefined;
+      if (this.#ended) return;
+      this.#log.warn({ waitedMs: limits.releaseMs }, 'the proxy does not acknowledge; what waited for it is sent now');
+      this.#guarded(() => this.#step({ kind: 'release' }));
+    });
+  }
+
+  #pump(): void {
+    const { call, variant } = this.#options;
+    if (this.#ended || this.#writing) return;
+    const response = this.#outbox.shift();
+    if (response === undefined) {
+      if (this.#stale) {
+        this.#stale = false;
+        this.#guarded(() => this.#look());
+      }
+      if (!this.#busy && call.isPaused()) call.resume();
+      return;
+    }
+    const bytes = encodeResponse(variant, response);
+    this.#writing = true;
+    call.pause();
+    call.write(bytes, () => {
+      this.#writing = false;
+      this.#pump();
+    });
+    this.#sent.responses += 1;
+    this.#sent.resources += response.resources.length;
+    this.#sent.bytes += bytes.byteLength;
+    this.#log.debug(
+      { typeUrl: response.type, resources: response.resources.length, removed: response.removed.length, bytes: bytes.byteLength },
+      'pushed',
+    );
+  }
+}
