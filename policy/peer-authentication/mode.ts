@@ -28,15 +28,34 @@ function narrowed(wider: MtlsSetting, mode: MtlsMode | undefined, policy: PeerAu
   return mode === undefined || mode === 'UNSET' ? wider : { mode, setBy: keyOf(policy.meta) };
 }
 
+/** The policy that selects the workload by its labels. */
+function selecting(snapshot: Snapshot, workload: SelectedWorkload): PeerAuthentication | undefined {
+  return oldest(
+    snapshot.peerAuthentications.filter(
+      ({ meta, selector }) =>
+        Object.keys(selector).length > 0 &&
+        meta.namespace !== snapshot.meshConfig.rootNamespace &&
+        meta.namespace === workload.namespace &&
+        selects(selector, workload.labels),
+    ),
+  );
+}
+
 /**
  * The mutual TLS mode of a workload's own port: mesh, then namespace, then workload, then port; UNSET inherits.
  * Ports are honoured only on a policy with a selector, and a policy with a selector in the root namespace selects
  * nothing, both as Istio has it.
  */
 export function mtlsSetting(snapshot: Snapshot, workload: SelectedWorkload, port: Port): MtlsSetting {
+  const own = selecting(snapshot, workload);
+  const setting = workloadMtlsSetting(snapshot, workload);
+  return own === undefined ? setting : narrowed(setting, own.portLevel.get(port), own);
+}
+
+/** {@link mtlsSetting} for the ports that no policy names. */
+export function workloadMtlsSetting(snapshot: Snapshot, workload: SelectedWorkload): MtlsSetting {
   const { rootNamespace } = snapshot.meshConfig;
   const wide = snapshot.peerAuthentications.filter((policy) => Object.keys(policy.selector).length === 0);
-  const selecting = snapshot.peerAuthentications.filter((policy) => Object.keys(policy.selector).length > 0);
 
   let setting = DEFAULT;
   const mesh = oldest(wide.filter((policy) => policy.meta.namespace === rootNamespace));
@@ -46,16 +65,8 @@ export function mtlsSetting(snapshot: Snapshot, workload: SelectedWorkload, port
       ? undefined
       : oldest(wide.filter((policy) => policy.meta.namespace === workload.namespace));
   if (namespace !== undefined) setting = narrowed(setting, namespace.mode, namespace);
-  const own = oldest(
-    selecting.filter(
-      (policy) =>
-        policy.meta.namespace !== rootNamespace &&
-        policy.meta.namespace === workload.namespace &&
-        selects(policy.selector, workload.labels),
-    ),
-  );
-  if (own !== undefined) setting = narrowed(narrowed(setting, own.mode, own), own.portLevel.get(port), own);
-  return setting;
+  const own = selecting(snapshot, workload);
+  return own === undefined ? setting : narrowed(setting, own.mode, own);
 }
 
 /** {@link mtlsSetting} without where it came from. */

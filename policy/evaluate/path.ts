@@ -1,0 +1,40 @@
+import type { PathNormalization } from '../../mesh/model/mesh-config.ts';
+
+const UNRESERVED = /^[A-Za-z0-9\-._~]$/;
+// What the WHATWG URL standard percent-encodes in a path (its path percent-encode set), as Envoy's URL library does.
+const ENCODED = /[\u0000-\u0020"<>^`{|}\u007f]/g;
+
+function decodeUnreserved(path: string): string {
+  return path.replace(/%([0-9A-Fa-f]{2})/g, (escape, hex: string) => {
+    const character = String.fromCharCode(Number.parseInt(hex, 16));
+    return UNRESERVED.test(character) ? character : escape;
+  });
+}
+
+/** RFC 3986, section 5.2.4; an empty segment counts as one. */
+function withoutDots(path: string): string {
+  const kept: string[] = [];
+  const segments = path.split('/').slice(1);
+  for (const [index, segment] of segments.entries()) {
+    const last = index === segments.length - 1;
+    if (segment === '..') kept.pop();
+    if (segment !== '.' && segment !== '..') kept.push(segment);
+    else if (last) kept.push('');
+  }
+  return `/${kept.join('/')}`;
+}
+
+/**
+ * The path as policy sees it, without query and fragment, after what MeshConfig's `pathNormalization` has Envoy do.
+ * @param raw as sent; one that does not begin with `/` (such as `*`) is left alone
+ */
+export function normalizedPath(raw: string, mode: PathNormalization): string {
+  const path = /^[^?#]*/.exec(raw)?.[0] ?? '';
+  if (mode === 'NONE' || !path.startsWith('/')) return path;
+  const unescaped = mode === 'DECODE_AND_MERGE_SLASHES' ? path.replace(/%2f/gi, '/').replace(/%5c/gi, '\\') : path;
+  const encoded = decodeUnreserved(unescaped)
+    .replaceAll('\\', '/')
+    .replace(ENCODED, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`);
+  const resolved = withoutDots(encoded);
+  return mode === 'BASE' ? resolved : resolved.replace(/\/{2,}/g, '/');
+}

@@ -1,0 +1,95 @@
+import type { PolicyMatch } from '../../mesh/model/authorization-policy.ts';
+import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
+import { isText } from './text.ts';
+import type { Truth } from './truth.ts';
+
+// A peer is known here by its SPIFFE ID without `spiffe://`: `TRUST-DOMAIN/ns/NS/sa/SA`; undefined when it is not
+// authenticated, and then it is nobody: no principal, no namespace and no service account matches it.
+
+function splitDomain(id: string): readonly [string, string] | undefined {
+  const slash = id.indexOf('/');
+  return slash < 0 ? undefined : [id.slice(0, slash), id.slice(slash)];
+}
+
+/** The mesh's own trust domain under all its names. */
+function ownDomains(meshConfig: MeshConfig): readonly string[] {
+  return [meshConfig.trustDomain, ...meshConfig.trustDomainAliases];
+}
+
+/**
+ * True when the peer is what `principals` says. A value in the mesh's own trust domain (by its name, an alias, or
+ * `cluster.local`, which stands for it) means that account under every name of the domain.
+ */
+export function isPrincipal(value: PolicyMatch, peer: string | undefined, meshConfig: MeshConfig): boolean {
+  if (peer === undefined) return false;
+  if (value.kind === 'present' || value.kind === 'template') return isText(value, peer);
+  const bare =
+    value.kind !== 'suffix' && value.value.startsWith('spiffe://') ? value.value.slice('spiffe://'.length) : value.value;
+  const asWritten: PolicyMatch = { kind: value.kind, value: bare };
+  if (bare === '') return value.kind !== 'exact' || peer === '';
+  const named = splitDomain(bare);
+  const called = splitDomain(peer);
+  if (named === undefined || called === undefined) return isText(asWritten, peer);
+  const own = ownDomains(meshConfig);
+  if (value.kind === 'suffix') {
+    if (isText(asWritten, peer)) return true;
+    const wholeId = named[0] !== '' && named[1].split('/').length === 5;
+    return wholeId && own.some((name) => name.endsWith(named[0])) && own.includes(called[0]) && called[1] === named[1];
+  }
+  const ours = named[0] === 'cluster.local' || own.includes(named[0]);
+  if (!ours) return isText(asWritten, peer);
+  return own.includes(called[0]) && (value.kind === 'exact' ? called[1] === named[1] : called[1].startsWith(named[1]));
+}
+
+function positions(text: string, part: string): readonly number[] {
+  const found: number[] = [];
+  for (let at = text.indexOf(part); at >= 0; at = text.indexOf(part, at + 1)) found.push(at);
+  return found;
+}
+
+/** What follows each `/ns/` of an ID whose trust domain is not empty. */
+function afterNs(peer: string): readonly string[] {
+  return peer.startsWith('/')
+    ? []
+    : positions(peer, '/ns/')
+        .filter((at) => at > 0)
+        .map((at) => peer.slice(at + 4));
+}
+
+/** True when the peer is of that namespace. A wildcard may reach over a `/`, as in Istio. */
+export function isNamespace(value: PolicyMatch, peer: string | undefined): boolean {
+  if (peer === undefined) return false;
+  return afterNs(peer).some((rest) => {
+    switch (value.kind) {
+      case 'present':
+        return rest.includes('/');
+      case 'prefix':
+        return rest.startsWith(value.value) && rest.includes('/', value.value.length);
+      case 'suffix':
+        return rest.includes(`${value.value}/`);
+      case 'exact':
+      case 'template':
+        return rest.startsWith(`${value.value}/`);
+      default:
+        return value satisfies never;
+    }
+  });
+}
+
+/** Whether the peer runs as `NAMESPACE/NAME` (or NAME, in the policy's namespace), whatever else its path holds. */
+export function isServiceAccount(value: PolicyMatch, peer: string | undefined, ownNamespace: string): Truth {
+  if (value.kind !== 'exact') return 'unknown';
+  if (peer === undefined) return false;
+  const slash = value.value.indexOf('/');
+  const namespace = slash < 0 ? ownNamespace : value.value.slice(0, slash);
+  const account = `sa/${value.value.slice(slash + 1)}`;
+  return positions(peer, `/ns/${namespace}/`)
+    .filter((at) => at > 0)
+    .map((at) => peer.slice(at + namespace.length + 5))
+    .some((rest) =>
+      positions(rest, account).some((at) => {
+        const tail = rest.slice(at + account.length);
+        return (at === 0 || (at > 1 && rest[at - 1] === '/')) && (tail === '' || (tail.startsWith('/') && tail.length > 1));
+      }),
+    );
+}
