@@ -1,0 +1,86 @@
+import { Command } from 'commander';
+import { type Diagnostic, formatDiagnostic } from '../mesh/model/diagnostic.ts';
+import { logger } from './log.ts';
+import { formatAddress } from './options/address.ts';
+import { collect } from './options/collect.ts';
+import { startControlPlane } from './serve/control-plane.ts';
+import { DEFAULT_GRPC_ADDRESS, parseServeFlags, type ServeFlags } from './serve/options.ts';
+
+const EXAMPLES = `
+Examples:
+  gatehouse serve -f mesh/
+  gatehouse serve -f mesh/ --jwks jwks.json --token-issuer https://kubernetes.default.svc
+  gatehouse serve -f mesh/ --grpc-address 127.0.0.1:0 --http-address 127.0.0.1:0
+
+One JSON line on stdout says when it is ready and on which addresses; logs and diagnostics go to stderr.
+Ends on SIGINT and SIGTERM; proxies go on with what they have and reconnect when it is back.`;
+
+export function serveCommand(): Command {
+  return new Command('serve')
+    .description('the control plane: certificates, xDS and access logs for proxies, from a folder of YAML')
+    .requiredOption('-f, --filename <path>', 'file or folder of Kubernetes and Istio YAML; may be repeated', collect)
+    .option('--mesh-config <file>', "Istio's MeshConfig fields")
+    .option('--ca-dir <dir>', "the authority's root and issuance log", '.gatehouse/ca')
+    .option('--jwks <file>', 'public keys of the token issuer (JWKS)')
+    .option('--token-issuer <issuer>', 'the `iss` that tokens must have')
+    .option('--token-audience <audience>', 'the `aud` that tokens must have', 'istio-ca')
+    .option(
+      '--grpc-address <host:port>',
+      `certificates, xDS and access logs over TLS; may be repeated (default: ${DEFAULT_GRPC_ADDRESS})`,
+      collect,
+    )
+    .option('--http-address <host:port>', 'health, metrics and /debug/syncz', '127.0.0.1:15014')
+    .option('--page-address <host:port>', 'a page with the report of who talked to whom')
+    .option('--audit-db <file>', 'the audit store', '.gatehouse/audit.db')
+    .option('--certificate-ttl <duration>', 'longest lifetime of a certificate', '24h')
+    .option('--advertise <name>', "further DNS name for the server's own certificate; may be repeated", collect)
+    .addHelpText('after', EXAMPLES)
+    .action(serve);
+}
+
+function report(found: readonly Diagnostic[]): void {
+  for (const diagnostic of found) process.stderr.write(`${formatDiagnostic(diagnostic)}\n`);
+}
+
+async function serve(flags: ServeFlags): Promise<void> {
+  const options = parseServeFlags(flags);
+  if (!options.ok) {
+    process.stderr.write(`gatehouse serve: ${options.reason}\n`);
+    process.exitCode = 2;
+    return;
+  }
+  const log = logger();
+  try {
+    const plane = await startControlPlane(options.value, log, report);
+    const [first] = plane.grpc;
+    process.stdout.write(
+      `${JSON.stringify({
+        ready: true,
+        grpc: first === undefined ? null : formatAddress(first),
+        grpcAddresses: plane.grpc.map(formatAddress),
+        http: formatAddress(plane.http),
+        page: plane.page === undefined ? null : formatAddress(plane.page),
+        rootCert: plane.rootCertPath,
+        snapshot: plane.snapshot,
+        pid: process.pid,
+      })}\n`,
+    );
+    let ending = false;
+    const end = (): void => {
+      if (ending) return;
+      ending = true;
+      plane.close().then(
+        () => process.exit(0),
+        (error: unknown) => {
+          log.error({ err: error }, 'did not end cleanly');
+          process.exit(1);
+        },
+      );
+    };
+    process.on('SIGINT', end);
+    process.on('SIGTERM', end);
+  } catch (error) {
+    process.stderr.write(`gatehouse serve: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  }
+}

@@ -1,0 +1,125 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Logger } from 'pino';
+import { addAccessLogService } from '../../audit/intake/access-log-service.ts';
+import { Recorder } from '../../audit/intake/recorder.ts';
+import { openSqliteStore } from '../../audit/store/sqlite.ts';
+import { openAuthority } from '../../ca/authority.ts';
+import { addCertificateService } from '../../ca/service/service.ts';
+import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
+import { watchMesh } from '../../mesh/source/watch.ts';
+import { snapshotResources, type SnapshotResources } from '../../xds/resources/source.ts';
+import { addDiscoveryService } from '../../xds/stream/service.ts';
+import type { ListenAddress } from '../options/address.ts';
+import { snapshotDirectory } from './directory.ts';
+import { grpcServer, listen } from './grpc-server.ts';
+import { listenHttp } from './http-listen.ts';
+import { controlPlaneMetrics } from './metrics.ts';
+import type { ServeOptions } from './options.ts';
+import { startPage } from './page-server.ts';
+import { statusServer } from './status-server.ts';
+
+export interface ControlPlane {
+  readonly grpc: readonly ListenAddress[];
+  readonly http: ListenAddress;
+  readonly page: ListenAddress | undefined;
+  readonly rootCertPath: string;
+  readonly snapshot: number;
+  close(): Promise<void>;
+}
+
+/** Names under which a proxy may know the control plane; istiod's are there so that its clients need no change. */
+const DNS_NAMES = Object.freeze(['gatehouse', 'gatehouse.istio-system.svc', 'istiod.istio-system.svc', 'localhost']);
+
+/** What waits while the server drains: Envoy reconnects at once, so this is short. */
+const DRAIN_MS = 1_000;
+
+/**
+ * Everything that `gatehouse serve` is: the mesh's snapshot, the authority, and one gRPC server with certificates, xDS and
+ * access logs. Owns all of it; `close` ends it in the order in which nothing is lost.
+ * @throws Error when it cannot start, with what to do about it
+ */
+export async function startControlPlane(
+  options: ServeOptions,
+  log: Logger,
+  onDiagnostics: (found: readonly Diagnostic[]) => void,
+): Promise<ControlPlane> {
+  const clock = (): Date => new Date();
+  let resources: SnapshotResources | undefined;
+  const mesh = await watchMesh({
+    paths: options.paths,
+    ...(options.meshConfigFile !== undefined && { meshConfigFile: options.meshConfigFile }),
+    log,
+    onSnapshot: (snapshot) => {
+      resources?.publish(snapshot);
+      log.info({ snapshot: snapshot.number }, 'new snapshot');
+    },
+    onDiagnostics,
+  });
+  const source = (resources = snapshotResources(mesh.current()));
+  const authority = await openAuthority({
+    dir: options.caDir,
+    trustDomain: mesh.current().meshConfig.trustDomain,
+    clock,
+    log,
+    maxTtlSeconds: options.certificateTtlSeconds,
+    ...options.token,
+  });
+  mkdirSync(dirname(options.auditFile), { recursive: true, mode: 0o700 });
+  const recorder = new Recorder({
+    open: () => Promise.resolve(openSqliteStore({ file: options.auditFile, clock })),
+    log,
+    clock,
+    flushMs: 250,
+  });
+
+  const server = grpcServer();
+  addCertificateService(server, { authority, log });
+  const discovery = addDiscoveryService(server, { source, authenticate: authority.peerOf, log, clock });
+  addAccessLogService(server, {
+    authenticate: authority.peerOf,
+    directory: snapshotDirectory(() => mesh.current()),
+    sink: recorder,
+    log,
+    clock,
+  });
+  const tls = await authority.serverCredentials({
+    dnsNames: [...DNS_NAMES, ...options.advertise],
+    ipAddresses: [...new Set(['127.0.0.1', ...options.grpc.map(({ host }) => host).filter((host) => host !== '0.0.0.0')])],
+  });
+  const grpc = await listen(server, options.grpc, tls.credentials);
+
+  const sources = {
+    snapshot: () => mesh.current(),
+    streams: () => discovery.streams(),
+    recorder: () => recorder.stats,
+    serverCertificateNotAfter: () => tls.current().notAfter,
+  };
+  const status = statusServer({ ...sources, metrics: controlPlaneMetrics(sources) });
+  const http = await listenHttp(status, options.http, '--http-address');
+  const page = options.page === undefined ? undefined : await startPage(options.page, options.auditFile, clock);
+
+  return {
+    grpc,
+    http,
+    page: page?.address,
+    rootCertPath: authority.rootCertPath,
+    snapshot: mesh.current().number,
+    close: async () => {
+      await mesh.close();
+      await page?.close();
+      await status.close();
+      await discovery.close();
+      await new Promise<void>((resolve) => {
+        const force = setTimeout(() => server.forceShutdown(), DRAIN_MS);
+        server.tryShutdown(() => {
+          clearTimeout(force);
+          resolve();
+        });
+      });
+      tls.close();
+      await authority.close();
+      await recorder.close();
+    },
+  };
+}

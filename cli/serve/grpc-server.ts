@@ -1,0 +1,47 @@
+import { Server, type ServerCredentials } from '@grpc/grpc-js';
+import { type ListenAddress, formatAddress } from '../options/address.ts';
+
+/**
+ * One server for CA, xDS and access logs. Keepalive finds half-open connections: a proxy whose machine vanished is let go
+ * within half a minute. Messages are bounded: a certificate request needs 64 KiB, an access-log batch a few MiB.
+ */
+export function grpcServer(): Server {
+  return new Server({
+    'grpc.keepalive_time_ms': 20_000,
+    'grpc.keepalive_timeout_ms': 10_000,
+    'grpc.max_receive_message_length': 4 << 20,
+    'grpc.max_send_message_length': -1,
+    'grpc.max_concurrent_streams': 1_000,
+  });
+}
+
+/**
+ * Listens on every address; a later one with port 0 takes the port of the first, so that all can be told in one breath.
+ * @throws when an address is taken, with what to do about it
+ */
+export async function listen(
+  server: Server,
+  addresses: readonly ListenAddress[],
+  credentials: ServerCredentials,
+): Promise<readonly ListenAddress[]> {
+  const bound: ListenAddress[] = [];
+  for (const address of addresses) {
+    const port = address.port === 0 ? (bound[0]?.port ?? 0) : address.port;
+    bound.push({ host: address.host, port: await bind(server, { host: address.host, port }, credentials) });
+  }
+  return bound;
+}
+
+function bind(server: Server, address: ListenAddress, credentials: ServerCredentials): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(formatAddress(address), credentials, (error, port) => {
+      if (error === null) resolve(port);
+      else
+        reject(
+          new Error(
+            `cannot listen on ${formatAddress(address)}: ${error.message} (choose another with --grpc-address; port 0 takes any)`,
+          ),
+        );
+    });
+  });
+}

@@ -1,0 +1,76 @@
+import { resolve } from 'node:path';
+import type { Parsed } from '../../ca/identity/parsed.ts';
+import { parseDuration } from '../../mesh/admit/duration.ts';
+import { type ListenAddress, parseListenAddress } from '../options/address.ts';
+
+/** What commander hands over. */
+export interface ServeFlags {
+  readonly filename: readonly string[];
+  readonly meshConfig?: string;
+  readonly caDir: string;
+  readonly jwks?: string;
+  readonly tokenIssuer?: string;
+  readonly tokenAudience: string;
+  readonly grpcAddress?: readonly string[];
+  readonly httpAddress: string;
+  readonly pageAddress?: string;
+  readonly auditDb: string;
+  readonly certificateTtl: string;
+  readonly advertise?: readonly string[];
+}
+
+export interface ServeOptions {
+  readonly paths: readonly string[];
+  readonly meshConfigFile: string | undefined;
+  readonly caDir: string;
+  readonly token: { readonly jwksFile: string; readonly issuer: string; readonly audience: string } | undefined;
+  readonly grpc: readonly ListenAddress[];
+  readonly http: ListenAddress;
+  readonly page: ListenAddress | undefined;
+  readonly auditFile: string;
+  readonly certificateTtlSeconds: number;
+  /** Further DNS names under which proxies reach this server. */
+  readonly advertise: readonly string[];
+}
+
+export const DEFAULT_GRPC_ADDRESS = '127.0.0.1:15012';
+const MAX_TTL_SECONDS = 7 * 24 * 3600;
+
+export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
+  const grpc: ListenAddress[] = [];
+  for (const text of flags.grpcAddress ?? [DEFAULT_GRPC_ADDRESS]) {
+    const address = parseListenAddress(text);
+    if (!address.ok) return { ok: false, reason: `--grpc-address: ${address.reason}` };
+    grpc.push(address.value);
+  }
+  const http = parseListenAddress(flags.httpAddress);
+  if (!http.ok) return { ok: false, reason: `--http-address: ${http.reason}` };
+  const page = flags.pageAddress === undefined ? undefined : parseListenAddress(flags.pageAddress);
+  if (page?.ok === false) return { ok: false, reason: `--page-address: ${page.reason}` };
+  const ttl = (parseDuration(flags.certificateTtl) ?? 0) / 1000;
+  if (ttl < 1 || ttl > MAX_TTL_SECONDS)
+    return { ok: false, reason: `--certificate-ttl: ${flags.certificateTtl} is not between 1s and 168h` };
+  if ((flags.jwks === undefined) !== (flags.tokenIssuer === undefined))
+    return {
+      ok: false,
+      reason: '--jwks and --token-issuer go together: a token counts only if both its key and its issuer are known',
+    };
+  return {
+    ok: true,
+    value: {
+      paths: flags.filename.map((path) => resolve(path)),
+      meshConfigFile: flags.meshConfig,
+      caDir: resolve(flags.caDir),
+      token:
+        flags.jwks === undefined || flags.tokenIssuer === undefined
+          ? undefined
+          : { jwksFile: resolve(flags.jwks), issuer: flags.tokenIssuer, audience: flags.tokenAudience },
+      grpc,
+      http: http.value,
+      page: page?.value,
+      auditFile: resolve(flags.auditDb),
+      certificateTtlSeconds: ttl,
+      advertise: flags.advertise ?? [],
+    },
+  };
+}
