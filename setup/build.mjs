@@ -1,5 +1,5 @@
 // `npm run build`: generated code, then dist/.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
@@ -28,6 +28,7 @@ export function build() {
   const want = sourceHash();
   if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== want) {
     progress('compiling');
+    rmSync(join(root, 'dist'), { recursive: true, force: true });
     must(chain.node, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.build.json'], 'tsc', {
       env: chain.env,
     });
