@@ -20,7 +20,13 @@ export async function readText(path: string): Promise<FileContent> {
  * Calls back whenever the content of a file, or the reason why it cannot be read, differs from the last time. It polls:
  * notification misses files that are replaced through links, as Kubernetes does with mounted volumes. Returns the end.
  */
-export function watchFile(path: string, first: FileContent, everyMs: number, timers: Timers, onChange: (content: FileContent) => void): () => void {
+export function watchFile(
+  path: string,
+  first: FileContent,
+  everyMs: number,
+  timers: Timers,
+  onChange: (content: FileContent) => void,
+): () => void {
   let last = first;
   let ended = false;
   let cancel = () => {};

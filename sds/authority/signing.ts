@@ -9,7 +9,7 @@ export interface SigningCall {
   /** Roots that the authority's own certificate must lead to, PEM. */
   readonly rootsPem: string;
   readonly token?: string | undefined;
-  /** A still valid certificate to authenticate with as well. */
+  /** A still valid certificate to authenticate with. */
   readonly client?: { readonly chainPem: string; readonly key: KeyObject } | undefined;
 }
 

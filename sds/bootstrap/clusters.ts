@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { anyPack, type Duration, DurationSchema } from '@bufbuild/protobuf/wkt';
-import { AddressSchema } from '#gen/envoy/config/core/v3/address_pb.js';
+import type { AddressSchema } from '#gen/envoy/config/core/v3/address_pb.js';
 import { ApiConfigSource_ApiType, ApiVersion, ConfigSourceSchema } from '#gen/envoy/config/core/v3/config_source_pb.js';
 import { RoutingPriority } from '#gen/envoy/config/core/v3/base_pb.js';
 import {

@@ -7,10 +7,11 @@ export interface AdminAnswer {
   readonly body: string;
 }
 
-/** One GET at Envoy's admin interface on its Unix socket. Rejects when there is no answer within `timeoutMs`. */
-export function adminGet(socketPath: string, path: string, timeoutMs = 2000): Promise<AdminAnswer> {
+/** One call of Envoy's admin interface on its Unix socket. Rejects when there is no answer within `timeoutMs`. */
+export function adminCall(method: 'GET' | 'POST', socketPath: string, path: string, timeoutMs = 2000): Promise<AdminAnswer> {
   return new Promise((resolve, reject) => {
-    const call = request({ socketPath, path, method: 'GET', headers: { host: 'localhost' }, timeout: timeoutMs }, (response) => {
+    const options = { socketPath, path, method, headers: { host: 'localhost', connection: 'close' }, timeout: timeoutMs };
+    const call = request(options, (response) => {
       const chunks: Buffer[] = [];
       let size = 0;
       response.on('data', (chunk: Buffer) => {
@@ -25,6 +26,10 @@ export function adminGet(socketPath: string, path: string, timeoutMs = 2000): Pr
     call.on('error', reject);
     call.end();
   });
+}
+
+export function adminGet(socketPath: string, path: string, timeoutMs?: number): Promise<AdminAnswer> {
+  return adminCall('GET', socketPath, path, timeoutMs);
 }
 
 /** True once Envoy has its first configuration: /ready answers 200 LIVE. */

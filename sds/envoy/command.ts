@@ -46,11 +46,14 @@ function envoyArgs(run: EnvoyRun): readonly string[] {
   const chosen = new Set(run.extraArgs);
   const level = chosen.has('-l') || chosen.has('--log-level') ? [] : ['--log-level', 'warning'];
   return [
-    ...['-c', run.bootstrapPath],
+    '-c',
+    run.bootstrapPath,
     // Shared memory of hot restart would tie together Envoys that have nothing to do with each other.
     '--disable-hot-restart',
-    ...['--concurrency', String(run.concurrency)],
-    ...['--log-path', run.logPath],
+    '--concurrency',
+    String(run.concurrency),
+    '--log-path',
+    run.logPath,
     ...level,
     ...run.extraArgs,
   ];

@@ -1,7 +1,9 @@
 import type { Random } from '../clock.ts';
 
 const FIRST_MS = 200;
-const CEILING_MS = 30_000;
+const CEILING_MS = 15_000;
+/** A missing file costs nobody but us: looked for more often. */
+const LOCAL_CEILING_MS = 1000;
 const LEAST_MS = 50;
 /** A server may ask for patience, but not silence an agent for longer than this. */
 export const LONGEST_HINT_MS = 300_000;
@@ -13,15 +15,18 @@ export interface Failure {
   readonly lifeLeft: number;
   /** What the server asked for, in milliseconds. */
   readonly hint?: number | undefined;
+  /** No server was asked: something on this machine is missing. */
+  readonly local?: boolean | undefined;
 }
 
 /**
- * How long to wait before trying again: exponential with "equal jitter" (half fixed, half random), at most 30 s and at
+ * How long to wait before trying again: exponential with "equal jitter" (half fixed, half random), at most 15 s and at
  * most an eighth of the remaining life, so that a certificate of seconds still gets several tries. A server's hint is
  * the least wait, with a fifth of jitter on top so that those it turned away together do not return together.
  */
 export function retryDelay(failure: Failure, random: Random): number {
-  const ceiling = failure.lifeLeft > 0 ? Math.min(CEILING_MS, Math.max(LEAST_MS, failure.lifeLeft / 8)) : CEILING_MS;
+  const most = failure.local === true ? LOCAL_CEILING_MS : CEILING_MS;
+  const ceiling = failure.lifeLeft > 0 ? Math.min(most, Math.max(LEAST_MS, failure.lifeLeft / 8)) : most;
   const step = Math.min(ceiling, FIRST_MS * 2 ** Math.min(failure.count - 1, 20));
   const own = step / 2 + (step / 2) * random();
   if (failure.hint === undefined || !(failure.hint > 0)) return own;

@@ -128,14 +128,14 @@ export class IdentityKeeper {
     const valid = this.#lifeLeft() > 0 ? this.#current : undefined;
     if (!token.ok && valid === undefined)
       return { kind: 'failed', code: 'NO_TOKEN', reason: `the token file cannot be used: ${token.reason}` };
-    // An authority may refuse a certificate (revoked, root gone) yet take the token: after a failure every other try
-    // leaves the certificate out.
+    // The certificate alone first: it outlasts a token whose file nobody renews. An authority may refuse it (revoked, root
+    // gone) and yet take the token, so that after a failure every other try goes with the token alone.
     const client = valid !== undefined && (this.#failures % 2 === 0 || !token.ok) ? valid : undefined;
     const limit = new AbortController();
     const cancel = this.#options.timers.after(this.#callLimit(), () => limit.abort());
     try {
       return await sign(
-        { csr, ttlSeconds, rootsPem: roots.pem, token: token.ok ? token.value : undefined, client },
+        { csr, ttlSeconds, rootsPem: roots.pem, token: client === undefined && token.ok ? token.value : undefined, client },
         AbortSignal.any([limit.signal, this.#stop.signal]),
       );
     } finally {
@@ -145,7 +145,9 @@ export class IdentityKeeper {
 
   #failed(code: string, reason: string, hint?: number): number {
     this.#failures += 1;
-    const retryMs = Math.ceil(retryDelay({ count: this.#failures, lifeLeft: this.#lifeLeft(), hint }, this.#options.random));
+    const local = code === 'NO_ROOTS' || code === 'NO_TOKEN';
+    const failure = { count: this.#failures, lifeLeft: this.#lifeLeft(), hint, local };
+    const retryMs = Math.ceil(retryDelay(failure, this.#options.random));
     this.#options.onEvent({ kind: 'failed', code, reason, retryMs });
     return retryMs;
   }

@@ -1,0 +1,49 @@
+import type { SpiffeId } from '../../ca/identity/spiffe-id.ts';
+import type { LocalityInput, NodeInput } from '../bootstrap/input.ts';
+import type { Owner } from '../server/socket.ts';
+
+/** `host:port`, taken apart. IPv6 addresses stand in brackets in the text, without them here. */
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The agent's configuration file, checked. Paths are absolute, times in the unit that the name says. */
+export interface AgentConfig {
+  readonly controlPlane: {
+    readonly address: HostPort;
+    readonly serverName: string;
+    readonly rootCert: string;
+  };
+  readonly runDir: string;
+  readonly workloads: readonly WorkloadConfig[];
+}
+
+/** Everything that one workload depends on. Two that are deeply equal are served by the same running workload. */
+export interface WorkloadConfig {
+  /** `NAMESPACE/POD`, unique in the file. */
+  readonly name: string;
+  readonly id: SpiffeId;
+  readonly node: NodeInput & { readonly locality?: LocalityInput | undefined };
+  readonly tokenFile: string;
+  readonly ttlSeconds: number;
+  readonly runDir: string;
+  /** Where the agent asks for certificates. */
+  readonly authority: HostPort & { readonly serverName: string };
+  /** Where this workload's Envoy finds the control plane; another address than the agent's in a network namespace. */
+  readonly controlPlane: HostPort & { readonly serverName: string };
+  readonly xds: 'delta' | 'sotw';
+  readonly adminPort?: number | undefined;
+  /** Absent: no Envoy is started. */
+  readonly envoy?: EnvoyConfig | undefined;
+}
+
+export interface EnvoyConfig {
+  readonly binary: string;
+  readonly netns?: string | undefined;
+  readonly owner?: Owner | undefined;
+  readonly concurrency: number;
+  readonly extraArgs: readonly string[];
+  /** How long requests under way may take to end when Envoy is stopped. */
+  readonly drainMs: number;
+}

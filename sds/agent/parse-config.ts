@@ -1,0 +1,148 @@
+import { dirname } from 'node:path';
+import { parsed } from '../../ca/identity/parsed.ts';
+import { parseWorkloadSpiffeId } from '../../ca/identity/spiffe-id.ts';
+import { parseTrustDomain, type TrustDomain } from '../../ca/identity/trust-domain.ts';
+import { LONGEST_SOCKET_PATH } from '../server/socket.ts';
+import type { AgentConfig, EnvoyConfig, HostPort, WorkloadConfig } from './config.ts';
+import type { ConfigDiagnostic } from './diagnostic.ts';
+import { workloadPaths } from './run-directory.ts';
+import * as scalars from './scalars.ts';
+import { ConfigText, type Section } from './section.ts';
+
+export type ConfigResult =
+  { readonly ok: true; readonly config: AgentConfig } | { readonly ok: false; readonly diagnostics: readonly ConfigDiagnostic[] };
+
+const TOP = ['controlPlane', 'trustDomain', 'domain', 'runDir', 'envoy', 'certificateTtl', 'drainTime', 'xds', 'workloads'];
+const CONTROL_PLANE = ['address', 'serverName', 'rootCert'];
+const WORKLOAD =
+  'namespace serviceAccount workload pod ip kind tokenFile labels locality controlPlaneAddress adminPort envoy'.split(' ');
+const ENVOY = ['netns', 'uid', 'gid', 'concurrency', 'extraArgs'];
+const LOCALITY = ['region', 'zone', 'subzone'];
+
+const LARGEST_ID = 2 ** 32 - 2;
+const DEFAULT_TTL_SECONDS = 24 * 3600;
+const DEFAULT_DRAIN_MS = 5000;
+
+/** What the fields of the whole file give to each workload. */
+interface Shared {
+  readonly authority: HostPort & { readonly serverName: string };
+  readonly trustDomain: TrustDomain;
+  readonly domain: string;
+  readonly runDir: string;
+  readonly binary: string;
+  readonly ttlSeconds: number;
+  readonly drainMs: number;
+  readonly xds: 'delta' | 'sotw';
+  readonly path: (text: string) => ReturnType<ReturnType<typeof scalars.pathIn>>;
+}
+
+/**
+ * Parses the agent's configuration: YAML, of which JSON is a part. All or nothing: with one mistake anywhere the file is
+ * refused, so that a slip of the pen never stops a running workload.
+ * @param file its path; relative paths in it are relative to its folder
+ * @param defaultEnvoy the Envoy binary where the file names none
+ */
+export function parseConfig(text: string, file: string, defaultEnvoy = 'envoy'): ConfigResult {
+  const source = new ConfigText(file);
+  const top = source.parse(text, TOP);
+  const config = top === undefined ? undefined : readTop(top, dirname(file), defaultEnvoy);
+  const { diagnostics } = source;
+  return config === undefined || diagnostics.length > 0 ? { ok: false, diagnostics } : { ok: true, config };
+}
+
+function readTop(top: Section, folder: string, defaultEnvoy: string): AgentConfig | undefined {
+  const path = scalars.pathIn(folder);
+  const controlPlane = top.section('controlPlane', CONTROL_PLANE);
+  if (controlPlane === undefined && !top.has('controlPlane')) top.fail('', 'controlPlane is missing');
+  const address = controlPlane?.parsed('address', scalars.parseHostPort);
+  const serverName = controlPlane?.parsed('serverName', scalars.parseHostname, 'gatehouse');
+  const rootCert = controlPlane?.parsed('rootCert', path);
+  const trustDomain = top.has('trustDomain')
+    ? top.parsed('trustDomain', parseTrustDomain)
+    : valueOf(parseTrustDomain('cluster.local'));
+  const runDir = top.parsed('runDir', path);
+  // A bare word is a command on the PATH; anything with a slash is a file.
+  const binary = top.parsed('envoy', (text) => (text.includes('/') ? path(text) : parsed(text)), defaultEnvoy);
+  const ttlSeconds = top.parsed('certificateTtl', scalars.parseTtl, DEFAULT_TTL_SECONDS);
+  const drainMs = top.parsed('drainTime', scalars.parseDuration, DEFAULT_DRAIN_MS);
+  const domain = top.parsed('domain', scalars.parseHostname, 'cluster.local');
+  const xds = top.parsed<'delta' | 'sotw'>('xds', scalars.oneOf(['delta', 'sotw']), 'delta');
+  const sections = top.sections('workloads', WORKLOAD);
+  if (address === undefined || serverName === undefined || rootCert === undefined || trustDomain === undefined) return undefined;
+  if (runDir === undefined || binary === undefined || ttlSeconds === undefined) return undefined;
+  if (drainMs === undefined || domain === undefined || xds === undefined) return undefined;
+  const authority = { ...address, serverName };
+  const shared: Shared = { authority, trustDomain, domain, runDir, binary, ttlSeconds, drainMs, xds, path };
+  const seen = new Set<string>();
+  const workloads = sections.flatMap((section) => {
+    const workload = readWorkload(section, shared);
+    if (workload === undefined) return [];
+    if (seen.has(workload.name)) section.fail('pod', `${workload.name} is there twice`);
+    seen.add(workload.name);
+    return [workload];
+  });
+  return { controlPlane: { address, serverName, rootCert }, runDir, workloads };
+}
+
+function valueOf<T>(result: { ok: true; value: T } | { ok: false; reason: string }): T | undefined {
+  return result.ok ? result.value : undefined;
+}
+
+function readWorkload(section: Section, shared: Shared): WorkloadConfig | undefined {
+  const namespace = section.parsed('namespace', scalars.parseLabel);
+  const pod = section.parsed('pod', scalars.parseSubdomain);
+  const serviceAccount = section.parsed('serviceAccount', scalars.parseSubdomain, 'default');
+  const workload = section.parsed('workload', scalars.parseSubdomain, pod ?? '');
+  const ip = section.parsed('ip', scalars.parseIp);
+  const kind = section.parsed<'sidecar' | 'router'>('kind', scalars.oneOf(['sidecar', 'router']), 'sidecar');
+  const tokenFile = section.parsed('tokenFile', shared.path);
+  const labels = section.record('labels');
+  const controlPlane = section.parsed('controlPlaneAddress', scalars.parseHostPort, shared.authority);
+  const adminPort = section.integer('adminPort', 1, 65_535);
+  const place = section.section('locality', LOCALITY);
+  const locality = place && {
+    region: place.optional('region', parsed),
+    zone: place.optional('zone', parsed),
+    subzone: place.optional('subzone', parsed),
+  };
+  const envoy = section.isFalse('envoy') ? undefined : readEnvoy(section, shared);
+  if (namespace === undefined || pod === undefined || serviceAccount === undefined || workload === undefined) return undefined;
+  if (ip === undefined || kind === undefined || tokenFile === undefined || controlPlane === undefined) return undefined;
+  const id = parseWorkloadSpiffeId(shared.trustDomain, namespace, serviceAccount);
+  if (!id.ok) return section.fail('serviceAccount', id.reason);
+  const { adminSocket } = workloadPaths(shared.runDir, namespace, pod);
+  if (Buffer.byteLength(adminSocket) > LONGEST_SOCKET_PATH)
+    return section.fail(
+      'pod',
+      `${adminSocket} is too long for a Unix socket`,
+      `${LONGEST_SOCKET_PATH} bytes at most: choose a shorter runDir`,
+    );
+  return {
+    name: `${namespace}/${pod}`,
+    id: id.value,
+    node: { kind, ip, namespace, serviceAccount, workload, pod, labels, domain: shared.domain, locality },
+    tokenFile,
+    ttlSeconds: shared.ttlSeconds,
+    runDir: shared.runDir,
+    authority: shared.authority,
+    controlPlane: { ...controlPlane, serverName: shared.authority.serverName },
+    xds: shared.xds,
+    adminPort,
+    envoy,
+  };
+}
+
+function readEnvoy(section: Section, shared: Shared): EnvoyConfig {
+  const part = section.section('envoy', ENVOY);
+  const uid = part?.integer('uid', 0, LARGEST_ID);
+  const gid = part?.integer('gid', 0, LARGEST_ID);
+  if (gid !== undefined && uid === undefined) part?.fail('gid', 'is given without uid');
+  return {
+    binary: shared.binary,
+    netns: part?.optional('netns', scalars.parseNetns),
+    owner: uid === undefined ? undefined : { uid, gid: gid ?? uid },
+    concurrency: part?.integer('concurrency', 1, 1024) ?? 1,
+    extraArgs: part?.texts('extraArgs') ?? [],
+    drainMs: shared.drainMs,
+  };
+}

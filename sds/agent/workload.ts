@@ -1,0 +1,201 @@
+import { rm } from 'node:fs/promises';
+import type { Logger } from 'pino';
+import { grpcSigner } from '../authority/client.ts';
+import type { Sign } from '../authority/signing.ts';
+import { bootstrapJson } from '../bootstrap/bootstrap.ts';
+import type { Clock, Random, Timers } from '../clock.ts';
+import { endLeftover } from '../envoy/drain.ts';
+import { restartDelay } from '../envoy/restart.ts';
+import type { TrustBundle } from '../identity/bundle.ts';
+import { IdentityKeeper, type KeeperEvent } from '../identity/keeper.ts';
+import { parseToken } from '../identity/token.ts';
+import { certificateSecret, rootsSecret, TRUST_ROOTS, WORKLOAD_CERTIFICATE } from '../secret/secret.ts';
+import { SecretStore } from '../secret/store.ts';
+import { type SdsServer, startSdsServer } from '../server/server.ts';
+import type { Notice } from '../subscription/notice.ts';
+import type { HostPort, WorkloadConfig } from './config.ts';
+import type { Emit } from './event.ts';
+import { type RunningEnvoy, startEnvoy } from './run-envoy.ts';
+import { closedFolder, handOver, prepareDirectory, type WorkloadPaths, workloadPaths, writePrivate } from './run-directory.ts';
+import { readText } from './watch-file.ts';
+
+const CALL_TIMEOUT_MS = 10_000;
+
+/** What all workloads of an agent share. */
+export interface Surroundings {
+  readonly bundle: () => TrustBundle | undefined;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly emit: Emit;
+  /** The kernel can be asked to end Envoy with the agent. */
+  readonly setpriv: boolean;
+  /** The way to an authority; gRPC by default. */
+  readonly sign?: Sign | undefined;
+}
+
+/**
+ * One workload: its certificate, its SDS socket, its Envoy. The certificate is asked for at once; the files are
+ * prepared beside it, again and again until that works, since a full disk must not cost the identity.
+ */
+export class RunningWorkload {
+  readonly config: WorkloadConfig;
+  readonly paths: WorkloadPaths;
+  readonly #around: Surroundings;
+  readonly #log: Logger;
+  readonly #store = new SecretStore([WORKLOAD_CERTIFICATE, TRUST_ROOTS]);
+  readonly #keeper: IdentityKeeper;
+  #server: SdsServer | undefined;
+  #envoy: RunningEnvoy | undefined;
+  #stopping = false;
+  #failures = 0;
+  #cancelRetry: () => void = () => {};
+  #setUp: Promise<void> = Promise.resolve();
+
+  constructor(config: WorkloadConfig, around: Surroundings) {
+    this.config = config;
+    this.paths = workloadPaths(config.runDir, config.node.namespace, config.node.pod);
+    this.#around = around;
+    this.#log = around.log.child({ workload: config.name });
+    this.#keeper = new IdentityKeeper({
+      id: config.id,
+      ttlSeconds: config.ttlSeconds,
+      sign:
+        around.sign ??
+        grpcSigner({ target: target(config.authority), serverName: config.authority.serverName, timeoutMs: CALL_TIMEOUT_MS }),
+      readToken: async () => {
+        const content = await readText(config.tokenFile);
+        return content.ok ? parseToken(content.text) : content;
+      },
+      bundle: around.bundle,
+      clock: around.clock,
+      timers: around.timers,
+      random: around.random,
+      onEvent: (event) => this.#onKeeper(event),
+    });
+  }
+
+  start(): void {
+    this.#putRoots();
+    this.#keeper.start();
+    this.#setUp = this.#prepare();
+  }
+
+  /** To be called when the agent's roots changed. */
+  bundleChanged(): void {
+    this.#putRoots();
+    this.#keeper.bundleChanged();
+  }
+
+  /** Drains and ends Envoy, then the rest. The certificate is served until Envoy is gone. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#cancelRetry();
+    await this.#setUp;
+    await this.#envoy?.stop();
+    await this.#keeper.stop();
+    await this.#server?.close();
+    await rm(this.paths.adminSocket, { force: true });
+    this.#around.emit({ event: 'stopped', workload: this.config.name });
+  }
+
+  #putRoots(): void {
+    const bundle = this.#around.bundle();
+    if (bundle !== undefined) this.#store.put(rootsSecret(bundle));
+  }
+
+  /** Folder, socket, bootstrap, Envoy, in this order. Never rejects: tries again later instead. */
+  async #prepare(): Promise<void> {
+    const { emit, random, timers } = this.#around;
+    try {
+      await this.#prepareFiles();
+      this.#failures = 0;
+    } catch (error) {
+      this.#failures += 1;
+      const retryMs = restartDelay(this.#failures, random);
+      const reason = error instanceof Error ? error.message : String(error);
+      emit({ event: 'failed', workload: this.config.name, code: 'SETUP', reason, retryMs });
+      this.#cancelRetry = timers.after(retryMs, () => {
+        this.#setUp = this.#prepare();
+      });
+      return;
+    }
+    if (!this.#stopping) this.#launch();
+  }
+
+  async #prepareFiles(): Promise<void> {
+    const { paths, config } = this;
+    const owner = config.envoy?.owner;
+    await prepareDirectory(paths.directory);
+    if (owner !== undefined) {
+      const closed = await closedFolder(config.runDir, owner);
+      if (closed !== undefined)
+        throw new Error(`${closed} is closed to uid ${owner.uid}, as whom Envoy is to run (choose another runDir)`);
+    }
+    if (await endLeftover(paths.adminSocket)) this.#log.warn('ended an Envoy that an earlier agent had left behind');
+    await this.#server?.close();
+    this.#server = await startSdsServer({
+      socketPath: paths.sdsSocket,
+      owner,
+      store: this.#store,
+      onNotice: (notice) => this.#onNotice(notice),
+    });
+    const { node, controlPlane, xds, adminPort } = config;
+    const input = { node, controlPlane, xds, adminPort, sdsSocket: paths.sdsSocket, adminSocket: paths.adminSocket };
+    await writePrivate(paths.bootstrap, `${JSON.stringify(bootstrapJson(input), null, 2)}\n`, owner);
+    await handOver(paths.directory, owner);
+  }
+
+  #launch(): void {
+    const { config, paths } = this;
+    const { emit } = this.#around;
+    if (config.envoy === undefined) {
+      emit({ event: 'ready', workload: config.name, sdsSocket: paths.sdsSocket });
+      return;
+    }
+    this.#envoy = startEnvoy({ ...config, envoy: config.envoy }, paths, this.#around);
+  }
+
+  #onKeeper(event: KeeperEvent): void {
+    const { emit } = this.#around;
+    const workload = this.config.name;
+    switch (event.kind) {
+      case 'issued': {
+        this.#store.put(certificateSecret(event.svid));
+        const notAfter = new Date(event.svid.notAfter).toISOString();
+        emit({ event: event.previous === undefined ? 'issued' : 'rotated', workload, serial: event.svid.serial, notAfter });
+        return;
+      }
+      case 'failed':
+        emit({ event: 'failed', workload, code: event.code, reason: event.reason, retryMs: event.retryMs });
+        return;
+      case 'expired':
+        emit({ event: 'expired', workload, serial: event.svid.serial, notAfter: new Date(event.svid.notAfter).toISOString() });
+        return;
+      default:
+        event satisfies never;
+    }
+  }
+
+  #onNotice(notice: Notice): void {
+    switch (notice.kind) {
+      case 'nack':
+        this.#log.error({ reason: notice.reason }, 'Envoy refused a secret');
+        return;
+      case 'unknown':
+        this.#log.warn({ names: notice.names }, 'secrets were asked for that this agent does not have');
+        return;
+      case 'ack':
+      case 'stale':
+        this.#log.debug(notice, 'SDS');
+        return;
+      default:
+        notice satisfies never;
+    }
+  }
+}
+
+function target(address: HostPort): string {
+  return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
+}
