@@ -39,7 +39,8 @@ export function scopeOf(snapshot: Snapshot, proxy: Proxy, security: InboundSecur
   for (const service of snapshot.services) {
     if (!visibleFrom(service.exportTo, service.meta.namespace, namespace)) continue;
     const known = serviceByHost.get(service.hostname);
-    if (known === undefined || (known.meta.namespace !== namespace && service.meta.namespace === namespace)) serviceByHost.set(service.hostname, service);
+    if (known === undefined || (known.meta.namespace !== namespace && service.meta.namespace === namespace))
+      serviceByHost.set(service.hostname, service);
   }
   const meshVirtualServices = snapshot.virtualServices.filter(
     (virtual) => virtual.gateways.includes('mesh') && visibleFrom(virtual.exportTo, virtual.meta.namespace, namespace),
@@ -57,7 +58,8 @@ export function virtualServiceFor(candidates: readonly VirtualService[], host: H
   for (const virtual of candidates) {
     for (const pattern of virtual.hosts) {
       if (pattern === host) return virtual;
-      if (covers(pattern, host) && (best === undefined || pattern.length > best.length)) best = { virtual, length: pattern.length };
+      if (covers(pattern, host) && (best === undefined || pattern.length > best.length))
+        best = { virtual, length: pattern.length };
     }
   }
   return best?.virtual;

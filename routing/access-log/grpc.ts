@@ -1,7 +1,10 @@
 import { create } from '@bufbuild/protobuf';
 import { type AccessLog, AccessLogSchema } from '#gen/envoy/config/accesslog/v3/accesslog_pb.js';
 import { ApiVersion } from '#gen/envoy/config/core/v3/config_source_pb.js';
-import { HttpGrpcAccessLogConfigSchema, TcpGrpcAccessLogConfigSchema } from '#gen/envoy/extensions/access_loggers/grpc/v3/als_pb.js';
+import {
+  HttpGrpcAccessLogConfigSchema,
+  TcpGrpcAccessLogConfigSchema,
+} from '#gen/envoy/extensions/access_loggers/grpc/v3/als_pb.js';
 import { typedConfig } from '../wire/any.ts';
 import { CONTROL_PLANE_CLUSTER } from '../wire/config-source.ts';
 import { duration } from '../wire/duration.ts';

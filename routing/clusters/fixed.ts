@@ -26,7 +26,9 @@ function originalDestination(name: string, source: string | undefined): Cluster 
     connectTimeout: duration(CONNECT_TIMEOUT_MS),
     circuitBreakers: circuitBreakers(undefined),
     typedExtensionProtocolOptions: httpProtocolOptions('unknown'),
-    ...(source === undefined ? {} : { upstreamBindConfig: { sourceAddress: { address: source, portSpecifier: { case: 'portValue', value: 0 } } } }),
+    ...(source === undefined
+      ? {}
+      : { upstreamBindConfig: { sourceAddress: { address: source, portSpecifier: { case: 'portValue', value: 0 } } } }),
   });
 }
 

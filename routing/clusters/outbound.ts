@@ -68,14 +68,32 @@ function transport(scope: Scope, service: Service, port: ServicePort, subset: Su
   const tls = policy.tls;
   if (tls?.mode === 'ISTIO_MUTUAL') return { transportSocket: client(tls.sni, tls.subjectAltNames) };
   if (tls?.mode === 'DISABLE' || !snapshot.meshConfig.enableAutoMtls || service.resolution !== 'endpoints') return {};
-  const match = (name: string, fields: Record<string, string>, transportSocket: Cluster_TransportSocketMatch['transportSocket']) =>
-    create(Cluster_TransportSocketMatchSchema, { name, match: fields, ...(transportSocket === undefined ? {} : { transportSocket }) });
+  const match = (
+    name: string,
+    fields: Record<string, string>,
+    transportSocket: Cluster_TransportSocketMatch['transportSocket'],
+  ) =>
+    create(Cluster_TransportSocketMatchSchema, {
+      name,
+      match: fields,
+      ...(transportSocket === undefined ? {} : { transportSocket }),
+    });
   return {
-    transportSocketMatches: [match('tlsMode-istio', { [TLS_MODE]: 'istio' }, client(undefined, [])), match('tlsMode-disabled', {}, plainText())],
+    transportSocketMatches: [
+      match('tlsMode-istio', { [TLS_MODE]: 'istio' }, client(undefined, [])),
+      match('tlsMode-disabled', {}, plainText()),
+    ],
   };
 }
 
-function cluster(scope: Scope, service: Service, port: ServicePort, subset: Subset | undefined, policy: PortPolicy, discovery: Discovery): Cluster {
+function cluster(
+  scope: Scope,
+  service: Service,
+  port: ServicePort,
+  subset: Subset | undefined,
+  policy: PortPolicy,
+  discovery: Discovery,
+): Cluster {
   const name = outboundCluster(port.port, subset?.name, service.hostname);
   const pool = policy.connectionPool;
   const outliers = discovery === 'original-destination' ? undefined : policy.outlierDetection;

@@ -38,6 +38,14 @@ export function httpProtocolOptions(protocol: Protocol, pool?: ConnectionPool): 
   const commonHttpProtocolOptions =
     idle === undefined && perConnection === undefined
       ? undefined
-      : { idleTimeout: idle === undefined ? undefined : duration(idle), maxRequestsPerConnection: perConnection === 0 ? undefined : perConnection };
-  return { [EXTENSION]: anyPack(HttpProtocolOptionsSchema, create(HttpProtocolOptionsSchema, { upstreamProtocolOptions, commonHttpProtocolOptions })) };
+      : {
+          idleTimeout: idle === undefined ? undefined : duration(idle),
+          maxRequestsPerConnection: perConnection === 0 ? undefined : perConnection,
+        };
+  return {
+    [EXTENSION]: anyPack(
+      HttpProtocolOptionsSchema,
+      create(HttpProtocolOptionsSchema, { upstreamProtocolOptions, commonHttpProtocolOptions }),
+    ),
+  };
 }

@@ -13,7 +13,12 @@ export interface DestinationPolicy {
   readonly subsets: readonly Subset[];
 }
 
-const NONE: PortPolicy = Object.freeze({ loadBalancer: undefined, connectionPool: undefined, outlierDetection: undefined, tls: undefined });
+const NONE: PortPolicy = Object.freeze({
+  loadBalancer: undefined,
+  connectionPool: undefined,
+  outlierDetection: undefined,
+  tls: undefined,
+});
 
 /** The most specific host among `rules` over `host`: itself, else the longest wildcard. */
 function closest(rules: readonly DestinationRule[], host: Hostname): Hostname | undefined {
@@ -41,7 +46,10 @@ export function destinationPolicy(scope: Scope, service: Service): DestinationPo
     const chosen = rules.filter((rule) => rule.host === host);
     const subsets = new Map<string, Subset>();
     for (const subset of chosen.flatMap((rule) => rule.subsets)) if (!subsets.has(subset.name)) subsets.set(subset.name, subset);
-    return { trafficPolicy: chosen.find((rule) => rule.trafficPolicy !== undefined)?.trafficPolicy, subsets: [...subsets.values()] };
+    return {
+      trafficPolicy: chosen.find((rule) => rule.trafficPolicy !== undefined)?.trafficPolicy,
+      subsets: [...subsets.values()],
+    };
   }
   return { trafficPolicy: undefined, subsets: [] };
 }

@@ -31,21 +31,37 @@ function lbEndpoint(endpoint: Endpoint, mtls: boolean): LbEndpoint {
 }
 
 /** The ready endpoints of a service's port, or of those that a subset's labels choose. Empty is an answer too: 503. */
-export function loadAssignment(scope: Scope, service: Service, port: ServicePort, subset: Subset | undefined): ClusterLoadAssignment {
-  const found = endpointsOf(scope.snapshot, service, port).filter((endpoint) => subset === undefined || selects(subset.labels, endpoint.labels));
+export function loadAssignment(
+  scope: Scope,
+  service: Service,
+  port: ServicePort,
+  subset: Subset | undefined,
+): ClusterLoadAssignment {
+  const found = endpointsOf(scope.snapshot, service, port).filter(
+    (endpoint) => subset === undefined || selects(subset.labels, endpoint.labels),
+  );
   return create(ClusterLoadAssignmentSchema, {
     clusterName: outboundCluster(port.port, subset?.name, service.hostname),
-    endpoints: found.length === 0 ? [] : [{ lbEndpoints: found.map((endpoint) => lbEndpoint(endpoint, takesMtls(scope, endpoint))) }],
+    endpoints:
+      found.length === 0 ? [] : [{ lbEndpoints: found.map((endpoint) => lbEndpoint(endpoint, takesMtls(scope, endpoint))) }],
   });
 }
 
 /** Addresses that Envoy resolves itself: the endpoints given, else the host. */
-export function staticAssignment(service: Service, port: ServicePort, subset: Subset | undefined, clusterName: string): ClusterLoadAssignment {
+export function staticAssignment(
+  service: Service,
+  port: ServicePort,
+  subset: Subset | undefined,
+  clusterName: string,
+): ClusterLoadAssignment {
   const given = service.endpoints.filter((endpoint) => subset === undefined || selects(subset.labels, endpoint.labels));
   const lbEndpoints =
     service.endpoints.length === 0
       ? [{ address: socketAddress(service.hostname, port.port), weight: 1 }]
-      : given.map((endpoint) => ({ address: socketAddress(endpoint.address, endpoint.ports[port.name] ?? port.port), weight: endpoint.weight }));
+      : given.map((endpoint) => ({
+          address: socketAddress(endpoint.address, endpoint.ports[port.name] ?? port.port),
+          weight: endpoint.weight,
+        }));
   return create(ClusterLoadAssignmentSchema, {
     clusterName,
     endpoints: [

@@ -22,9 +22,15 @@ export function hostNames(host: Hostname, proxy: Proxy, clusterDomain: string): 
 /** The names of a service and its addresses; a headless one answers for its pods' names as well (`pod-0.web`). */
 export function serviceNames(service: Service, proxy: Proxy, clusterDomain: string): readonly string[] {
   const names = hostNames(service.hostname, proxy, clusterDomain);
-  const headless = service.addresses.length === 0 && !service.external && service.resolution === 'endpoints' && !service.hostname.startsWith('*');
+  const headless =
+    service.addresses.length === 0 &&
+    !service.external &&
+    service.resolution === 'endpoints' &&
+    !service.hostname.startsWith('*');
   const below = headless ? names.map((name) => `*.${name}`) : [];
   // An address may be a range (10.0.0.0/8), which is no host name.
-  const addresses = service.addresses.filter((address) => !address.includes('/')).map((address) => (address.includes(':') ? `[${address}]` : address));
+  const addresses = service.addresses
+    .filter((address) => !address.includes('/'))
+    .map((address) => (address.includes(':') ? `[${address}]` : address));
   return [...names, ...below, ...addresses];
 }

@@ -11,7 +11,10 @@ function refused(name: string, text: string): Route {
   return create(RouteSchema, {
     name,
     match: all,
-    action: { case: 'directResponse', value: { status: 502, ...(text === '' ? {} : { body: { specifier: { case: 'inlineString', value: text } } }) } },
+    action: {
+      case: 'directResponse',
+      value: { status: 502, ...(text === '' ? {} : { body: { specifier: { case: 'inlineString', value: text } } }) },
+    },
   });
 }
 
@@ -26,7 +29,16 @@ export function addFallback(scope: Scope, hosts: VirtualHosts): void {
     return;
   }
   if (scope.proxy.instance.capture.kind === 'explicit') {
-    hosts.add('unknown_host', ['*'], [refused('unknown_host', 'no such host in the mesh: name it in a Service or ServiceEntry, or leave the proxy out (NO_PROXY)\n')]);
+    hosts.add(
+      'unknown_host',
+      ['*'],
+      [
+        refused(
+          'unknown_host',
+          'no such host in the mesh: name it in a Service or ServiceEntry, or leave the proxy out (NO_PROXY)\n',
+        ),
+      ],
+    );
     return;
   }
   const pass = create(RouteSchema, {

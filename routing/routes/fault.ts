@@ -19,7 +19,12 @@ export function faultOf(fault: Fault): Any {
     create(HTTPFaultSchema, {
       ...(delay === undefined
         ? {}
-        : { delay: { percentage: fractionalPercent(delay.percentage), faultDelaySecifier: { case: 'fixedDelay', value: duration(delay.fixedMs) } } }),
+        : {
+            delay: {
+              percentage: fractionalPercent(delay.percentage),
+              faultDelaySecifier: { case: 'fixedDelay', value: duration(delay.fixedMs) },
+            },
+          }),
       ...(abort === undefined ? {} : { abort: { percentage: fractionalPercent(abort.percentage), errorType: status } }),
     }),
   );

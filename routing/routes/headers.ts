@@ -1,5 +1,9 @@
 import { create } from '@bufbuild/protobuf';
-import { type HeaderValueOption, HeaderValueOption_HeaderAppendAction, HeaderValueOptionSchema } from '#gen/envoy/config/core/v3/base_pb.js';
+import {
+  type HeaderValueOption,
+  HeaderValueOption_HeaderAppendAction,
+  HeaderValueOptionSchema,
+} from '#gen/envoy/config/core/v3/base_pb.js';
 import type { HeaderOperations, Headers } from '../../mesh/model/virtual-service.ts';
 
 /** What a route, and likewise one of its weighted clusters, does to headers. */

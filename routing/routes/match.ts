@@ -36,7 +36,8 @@ function header(name: string, match: HeaderMatch): HeaderMatcher {
   const text = asString(match);
   return create(HeaderMatcherSchema, {
     name,
-    headerMatchSpecifier: text === undefined ? { case: 'presentMatch', value: true } : { case: 'stringMatch', value: stringMatcher(text) },
+    headerMatchSpecifier:
+      text === undefined ? { case: 'presentMatch', value: true } : { case: 'stringMatch', value: stringMatcher(text) },
   });
 }
 
@@ -52,7 +53,8 @@ function queryParameter(name: string, match: HeaderMatch): QueryParameterMatcher
   const text = asString(match);
   return create(QueryParameterMatcherSchema, {
     name,
-    queryParameterMatchSpecifier: text === undefined ? { case: 'presentMatch', value: true } : { case: 'stringMatch', value: stringMatcher(text) },
+    queryParameterMatchSpecifier:
+      text === undefined ? { case: 'presentMatch', value: true } : { case: 'stringMatch', value: stringMatcher(text) },
   });
 }
 
@@ -89,5 +91,7 @@ export function routeMatch(match: HttpMatch | undefined): RouteMatch {
 export function isCatchAll(match: RouteMatch): boolean {
   if (match.headers.length > 0 || match.queryParameters.length > 0) return false;
   const specifier = match.pathSpecifier;
-  return (specifier.case === 'prefix' && specifier.value === '/') || (specifier.case === 'safeRegex' && specifier.value.regex === '.*');
+  return (
+    (specifier.case === 'prefix' && specifier.value === '/') || (specifier.case === 'safeRegex' && specifier.value.regex === '.*')
+  );
 }

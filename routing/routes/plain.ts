@@ -11,7 +11,11 @@ export function plainRoute(cluster: string): Route {
     match: { pathSpecifier: { case: 'prefix', value: '/' } },
     action: {
       case: 'route',
-      value: { clusterSpecifier: { case: 'cluster', value: cluster }, ...timeouts(undefined), ...(retry === undefined ? {} : { retryPolicy: retry }) },
+      value: {
+        clusterSpecifier: { case: 'cluster', value: cluster },
+        ...timeouts(undefined),
+        ...(retry === undefined ? {} : { retryPolicy: retry }),
+      },
     },
   });
 }

@@ -1,5 +1,9 @@
 import { create } from '@bufbuild/protobuf';
-import { type RedirectAction, RedirectAction_RedirectResponseCode, RedirectActionSchema } from '#gen/envoy/config/route/v3/route_components_pb.js';
+import {
+  type RedirectAction,
+  RedirectAction_RedirectResponseCode,
+  RedirectActionSchema,
+} from '#gen/envoy/config/route/v3/route_components_pb.js';
 import type { Port } from '../../mesh/model/port.ts';
 import type { Redirect } from '../../mesh/model/virtual-service.ts';
 

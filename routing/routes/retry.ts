@@ -11,13 +11,20 @@ const DEFAULT_RETRY_ON = 'connect-failure,refused-stream,unavailable,cancelled,r
 const HOST_ATTEMPTS = 5n;
 const STATUS = /^[1-5][0-9]{2}$/;
 
-function policy(numRetries: number, retryOn: string, statusCodes: readonly number[], perTryTimeoutMs: number | undefined): RetryPolicy {
+function policy(
+  numRetries: number,
+  retryOn: string,
+  statusCodes: readonly number[],
+  perTryTimeoutMs: number | undefined,
+): RetryPolicy {
   return create(RetryPolicySchema, {
     numRetries,
     retryOn,
     retriableStatusCodes: [...statusCodes],
     hostSelectionRetryMaxAttempts: HOST_ATTEMPTS,
-    retryHostPredicate: [{ name: 'envoy.retry_host_predicates.previous_hosts', configType: typedConfig(PreviousHostsPredicateSchema, {}) }],
+    retryHostPredicate: [
+      { name: 'envoy.retry_host_predicates.previous_hosts', configType: typedConfig(PreviousHostsPredicateSchema, {}) },
+    ],
     ...(perTryTimeoutMs === undefined ? {} : { perTryTimeout: duration(perTryTimeoutMs) }),
   });
 }
@@ -33,7 +40,12 @@ export function retryPolicy(retries: Retries | undefined): RetryPolicy | undefin
   const codes = given.filter((one) => STATUS.test(one)).map(Number);
   const conditions = given.filter((one) => !STATUS.test(one));
   if (codes.length > 0 && !conditions.includes('retriable-status-codes')) conditions.push('retriable-status-codes');
-  return policy(retries.attempts, conditions.length === 0 ? DEFAULT_RETRY_ON : conditions.join(','), codes, retries.perTryTimeoutMs);
+  return policy(
+    retries.attempts,
+    conditions.length === 0 ? DEFAULT_RETRY_ON : conditions.join(','),
+    codes,
+    retries.perTryTimeoutMs,
+  );
 }
 
 /** Toward the own application: only what it has not begun to read. */

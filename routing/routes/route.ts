@@ -48,12 +48,31 @@ function target(scope: Scope, site: RouteSite, destinations: readonly RouteDesti
   const missing = live.every((one) => !isKnown(scope, one.destination))
     ? { clusterNotFoundResponseCode: RouteAction_ClusterNotFoundResponseCode.INTERNAL_SERVER_ERROR }
     : {};
-  if (live.length === 1) return { sole: first, action: { clusterSpecifier: { case: 'cluster' as const, value: destinationCluster(scope, first.destination, site.port) }, ...missing } };
+  if (live.length === 1)
+    return {
+      sole: first,
+      action: {
+        clusterSpecifier: { case: 'cluster' as const, value: destinationCluster(scope, first.destination, site.port) },
+        ...missing,
+      },
+    };
   const clusters = live.map((one) => weighted(scope, site, one));
-  return { sole: undefined, action: { clusterSpecifier: { case: 'weightedClusters' as const, value: create(WeightedClusterSchema, { clusters }) }, ...missing } };
+  return {
+    sole: undefined,
+    action: {
+      clusterSpecifier: { case: 'weightedClusters' as const, value: create(WeightedClusterSchema, { clusters }) },
+      ...missing,
+    },
+  };
 }
 
-function routeAction(scope: Scope, site: RouteSite, http: HttpRoute, match: HttpMatch | undefined, destinations: readonly RouteDestination[]) {
+function routeAction(
+  scope: Scope,
+  site: RouteSite,
+  http: HttpRoute,
+  match: HttpMatch | undefined,
+  destinations: readonly RouteDestination[],
+) {
   const to = target(scope, site, destinations);
   if (to === undefined) return undefined;
   // The route's word on the authority goes before the destination's; a rewrite goes before both.
@@ -87,7 +106,12 @@ function name(http: HttpRoute, match: HttpMatch | undefined): string {
 }
 
 /** What to do: a route that leads nowhere answers 503 and never falls through to the next one. */
-function action(scope: Scope, site: RouteSite, http: HttpRoute, match: HttpMatch | undefined): Pick<Route, 'action'> & { readonly sole?: RouteDestination | undefined } {
+function action(
+  scope: Scope,
+  site: RouteSite,
+  http: HttpRoute,
+  match: HttpMatch | undefined,
+): Pick<Route, 'action'> & { readonly sole?: RouteDestination | undefined } {
   const nowhere = (status: number) => create(RouteSchema, { action: { case: 'directResponse', value: { status } } }).action;
   switch (http.action.kind) {
     case 'route': {
@@ -100,7 +124,8 @@ function action(scope: Scope, site: RouteSite, http: HttpRoute, match: HttpMatch
     }
     case 'direct-response': {
       const { status, body } = http.action;
-      const response = body === undefined ? { status } : { status, body: { specifier: { case: 'inlineString' as const, value: body } } };
+      const response =
+        body === undefined ? { status } : { status, body: { specifier: { case: 'inlineString' as const, value: body } } };
       return { action: create(RouteSchema, { action: { case: 'directResponse', value: response } }).action };
     }
     default:

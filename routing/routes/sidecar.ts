@@ -39,14 +39,18 @@ export function routeConfiguration(name: string, virtualHosts: VirtualHost[], ig
 export function serviceRoutes(scope: Scope, service: Service, port: Port): Route[] {
   const site: RouteSite = { port, gateways: MESH };
   const virtual = virtualServiceFor(scope.meshVirtualServices, service.hostname);
-  return virtual === undefined || virtual.http.length === 0 ? [plainRoute(outboundCluster(port, undefined, service.hostname))] : virtualServiceRoutes(scope, site, virtual);
+  return virtual === undefined || virtual.http.length === 0
+    ? [plainRoute(outboundCluster(port, undefined, service.hostname))]
+    : virtualServiceRoutes(scope, site, virtual);
 }
 
 /** Hosts of VirtualServices that stand for no service: they are reachable on port 80 alone, as in Istio. */
 function hostsWithoutService(scope: Scope): readonly { readonly virtual: VirtualService; readonly host: Hostname }[] {
   const hosts = scope.services.map((service) => service.hostname);
   return scope.meshVirtualServices.flatMap((virtual) =>
-    virtual.hosts.filter((host) => host !== '*' && !hosts.some((known) => covers(host, known))).map((host) => ({ virtual, host })),
+    virtual.hosts
+      .filter((host) => host !== '*' && !hosts.some((known) => covers(host, known)))
+      .map((host) => ({ virtual, host })),
   );
 }
 
@@ -64,7 +68,12 @@ function addOthers(scope: Scope, hosts: VirtualHosts, domains: (names: readonly 
 export function portRoutes(scope: Scope, port: Port, services: readonly Service[]): RouteConfiguration {
   const hosts = new VirtualHosts();
   const { clusterDomain } = scope.snapshot.meshConfig;
-  for (const service of services) hosts.add(`${service.hostname}:${port}`, serviceNames(service, scope.proxy, clusterDomain), serviceRoutes(scope, service, port));
+  for (const service of services)
+    hosts.add(
+      `${service.hostname}:${port}`,
+      serviceNames(service, scope.proxy, clusterDomain),
+      serviceRoutes(scope, service, port),
+    );
   if (port === PORT_80) addOthers(scope, hosts, (names) => names);
   addFallback(scope, hosts);
   return routeConfiguration(String(port), hosts.all(), true);

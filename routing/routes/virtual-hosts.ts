@@ -9,11 +9,18 @@ export class VirtualHosts {
   readonly #taken = new Set<string>();
   readonly #hosts: VirtualHost[] = [];
 
-  add(name: string, domains: readonly string[], routes: readonly Route[], rest: Partial<Pick<VirtualHost, 'requireTls'>> = {}): void {
+  add(
+    name: string,
+    domains: readonly string[],
+    routes: readonly Route[],
+    rest: Partial<Pick<VirtualHost, 'requireTls'>> = {},
+  ): void {
     const free = [...new Set(domains)].filter((domain) => !this.#taken.has(domain));
     if (free.length === 0) return;
     for (const domain of free) this.#taken.add(domain);
-    this.#hosts.push(create(VirtualHostSchema, { name, domains: free, routes: [...routes], includeRequestAttemptCount: true, ...rest }));
+    this.#hosts.push(
+      create(VirtualHostSchema, { name, domains: free, routes: [...routes], includeRequestAttemptCount: true, ...rest }),
+    );
   }
 
   all(): VirtualHost[] {

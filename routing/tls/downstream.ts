@@ -34,7 +34,10 @@ export function mutualTlsServer(mesh: MeshConfig, alpn: readonly string[]): Tran
         tlsCertificateSdsSecretConfigs: [sdsSecret(OWN_CERTIFICATE)],
         validationContextType: {
           case: 'combinedValidationContext',
-          value: { defaultValidationContext: { matchTypedSubjectAltNames: anyMeshIdentity(mesh) }, validationContextSdsSecretConfig: sdsSecret(ROOTS) },
+          value: {
+            defaultValidationContext: { matchTypedSubjectAltNames: anyMeshIdentity(mesh) },
+            validationContextSdsSecretConfig: sdsSecret(ROOTS),
+          },
         },
       },
     }),

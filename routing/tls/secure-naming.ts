@@ -12,7 +12,10 @@ import type { Snapshot } from '../../mesh/model/snapshot.ts';
 type Kind = 'exact' | 'prefix';
 
 function uri(kind: Kind, value: string): SubjectAltNameMatcher {
-  return create(SubjectAltNameMatcherSchema, { sanType: SubjectAltNameMatcher_SanType.URI, matcher: { matchPattern: { case: kind, value } } });
+  return create(SubjectAltNameMatcherSchema, {
+    sanType: SubjectAltNameMatcher_SanType.URI,
+    matcher: { matchPattern: { case: kind, value } },
+  });
 }
 
 function trustDomains(mesh: MeshConfig): readonly string[] {

@@ -1,7 +1,10 @@
 import { create } from '@bufbuild/protobuf';
 import { type TransportSocket, TransportSocketSchema } from '#gen/envoy/config/core/v3/base_pb.js';
 import { RawBufferSchema } from '#gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.js';
-import { type SubjectAltNameMatcher, TlsParameters_TlsProtocol } from '#gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
+import {
+  type SubjectAltNameMatcher,
+  TlsParameters_TlsProtocol,
+} from '#gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
 import { UpstreamTlsContextSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import type { Protocol } from '../../mesh/model/port.ts';
 import { typedConfig } from '../wire/any.ts';
@@ -37,7 +40,10 @@ export function mutualTlsClient({ sni, alpn, servers }: MutualTlsClient): Transp
         tlsCertificateSdsSecretConfigs: [sdsSecret(OWN_CERTIFICATE)],
         validationContextType: {
           case: 'combinedValidationContext',
-          value: { defaultValidationContext: { matchTypedSubjectAltNames: [...servers] }, validationContextSdsSecretConfig: sdsSecret(ROOTS) },
+          value: {
+            defaultValidationContext: { matchTypedSubjectAltNames: [...servers] },
+            validationContextSdsSecretConfig: sdsSecret(ROOTS),
+          },
         },
       },
     }),
@@ -45,5 +51,8 @@ export function mutualTlsClient({ sni, alpn, servers }: MutualTlsClient): Transp
 }
 
 export function plainText(): TransportSocket {
-  return create(TransportSocketSchema, { name: 'envoy.transport_sockets.raw_buffer', configType: typedConfig(RawBufferSchema, {}) });
+  return create(TransportSocketSchema, {
+    name: 'envoy.transport_sockets.raw_buffer',
+    configType: typedConfig(RawBufferSchema, {}),
+  });
 }

@@ -1,5 +1,10 @@
 import { create } from '@bufbuild/protobuf';
-import { ApiConfigSource_ApiType, ApiVersion, type ConfigSource, ConfigSourceSchema } from '#gen/envoy/config/core/v3/config_source_pb.js';
+import {
+  ApiConfigSource_ApiType,
+  ApiVersion,
+  type ConfigSource,
+  ConfigSourceSchema,
+} from '#gen/envoy/config/core/v3/config_source_pb.js';
 import { duration } from './duration.ts';
 
 /** The bootstrap's cluster for the agent's secrets. */

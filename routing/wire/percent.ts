@@ -1,5 +1,9 @@
 import { create } from '@bufbuild/protobuf';
-import { type FractionalPercent, FractionalPercent_DenominatorType, FractionalPercentSchema } from '#gen/envoy/type/v3/percent_pb.js';
+import {
+  type FractionalPercent,
+  FractionalPercent_DenominatorType,
+  FractionalPercentSchema,
+} from '#gen/envoy/type/v3/percent_pb.js';
 
 /** A percentage (0 to 100, fractions allowed) at Envoy's finest grain: parts of a million. */
 export function fractionalPercent(percentage: number): FractionalPercent {

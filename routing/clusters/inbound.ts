@@ -1,0 +1,35 @@
+import { create } from '@bufbuild/protobuf';
+import { type Cluster, Cluster_DiscoveryType, ClusterSchema } from '#gen/envoy/config/cluster/v3/cluster_pb.js';
+import type { InboundPort } from '../listeners/inbound-ports.ts';
+import { inboundCluster } from '../names.ts';
+import type { Scope } from '../scope.ts';
+import { socketAddress } from '../wire/address.ts';
+import { duration } from '../wire/duration.ts';
+import { circuitBreakers } from './connection-pool.ts';
+import { CONNECT_TIMEOUT_MS } from './fixed.ts';
+import { httpProtocolOptions } from './protocol-options.ts';
+
+/** Where the application of a captured pod is called: it listens on all addresses or on the loopback. */
+const LOOPBACK = '127.0.0.1';
+
+function applicationAddress(scope: Scope): string {
+  const { capture } = scope.proxy.instance;
+  return capture.kind === 'explicit' ? capture.appAddress : LOOPBACK;
+}
+
+/** From the proxy to its own application's port. */
+export function toApplication(scope: Scope, { port, protocol }: InboundPort): Cluster {
+  const name = inboundCluster(port);
+  const address = socketAddress(applicationAddress(scope), port);
+  return create(ClusterSchema, {
+    name,
+    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
+    connectTimeout: duration(CONNECT_TIMEOUT_MS),
+    circuitBreakers: circuitBreakers(undefined),
+    typedExtensionProtocolOptions: httpProtocolOptions(protocol),
+    loadAssignment: {
+      clusterName: name,
+      endpoints: [{ lbEndpoints: [{ hostIdentifier: { case: 'endpoint', value: { address } } }] }],
+    },
+  });
+}

@@ -1,0 +1,48 @@
+import type { Listener } from '#gen/envoy/config/listener/v3/listener_pb.js';
+import type { Protocol } from '../../mesh/model/port.ts';
+import { HTTP_PROXY, OUTBOUND_CAPTURE_PORT, outboundCluster } from '../names.ts';
+import { proxyRoutes } from '../routes/sidecar.ts';
+import type { Scope } from '../scope.ts';
+import { inboundPorts } from './inbound-ports.ts';
+import type { Outbound } from './outbound.ts';
+import { outboundHttp, outboundListener, outboundTcp } from './outbound-chains.ts';
+
+function carriesBytes(protocol: Protocol): boolean {
+  return protocol === 'tcp' || protocol === 'tls' || protocol === 'https';
+}
+
+/**
+ * TCP services at the application's own address, on the service's port. Without capture the address tells nothing, so of
+ * several services on one port the first has it; ports where the application itself listens are left alone.
+ */
+function tcpListeners(scope: Scope, address: string): Listener[] {
+  const taken = new Set<number>([
+    OUTBOUND_CAPTURE_PORT,
+    ...inboundPorts(scope.snapshot, scope.proxy.workload).map(({ port }) => port),
+  ]);
+  const listeners: Listener[] = [];
+  for (const service of scope.services) {
+    for (const { port, protocol } of service.ports) {
+      if (!carriesBytes(protocol) || taken.has(port)) continue;
+      taken.add(port);
+      const chain = outboundTcp(outboundCluster(port, undefined, service.hostname));
+      listeners.push(outboundListener({ name: `${address}_${port}`, address, port, filterChains: [chain], captured: false }));
+    }
+  }
+  return listeners;
+}
+
+/**
+ * Outbound traffic of an application that is not captured: it sends HTTP to a proxy (`http_proxy`) at its own address, in
+ * absolute form or with the host it means, and opens TCP services at its own address.
+ */
+export function explicitOutbound(scope: Scope, address: string): Outbound {
+  const http = outboundListener({
+    name: HTTP_PROXY,
+    address,
+    port: OUTBOUND_CAPTURE_PORT,
+    filterChains: [outboundHttp(scope.snapshot.meshConfig, `outbound_${HTTP_PROXY}`, HTTP_PROXY, false)],
+    captured: false,
+  });
+  return { listeners: [http, ...tcpListeners(scope, address)], routes: [proxyRoutes(scope)] };
+}

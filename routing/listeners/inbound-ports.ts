@@ -1,0 +1,67 @@
+import { keyOf, selects } from '../../mesh/model/object.ts';
+import type { Port, Protocol } from '../../mesh/model/port.ts';
+import type { Service } from '../../mesh/model/service.ts';
+import type { Snapshot } from '../../mesh/model/snapshot.ts';
+import { containerPort, type Workload } from '../../mesh/model/workload.ts';
+
+/** One of a workload's own ports. */
+export interface InboundPort {
+  readonly port: Port;
+  readonly protocol: Protocol;
+}
+
+const servicesByNamespace = new WeakMap<Snapshot, ReadonlyMap<string, readonly Service[]>>();
+
+function selectingServices(snapshot: Snapshot, namespace: string): readonly Service[] {
+  let index = servicesByNamespace.get(snapshot);
+  if (index === undefined) {
+    index = Map.groupBy(
+      snapshot.services.filter((service) => service.selector !== undefined),
+      (service) => service.meta.namespace,
+    );
+    servicesByNamespace.set(snapshot, index);
+  }
+  return index.get(namespace) ?? [];
+}
+
+/** The Services that bring traffic to a workload, oldest first. */
+export function servicesOf(snapshot: Snapshot, workload: Workload): readonly Service[] {
+  return selectingServices(snapshot, workload.namespace).filter(
+    ({ selector }) => selector !== undefined && Object.keys(selector).length > 0 && selects(selector, workload.labels),
+  );
+}
+
+const kept = new WeakMap<Snapshot, Map<string, readonly InboundPort[]>>();
+
+/**
+ * The ports on which a workload takes traffic: those that Services send to, in the protocol of the first that names it, then
+ * those that its containers declare. Sorted by number.
+ */
+export function inboundPorts(snapshot: Snapshot, workload: Workload): readonly InboundPort[] {
+  const known = kept.get(snapshot) ?? new Map<string, readonly InboundPort[]>();
+  kept.set(snapshot, known);
+  const key = keyOf(workload);
+  const before = known.get(key);
+  if (before !== undefined) return before;
+  const protocols = new Map<Port, Protocol>();
+  const add = (port: Port | undefined, protocol: Protocol) => {
+    if (port !== undefined && protocol !== 'udp' && !protocols.has(port)) protocols.set(port, protocol);
+  };
+  for (const service of servicesOf(snapshot, workload)) {
+    for (const { targetPort, protocol } of service.ports) add(containerPort(workload, targetPort), protocol);
+  }
+  for (const { port, protocol } of workload.ports) add(port, protocol);
+  const ports = [...protocols].map(([port, protocol]) => ({ port, protocol })).sort((a, b) => a.port - b.port);
+  known.set(key, ports);
+  return ports;
+}
+
+/** Ports that no Service or container names but for which a PeerAuthentication of the namespace sets a mode of its own. */
+export function otherPortsWithMode(snapshot: Snapshot, workload: Workload): readonly Port[] {
+  const named = new Set<Port>(inboundPorts(snapshot, workload).map(({ port }) => port));
+  const found = snapshot.peerAuthentications
+    .filter(({ meta, selector }) => meta.namespace === workload.namespace && selects(selector, workload.labels))
+    .flatMap(({ portLevel }) => [...portLevel.keys()])
+    .filter((port) => !named.has(port));
+  return [...new Set(found)].sort((a, b) => a - b);
+}

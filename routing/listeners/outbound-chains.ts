@@ -1,0 +1,58 @@
+import { create } from '@bufbuild/protobuf';
+import { TrafficDirection } from '#gen/envoy/config/core/v3/base_pb.js';
+import { type FilterChain, FilterChainSchema } from '#gen/envoy/config/listener/v3/listener_components_pb.js';
+import { type Listener, ListenerSchema } from '#gen/envoy/config/listener/v3/listener_pb.js';
+import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
+import { BLACK_HOLE, PASSTHROUGH } from '../names.ts';
+import { socketAddress } from '../wire/address.ts';
+import { duration } from '../wire/duration.ts';
+import { httpConnectionManager, routeFilters } from './http.ts';
+import { httpInspector, INSPECTION_MS, PLAIN_HTTP, tlsInspector } from './inspectors.ts';
+import { tcpProxy } from './tcp.ts';
+
+/** HTTP by the routes of that name; with `sniffed`, only what was seen to be HTTP. */
+export function outboundHttp(mesh: MeshConfig, statPrefix: string, routeName: string, sniffed: boolean): FilterChain {
+  const manager = httpConnectionManager({ mesh, vantage: 'outbound', statPrefix, routes: routeName, filters: routeFilters() });
+  return create(FilterChainSchema, {
+    filters: [manager],
+    ...(sniffed ? { filterChainMatch: { transportProtocol: 'raw_buffer', applicationProtocols: [...PLAIN_HTTP] } } : {}),
+  });
+}
+
+export function outboundTcp(cluster: string): FilterChain {
+  return create(FilterChainSchema, { filters: [tcpProxy('outbound', cluster, cluster)] });
+}
+
+/** Where traffic goes that no service claims. */
+export function elsewhere(mesh: MeshConfig): string {
+  return mesh.outboundTrafficPolicy === 'REGISTRY_ONLY' ? BLACK_HOLE : PASSTHROUGH;
+}
+
+export interface OutboundListener {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  readonly filterChains: readonly FilterChain[];
+  /** Where what no chain takes goes; with it, the first bytes are looked at. */
+  readonly rest?: FilterChain;
+  /** Has no socket of its own, and takes what `virtualOutbound` hands over by original destination. */
+  readonly captured: boolean;
+}
+
+export function outboundListener({ name, address, port, filterChains, rest, captured }: OutboundListener): Listener {
+  return create(ListenerSchema, {
+    name,
+    address: socketAddress(address, port),
+    trafficDirection: TrafficDirection.OUTBOUND,
+    filterChains: [...filterChains],
+    ...(captured ? { bindToPort: false } : {}),
+    ...(rest === undefined
+      ? {}
+      : {
+          defaultFilterChain: rest,
+          listenerFilters: [tlsInspector(), httpInspector()],
+          listenerFiltersTimeout: duration(INSPECTION_MS),
+          continueOnListenerFiltersTimeout: true,
+        }),
+  });
+}

@@ -1,0 +1,132 @@
+import { create } from '@bufbuild/protobuf';
+import { TrafficDirection } from '#gen/envoy/config/core/v3/base_pb.js';
+import { FilterChainSchema } from '#gen/envoy/config/listener/v3/listener_components_pb.js';
+import { type Listener, ListenerSchema } from '#gen/envoy/config/listener/v3/listener_pb.js';
+import type { RouteConfiguration } from '#gen/envoy/config/route/v3/route_pb.js';
+import { endpointsOf } from '../../mesh/model/endpoints.ts';
+import { isHttp, type Port } from '../../mesh/model/port.ts';
+import type { Service, ServicePort } from '../../mesh/model/service.ts';
+import { BLACK_HOLE, INBOUND_CAPTURE_PORT, OUTBOUND_CAPTURE_PORT, outboundCluster, VIRTUAL_OUTBOUND } from '../names.ts';
+import { addressRoutes, mayBeHttp, portRoutes } from '../routes/sidecar.ts';
+import type { Scope } from '../scope.ts';
+import { socketAddress } from '../wire/address.ts';
+import { elsewhere, outboundHttp, outboundListener, outboundTcp } from './outbound-chains.ts';
+import { tcpProxy } from './tcp.ts';
+
+export interface Outbound {
+  readonly listeners: readonly Listener[];
+  readonly routes: readonly RouteConfiguration[];
+}
+
+const ANY = '0.0.0.0';
+/** A listener for these would take the capturing listeners' own addresses. */
+const RESERVED: ReadonlySet<number> = new Set([OUTBOUND_CAPTURE_PORT, INBOUND_CAPTURE_PORT]);
+
+/** Single addresses of a service; ranges have no listener. */
+function addressesOf(service: Service): readonly string[] {
+  return service.addresses.filter((address) => !address.includes('/'));
+}
+
+/** All that iptables redirects comes here first, and what no other listener takes stays here. */
+function virtualOutbound(scope: Scope): Listener {
+  const rest = elsewhere(scope.snapshot.meshConfig);
+  return create(ListenerSchema, {
+    name: VIRTUAL_OUTBOUND,
+    address: socketAddress(ANY, OUTBOUND_CAPTURE_PORT),
+    trafficDirection: TrafficDirection.OUTBOUND,
+    useOriginalDst: true,
+    filterChains: [
+      // A connection made to the capturing port itself: passing it on would call this proxy again.
+      create(FilterChainSchema, {
+        name: 'loop',
+        filterChainMatch: { destinationPort: OUTBOUND_CAPTURE_PORT },
+        filters: [tcpProxy('outbound', BLACK_HOLE, BLACK_HOLE)],
+      }),
+    ],
+    defaultFilterChain: { name: VIRTUAL_OUTBOUND, filters: [tcpProxy('outbound', rest, rest)] },
+  });
+}
+
+/** Served by the port's shared listener, which tells services apart by host: HTTP, and the undeclared without an address. */
+function sharesPort(service: Service, port: ServicePort): boolean {
+  return isHttp(port.protocol) || (port.protocol === 'unknown' && addressesOf(service).length === 0);
+}
+
+function portListeners(scope: Scope): Outbound {
+  const mesh = scope.snapshot.meshConfig;
+  const byPort = new Map<Port, { readonly services: Service[]; sniffed: boolean }>();
+  for (const service of scope.services) {
+    for (const port of service.ports) {
+      if (!mayBeHttp(port) || RESERVED.has(port.port)) continue;
+      const shared = sharesPort(service, port);
+      const entry = byPort.get(port.port) ?? { services: [], sniffed: false };
+      if (!shared && !byPort.has(port.port)) continue;
+      byPort.set(port.port, entry);
+      entry.services.push(service);
+      entry.sniffed ||= shared && port.protocol === 'unknown';
+    }
+  }
+  const ports = [...byPort].sort(([a], [b]) => a - b);
+  return {
+    listeners: ports.map(([port, { sniffed }]) =>
+      outboundListener({
+        name: `${ANY}_${port}`,
+        address: ANY,
+        port,
+        filterChains: [outboundHttp(mesh, `outbound_${ANY}_${port}`, String(port), sniffed)],
+        ...(sniffed ? { rest: outboundTcp(elsewhere(mesh)) } : {}),
+        captured: true,
+      }),
+    ),
+    routes: ports.map(([port, { services }]) => portRoutes(scope, port, services)),
+  };
+}
+
+/** Addresses by which a TCP port can be told apart: the service's, else its endpoints'. */
+function tcpAddresses(
+  scope: Scope,
+  service: Service,
+  port: ServicePort,
+): readonly { readonly address: string; readonly port: Port }[] {
+  const own = addressesOf(service);
+  if (own.length > 0) return own.map((address) => ({ address, port: port.port }));
+  if (service.resolution !== 'endpoints') return [];
+  return endpointsOf(scope.snapshot, service, port).map((endpoint) => ({ address: endpoint.address, port: endpoint.port }));
+}
+
+/** Listeners for what is told apart by address: TCP, TLS, and undeclared protocols, of which HTTP is sniffed out. */
+function addressListeners(scope: Scope): Outbound {
+  const mesh = scope.snapshot.meshConfig;
+  const listeners = new Map<string, Listener>();
+  const routes = new Map<string, RouteConfiguration>();
+  for (const service of scope.services) {
+    for (const port of service.ports) {
+      if (port.protocol === 'udp' || sharesPort(service, port)) continue;
+      const cluster = outboundCluster(port.port, undefined, service.hostname);
+      for (const at of tcpAddresses(scope, service, port)) {
+        const name = `${at.address}_${at.port}`;
+        if (listeners.has(name)) continue;
+        const place = { name, address: at.address, port: at.port, captured: true };
+        if (port.protocol !== 'unknown') {
+          listeners.set(name, outboundListener({ ...place, filterChains: [outboundTcp(cluster)] }));
+          continue;
+        }
+        const configuration = addressRoutes(scope, service, port.port);
+        routes.set(configuration.name, configuration);
+        const http = outboundHttp(mesh, `outbound_${name}`, configuration.name, true);
+        listeners.set(name, outboundListener({ ...place, filterChains: [http], rest: outboundTcp(cluster) }));
+      }
+    }
+  }
+  return { listeners: [...listeners.values()], routes: [...routes.values()] };
+}
+
+/** Outbound traffic of a pod whose connections iptables redirects. */
+export function capturedOutbound(scope: Scope): Outbound {
+  const ports = portListeners(scope);
+  const addresses = addressListeners(scope);
+  return {
+    listeners: [virtualOutbound(scope), ...ports.listeners, ...addresses.listeners],
+    routes: [...ports.routes, ...addresses.routes],
+  };
+}

@@ -1,0 +1,63 @@
+import { clone } from '@bufbuild/protobuf';
+import { anyPack, anyUnpack } from '@bufbuild/protobuf/wkt';
+import type { AccessLog } from '#gen/envoy/config/accesslog/v3/accesslog_pb.js';
+import type { Filter, FilterChain } from '#gen/envoy/config/listener/v3/listener_components_pb.js';
+import { type Listener, ListenerSchema } from '#gen/envoy/config/listener/v3/listener_pb.js';
+import type { RouteConfiguration } from '#gen/envoy/config/route/v3/route_pb.js';
+import { HttpConnectionManagerSchema } from '#gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { TcpProxySchema } from '#gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
+import { stdoutAccessLog } from '../access-log/stdout.ts';
+import type { StaticAccessLog, StaticOptions } from './options.ts';
+import { withSecrets } from './tls.ts';
+
+function logs(wanted: StaticAccessLog, present: readonly AccessLog[]): AccessLog[] {
+  if (present.length === 0) return [];
+  switch (wanted.kind) {
+    case 'none':
+      return [];
+    case 'stdout':
+      return present.map((log) => ({ ...stdoutAccessLog(), ...(log.filter === undefined ? {} : { filter: log.filter }) }));
+    case 'grpc':
+      return [...present];
+    default:
+      return wanted satisfies never;
+  }
+}
+
+type RoutesByName = ReadonlyMap<string, RouteConfiguration>;
+
+function settle(filter: Filter, routes: RoutesByName, options: StaticOptions): void {
+  if (filter.configType.case !== 'typedConfig') return;
+  const any = filter.configType.value;
+  const manager = anyUnpack(any, HttpConnectionManagerSchema);
+  if (manager !== undefined) {
+    manager.accessLog = logs(options.accessLog, manager.accessLog);
+    if (manager.routeSpecifier.case === 'rds') {
+      const { routeConfigName } = manager.routeSpecifier.value;
+      const value = routes.get(routeConfigName);
+      if (value === undefined) throw new TypeError(`no route configuration ${routeConfigName}`);
+      manager.routeSpecifier = { case: 'routeConfig', value };
+    }
+    filter.configType = { case: 'typedConfig', value: anyPack(HttpConnectionManagerSchema, manager) };
+    return;
+  }
+  const proxy = anyUnpack(any, TcpProxySchema);
+  if (proxy === undefined) return;
+  proxy.accessLog = logs(options.accessLog, proxy.accessLog);
+  filter.configType = { case: 'typedConfig', value: anyPack(TcpProxySchema, proxy) };
+}
+
+/** A listener with its routes in it, its logs and secrets as the options say. */
+export function staticListener(listener: Listener, routes: RoutesByName, options: StaticOptions): Listener {
+  const copy = clone(ListenerSchema, listener);
+  copy.accessLog = logs(options.accessLog, copy.accessLog);
+  const chains: readonly FilterChain[] = [
+    ...copy.filterChains,
+    ...(copy.defaultFilterChain === undefined ? [] : [copy.defaultFilterChain]),
+  ];
+  for (const chain of chains) {
+    for (const filter of chain.filters) settle(filter, routes, options);
+    if (chain.transportSocket !== undefined) chain.transportSocket = withSecrets(chain.transportSocket, options.secrets);
+  }
+  return copy;
+}

@@ -1,0 +1,51 @@
+import { createRegistry, type Registry } from '@bufbuild/protobuf';
+import { StringValueSchema, StructSchema } from '@bufbuild/protobuf/wkt';
+import {
+  HttpGrpcAccessLogConfigSchema,
+  TcpGrpcAccessLogConfigSchema,
+} from '#gen/envoy/extensions/access_loggers/grpc/v3/als_pb.js';
+import { StdoutAccessLogSchema } from '#gen/envoy/extensions/access_loggers/stream/v3/stream_pb.js';
+import { CorsPolicySchema, CorsSchema } from '#gen/envoy/extensions/filters/http/cors/v3/cors_pb.js';
+import { HTTPFaultSchema } from '#gen/envoy/extensions/filters/http/fault/v3/fault_pb.js';
+import { JwtAuthenticationSchema } from '#gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.js';
+import { RBACPerRouteSchema, RBACSchema as HttpRbacSchema } from '#gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
+import { RouterSchema } from '#gen/envoy/extensions/filters/http/router/v3/router_pb.js';
+import { ConfigSchema as SetFilterStateSchema } from '#gen/envoy/extensions/filters/http/set_filter_state/v3/set_filter_state_pb.js';
+import { HttpInspectorSchema } from '#gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.js';
+import { OriginalDstSchema } from '#gen/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.js';
+import { TlsInspectorSchema } from '#gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
+import { HttpConnectionManagerSchema } from '#gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { RBACSchema as TcpRbacSchema } from '#gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.js';
+import { TcpProxySchema } from '#gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
+import { PreviousHostsPredicateSchema } from '#gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js';
+import { RawBufferSchema } from '#gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.js';
+import { DownstreamTlsContextSchema, UpstreamTlsContextSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
+import { HttpProtocolOptionsSchema } from '#gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
+
+/** Every message that may stand in an Any of a proxy's configuration: needed to read or print it as JSON. */
+export const EXTENSIONS: Registry = createRegistry(
+  CorsPolicySchema,
+  CorsSchema,
+  DownstreamTlsContextSchema,
+  HTTPFaultSchema,
+  HttpConnectionManagerSchema,
+  HttpGrpcAccessLogConfigSchema,
+  HttpInspectorSchema,
+  HttpProtocolOptionsSchema,
+  HttpRbacSchema,
+  JwtAuthenticationSchema,
+  OriginalDstSchema,
+  PreviousHostsPredicateSchema,
+  RawBufferSchema,
+  RBACPerRouteSchema,
+  RouterSchema,
+  SetFilterStateSchema,
+  StdoutAccessLogSchema,
+  StringValueSchema,
+  StructSchema,
+  TcpGrpcAccessLogConfigSchema,
+  TcpProxySchema,
+  TcpRbacSchema,
+  TlsInspectorSchema,
+  UpstreamTlsContextSchema,
+);
