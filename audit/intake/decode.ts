@@ -1,4 +1,4 @@
-import { durationMs, timestampMs } from '@bufbuild/protobuf/wkt';
+import { timestampMs } from '@bufbuild/protobuf/wkt';
 import {
   type AccessLogCommon,
   AccessLogType,
@@ -41,7 +41,7 @@ function timeOf(common: AccessLogCommon | undefined, now: Date): number {
 
 function microseconds(common: AccessLogCommon | undefined): number {
   const span = common?.duration ?? common?.timeToLastDownstreamTxByte;
-  return span ? Math.max(0, Math.round(durationMs(span) * 1000)) : 0;
+  return span ? Math.max(0, Number(span.seconds) * 1_000_000 + Math.round(span.nanos / 1000)) : 0;
 }
 
 function bytes(...amounts: readonly (bigint | undefined)[]): number {

@@ -14,7 +14,7 @@ export const COLUMNS = Object.freeze([
   { title: 'method', wide: false, cell: ({ key }) => key.method },
   { title: 'path', wide: false, cell: ({ key }) => key.path },
   { title: 'transport', wide: false, cell: ({ key }) => transport(key) },
-  { title: 'decision', wide: false, cell: ({ key }) => key.decision },
+  { title: 'decision', wide: false, cell: ({ key }) => (key.verdict === 'unreached' ? 'not reached' : key.decision) },
   { title: 'policy', wide: false, cell: ({ key }) => policy(key) },
   { title: 'count', wide: false, cell: ({ tally }) => String(tally.count) },
   { title: 'first seen', wide: false, cell: ({ tally }) => new Date(tally.firstSeen).toISOString() },

@@ -33,7 +33,8 @@ function inNamespace(key: EdgeKey, namespace: string): boolean {
 }
 
 function isWorkload(workload: string, wanted: string): boolean {
-  return workload === wanted || (workload !== '' && !wanted.includes('/') && workload.endsWith(`/${wanted}`));
+  if (workload === '' || wanted === '') return false;
+  return workload === wanted || (!wanted.includes('/') && workload.endsWith(`/${wanted}`));
 }
 
 function hasIdentity(key: EdgeKey, identity: string): boolean {

@@ -34,7 +34,7 @@ export function reasonOf(key: EdgeKey): string {
     case 'denied-custom':
       return 'an external authorizer denied it';
     case 'unreached':
-      return `did not reach the destination: ${key.detail}`;
+      return `never arrived: ${key.detail}`;
     default:
       return key.verdict satisfies never;
   }

@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const FOLDER = fileURLToPath(new URL('../golden/audit/', import.meta.url));
+const used = new Set<string>();
+
+/** Compares a text with its golden file; with UPDATE_GOLDEN=1 rewrites the file. */
+export function matchesGolden(name: string, text: string): void {
+  used.add(name);
+  const file = join(FOLDER, name);
+  if (process.env['UPDATE_GOLDEN'] === '1') {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, text);
+  }
+  assert.equal(text, existsSync(file) ? readFileSync(file, 'utf8') : '', `${name} differs; UPDATE_GOLDEN=1 rewrites it`);
+}
+
+/** Golden files that no test asked for. */
+export function orphans(): readonly string[] {
+  return readdirSync(FOLDER).filter((name) => !used.has(name));
+}

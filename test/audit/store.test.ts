@@ -1,0 +1,223 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { fileURLToPath } from 'node:url';
+import { pino } from 'pino';
+import { Recorder } from '../../audit/intake/recorder.ts';
+import { openSqliteReader, sqliteFileReader } from '../../audit/store/sqlite-read.ts';
+import { openSqliteStore } from '../../audit/store/sqlite.ts';
+import type { Period, Store } from '../../audit/store/store.ts';
+import { callsOf, distinct, edge } from './edges.ts';
+import { NOW } from './world.ts';
+
+const EVER: Period = { since: undefined, until: undefined };
+const clock = (): Date => NOW;
+const WRITER = fileURLToPath(new URL('./store-writer.ts', import.meta.url));
+
+describe('audit: SQLite store', () => {
+  let folder: string;
+  let file: string;
+  const open: Store[] = [];
+  const store = (maxBytes?: number): Store => {
+    const opened = openSqliteStore({ file, clock, ...(maxBytes === undefined ? {} : { maxBytes }) });
+    open.push(opened);
+    return opened;
+  };
+  const read = (period = EVER): ReturnType<Store['query']> => sqliteFileReader(file).query(period);
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'gatehouse-audit-'));
+    file = join(folder, 'audit.db');
+  });
+  afterEach(async () => {
+    for (const opened of open.splice(0)) await opened.close().catch(() => undefined);
+    rmSync(folder, { recursive: true });
+  });
+
+  it('gives back what was put in, adding up what has the same key and minute', async () => {
+    const first = edge({ durationUs: 10, status: 200, time: NOW.getTime() + 1000 });
+    const second = edge({ durationUs: 30, status: 503, time: NOW.getTime() });
+    const other = edge({
+      verdict: { kind: 'denied-no-rule', policies: ['a/b', 'c/d'] },
+      mtls: false,
+      source: { principal: undefined, workload: undefined, address: '10.0.0.9' },
+    });
+    const writer = store();
+    await writer.append({ edges: [first, other], losses: [{ minute: first.minute, reason: 'malformed', count: 2 }] });
+    await writer.append({ edges: [second], losses: [{ minute: first.minute, reason: 'malformed', count: 3 }] });
+    const { edges, losses } = await read();
+    assert.deepEqual(losses, [{ minute: first.minute, reason: 'malformed', count: 5 }]);
+    const sum = edges.find(({ key }) => key.decision === 'ALLOW');
+    assert.deepEqual(sum?.key, first.key);
+    assert.deepEqual(sum.tally, {
+      count: 2,
+      bytesReceived: 200,
+      bytesSent: 400,
+      latencySumUs: 40,
+      latencyMaxUs: 30,
+      statuses: [0, 0, 1, 0, 0, 1],
+      firstSeen: NOW.getTime(),
+      lastSeen: NOW.getTime() + 1000,
+    });
+    assert.deepEqual(
+      edges.find(({ key }) => key.decision === 'DENY'),
+      other,
+    );
+  });
+
+  it('keeps all files to the owner', async () => {
+    writeFileSync(file, '');
+    chmodSync(file, 0o644);
+    await store().append({ edges: [edge()], losses: [] });
+    for (const name of [file, `${file}-wal`, `${file}-shm`]) assert.equal(statSync(name).mode & 0o777, 0o600, name);
+  });
+
+  it('chooses by period: a minute counts when calls of it lie in the period', async () => {
+    const at = (iso: string): ReturnType<typeof edge> => edge({ time: Date.parse(iso) });
+    await store().append({
+      edges: [at('2026-03-01T10:00:30Z'), at('2026-03-01T11:00:30Z'), at('2026-03-01T12:00:30Z')],
+      losses: [],
+    });
+    const count = async (since?: string, until?: string): Promise<number> =>
+      callsOf(
+        (
+          await read({
+            since: since === undefined ? undefined : Date.parse(since),
+            until: until === undefined ? undefined : Date.parse(until),
+          })
+        ).edges,
+      );
+    assert.equal(await count(), 3);
+    assert.equal(await count('2026-03-01T11:00:30Z'), 2);
+    assert.equal(await count('2026-03-01T11:00:31Z'), 1);
+    assert.equal(await count(undefined, '2026-03-01T11:00:30Z'), 1);
+    assert.equal(await count('2026-03-01T10:30:00Z', '2026-03-01T11:30:00Z'), 1);
+  });
+
+  it('can be read while it is written, and a reader sees whole batches only', async () => {
+    const writer = store();
+    await writer.append({ edges: [edge({ port: 1 }), edge({ port: 2 })], losses: [] });
+    const reader = openSqliteReader(file);
+    try {
+      for (let round = 2; round < 30; round++) {
+        await writer.append({ edges: [edge({ port: 1 }), edge({ port: 2 })], losses: [] });
+        assert.deepEqual(
+          (await reader.query(EVER)).edges.map(({ tally }) => tally.count),
+          [round, round],
+        );
+      }
+    } finally {
+      await reader.close();
+    }
+  });
+
+  it('is whole after kill -9, has all that append resolved for, and tells of the gap', async function () {
+    this.timeout(30_000);
+    for (const enough of [1, 7, 40]) {
+      file = join(folder, `killed-${enough}.db`);
+      const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', WRITER, file], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      let told = '';
+      await new Promise<void>((resolve, reject) => {
+        child.once('exit', () => reject(new Error('the writer ended by itself')));
+        child.stdout.on('data', (chunk: Buffer) => {
+          told += chunk.toString();
+          if (told.split('\n').length > enough) resolve();
+        });
+      });
+      child.removeAllListeners('exit');
+      const gone = once(child, 'exit');
+      child.kill('SIGKILL');
+      await gone;
+      const batches = told.split('\n').length - 1;
+      const before = await read();
+      const { integrity_check: verdict } =
+        new DatabaseSync(file, { readOnly: true }).prepare('PRAGMA integrity_check').get() ?? {};
+      assert.equal(verdict, 'ok');
+      assert.equal(callsOf(before.edges) % 10, 0, 'no half batch');
+      assert.ok(callsOf(before.edges) >= batches * 10, `${callsOf(before.edges)} calls of ${batches} batches`);
+      assert.deepEqual(before.gaps, [], 'the writer may still be at work');
+      const next = openSqliteStore({ file, clock });
+      await next.append({ edges: [edge()], losses: [] });
+      const after = await next.query(EVER);
+      await next.close();
+      assert.equal(after.gaps.length, 1);
+      assert.equal(callsOf(after.edges), callsOf(before.edges) + 1);
+    }
+  });
+
+  it('tells of no gap when the writer closed', async () => {
+    await openSqliteStore({ file, clock }).close();
+    assert.equal(existsSync(`${file}-wal`), false);
+    assert.deepEqual((await read()).gaps, []);
+    await store().append({ edges: [edge()], losses: [] });
+    assert.deepEqual((await read()).gaps, []);
+  });
+
+  it('refuses a batch whole when the disk is full, and goes on when there is room', async () => {
+    const small = store(16 * 4096);
+    const many = Array.from({ length: 2000 }, (_, port) => edge({ port }));
+    await assert.rejects(small.append({ edges: many, losses: [] }), /full/);
+    assert.deepEqual((await small.query(EVER)).edges, []);
+    await small.append({ edges: [edge()], losses: [] });
+    assert.equal(callsOf((await small.query(EVER)).edges), 1);
+    await small.close();
+    const roomy = store();
+    await roomy.append({ edges: many, losses: [] });
+    assert.equal(callsOf((await roomy.query(EVER)).edges), 2001);
+  });
+
+  it('on a full disk the recorder keeps counts and loses none when there is room again', async () => {
+    let maxBytes: number | undefined = 16 * 4096;
+    const recorder = new Recorder({
+      open: () => Promise.resolve(store(maxBytes)),
+      log: pino({ level: 'silent' }),
+      clock,
+      flushMs: 1,
+    });
+    await recorder.accept(distinct(2000));
+    assert.equal(await recorder.flush(), false);
+    assert.equal(await recorder.flush(), false);
+    assert.equal(recorder.stats.waiting, 2000);
+    maxBytes = undefined;
+    while (recorder.stats.storeErrors < 3) assert.equal(await recorder.flush(), false);
+    assert.equal(await recorder.flush(), true);
+    await recorder.close();
+    assert.equal(callsOf((await read()).edges), 2000);
+    assert.deepEqual(recorder.stats.lost, { 'queue-full': 0, malformed: 0, shutdown: 0 });
+  });
+
+  describe('refuses, saying why,', () => {
+    it('a file that is not there', () => assert.throws(() => openSqliteReader(file), /there is no audit store at /));
+    it('a file that is no database', () => {
+      writeFileSync(file, 'x'.repeat(5000));
+      assert.throws(() => openSqliteReader(file), /not a database/);
+      assert.throws(() => store(), /not a database/);
+    });
+    it('another database', () => {
+      new DatabaseSync(file).exec('CREATE TABLE t (x)');
+      assert.throws(() => openSqliteReader(file), /is not an audit store/);
+    });
+    it('the schema of a newer version, to read and to write', async () => {
+      await store().append({ edges: [edge()], losses: [] });
+      const db = new DatabaseSync(file);
+      db.exec('INSERT INTO migration (version, applied) VALUES (99, 0)');
+      db.close();
+      assert.throws(() => openSqliteReader(file), /newer version \(schema 99\)/);
+      assert.throws(() => store(), /schema 99, written by a newer version/);
+    });
+    it('rows that the schema does not know', async () => {
+      const writer = store();
+      await writer.append({ edges: [edge()], losses: [] });
+      const db = new DatabaseSync(file);
+      db.exec("UPDATE edge SET verdict = 'maybe'");
+      db.close();
+      await assert.rejects(read(), /column verdict has an unknown value/);
+    });
+  });
+});
