@@ -1,4 +1,4 @@
-import { CLUSTER, ENDPOINTS, REMOVAL_ORDER, TYPE_URLS, versionOf } from '../resource-set.ts';
+import { CLUSTER, ENDPOINTS, LISTENER, REMOVAL_ORDER, ROUTES, TYPE_URLS, versionOf } from '../resource-set.ts';
 import type { EncodedResource, Resources, TypeUrl } from '../resource-set.ts';
 import { dueOf, inParts, keeping, sentWhole, wantedOf } from './due.ts';
 import type { Due } from './due.ts';
@@ -33,8 +33,9 @@ export interface Planned {
  */
 export function plan(before: State, urgent: Urgent | undefined, release: boolean): Planned {
   if (before.snapshot === undefined) return { state: before, responses: [] };
-  const draft: Draft = { state: { ...before, held: false }, responses: [] };
-  let waits = false;
+  const draft: Draft = { state: { ...before, held: false, returning: before.returning && !release }, responses: [] };
+  // Who comes back asks for everything at once, but in an order of its own.
+  let waits = before.returning && !release && !before.types.has(CLUSTER);
   for (const type of TYPE_URLS) {
     const of = draft.state.types.get(type);
     if (of === undefined) continue;
@@ -81,7 +82,9 @@ function pushParts(draft: Draft, type: TypeUrl, of: TypeState, now: Now): boolea
   for (const names of of.isolate) {
     const part = names.map((name) => current.get(name)).filter((found) => found !== undefined);
     const wanted = part.filter(({ name }) => wants(of.interest, name));
-    if (wanted.length > 0) send(draft, type, typeOf(draft, type, of), wanted, [], versionLabel(draft.state, type));
+    if (wanted.length === 0) continue;
+    send(draft, type, typeOf(draft, type, of), wanted, [], versionLabel(draft.state, type));
+    if (type === CLUSTER) warm(draft, wanted);
   }
   let latest: TypeState = { ...typeOf(draft, type, of), isolate: [] };
   const due = dueOf(latest, current);
@@ -180,30 +183,45 @@ function warm(draft: Draft, clusters: readonly EncodedResource[]): void {
   draft.state = withType(draft.state, ENDPOINTS, { ...endpoints, owed: new Set([...endpoints.owed, ...subscribed]) });
 }
 
-/** Takes away what no longer exists, once everything else is in place. */
+/**
+ * Takes away what no longer exists, once everything else is in place. While something stands rejected, the client keeps
+ * an older version of it, and what that may refer to stays as well.
+ */
 function removeStale(draft: Draft, release: boolean): void {
-  const waits = !release && (draft.state.held || TYPE_URLS.some((type) => underWay(draft.state, type)));
+  const { state } = draft;
+  const waits = !release && (state.held || unseenReferrers(state) || TYPE_URLS.some((type) => underWay(state, type)));
+  let referredTo = false;
   for (const type of REMOVAL_ORDER) {
     const of = draft.state.types.get(type);
     if (of === undefined) continue;
-    const current = resourcesOf(draft.state, type);
-    if (sentWhole(draft.state.variant, type)) {
-      const wanted = wantedOf(of, current);
-      if (of.full === undefined || versionOf(of.full) === versionOf(wanted)) continue;
-      if (waits) draft.state = { ...draft.state, held: true };
-      else sendWhole(draft, type, of, wanted);
-      continue;
-    }
-    const { resources, removed } = dueOf(of, current);
-    if (removed.length === 0) continue;
-    if (waits) {
-      draft.state = { ...draft.state, held: true };
-      continue;
-    }
-    draft.state = withType(draft.state, type, {
-      ...of,
-      ...settle(of, current, { resources: [], removed }, resources.length === 0),
-    });
-    if (draft.state.variant === 'delta') sendParts(draft, type, [], removed);
+    if (!referredTo) removeOf(draft, type, of, waits);
+    referredTo ||= (draft.state.types.get(type)?.rejected.size ?? 0) > 0;
   }
+}
+
+/** A client that came back has not yet shown all that it kept, and so what refers to what. */
+function unseenReferrers(state: State): boolean {
+  return state.returning && ([LISTENER, ROUTES] as const).some((type) => resourcesOf(state, type).size > 0 && !state.types.has(type));
+}
+
+function removeOf(draft: Draft, type: TypeUrl, of: TypeState, waits: boolean): void {
+  const current = resourcesOf(draft.state, type);
+  if (sentWhole(draft.state.variant, type)) {
+    const wanted = wantedOf(of, current);
+    if (of.full === undefined || versionOf(of.full) === versionOf(wanted)) return;
+    if (waits) draft.state = { ...draft.state, held: true };
+    else sendWhole(draft, type, of, wanted);
+    return;
+  }
+  const { resources, removed } = dueOf(of, current);
+  if (removed.length === 0) return;
+  if (waits) {
+    draft.state = { ...draft.state, held: true };
+    return;
+  }
+  draft.state = withType(draft.state, type, {
+    ...of,
+    ...settle(of, current, { resources: [], removed }, resources.length === 0),
+  });
+  if (draft.state.variant === 'delta') sendParts(draft, type, [], removed);
 }

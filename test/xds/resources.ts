@@ -1,0 +1,35 @@
+import {
+  CLUSTER,
+  ENDPOINTS,
+  type EncodedResource,
+  LISTENER,
+  type ResourceSet,
+  resourceSet,
+  ROUTES,
+} from '../../xds/resource-set.ts';
+
+/** A resource whose bytes are not a real message: the subscription machine does not look inside. */
+export function fake(name: string, content = '1'): EncodedResource {
+  const version = `${name}@${content}`;
+  return { name, version, any: new TextEncoder().encode(version) };
+}
+
+export interface Content {
+  readonly clusters?: Readonly<Record<string, string>>;
+  readonly endpoints?: Readonly<Record<string, string>>;
+  readonly listeners?: Readonly<Record<string, string>>;
+  readonly routes?: Readonly<Record<string, string>>;
+}
+
+const all = (named: Readonly<Record<string, string>> = {}): EncodedResource[] =>
+  Object.entries(named).map(([name, content]) => fake(name, content));
+
+/** A set of fake resources: name -> content. */
+export function setOf(content: Content): ResourceSet {
+  return resourceSet({
+    [CLUSTER]: all(content.clusters),
+    [ENDPOINTS]: all(content.endpoints),
+    [LISTENER]: all(content.listeners),
+    [ROUTES]: all(content.routes),
+  });
+}
