@@ -21,12 +21,21 @@ interface Match {
   readonly rule: number;
 }
 
+/** The first rule that matches, in the byte order of the names under which Envoy knows them: what the access log will say. */
 function firstMatch(policies: readonly AuthorizationPolicy[], facts: Facts): Match | undefined {
-  for (const policy of policies) {
-    const rule = policy.rules.findIndex((one) => decideRule(policy, one, facts).matches);
-    if (rule >= 0) return { policy, rule };
+  const matches = policies.flatMap((policy) =>
+    policy.rules.flatMap((one, rule) => (decideRule(policy, one, facts).matches ? [{ policy, rule }] : [])),
+  );
+  let first: Match | undefined;
+  for (const match of matches) {
+    if (first === undefined || logged(match) < logged(first)) first = match;
   }
-  return undefined;
+  return first;
+}
+
+/** `ns[NAMESPACE]-policy[NAME]-rule[N]`; Kubernetes names are ASCII, so that this order is that of the bytes. */
+function logged({ policy: { meta }, rule }: Match): string {
+  return `ns[${meta.namespace}]-policy[${meta.name}]-rule[${rule}]`;
 }
 
 function decided(decision: 'ALLOW' | 'DENY', { policy, rule }: Match, reason: string): Verdict {
