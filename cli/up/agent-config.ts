@@ -1,0 +1,46 @@
+import { stringify } from 'yaml';
+import { type Pod, podKey } from './pod.ts';
+
+export interface AgentInput {
+  readonly controlPlane: { readonly address: string; readonly serverName: string; readonly rootCert: string };
+  /** Where proxies in network namespaces reach the control plane. */
+  readonly addressFromNetns: string | undefined;
+  readonly trustDomain: string;
+  readonly domain: string;
+  readonly runDir: string;
+  readonly envoy: string;
+  readonly certificateTtl: string;
+  readonly tokenFile: (pod: Pod) => string;
+}
+
+/** The user and group that Envoy has inside a network namespace: the one whose connections iptables lets through (Istio's). */
+export const PROXY_USER = 1337;
+
+/** The configuration of `gatehouse agent` for all pods that have a proxy: YAML. */
+export function agentConfig(input: AgentInput, pods: Iterable<Pod>): string {
+  const proxied = [...pods].filter((pod) => pod.kind !== 'plain').sort((a, b) => (podKey(a) < podKey(b) ? -1 : 1));
+  return stringify({
+    controlPlane: input.controlPlane,
+    trustDomain: input.trustDomain,
+    domain: input.domain,
+    runDir: input.runDir,
+    envoy: input.envoy,
+    certificateTtl: input.certificateTtl,
+    drainTime: '1s',
+    workloads: proxied.map((pod) => ({
+      namespace: pod.namespace,
+      serviceAccount: pod.serviceAccount,
+      workload: pod.workload,
+      pod: pod.name,
+      ip: pod.ip,
+      kind: pod.kind,
+      tokenFile: input.tokenFile(pod),
+      labels: { ...pod.labels },
+      ...(pod.netns === undefined || input.addressFromNetns === undefined ? {} : { controlPlaneAddress: input.addressFromNetns }),
+      envoy: {
+        concurrency: 1,
+        ...(pod.netns === undefined ? {} : { netns: pod.netns, uid: PROXY_USER, gid: PROXY_USER }),
+      },
+    })),
+  });
+}

@@ -1,0 +1,226 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Snapshot } from '../../mesh/model/snapshot.ts';
+import { workloadPaths } from '../../sds/agent/run-directory.ts';
+import { agentConfig } from './agent-config.ts';
+import type { Agent } from './agent.ts';
+import type { Applications } from './applications.ts';
+import type { Capture } from './capture.ts';
+import { readEnvironments } from './container.ts';
+import { gatewayObjects } from './gateway-objects.ts';
+import { type GatewayPort, gatewayPorts } from './gateway-ports.ts';
+import type { UpOptions } from './options.ts';
+import type { Output } from './output.ts';
+import { planPods } from './plan.ts';
+import { podObject } from './pod-object.ts';
+import { type Pod, podKey } from './pod.ts';
+import type { WatchedPod } from './readiness.ts';
+import { type RunDir, writeAtomically } from './run-dir.ts';
+import { Slots } from './slots.ts';
+import type { TokenIssuer } from './tokens.ts';
+
+const PROXY_STOP_MS = 8000;
+
+export interface LocalMeshParts {
+  readonly options: UpOptions;
+  readonly dir: RunDir;
+  readonly agentDir: string;
+  readonly capture: Capture;
+  readonly applications: Applications;
+  readonly agent: Agent;
+  readonly issuer: TokenIssuer;
+  readonly output: Output;
+  readonly gatewayPort: number;
+  readonly controlPlaneAddress: string;
+  readonly addressFromNetns: string | undefined;
+  /** Gives an unused port for a Gateway's further ports; absent: the usual ones are taken. */
+  readonly freePort: ((wanted: number) => number) | undefined;
+}
+
+/** The pods of this machine: makes them what the snapshot asks for. Changes are applied one at a time, by the caller. */
+export class LocalMesh {
+  readonly #parts: LocalMeshParts;
+  readonly #pods = new Map<string, Pod>();
+  readonly #slots = new Slots();
+  readonly #unready = new Set<string>();
+  readonly #told = new Set<string>();
+  #ports: readonly GatewayPort[] = [];
+  #gatewayText = '';
+  #agentText = '';
+
+  constructor(parts: LocalMeshParts) {
+    this.#parts = parts;
+  }
+
+  get gatewayPorts(): readonly GatewayPort[] {
+    return this.#ports;
+  }
+
+  pods(): readonly Pod[] {
+    return [...this.#pods.values()].sort((a, b) => (podKey(a) < podKey(b) ? -1 : 1));
+  }
+
+  watched(): readonly WatchedPod[] {
+    return this.pods().map((pod) => ({
+      pod,
+      adminSocket: workloadPaths(this.#parts.agentDir, pod.namespace, pod.name).adminSocket,
+      applicationPid: this.#parts.applications.pid(podKey(pod)),
+    }));
+  }
+
+  /**
+   * Starts, changes and stops pods until they are what `snapshot` asks for.
+   * @param serving the mesh is in use: a new pod gets requests only once its proxy is ready
+   */
+  async apply(snapshot: Snapshot, serving: boolean): Promise<void> {
+    const { options, capture, output } = this.#parts;
+    const known = new Map(this.#ports.map(({ port, bound }) => [port, bound]));
+    this.#ports = gatewayPorts(snapshot.gateways, this.#parts.gatewayPort, known, this.#parts.freePort);
+    const plan = planPods({
+      snapshot,
+      images: options.images,
+      environments: readEnvironments(options.paths),
+      placement: capture.placement,
+      gatewayPorts: this.#ports,
+      slotOf: (pod) => this.#slots.take(pod),
+    });
+    output.diagnostics(plan.diagnostics.filter((found) => this.#isNew(`${found.object ?? ''} ${found.message}`)));
+    this.#writeGateway(plan.addsGateway);
+    const wanted = new Map(plan.pods.map((pod) => [podKey(pod), pod]));
+    const gone = [...this.#pods.values()].filter((pod) => wanted.get(podKey(pod))?.kind !== pod.kind);
+    await this.#remove(gone);
+    const added: Pod[] = [];
+    for (const [key, pod] of wanted) {
+      const before = this.#pods.get(key);
+      if (before === undefined) added.push(pod);
+      else if (JSON.stringify(before) !== JSON.stringify(pod)) await this.#change(before, pod);
+    }
+    await Promise.all(added.map((pod) => this.#add(pod, serving)));
+    this.#writeAgent(snapshot);
+    capture.refreshNames(snapshot, this.#pods.values());
+  }
+
+  /** The proxy of a pod is ready, so the pod may get requests. */
+  proxyReady(key: string): void {
+    const pod = this.#pods.get(key);
+    if (pod === undefined || !this.#unready.delete(key)) return;
+    this.#writePod(pod);
+    this.#parts.output.step(`${key} is ready`);
+  }
+
+  async refreshTokens(): Promise<void> {
+    await Promise.all([...this.#pods.values()].map((pod) => this.#writeToken(pod)));
+  }
+
+  #isNew(text: string): boolean {
+    if (this.#told.has(text)) return false;
+    this.#told.add(text);
+    return true;
+  }
+
+  async #add(pod: Pod, serving: boolean): Promise<void> {
+    const { capture, applications, output } = this.#parts;
+    const key = podKey(pod);
+    try {
+      await this.#writeToken(pod);
+      await capture.addPod(pod);
+    } catch (error) {
+      output.problem(`${key} cannot be started: ${error instanceof Error ? error.message : String(error)}`);
+      await capture.removePod(pod);
+      return;
+    }
+    this.#pods.set(key, pod);
+    if (serving && pod.kind === 'sidecar') this.#unready.add(key);
+    this.#writePod(pod);
+    applications.start(pod);
+    if (serving) {
+      output.step(`${key} starts`);
+      output.event({ event: 'pod-added', workload: `${pod.namespace}/${pod.workload}`, pod: pod.name, ip: pod.ip });
+    }
+  }
+
+  /** Labels, ports, account or application of a pod that stays where it is. */
+  async #change(before: Pod, pod: Pod): Promise<void> {
+    const { applications } = this.#parts;
+    const key = podKey(pod);
+    this.#pods.set(key, pod);
+    if (before.serviceAccount !== pod.serviceAccount) await this.#writeToken(pod);
+    this.#writePod(pod);
+    if (JSON.stringify(before.application) === JSON.stringify(pod.application)) return;
+    await applications.stop(key);
+    applications.start(pod);
+  }
+
+  /** First no new requests, then no proxy, then no application, then no network. */
+  async #remove(gone: readonly Pod[]): Promise<void> {
+    const { capture, applications, agent, output, dir } = this.#parts;
+    if (gone.length === 0) return;
+    for (const pod of gone) {
+      this.#pods.delete(podKey(pod));
+      this.#unready.delete(podKey(pod));
+      rmSync(this.#podFile(pod), { force: true });
+    }
+    const proxiesGone = gone.filter((pod) => pod.kind !== 'plain').map((pod) => agent.stopped(podKey(pod), PROXY_STOP_MS));
+    this.#writeAgent(undefined);
+    await Promise.all(proxiesGone);
+    for (const pod of gone) {
+      const key = podKey(pod);
+      await applications.stop(key);
+      await capture.removePod(pod);
+      rmSync(join(dir.tokens, `${pod.namespace}.${pod.name}`), { force: true });
+      this.#slots.release(key);
+      output.step(`${key} stopped`);
+      output.event({ event: 'pod-removed', workload: `${pod.namespace}/${pod.workload}`, pod: pod.name });
+    }
+  }
+
+  #podFile(pod: Pod): string {
+    return join(this.#parts.dir.pods, `${pod.namespace}.${pod.name}.yaml`);
+  }
+
+  #writePod(pod: Pod): void {
+    const ready = !this.#unready.has(podKey(pod));
+    writeAtomically(this.#podFile(pod), podObject(pod, this.#parts.capture.placement.kind, ready));
+  }
+
+  async #writeToken(pod: Pod): Promise<void> {
+    if (pod.kind === 'plain') return;
+    writeAtomically(this.#tokenFile(pod), await this.#parts.issuer.issue(pod));
+  }
+
+  #tokenFile(pod: Pod): string {
+    return join(this.#parts.dir.tokens, `${pod.namespace}.${pod.name}`);
+  }
+
+  #writeGateway(adds: boolean): void {
+    const file = join(this.#parts.dir.pods, 'ingress-gateway.yaml');
+    const content = adds ? gatewayObjects(this.#ports) : '';
+    if (content === this.#gatewayText) return;
+    this.#gatewayText = content;
+    if (adds) writeAtomically(file, content);
+    else rmSync(file, { force: true });
+  }
+
+  #mesh = { trustDomain: 'cluster.local', domain: 'cluster.local' };
+
+  #writeAgent(snapshot: Snapshot | undefined): void {
+    const { options, dir, agentDir, controlPlaneAddress, addressFromNetns } = this.#parts;
+    if (snapshot !== undefined)
+      this.#mesh = { trustDomain: snapshot.meshConfig.trustDomain, domain: snapshot.meshConfig.clusterDomain };
+    const content = agentConfig(
+      {
+        controlPlane: { address: controlPlaneAddress, serverName: 'gatehouse', rootCert: join(dir.ca, 'root-cert.pem') },
+        addressFromNetns,
+        ...this.#mesh,
+        runDir: agentDir,
+        envoy: options.envoy,
+        certificateTtl: options.certificateTtl,
+        tokenFile: (pod) => this.#tokenFile(pod),
+      },
+      this.#pods.values(),
+    );
+    if (content === this.#agentText) return;
+    this.#agentText = content;
+    writeAtomically(dir.agentConfig, content);
+  }
+}

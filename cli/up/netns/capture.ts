@@ -1,0 +1,178 @@
+import { mkdirSync, openSync, closeSync, ftruncateSync, writeSync, constants } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Snapshot } from '../../../mesh/model/snapshot.ts';
+import { closedFolder } from '../../../sds/agent/run-directory.ts';
+import { PROXY_USER } from '../agent-config.ts';
+import type { Capture, CaptureResult } from '../capture.ts';
+import type { ChildCommand } from '../child.ts';
+import { findExecutable } from '../executable.ts';
+import type { Pod } from '../pod.ts';
+import { deadLeases, dropLease, leaseDir, takeLease } from './lease.ts';
+import { hostsFile } from './hosts.ts';
+import { redirectRules } from './rules.ts';
+import { run, runAll } from './run.ts';
+import { chooseSubnet } from './subnet.ts';
+import { NAMES, removeNamespace, tearDown } from './tear-down.ts';
+
+const NEEDED = ['ip', 'iptables-restore', 'setpriv'];
+const APPLICATION_USER = 1000;
+const MOST_BRIDGES = 64;
+
+/** Why pods cannot have network namespaces here, or undefined when they can. */
+export function netnsObstacle(): string | undefined {
+  if (process.platform !== 'linux') return '--capture netns needs Linux (use --capture explicit)';
+  if (process.getuid?.() !== 0)
+    return '--capture netns needs root, for network namespaces and iptables (use sudo, or --capture explicit)';
+  const missing = NEEDED.filter((name) => findExecutable(name) === undefined);
+  if (missing.length > 0)
+    return `--capture netns needs ${missing.join(', ')} (on Debian: setup/system-packages.sh, or apt-get install iptables iproute2 util-linux)`;
+  return undefined;
+}
+
+/** Pods in network namespaces of their own, with iptables rules as in a Kubernetes pod: applications know nothing of it. */
+export async function netnsCapture(): Promise<CaptureResult> {
+  const obstacle = netnsObstacle();
+  if (obstacle !== undefined) return { ok: false, reason: obstacle };
+  for (const dead of deadLeases()) {
+    await tearDown(dead);
+    dropLease(dead);
+  }
+  for (let number = 0; number < MOST_BRIDGES; number++) {
+    if (!takeLease(number)) continue;
+    const bridge = `gh${number}`;
+    const created = await run('ip', ['link', 'add', bridge, 'type', 'bridge']);
+    if (!created.ok) {
+      dropLease(number);
+      // Somebody else's device of that name: not ours to touch.
+      if (/File exists/.test(created.reason)) continue;
+      return { ok: false, reason: created.reason };
+    }
+    const routes = await run('ip', ['-4', 'route', 'show', 'table', 'all']);
+    const destinations = routes.stdout
+      .split('\n')
+      .map((line) => line.replace(/^(local|broadcast|unreachable|blackhole) /, '').split(' ')[0] ?? '');
+    const subnet = chooseSubnet(destinations);
+    const failed =
+      subnet === undefined
+        ? 'every part of 10.0.0.0/8 is in use'
+        : await runAll([
+            ['ip', 'addr', 'add', `10.${subnet}.0.1/16`, 'dev', bridge],
+            ['ip', 'link', 'set', bridge, 'up'],
+          ]);
+    if (subnet === undefined || failed !== undefined) {
+      await tearDown(number);
+      dropLease(number);
+      return { ok: false, reason: failed ?? '' };
+    }
+    return { ok: true, capture: new NetnsCapture(number, subnet) };
+  }
+  return { ok: false, reason: `all of gh0 to gh${MOST_BRIDGES - 1} are in use` };
+}
+
+class NetnsCapture implements Capture {
+  readonly placement;
+  readonly extraAddress: string;
+  /** Proxies run as another user than root, who must be able to reach their sockets. */
+  readonly agentDir: string;
+  readonly #number: number;
+  readonly #names = new Map<string, string>();
+  readonly #openTo = new Map<string, boolean>();
+
+  constructor(number: number, subnet: number) {
+    this.#number = number;
+    this.placement = { kind: 'netns', number, subnet } as const;
+    this.extraAddress = `10.${subnet}.0.1`;
+    this.agentDir = join(leaseDir(number), 'agent');
+  }
+
+  async addPod(pod: Pod): Promise<void> {
+    const bridge = `gh${this.#number}`;
+    if (pod.netns === undefined) {
+      const failed = await runAll([['ip', 'addr', 'replace', `${pod.ip}/16`, 'dev', bridge]]);
+      if (failed !== undefined) throw new Error(failed);
+      return;
+    }
+    const name = pod.netns;
+    const veth = name.replace('-', 'v');
+    mkdirSync(join(NAMES, name), { recursive: true, mode: 0o755 });
+    this.#write(pod, '127.0.0.1 localhost\n');
+    const failed = await runAll([
+      ['ip', 'netns', 'add', name],
+      ['ip', 'link', 'add', veth, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name],
+      ['ip', 'link', 'set', veth, 'master', bridge, 'up'],
+      // IPv6 is not captured, so there is none.
+      ['ip', 'netns', 'exec', name, 'sh', '-c', 'echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6 2>/dev/null || true'],
+    ]);
+    if (failed !== undefined) throw new Error(failed);
+    // Before the device is up, so that nothing ever passes uncaptured.
+    const rules = redirectRules({ proxyUser: PROXY_USER, outboundPort: 15001, inboundPort: 15006 });
+    const restored = await run('ip', ['netns', 'exec', name, 'iptables-restore'], rules);
+    if (!restored.ok) throw new Error(restored.reason);
+    const connected = await runAll([
+      ['ip', '-n', name, 'link', 'set', 'lo', 'up'],
+      ['ip', '-n', name, 'addr', 'add', `${pod.ip}/16`, 'dev', 'eth0'],
+      ['ip', '-n', name, 'link', 'set', 'eth0', 'up'],
+      // Virtual addresses (240.240.0.0/16) need a route to be sent at all; the rules take them before they leave.
+      ['ip', '-n', name, 'route', 'add', 'default', 'via', this.extraAddress],
+    ]);
+    if (connected !== undefined) throw new Error(connected);
+    if (pod.application !== undefined) await this.#checkReadable(pod.application.cwd);
+  }
+
+  async removePod(pod: Pod): Promise<void> {
+    if (pod.netns === undefined) {
+      await run('ip', ['addr', 'del', `${pod.ip}/16`, 'dev', `gh${this.#number}`]);
+      return;
+    }
+    this.#names.delete(pod.netns);
+    await removeNamespace(pod.netns);
+  }
+
+  command(pod: Pod, application: ChildCommand): ChildCommand {
+    if (pod.netns === undefined) return application;
+    return {
+      ...application,
+      file: 'ip',
+      args: [
+        ...['netns', 'exec', pod.netns, 'setpriv'],
+        ...this.#privileges(application.cwd ?? '/'),
+        ...['--no-new-privs', '--pdeathsig', 'KILL', '--', application.file, ...application.args],
+      ],
+    };
+  }
+
+  refreshNames(snapshot: Snapshot, pods: Iterable<Pod>): void {
+    for (const pod of pods) if (pod.netns !== undefined) this.#write(pod, hostsFile(snapshot, pod.namespace, pod));
+  }
+
+  async close(): Promise<void> {
+    await tearDown(this.#number);
+    dropLease(this.#number);
+  }
+
+  /** Never the proxy's user, whose connections are not captured. Root without any capability where others may not read the files. */
+  #privileges(cwd: string): readonly string[] {
+    if (this.#openTo.get(cwd) === false) return ['--clear-groups', '--bounding-set', '-all', '--inh-caps', '-all'];
+    return ['--reuid', String(APPLICATION_USER), '--regid', String(APPLICATION_USER), '--clear-groups'];
+  }
+
+  async #checkReadable(cwd: string): Promise<void> {
+    if (this.#openTo.has(cwd)) return;
+    const user = { uid: APPLICATION_USER, gid: APPLICATION_USER };
+    const closed = (await closedFolder(cwd, user)) ?? (await closedFolder(dirname(process.execPath), user));
+    this.#openTo.set(cwd, closed === undefined);
+  }
+
+  /** In place, as processes in the namespace have this very file mounted as /etc/hosts. */
+  #write(pod: Pod, content: string): void {
+    if (pod.netns === undefined || this.#names.get(pod.netns) === content) return;
+    this.#names.set(pod.netns, content);
+    const file = openSync(join(NAMES, pod.netns, 'hosts'), constants.O_WRONLY | constants.O_CREAT, 0o644);
+    try {
+      const length = writeSync(file, content, 0);
+      ftruncateSync(file, length);
+    } finally {
+      closeSync(file);
+    }
+  }
+}

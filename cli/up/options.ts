@@ -1,0 +1,118 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Parsed } from '../../ca/identity/parsed.ts';
+import { parseListenAddress } from '../options/address.ts';
+import { findExecutable } from './executable.ts';
+import { type ImageCommand, type ImageTable, parseImageFlag, parseImageTable } from './images.ts';
+
+/** What commander hands over. */
+export interface UpFlags {
+  readonly filename: readonly string[];
+  readonly meshConfig?: string;
+  readonly capture: 'explicit' | 'netns';
+  readonly gatewayPort: string;
+  readonly runDir: string;
+  readonly image?: readonly string[];
+  readonly images?: readonly string[];
+  readonly envoy?: string;
+  readonly pageAddress?: string;
+  readonly certificateTtl: string;
+  readonly output: 'text' | 'json';
+}
+
+export interface UpOptions {
+  readonly paths: readonly string[];
+  readonly meshConfigFile: string | undefined;
+  readonly capture: 'explicit' | 'netns';
+  /** 0: any free one. */
+  readonly gatewayPort: number;
+  readonly runDir: string;
+  readonly images: ImageTable;
+  readonly envoy: string;
+  readonly pageAddress: string | undefined;
+  readonly certificateTtl: string;
+}
+
+export type OptionsResult =
+  | { readonly ok: true; readonly options: UpOptions }
+  /** `usage`: the command line itself is wrong; otherwise the machine lacks something. */
+  | { readonly ok: false; readonly usage: boolean; readonly reason: string };
+
+function wrong(reason: string): OptionsResult {
+  return { ok: false, usage: true, reason };
+}
+
+/** Checks the flags and reads the image tables: the samples' own, then `--images`, then `--image`; later ones win. */
+export function parseUpFlags(flags: UpFlags): OptionsResult {
+  const gatewayPort = /^\d{1,5}$/.test(flags.gatewayPort) ? Number(flags.gatewayPort) : Number.NaN;
+  if (!(gatewayPort <= 65_535))
+    return wrong(`--gateway-port: ${flags.gatewayPort} is no port (0 to 65535; 0 takes any free one)`);
+  if (flags.pageAddress !== undefined) {
+    const page = parseListenAddress(flags.pageAddress);
+    if (!page.ok) return wrong(`--page-address: ${page.reason}`);
+  }
+  const images = imagesOf(flags);
+  if (!images.ok) return wrong(images.reason);
+  const asked = flags.envoy ?? process.env['GATEHOUSE_ENVOY'] ?? 'envoy';
+  const envoy = findExecutable(asked);
+  if (envoy === undefined)
+    return {
+      ok: false,
+      usage: false,
+      reason: `no Envoy: ${asked} is not there or cannot be run (name one with --envoy PATH or GATEHOUSE_ENVOY, or put envoy on the PATH)`,
+    };
+  return {
+    ok: true,
+    options: {
+      paths: flags.filename.map((path) => resolve(path)),
+      meshConfigFile: flags.meshConfig === undefined ? undefined : resolve(flags.meshConfig),
+      capture: flags.capture,
+      gatewayPort,
+      runDir: resolve(flags.runDir),
+      images: images.value,
+      envoy,
+      pageAddress: flags.pageAddress,
+      certificateTtl: flags.certificateTtl,
+    },
+  };
+}
+
+function readTable(file: string): Parsed<ImageTable> {
+  try {
+    // Commands run in the folder apps/ beside the table; where there is none, beside the table itself.
+    const table = parseImageTable(readFileSync(file, 'utf8'), join(dirname(resolve(file)), 'apps'));
+    return table.ok ? table : { ok: false, reason: `${file}: ${table.reason}` };
+  } catch (error) {
+    return { ok: false, reason: `--images: ${error instanceof Error ? error.message : String(error)}` };
+  }
+}
+
+function imagesOf(flags: UpFlags): Parsed<ImageTable> {
+  const all = new Map<string, ImageCommand>();
+  const own = sampleTable();
+  for (const file of [...(own === undefined ? [] : [own]), ...(flags.images ?? [])]) {
+    const table = readTable(file);
+    if (!table.ok) return table;
+    for (const [name, command] of table.value) all.set(name, command);
+  }
+  for (const flag of flags.image ?? []) {
+    const entry = parseImageFlag(flag, process.cwd());
+    if (!entry.ok) return { ok: false, reason: `--image: ${entry.reason}` };
+    all.set(...entry.value);
+  }
+  return { ok: true, value: all };
+}
+
+/** manifests/samples/images.yaml of the installation that this file is in, compiled or not. */
+function sampleTable(): string | undefined {
+  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
+    const file = join(folder, 'manifests', 'samples', 'images.yaml');
+    try {
+      readFileSync(file);
+      return file;
+    } catch {
+      if (folder === dirname(folder)) return undefined;
+    }
+  }
+}

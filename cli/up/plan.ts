@@ -1,0 +1,158 @@
+import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
+import { selects } from '../../mesh/model/object.ts';
+import { parsePort } from '../../mesh/model/port.ts';
+import type { Snapshot } from '../../mesh/model/snapshot.ts';
+import type { Workload } from '../../mesh/model/workload.ts';
+import { applicationEnv } from './application-env.ts';
+import type { Environments } from './container.ts';
+import { GATEWAY_ACCOUNT, GATEWAY_LABELS, GATEWAY_NAME, GATEWAY_NAMESPACE } from './gateway-objects.ts';
+import type { GatewayPort } from './gateway-ports.ts';
+import { type ImageTable, lookUp } from './images.ts';
+import { type Placement, placeOf } from './place.ts';
+import type { Pod, PodKind } from './pod.ts';
+
+export interface PlanInput {
+  readonly snapshot: Snapshot;
+  readonly images: ImageTable;
+  readonly environments: Environments;
+  readonly placement: Placement;
+  readonly gatewayPorts: readonly GatewayPort[];
+  /** A number for each pod, the same whenever it is asked for again. */
+  readonly slotOf: (pod: string) => number | undefined;
+}
+
+export interface Plan {
+  readonly pods: readonly Pod[];
+  /** The ingress gateway is one that `up` adds. */
+  readonly addsGateway: boolean;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+const MOST_REPLICAS = 100;
+
+/** The pods that a snapshot asks for. A Deployment that cannot be run gets a diagnostic; the others are planned all the same. */
+export function planPods(input: PlanInput): Plan {
+  const { snapshot } = input;
+  const pods: Pod[] = [];
+  const diagnostics: Diagnostic[] = [];
+  for (const workload of snapshot.workloads) {
+    if (workload.meta.kind !== 'Deployment') continue;
+    const kind = kindOf(snapshot, workload);
+    if (kind !== 'router' && (workload.image === undefined || lookUp(input.images, workload.image) === undefined)) {
+      diagnostics.push(unknownImage(workload));
+      continue;
+    }
+    if (workload.replicas > MOST_REPLICAS) diagnostics.push(tooMany(workload));
+    for (let copy = 1; copy <= Math.min(workload.replicas, MOST_REPLICAS); copy++) {
+      const pod = podOf(input, workload, kind, copy);
+      if (pod !== undefined) pods.push(pod);
+    }
+  }
+  const addsGateway = snapshot.gateways.length > 0 && !hasIngressGateway(snapshot);
+  if (addsGateway) {
+    const gateway = addedGateway(input);
+    if (gateway !== undefined) pods.push(gateway);
+  }
+  return { pods, addsGateway, diagnostics };
+}
+
+function hasIngressGateway(snapshot: Snapshot): boolean {
+  return snapshot.workloads.some(
+    (workload) =>
+      workload.meta.kind === 'Deployment' &&
+      ((workload.namespace === GATEWAY_NAMESPACE && workload.name === GATEWAY_NAME) ||
+        selects({ istio: 'ingressgateway' }, workload.labels)),
+  );
+}
+
+/** A pod that a Gateway names by its labels is that gateway; one that opts out of injection has no proxy. */
+function kindOf(snapshot: Snapshot, workload: Workload): PodKind {
+  const isGateway = snapshot.gateways.some(
+    (gateway) => Object.keys(gateway.selector).length > 0 && selects(gateway.selector, workload.labels),
+  );
+  if (isGateway) return 'router';
+  const chosen = workload.labels['sidecar.istio.io/inject'];
+  if (chosen !== undefined) return chosen === 'true' ? 'sidecar' : 'plain';
+  const namespace = snapshot.namespaces.find((candidate) => candidate.name === workload.namespace);
+  return namespace?.labels['istio-injection'] === 'disabled' ? 'plain' : 'sidecar';
+}
+
+function podOf(input: PlanInput, workload: Workload, kind: PodKind, copy: number): Pod | undefined {
+  const name = `${workload.name}-${copy}`;
+  const { namespace, serviceAccount, labels } = workload;
+  const slot = input.slotOf(`${namespace}/${name}`);
+  if (slot === undefined) return undefined;
+  const place = placeOf(input.placement, slot, kind === 'router');
+  const explicit = input.placement.kind === 'explicit';
+  // Without capture and proxy, the application itself listens at the pod's address.
+  const appAddress = kind === 'plain' ? place.ip : place.appAddress;
+  const ports = workload.ports.map((port) => ({ name: port.name, port: port.port }));
+  const about = { namespace, name, serviceAccount, labels, ip: place.ip, appAddress, ports };
+  const image = kind === 'router' || workload.image === undefined ? undefined : lookUp(input.images, workload.image);
+  const env = applicationEnv(about, image?.env ?? {}, input.environments.get(`${namespace}/${workload.name}`), {
+    proxied: explicit && kind === 'sidecar',
+    anywhere: place.netns !== undefined,
+  });
+  return {
+    ...about,
+    workload: workload.name,
+    kind,
+    netns: place.netns,
+    application: image === undefined ? undefined : { command: image.command, cwd: image.cwd, env },
+  };
+}
+
+function addedGateway(input: PlanInput): Pod | undefined {
+  const name = `${GATEWAY_NAME}-1`;
+  const slot = input.slotOf(`${GATEWAY_NAMESPACE}/${name}`);
+  if (slot === undefined) return undefined;
+  const { ip, appAddress } = placeOf(input.placement, slot, true);
+  return {
+    namespace: GATEWAY_NAMESPACE,
+    name,
+    workload: GATEWAY_NAME,
+    serviceAccount: GATEWAY_ACCOUNT,
+    labels: GATEWAY_LABELS,
+    kind: 'router',
+    ip,
+    appAddress,
+    netns: undefined,
+    ports: input.gatewayPorts.flatMap(({ bound }) => {
+      const port = parsePort(bound);
+      return port === undefined ? [] : [{ name: undefined, port }];
+    }),
+    application: undefined,
+  };
+}
+
+function unknownImage(workload: Workload): Diagnostic {
+  const { file, line } = workload.meta.origin;
+  const object = `Deployment ${workload.namespace}/${workload.name}`;
+  const field = 'spec.template.spec.containers[0].image';
+  const base = { file, line, object, field, severity: 'error' } as const;
+  if (workload.image === undefined) {
+    return {
+      ...base,
+      code: 'no-image',
+      message: 'no image, so there is nothing to run',
+      hint: 'name one, and say with --image NAME=COMMAND what it runs',
+    };
+  }
+  return {
+    ...base,
+    code: 'unknown-image',
+    message: `nothing on this machine stands for image ${workload.image}`,
+    hint: `say what to run in its place: --image '${workload.image}=COMMAND'`,
+  };
+}
+
+function tooMany(workload: Workload): Diagnostic {
+  return {
+    ...workload.meta.origin,
+    object: `Deployment ${workload.namespace}/${workload.name}`,
+    field: 'spec.replicas',
+    severity: 'warning',
+    code: 'too-many-replicas',
+    message: `${workload.replicas} replicas; ${MOST_REPLICAS} are started on one machine`,
+  };
+}

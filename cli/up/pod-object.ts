@@ -1,0 +1,47 @@
+import { stringify } from 'yaml';
+import type { Placement } from './place.ts';
+import type { Pod } from './pod.ts';
+
+/** The Kubernetes Pod for a pod, as YAML: what tells the control plane where instances are. */
+export function podObject(pod: Pod, placement: Placement['kind'], ready: boolean): string {
+  const meshed = pod.kind !== 'plain';
+  const capture = placement === 'netns' ? 'redirect' : 'explicit';
+  return stringify({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name: pod.name,
+      namespace: pod.namespace,
+      labels: { ...pod.labels, ...(meshed ? { 'security.istio.io/tlsMode': 'istio' } : {}) },
+      annotations: {
+        'gatehouse.dev/capture': capture,
+        ...(capture === 'explicit' ? { 'gatehouse.dev/app-address': pod.appAddress } : {}),
+        ...(pod.kind === 'router' ? { 'gatehouse.dev/bind-address': '127.0.0.1' } : {}),
+      },
+      ownerReferences: [
+        {
+          apiVersion: 'apps/v1',
+          kind: 'Deployment',
+          name: pod.workload,
+          uid: `${pod.namespace}.${pod.workload}`,
+          controller: true,
+        },
+      ],
+    },
+    spec: {
+      serviceAccountName: pod.serviceAccount,
+      containers: [
+        {
+          name: pod.kind === 'router' ? 'istio-proxy' : 'app',
+          image: 'local',
+          ports: pod.ports.map(({ name, port }) => ({ ...(name === undefined ? {} : { name }), containerPort: port })),
+        },
+      ],
+    },
+    status: {
+      phase: 'Running',
+      podIP: pod.ip,
+      conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
+    },
+  });
+}
