@@ -1,7 +1,16 @@
 import type { Field } from './field.ts';
 import { describe, shorten } from './node.ts';
 
-const UNITS: Readonly<Record<string, number>> = Object.freeze({ ns: 1e-6, us: 1e-3, 'µs': 1e-3, 'μs': 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 });
+const UNITS: Readonly<Record<string, number>> = Object.freeze({
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  μs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+});
 const TERM = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/y;
 
 /** Milliseconds of a duration as Go writes it (`1h2m3.5s`, `250ms`, `-1s`, `0`); undefined when it is none. */
@@ -37,7 +46,11 @@ export function duration(field: Field, leastMs: number): number | undefined {
     return undefined;
   }
   if (value < leastMs || value > MOST_MS) {
-    field.error('out-of-range', `the duration ${shorten(written ?? '')} is out of range`, leastMs === 0 ? 'it must not be negative' : `use ${leastMs}ms or more`);
+    field.error(
+      'out-of-range',
+      `the duration ${shorten(written ?? '')} is out of range`,
+      leastMs === 0 ? 'it must not be negative' : `use ${leastMs}ms or more`,
+    );
     return undefined;
   }
   return value;

@@ -41,9 +41,14 @@ export class Field {
 export type Strictness = 'strict' | 'tolerant';
 
 /** The named fields of a mapping; all absent when the field is absent or no mapping (then reported). */
-export function fieldsOf<K extends string>(field: Field, known: readonly K[], strictness: Strictness = 'strict'): Record<K, Field> {
+export function fieldsOf<K extends string>(
+  field: Field,
+  known: readonly K[],
+  strictness: Strictness = 'strict',
+): Record<K, Field> {
   const { node, report } = field;
-  if (node !== undefined && node.kind !== 'map') field.wrongType('a mapping', `give ${field.path} fields: ${known.slice(0, 6).join(', ')}`);
+  if (node !== undefined && node.kind !== 'map')
+    field.wrongType('a mapping', `give ${field.path} fields: ${known.slice(0, 6).join(', ')}`);
   const entries = node?.kind === 'map' ? node.entries : undefined;
   if (entries !== undefined && strictness === 'strict') {
     const names: ReadonlySet<string> = new Set(known);
@@ -76,7 +81,9 @@ export function entriesOf(field: Field): readonly (readonly [string, Field])[] {
     field.wrongType('a mapping', `write "name: value" lines below ${field.path}`);
     return [];
   }
-  return [...node.entries].map(([name, entry]) => [name, new Field(entry.value, join(field.path, name), entry.line, report)] as const);
+  return [...node.entries].map(
+    ([name, entry]) => [name, new Field(entry.value, join(field.path, name), entry.line, report)] as const,
+  );
 }
 
 /** The items of a list; a null item is an error, since it says nothing that could be honoured. */

@@ -17,7 +17,11 @@ export function hostname(field: Field, context: Context): Hostname | undefined {
   if (written === '') return undefined;
   const found = resolveHostname(written, context.meta.namespace, context.meshConfig.clusterDomain);
   if (found === undefined) {
-    field.error('bad-host', `"${shorten(written)}" is no host name`, 'letters, digits and "-" between dots; a wildcard only as the whole first label, as *.example.com');
+    field.error(
+      'bad-host',
+      `"${shorten(written)}" is no host name`,
+      'letters, digits and "-" between dots; a wildcard only as the whole first label, as *.example.com',
+    );
   }
   return found;
 }
@@ -28,7 +32,11 @@ export function plainHostname(field: Field): Hostname | undefined {
   if (written === '') return undefined;
   const found = parseHostname(written);
   if (found === undefined) {
-    field.error('bad-host', `"${shorten(written)}" is no host name`, 'letters, digits and "-" between dots; a wildcard only as the whole first label, as *.example.com');
+    field.error(
+      'bad-host',
+      `"${shorten(written)}" is no host name`,
+      'letters, digits and "-" between dots; a wildcard only as the whole first label, as *.example.com',
+    );
   }
   return found;
 }
@@ -44,15 +52,20 @@ export function visibility(field: Field, context: Context): Visibility {
     if (names.includes(name)) item.error('duplicate', `"${shorten(name)}" is given twice`, 'remove one');
     names.push(name);
     if (name === '*') all = true;
-    else if (name !== '.' && name !== '~' && !isNamespaceName(name)) item.error('bad-namespace', `"${shorten(name)}" is no namespace`, 'use a namespace name, "." for this one or "*" for all');
+    else if (name !== '.' && name !== '~' && !isNamespaceName(name))
+      item.error('bad-namespace', `"${shorten(name)}" is no namespace`, 'use a namespace name, "." for this one or "*" for all');
   }
-  if (names.length > 1 && names.includes('~')) field.error('contradiction', '"~" (no one) cannot stand beside others', 'remove the others or the "~"');
+  if (names.length > 1 && names.includes('~'))
+    field.error('contradiction', '"~" (no one) cannot stand beside others', 'remove the others or the "~"');
   if (all) {
     if (names.length > 1) field.error('contradiction', '"*" (all) cannot stand beside others', 'remove the others or the "*"');
     return ALL;
   }
   if (names.length === 0) return ALL;
-  return { kind: 'namespaces', namespaces: names.filter((name) => name !== '~').map((name) => (name === '.' ? context.meta.namespace : name)) };
+  return {
+    kind: 'namespaces',
+    namespaces: names.filter((name) => name !== '~').map((name) => (name === '.' ? context.meta.namespace : name)),
+  };
 }
 
 const ALL: Visibility = Object.freeze({ kind: 'all' });

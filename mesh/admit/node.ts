@@ -43,6 +43,30 @@ export function nodeOf(value: unknown, line: number): Node {
     }
     return { kind: 'map', line, entries };
   }
-  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return { kind: 'scalar', line, value };
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
+    return { kind: 'scalar', line, value };
   return { kind: 'scalar', line, value: null };
+}
+
+/** True when two trees say the same, wherever they stand. */
+export function sameContent(one: Node, other: Node): boolean {
+  if (one === other) return true;
+  switch (one.kind) {
+    case 'scalar':
+      return other.kind === 'scalar' && one.value === other.value;
+    case 'list':
+      return (
+        other.kind === 'list' &&
+        one.items.length === other.items.length &&
+        one.items.every((item, at) => sameContent(item, other.items[at] ?? item))
+      );
+    case 'map':
+      if (other.kind !== 'map' || one.entries.size !== other.entries.size) return false;
+      for (const [name, { value }] of one.entries) {
+        const opposite = other.entries.get(name);
+        if (opposite === undefined || !sameContent(value, opposite.value)) return false;
+      }
+      return true;
+  }
+  return one satisfies never;
 }

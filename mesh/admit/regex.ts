@@ -25,6 +25,8 @@ export function checkRegex(field: Field, expression: string): void {
   field.error(
     'invalid-regex',
     problem,
-    perl ? 'this is RE2: no look-around and no back-references; write what must match instead' : 'see https://github.com/google/re2/wiki/Syntax',
+    perl
+      ? 'this is RE2: no look-around and no back-references; write what must match instead'
+      : 'see https://github.com/google/re2/wiki/Syntax',
   );
 }

@@ -4,12 +4,15 @@ import type { Diagnostic, Severity } from '../model/diagnostic.ts';
 export class Report {
   readonly file: string;
   readonly object: string | undefined;
+  /** Lines of the file that stand before the document whose lines are reported. */
+  readonly offset: number;
   readonly #found: Diagnostic[] = [];
   #failed = false;
 
-  constructor(file: string, object: string | undefined) {
+  constructor(file: string, object: string | undefined, offset = 0) {
     this.file = file;
     this.object = object;
+    this.offset = offset;
   }
 
   get failed(): boolean {
@@ -24,7 +27,7 @@ export class Report {
     if (severity === 'error') this.#failed = true;
     this.#found.push({
       file: this.file,
-      line,
+      line: line + this.offset,
       ...(this.object === undefined ? {} : { object: this.object }),
       ...(field === '' ? {} : { field }),
       severity,

@@ -80,7 +80,11 @@ export function oneOf<T extends string>(field: Field, words: readonly T[]): T | 
   const found = words.find((word) => word === value);
   if (found === undefined && node.kind === 'scalar' && typeof node.value === 'string') {
     const near = closest(value, words);
-    field.error('unknown-value', `"${shorten(value)}" is not known here`, near === undefined ? `use one of ${words.join(', ')}` : `did you mean ${near}?`);
+    field.error(
+      'unknown-value',
+      `"${shorten(value)}" is not known here`,
+      near === undefined ? `use one of ${words.join(', ')}` : `did you mean ${near}?`,
+    );
   }
   return found;
 }

@@ -8,7 +8,8 @@ export function labelSelector(field: Field): Labels {
   for (const [name, value] of entriesOf(field)) {
     const written = text(value);
     if (name === '') value.error('bad-selector', 'a label name is empty', 'name the label');
-    if (name.includes('*') || written.includes('*')) value.error('bad-selector', 'a wildcard is not supported in a selector', 'give the whole label and its whole value');
+    if (name.includes('*') || written.includes('*'))
+      value.error('bad-selector', 'a wildcard is not supported in a selector', 'give the whole label and its whole value');
     labels[name] = written;
   }
   return labels;
@@ -17,4 +18,9 @@ export function labelSelector(field: Field): Labels {
 /** `selector: {matchLabels: {...}}` of the security kinds. */
 export function workloadSelector(field: Field): Labels {
   return labelSelector(fieldsOf(field, ['matchLabels']).matchLabels);
+}
+
+/** `workloadSelector: {labels: {...}}` of the networking kinds. */
+export function workloadLabels(field: Field): Labels {
+  return labelSelector(fieldsOf(field, ['labels']).labels);
 }

@@ -20,7 +20,9 @@ export interface Endpoint {
 export function workloadsOf(snapshot: Snapshot, service: Service): readonly Workload[] {
   const { selector } = service;
   if (selector === undefined) return [];
-  return snapshot.workloads.filter((workload) => workload.namespace === service.meta.namespace && selects(selector, workload.labels));
+  return snapshot.workloads.filter(
+    (workload) => workload.namespace === service.meta.namespace && selects(selector, workload.labels),
+  );
 }
 
 /** Every ready address behind a service port, in a stable order. */

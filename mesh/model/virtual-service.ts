@@ -72,7 +72,8 @@ export interface Redirect {
 /** Percentages are 0 to 100 with fractions. */
 export interface Fault {
   readonly delay: { readonly percentage: number; readonly fixedMs: number } | undefined;
-  readonly abort: { readonly percentage: number; readonly httpStatus: number | undefined; readonly grpcStatus: number | undefined } | undefined;
+  readonly abort:
+    { readonly percentage: number; readonly httpStatus: number | undefined; readonly grpcStatus: number | undefined } | undefined;
 }
 
 export interface Retries {

@@ -12,7 +12,8 @@ export function condition<T>(values: Field, notValues: Field, read: ReadItem<T>)
 
 function items<T>(field: Field, read: ReadItem<T>): readonly T[] {
   const listed = itemsOf(field);
-  if (field.node?.kind === 'list' && listed.length === 0) field.error('empty-list', 'is an empty list', 'fill it in, or remove the field');
+  if (field.node?.kind === 'list' && listed.length === 0)
+    field.error('empty-list', 'is an empty list', 'fill it in, or remove the field');
   return listed.flatMap((item) => {
     if (!item.given) return [];
     const written = requiredText(item, 'remove the empty item');

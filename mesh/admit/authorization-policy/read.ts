@@ -1,5 +1,5 @@
 import type { AuthorizationPolicy, PolicyAction, Rule } from '../../model/authorization-policy.ts';
-import type { Context } from '../context.ts';
+import { type Context, refer } from '../context.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
 import { oneOf, requiredText } from '../scalar.ts';
 import { workloadSelector } from '../selector.ts';
@@ -17,11 +17,29 @@ export function readAuthorizationPolicy(spec: Field, context: Context): Authoriz
     else one.error('not-supported', 'is not supported yet', 'select the workloads by label: selector: {matchLabels: {app: ...}}');
   }
   const selector = workloadSelector(fields.selector);
+  if (Object.keys(selector).length > 0) {
+    refer(context, fields.selector, {
+      kind: 'workloads',
+      selector,
+      everywhere: context.meta.namespace === context.meshConfig.rootNamespace,
+    });
+  }
   const rules = itemsOf(fields.rules).map((item) => rule(item, action));
-  const provider = action === 'CUSTOM' ? requiredText(fieldsOf(fields.provider, ['name']).name, 'a CUSTOM policy names an extension provider of the mesh configuration') : undefined;
-  if (action !== 'CUSTOM' && fields.provider.given) fields.provider.error('contradiction', `a policy of ${action} has no provider`, 'remove it, or use action: CUSTOM');
+  const provider =
+    action === 'CUSTOM'
+      ? requiredText(
+          fieldsOf(fields.provider, ['name']).name,
+          'a CUSTOM policy names an extension provider of the mesh configuration',
+        )
+      : undefined;
+  if (action !== 'CUSTOM' && fields.provider.given)
+    fields.provider.error('contradiction', `a policy of ${action} has no provider`, 'remove it, or use action: CUSTOM');
   if ((action === 'DENY' || action === 'CUSTOM' || action === 'AUDIT') && !fields.rules.given) {
-    spec.error('missing-field', `a policy of ${action} without rules never applies`, 'add rules: [{}] to have it apply to every request');
+    spec.error(
+      'missing-field',
+      `a policy of ${action} without rules never applies`,
+      'add rules: [{}] to have it apply to every request',
+    );
   }
   const dryRun = dryRunOf(spec, context);
   return { meta: context.meta, action, provider, selector, rules, dryRun };
@@ -32,7 +50,8 @@ function dryRunOf(spec: Field, context: Context): boolean {
   const written = context.meta.annotations['istio.io/dry-run'];
   if (written === undefined) return false;
   if (/^(true|True|TRUE|t|T|1)$/.test(written)) return true;
-  if (!/^(false|False|FALSE|f|F|0)$/.test(written)) spec.error('unknown-value', 'the annotation istio.io/dry-run is neither true nor false', 'write "true" or "false"');
+  if (!/^(false|False|FALSE|f|F|0)$/.test(written))
+    spec.error('unknown-value', 'the annotation istio.io/dry-run is neither true nor false', 'write "true" or "false"');
   return false;
 }
 
@@ -40,14 +59,22 @@ function rule(field: Field, action: PolicyAction): Rule {
   const fields = fieldsOf(field, ['from', 'to', 'when']);
   const read = <T>(list: Field, one: (item: Field) => T): readonly T[] => {
     const items = itemsOf(list);
-    if (list.node?.kind === 'list' && items.length === 0) list.error('empty-list', 'is an empty list', 'fill it in, or remove the field');
+    if (list.node?.kind === 'list' && items.length === 0)
+      list.error('empty-list', 'is an empty list', 'fill it in, or remove the field');
     return items.map(one);
   };
   const from = read(fields.from, source);
   const conditions = read(fields.when, when);
   if (action === 'CUSTOM') {
-    const jwt = from.some((one) => one.requestPrincipals.values.length + one.requestPrincipals.notValues.length > 0) || conditions.some((one) => one.key.startsWith('request.auth.'));
-    if (jwt) field.error('contradiction', 'a CUSTOM policy runs before tokens are checked', 'leave requestPrincipals and request.auth to another policy');
+    const jwt =
+      from.some((one) => one.requestPrincipals.values.length + one.requestPrincipals.notValues.length > 0) ||
+      conditions.some((one) => one.key.startsWith('request.auth.'));
+    if (jwt)
+      field.error(
+        'contradiction',
+        'a CUSTOM policy runs before tokens are checked',
+        'leave requestPrincipals and request.auth to another policy',
+      );
   }
   return { from, to: read(fields.to, operation), when: conditions };
 }

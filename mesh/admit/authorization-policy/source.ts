@@ -24,18 +24,28 @@ const KNOWN = [
 /** One entry of `from`. An entry that says nothing is an error: it would match every caller. */
 export function source(entry: Field): Source {
   const field = fieldsOf(entry, ['source']).source;
-  if (!field.given) entry.error('missing-field', 'source must be given', 'as source: {principals: ["cluster.local/ns/NAMESPACE/sa/ACCOUNT"]}');
+  if (!field.given)
+    entry.error('missing-field', 'source must be given', 'as source: {principals: ["cluster.local/ns/NAMESPACE/sa/ACCOUNT"]}');
   const fields = fieldsOf(field, KNOWN);
   if (field.given && !KNOWN.some((name) => fields[name].given) && !field.report.failed) {
-    field.error('missing-field', 'source names no caller', 'name principals, namespaces, serviceAccounts, requestPrincipals or address blocks');
+    field.error(
+      'missing-field',
+      'source names no caller',
+      'name principals, namespaces, serviceAccounts, requestPrincipals or address blocks',
+    );
   }
   const accounts = [fields.serviceAccounts, fields.notServiceAccounts];
   const named = [fields.principals, fields.notPrincipals, fields.namespaces, fields.notNamespaces];
   if (accounts.some((one) => one.given) && named.some((one) => one.given)) {
-    field.error('contradiction', 'Cannot set serviceAccounts with namespaces or principals', 'a service account names both already; use two entries of from');
+    field.error(
+      'contradiction',
+      'Cannot set serviceAccounts with namespaces or principals',
+      'a service account names both already; use two entries of from',
+    );
   }
   for (const one of [fields.trustDomains, fields.notTrustDomains]) {
-    if (one.given) one.error('not-supported', 'is not supported yet', 'write the trust domain in principals, as "TRUST-DOMAIN/*"');
+    if (one.given)
+      one.error('not-supported', 'is not supported yet', 'write the trust domain in principals, as "TRUST-DOMAIN/*"');
   }
   return {
     principals: condition(fields.principals, fields.notPrincipals, pattern),
@@ -50,7 +60,11 @@ export function source(entry: Field): Source {
 const account: ReadItem<PolicyMatch> = (item, written) => {
   const parts = written.split('/');
   if (written.length > 320 || parts.length > 2 || parts.includes('')) {
-    item.error('bad-service-account', `"${shorten(written)}" is no service account`, 'write namespace/name, or a name in this namespace');
+    item.error(
+      'bad-service-account',
+      `"${shorten(written)}" is no service account`,
+      'write namespace/name, or a name in this namespace',
+    );
     return undefined;
   }
   if (written.includes('*')) {

@@ -36,13 +36,27 @@ export function when(field: Field): When {
   const key = requiredText(fields.key, 'as key: source.namespace');
   const type = typeOf(key);
   if (EXPERIMENTAL.test(key)) {
-    fields.key.error('not-supported', `${shorten(key)} is not supported`, 'conditions on the metadata of Envoy filters have no stable meaning');
+    fields.key.error(
+      'not-supported',
+      `${shorten(key)} is not supported`,
+      'conditions on the metadata of Envoy filters have no stable meaning',
+    );
   } else if (key !== '' && type === undefined) {
     const near = closest(key, [...Object.keys(KEYS), 'request.headers', 'request.auth.claims']);
-    const hint = near?.startsWith('request.') === true && !Object.hasOwn(KEYS, near) ? `write ${near}[NAME]` : near === undefined ? undefined : `did you mean ${near}?`;
-    fields.key.error('unknown-value', `"${shorten(key)}" is no attribute of a request`, hint ?? `use one of ${Object.keys(KEYS).join(', ')}, request.headers[NAME], request.auth.claims[NAME]`);
+    const hint =
+      near?.startsWith('request.') === true && !Object.hasOwn(KEYS, near)
+        ? `write ${near}[NAME]`
+        : near === undefined
+          ? undefined
+          : `did you mean ${near}?`;
+    fields.key.error(
+      'unknown-value',
+      `"${shorten(key)}" is no attribute of a request`,
+      hint ?? `use one of ${Object.keys(KEYS).join(', ')}, request.headers[NAME], request.auth.claims[NAME]`,
+    );
   }
-  if (!fields.values.given && !fields.notValues.given) field.error('missing-field', 'values or notValues must be given', 'as values: ["..."]');
+  if (!fields.values.given && !fields.notValues.given)
+    field.error('missing-field', 'values or notValues must be given', 'as values: ["..."]');
   return { key, values: condition(fields.values, fields.notValues, READ[type ?? 'text']) };
 }
 

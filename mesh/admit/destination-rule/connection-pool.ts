@@ -34,7 +34,14 @@ export function connectionPool(field: Field): ConnectionPool | undefined {
   duration(tcpAlive.interval, 1);
   duration(plain.maxConnectionDuration, 1);
   const tcpIdle = duration(plain.idleTimeout, 0);
-  for (const one of [web.h2UpgradePolicy, web.useClientProtocol, web.maxConcurrentStreams, web.http2KeepAlive, plain.tcpKeepalive, plain.maxConnectionDuration]) {
+  for (const one of [
+    web.h2UpgradePolicy,
+    web.useClientProtocol,
+    web.maxConcurrentStreams,
+    web.http2KeepAlive,
+    plain.tcpKeepalive,
+    plain.maxConnectionDuration,
+  ]) {
     unapplied(one, one.path.split('.').at(-1) ?? '');
   }
   return {

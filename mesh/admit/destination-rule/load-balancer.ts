@@ -15,14 +15,22 @@ export function loadBalancer(field: Field): LoadBalancer | undefined {
     'warmup',
     'warmupDurationSecs',
   ]);
-  if (fields.simple.given && fields.consistentHash.given) field.error('contradiction', 'simple and consistentHash are both given', 'keep one');
+  if (fields.simple.given && fields.consistentHash.given)
+    field.error('contradiction', 'simple and consistentHash are both given', 'keep one');
   const simple = oneOf(fields.simple, ['UNSPECIFIED', 'LEAST_CONN', 'LEAST_REQUEST', 'RANDOM', 'PASSTHROUGH', 'ROUND_ROBIN']);
   if (simple === 'LEAST_CONN') oldForm(fields.simple, 'simple: LEAST_REQUEST');
   consistentHash(fields.consistentHash);
   locality(fields.localityLbSetting);
   warmup(fields.warmup);
   duration(fields.warmupDurationSecs, 1);
-  for (const one of [fields.consistentHash, fields.backendUtilization, fields.localityLbSetting, fields.zoneAwareLbSetting, fields.warmup, fields.warmupDurationSecs]) {
+  for (const one of [
+    fields.consistentHash,
+    fields.backendUtilization,
+    fields.localityLbSetting,
+    fields.zoneAwareLbSetting,
+    fields.warmup,
+    fields.warmupDurationSecs,
+  ]) {
     unapplied(one, one.path.split('.').at(-1) ?? '');
   }
   switch (simple) {
@@ -42,8 +50,18 @@ export function loadBalancer(field: Field): LoadBalancer | undefined {
 
 function consistentHash(field: Field): void {
   if (!field.given) return;
-  const fields = fieldsOf(field, ['httpHeaderName', 'httpCookie', 'useSourceIp', 'httpQueryParameterName', 'minimumRingSize', 'ringHash', 'maglev']);
-  const keys = [fields.httpHeaderName, fields.httpCookie, fields.useSourceIp, fields.httpQueryParameterName].filter((one) => one.given);
+  const fields = fieldsOf(field, [
+    'httpHeaderName',
+    'httpCookie',
+    'useSourceIp',
+    'httpQueryParameterName',
+    'minimumRingSize',
+    'ringHash',
+    'maglev',
+  ]);
+  const keys = [fields.httpHeaderName, fields.httpCookie, fields.useSourceIp, fields.httpQueryParameterName].filter(
+    (one) => one.given,
+  );
   if (keys.length > 1) field.error('contradiction', 'only one hash key may be given', 'keep one');
   if (keys.length === 0) field.error('missing-field', 'a hash key must be given', 'as httpHeaderName: x-user');
   text(fields.httpHeaderName);
@@ -65,7 +83,8 @@ function consistentHash(field: Field): void {
   integer(ring.minimumRingSize, 0, Number.MAX_SAFE_INTEGER);
   const maglev = fieldsOf(fields.maglev, ['tableSize']);
   integer(maglev.tableSize, 0, Number.MAX_SAFE_INTEGER);
-  if (fields.ringHash.given && fields.maglev.given) field.error('contradiction', 'ringHash and maglev are both given', 'keep one');
+  if (fields.ringHash.given && fields.maglev.given)
+    field.error('contradiction', 'ringHash and maglev are both given', 'keep one');
 }
 
 /** Shares are whole and together 100; regions do not overlap; distribute and failover exclude each other. */
@@ -92,7 +111,8 @@ function locality(field: Field): void {
     const source = requiredText(one.from);
     const target = requiredText(one.to);
     if (source !== '' && source === target) item.error('contradiction', 'from and to are the same', 'name another region');
-    if (source.includes('/') || target.includes('/')) item.error('bad-locality', 'only regions may be given', 'leave zone and sub-zone out');
+    if (source.includes('/') || target.includes('/'))
+      item.error('bad-locality', 'only regions may be given', 'leave zone and sub-zone out');
     if (`${source}${target}`.includes('*')) item.error('bad-locality', 'a wildcard is not allowed', 'name the region');
   }
 }

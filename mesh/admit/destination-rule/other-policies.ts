@@ -8,9 +8,11 @@ export function otherPolicies(tunnel: Field, proxyProtocol: Field, retryBudget: 
   if (tunnel.given) {
     const fields = fieldsOf(tunnel, ['protocol', 'targetHost', 'targetPort']);
     const protocol = text(fields.protocol);
-    if (protocol !== '' && protocol !== 'CONNECT' && protocol !== 'POST') fields.protocol.error('unknown-value', 'must be CONNECT or POST');
+    if (protocol !== '' && protocol !== 'CONNECT' && protocol !== 'POST')
+      fields.protocol.error('unknown-value', 'must be CONNECT or POST');
     requiredText(fields.targetHost);
-    if (port(fields.targetPort) === undefined && !fields.targetPort.given) fields.targetPort.error('missing-field', 'must be given');
+    if (port(fields.targetPort) === undefined && !fields.targetPort.given)
+      fields.targetPort.error('missing-field', 'must be given');
     unapplied(tunnel, 'tunnel');
   }
   oneOf(fieldsOf(proxyProtocol, ['version']).version, ['V1', 'V2']);

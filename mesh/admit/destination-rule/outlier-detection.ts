@@ -26,7 +26,11 @@ export function outlierDetection(field: Field): OutlierDetection | undefined {
   const split = flag(fields.splitExternalLocalOriginErrors) ?? false;
   const local = integer(fields.consecutiveLocalOriginFailures, 0, MOST);
   if (local !== undefined && local > 0 && !split) {
-    fields.consecutiveLocalOriginFailures.error('contradiction', 'has no effect alone', 'set splitExternalLocalOriginErrors: true');
+    fields.consecutiveLocalOriginFailures.error(
+      'contradiction',
+      'has no effect alone',
+      'set splitExternalLocalOriginErrors: true',
+    );
   }
   for (const item of itemsOf(fields.outlierDetectionHttpErrorCodes)) integer(item, 100, 599);
   unapplied(fields.outlierDetectionHttpErrorCodes, 'outlierDetectionHttpErrorCodes');

@@ -1,6 +1,6 @@
 import type { DestinationRule, Subset } from '../../model/destination-rule.ts';
 import { parseHostname } from '../../model/hostname.ts';
-import type { Context } from '../context.ts';
+import { type Context, refer } from '../context.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
 import { hostname, visibility } from '../hosts.ts';
 import { labelSelector, workloadSelector } from '../selector.ts';
@@ -16,6 +16,7 @@ export function readDestinationRule(spec: Field, context: Context): DestinationR
   oldForm(fields.name, 'spec.host');
   if (fields.name.given && fields.host.given) fields.name.error('contradiction', 'name and host are both given', 'keep host');
   const host = hostname(fields.name.given && !fields.host.given ? fields.name : fields.host, context);
+  if (host !== undefined) refer(context, fields.host.given ? fields.host : fields.name, { kind: 'rule-host', host });
   unapplied(fields.workloadSelector, 'workloadSelector');
   workloadSelector(fields.workloadSelector);
   const names = new Set<string>();
@@ -23,13 +24,21 @@ export function readDestinationRule(spec: Field, context: Context): DestinationR
   for (const item of itemsOf(fields.subsets)) {
     const subset = fieldsOf(item, ['name', 'labels', 'trafficPolicy']);
     const name = requiredText(subset.name, 'as name: v1');
-    if (name !== '' && !SUBSET.test(name)) subset.name.error('bad-name', 'is no subset name', 'letters, digits, "-", "_" and "."');
-    if (names.has(name) && name !== '') subset.name.error('duplicate', `the subset ${name} is given twice`, 'rename or remove one');
+    if (name !== '' && !SUBSET.test(name))
+      subset.name.error('bad-name', 'is no subset name', 'letters, digits, "-", "_" and "."');
+    if (names.has(name) && name !== '')
+      subset.name.error('duplicate', `the subset ${name} is given twice`, 'rename or remove one');
     names.add(name);
     subsets.push({ name, labels: labelSelector(subset.labels), trafficPolicy: trafficPolicy(subset.trafficPolicy) });
   }
   const policy = trafficPolicy(fields.trafficPolicy);
-  return { meta: context.meta, host: host ?? NOWHERE, exportTo: visibility(fields.exportTo, context), trafficPolicy: policy, subsets };
+  return {
+    meta: context.meta,
+    host: host ?? NOWHERE,
+    exportTo: visibility(fields.exportTo, context),
+    trafficPolicy: policy,
+    subsets,
+  };
 }
 
 /** Stands for a host that could not be read; the object that holds it is never admitted. */

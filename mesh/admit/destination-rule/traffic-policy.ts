@@ -14,7 +14,11 @@ export function trafficPolicy(field: Field): TrafficPolicy | undefined {
   if (!field.given) return undefined;
   const fields = fieldsOf(field, [...LEVEL, 'portLevelSettings', 'tunnel', 'proxyProtocol', 'retryBudget']);
   if (!Object.values(fields).some((one) => one.given) && !field.report.failed) {
-    field.error('missing-field', 'the traffic policy is empty', 'give loadBalancer, connectionPool, outlierDetection or tls, or remove it');
+    field.error(
+      'missing-field',
+      'the traffic policy is empty',
+      'give loadBalancer, connectionPool, outlierDetection or tls, or remove it',
+    );
   }
   otherPolicies(fields.tunnel, fields.proxyProtocol, fields.retryBudget);
   const portLevel = new Map<Port, TrafficPolicy>();
@@ -65,7 +69,7 @@ function clientTls(field: Field): ClientTls | undefined {
       return { mode };
     case 'ISTIO_MUTUAL':
       for (const one of [...files, fields.credentialName]) {
-        if (one.given) one.error('contradiction', 'ISTIO_MUTUAL uses the workload\'s own certificates', 'remove it');
+        if (one.given) one.error('contradiction', "ISTIO_MUTUAL uses the workload's own certificates", 'remove it');
       }
       return { mode, sni, subjectAltNames: names };
     case 'SIMPLE':
@@ -74,7 +78,8 @@ function clientTls(field: Field): ClientTls | undefined {
         requiredText(fields.clientCertificate, 'MUTUAL needs clientCertificate and privateKey, or credentialName');
         requiredText(fields.privateKey, 'MUTUAL needs clientCertificate and privateKey, or credentialName');
       }
-      if (credential !== '' && files.some((one) => one.given)) fields.credentialName.error('contradiction', 'stands beside files', 'keep credentialName or the files');
+      if (credential !== '' && files.some((one) => one.given))
+        fields.credentialName.error('contradiction', 'stands beside files', 'keep credentialName or the files');
       unapplied(fields.mode, `TLS origination (${mode})`);
       return undefined;
   }

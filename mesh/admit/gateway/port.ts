@@ -20,7 +20,9 @@ const PROTOCOLS: Readonly<Record<string, GatewayServer['protocol']>> = Object.fr
 });
 
 /** A server's port. Istio reads the protocol's name in any case. */
-export function gatewayPort(field: Field): { readonly number: Port; readonly name: string; readonly protocol: GatewayServer['protocol'] } | undefined {
+export function gatewayPort(
+  field: Field,
+): { readonly number: Port; readonly name: string; readonly protocol: GatewayServer['protocol'] } | undefined {
   if (!field.given) {
     field.error('missing-field', 'port must be given', 'as port: {number: 80, name: http, protocol: HTTP}');
     return undefined;
@@ -29,11 +31,16 @@ export function gatewayPort(field: Field): { readonly number: Port; readonly nam
   if (!fields.number.given) fields.number.error('missing-field', 'number must be given', 'as number: 80');
   const number = port(fields.number);
   const name = requiredText(fields.name, 'as name: http');
-  if (name !== '' && !/^[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?$/.test(name)) fields.name.error('bad-name', `"${shorten(name)}" is no port name`, 'letters, digits and "-"');
+  if (name !== '' && !/^[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?$/.test(name))
+    fields.name.error('bad-name', `"${shorten(name)}" is no port name`, 'letters, digits and "-"');
   const written = requiredText(fields.protocol, 'as protocol: HTTP');
   const protocol = PROTOCOLS[written.toUpperCase()];
   if (written !== '' && protocol === undefined) {
-    fields.protocol.error('unknown-value', `"${shorten(written)}" is no protocol of a gateway`, `use one of ${Object.keys(PROTOCOLS).join(', ')}`);
+    fields.protocol.error(
+      'unknown-value',
+      `"${shorten(written)}" is no protocol of a gateway`,
+      `use one of ${Object.keys(PROTOCOLS).join(', ')}`,
+    );
   }
   unapplied(fields.targetPort, 'targetPort');
   return number === undefined || protocol === undefined ? undefined : { number, name, protocol };

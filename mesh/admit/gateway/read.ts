@@ -1,5 +1,5 @@
 import type { Gateway, GatewayHost, GatewayServer } from '../../model/gateway.ts';
-import type { Context } from '../context.ts';
+import { type Context, refer } from '../context.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
 import { labelSelector } from '../selector.ts';
 import { gatewayHost } from './host.ts';
@@ -19,15 +19,22 @@ export function readGateway(spec: Field, context: Context): Gateway {
     return read === undefined ? [] : [read];
   });
   if (fields.servers.node === undefined || (fields.servers.node.kind === 'list' && fields.servers.node.items.length === 0)) {
-    fields.servers.error('missing-field', 'servers must have at least one server', 'as servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]');
+    fields.servers.error(
+      'missing-field',
+      'servers must have at least one server',
+      'as servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]',
+    );
   }
   const names = new Set<string>();
   for (const [at, one] of servers.entries()) {
     if (one.name === undefined) continue;
-    if (names.has(one.name)) fields.servers.error('duplicate', `the server name ${one.name} is given twice (server ${at})`, 'rename one');
+    if (names.has(one.name))
+      fields.servers.error('duplicate', `the server name ${one.name} is given twice (server ${at})`, 'rename one');
     names.add(one.name);
   }
-  return { meta: context.meta, selector: labelSelector(fields.selector), servers };
+  const selector = labelSelector(fields.selector);
+  if (Object.keys(selector).length > 0) refer(context, fields.selector, { kind: 'workloads', selector, everywhere: true });
+  return { meta: context.meta, selector, servers };
 }
 
 function server(item: Field, context: Context): GatewayServer | undefined {
@@ -38,12 +45,20 @@ function server(item: Field, context: Context): GatewayServer | undefined {
     const read = host.given ? gatewayHost(host, context) : undefined;
     if (read !== undefined) hosts.push(read);
   }
-  if (!fields.hosts.given || (hosts.length === 0 && !item.report.failed)) fields.hosts.error('missing-field', 'hosts must name at least one host', 'as hosts: ["*"]');
+  if (!fields.hosts.given || (hosts.length === 0 && !item.report.failed))
+    fields.hosts.error('missing-field', 'hosts must name at least one host', 'as hosts: ["*"]');
   text(fields.bind);
   unapplied(fields.bind, 'bind');
   text(fields.defaultEndpoint);
   unapplied(fields.defaultEndpoint, 'defaultEndpoint');
   const httpsRedirect = serverTls(fields.tls, port?.protocol);
   if (port === undefined) return undefined;
-  return { name: optionalText(fields.name), port: port.number, portName: port.name, protocol: port.protocol, hosts, httpsRedirect };
+  return {
+    name: optionalText(fields.name),
+    port: port.number,
+    portName: port.name,
+    protocol: port.protocol,
+    hosts,
+    httpsRedirect,
+  };
 }

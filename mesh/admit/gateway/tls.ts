@@ -26,7 +26,8 @@ const KNOWN = [
 export function serverTls(field: Field, protocol: GatewayServer['protocol'] | undefined): boolean {
   const secure = protocol === 'HTTPS' || protocol === 'TLS';
   if (!field.given) {
-    if (secure) field.error('missing-field', `a server of ${protocol} needs tls`, 'as tls: {mode: SIMPLE, credentialName: my-cert}');
+    if (secure)
+      field.error('missing-field', `a server of ${protocol} needs tls`, 'as tls: {mode: SIMPLE, credentialName: my-cert}');
     return false;
   }
   const fields = fieldsOf(field, KNOWN);

@@ -1,6 +1,6 @@
 import type { MtlsMode, PeerAuthentication } from '../../model/peer-authentication.ts';
 import { parsePort, type Port } from '../../model/port.ts';
-import type { Context } from '../context.ts';
+import { type Context, refer } from '../context.ts';
 import { type Field, entriesOf, fieldsOf } from '../field.ts';
 import { shorten } from '../node.ts';
 import { oneOf } from '../scalar.ts';
@@ -12,6 +12,13 @@ const MODES = ['UNSET', 'DISABLE', 'PERMISSIVE', 'STRICT'] as const;
 export function readPeerAuthentication(spec: Field, context: Context): PeerAuthentication {
   const fields = fieldsOf(spec, ['selector', 'mtls', 'portLevelMtls']);
   const selector = workloadSelector(fields.selector);
+  if (Object.keys(selector).length > 0) {
+    refer(context, fields.selector, {
+      kind: 'workloads',
+      selector,
+      everywhere: context.meta.namespace === context.meshConfig.rootNamespace,
+    });
+  }
   const portLevel = new Map<Port, MtlsMode>();
   for (const [name, level] of entriesOf(fields.portLevelMtls)) {
     const port = /^\d{1,5}$/.test(name) ? parsePort(Number(name)) : undefined;
@@ -22,9 +29,14 @@ export function readPeerAuthentication(spec: Field, context: Context): PeerAuthe
   }
   if (fields.portLevelMtls.given) {
     if (Object.keys(selector).length === 0) {
-      fields.portLevelMtls.error('contradiction', 'modes by port need a selector', 'add selector: {matchLabels: {app: ...}}, since ports belong to workloads');
+      fields.portLevelMtls.error(
+        'contradiction',
+        'modes by port need a selector',
+        'add selector: {matchLabels: {app: ...}}, since ports belong to workloads',
+      );
     }
-    if (portLevel.size === 0 && !spec.report.failed) fields.portLevelMtls.error('missing-field', 'names no port', 'as portLevelMtls: {8080: {mode: STRICT}}');
+    if (portLevel.size === 0 && !spec.report.failed)
+      fields.portLevelMtls.error('missing-field', 'names no port', 'as portLevelMtls: {8080: {mode: STRICT}}');
   }
   return { meta: context.meta, selector, mode: modeOf(fields.mtls), portLevel };
 }

@@ -1,5 +1,5 @@
 import type { Destination } from '../../model/virtual-service.ts';
-import type { Context } from '../context.ts';
+import { type Context, refer } from '../context.ts';
 import { type Field, fieldsOf } from '../field.ts';
 import { hostname } from '../hosts.ts';
 import { optionalText, port } from '../scalar.ts';
@@ -18,8 +18,12 @@ export function destination(field: Field, context: Context): Destination | undef
   if (host?.includes('*')) fields.host.error('bad-host', 'a destination cannot be a wildcard', 'name one host');
   const portFields = fieldsOf(fields.port, ['number', 'name']);
   if (portFields.name.given) portFields.name.error('unknown-field', 'a destination port has no name', 'give its number');
-  if (fields.port.given && !portFields.number.given) fields.port.error('missing-field', 'the port has no number', 'as port: {number: 9080}');
+  if (fields.port.given && !portFields.number.given)
+    fields.port.error('missing-field', 'the port has no number', 'as port: {number: 9080}');
   const number = port(portFields.number);
   if (host === undefined) return undefined;
-  return { host, subset: optionalText(fields.subset), port: number };
+  const found = { host, subset: optionalText(fields.subset), port: number };
+  refer(context, fields.host.given ? fields.host : fields.name, { kind: 'destination', destination: found });
+  if (found.subset !== undefined) refer(context, fields.subset, { kind: 'subset', host, subset: found.subset });
+  return found;
 }

@@ -36,13 +36,18 @@ function abort(field: Field): Fault['abort'] {
   const fields = fieldsOf(field, ['httpStatus', 'grpcStatus', 'http2Error', 'percentage', 'percent']);
   const given = [fields.httpStatus, fields.grpcStatus, fields.http2Error].filter((one) => one.given);
   if (given.length !== 1) {
-    field.error('missing-field', given.length === 0 ? 'an abort needs a status' : 'only one status may be given', 'give httpStatus, or grpcStatus for gRPC');
+    field.error(
+      'missing-field',
+      given.length === 0 ? 'an abort needs a status' : 'only one status may be given',
+      'give httpStatus, or grpcStatus for gRPC',
+    );
   }
   unapplied(fields.http2Error, 'http2Error');
   const httpStatus = integer(fields.httpStatus, 200, 599);
   const name = text(fields.grpcStatus);
   const known = GRPC_STATUS.indexOf(name);
-  if (fields.grpcStatus.given && known < 0) fields.grpcStatus.error('unknown-value', 'is no gRPC status', `use one of ${GRPC_STATUS.join(', ')}`);
+  if (fields.grpcStatus.given && known < 0)
+    fields.grpcStatus.error('unknown-value', 'is no gRPC status', `use one of ${GRPC_STATUS.join(', ')}`);
   return { percentage: share(fields.percentage, fields.percent), httpStatus, grpcStatus: known < 0 ? undefined : known };
 }
 
@@ -51,7 +56,8 @@ function delay(field: Field): Fault['delay'] {
   const fields = fieldsOf(field, ['fixedDelay', 'exponentialDelay', 'percentage', 'percent']);
   if (fields.exponentialDelay.given) {
     duration(fields.exponentialDelay, 1);
-    if (fields.fixedDelay.given) field.error('contradiction', 'fixedDelay and exponentialDelay are both given', 'keep fixedDelay');
+    if (fields.fixedDelay.given)
+      field.error('contradiction', 'fixedDelay and exponentialDelay are both given', 'keep fixedDelay');
     unapplied(fields.exponentialDelay, 'exponentialDelay');
     return undefined;
   }
@@ -62,6 +68,7 @@ function delay(field: Field): Fault['delay'] {
 export function fault(field: Field): Fault | undefined {
   if (!field.given) return undefined;
   const fields = fieldsOf(field, ['delay', 'abort']);
-  if (!fields.delay.given && !fields.abort.given) field.error('missing-field', 'a fault needs delay or abort', 'remove the empty fault');
+  if (!fields.delay.given && !fields.abort.given)
+    field.error('missing-field', 'a fault needs delay or abort', 'remove the empty fault');
   return { delay: delay(fields.delay), abort: abort(fields.abort) };
 }

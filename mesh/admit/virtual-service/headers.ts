@@ -40,7 +40,8 @@ export function checkValue(field: Field, value: string): void {
     return;
   }
   const rest = value.replaceAll('%%', '').replaceAll(/%[A-Z][A-Z0-9_]*(\([^)]*\))?(:\d+)?%/g, '');
-  if (rest.includes('%')) field.error('bad-header', `"${shorten(value)}" has a % that begins no Envoy command`, 'write %% for a percent sign');
+  if (rest.includes('%'))
+    field.error('bad-header', `"${shorten(value)}" has a % that begins no Envoy command`, 'write %% for a percent sign');
 }
 
 export function headers(field: Field): Headers | undefined {

@@ -57,7 +57,12 @@ export function httpRoute(field: Field, context: Context): HttpRoute | undefined
 function routeAction(field: Field, fields: Fields, context: Context): RouteAction | undefined {
   const { redirect: redirected, directResponse: direct, delegate } = fields;
   const given = ([fields.route, redirected, direct, delegate] as const).filter((one) => one.given);
-  if (given.length > 1) field.error('contradiction', `only one of ${given.map((one) => one.path.split('.').at(-1)).join(' and ')} may be given`, 'keep one');
+  if (given.length > 1)
+    field.error(
+      'contradiction',
+      `only one of ${given.map((one) => one.path.split('.').at(-1)).join(' and ')} may be given`,
+      'keep one',
+    );
   if (redirected.given || direct.given) {
     for (const other of [fields.fault, fields.rewrite, ...(direct.given ? [fields.retries] : [])]) {
       if (other.given) other.error('contradiction', 'has no meaning where nothing is forwarded', 'remove it');
@@ -81,8 +86,10 @@ function routeAction(field: Field, fields: Fields, context: Context): RouteActio
 function mirrors(field: Field, fields: Fields, context: Context): readonly Mirror[] {
   oldForm(fields.mirrorPercent, 'mirrorPercentage: {value: N}');
   oldForm(fields.mirror_percent, 'mirrorPercentage: {value: N}');
-  const share = percentage(fields.mirrorPercentage) ?? wholePercent(fields.mirrorPercent) ?? wholePercent(fields.mirror_percent) ?? 100;
-  if (fields.mirror.given && fields.mirrors.given) field.error('contradiction', 'mirror and mirrors are both given', 'keep mirrors');
+  const share =
+    percentage(fields.mirrorPercentage) ?? wholePercent(fields.mirrorPercent) ?? wholePercent(fields.mirror_percent) ?? 100;
+  if (fields.mirror.given && fields.mirrors.given)
+    field.error('contradiction', 'mirror and mirrors are both given', 'keep mirrors');
   const found: Mirror[] = [];
   if (fields.mirror.given) {
     const target = destination(fields.mirror, context);

@@ -27,7 +27,8 @@ export function httpMatches(field: Field, context: Context): readonly HttpMatch[
   return itemsOf(field).map((item) => {
     const fields = fieldsOf(item, KNOWN);
     const namespace = optionalText(fields.sourceNamespace);
-    if (namespace !== undefined && !isNamespaceName(namespace)) fields.sourceNamespace.error('bad-namespace', 'is no namespace name');
+    if (namespace !== undefined && !isNamespaceName(namespace))
+      fields.sourceNamespace.error('bad-namespace', 'is no namespace name');
     return {
       name: optionalText(fields.name),
       uri: requiredStringMatch(fields.uri),

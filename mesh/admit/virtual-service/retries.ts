@@ -29,7 +29,14 @@ const CONDITIONS: ReadonlySet<string> = new Set([
 /** `attempts: 0` switches retries off. */
 export function retries(field: Field): Retries | undefined {
   if (!field.given) return undefined;
-  const fields = fieldsOf(field, ['attempts', 'perTryTimeout', 'retryOn', 'retryRemoteLocalities', 'retryIgnorePreviousHosts', 'backoff']);
+  const fields = fieldsOf(field, [
+    'attempts',
+    'perTryTimeout',
+    'retryOn',
+    'retryRemoteLocalities',
+    'retryIgnorePreviousHosts',
+    'backoff',
+  ]);
   const attempts = integer(fields.attempts, 0, 2_147_483_647) ?? 0;
   const perTryTimeoutMs = duration(fields.perTryTimeout, 1);
   duration(fields.backoff, 1);
@@ -40,7 +47,11 @@ export function retries(field: Field): Retries | undefined {
   for (const condition of conditions) {
     const status = Number(condition);
     if (!CONDITIONS.has(condition) && !(Number.isInteger(status) && status >= 100 && status <= 599)) {
-      fields.retryOn.error('unknown-value', `"${shorten(condition)}" is no retry condition`, 'as 5xx,connect-failure,refused-stream, or status codes');
+      fields.retryOn.error(
+        'unknown-value',
+        `"${shorten(condition)}" is no retry condition`,
+        'as 5xx,connect-failure,refused-stream, or status codes',
+      );
     }
   }
   if (attempts === 0 && (fields.perTryTimeout.given || fields.retryOn.given)) {
@@ -66,18 +77,23 @@ export function cors(field: Field): Cors | undefined {
   oldForm(fields.allowOrigin, 'allowOrigins: [{exact: "https://example.com"}]');
   const origins = itemsOf(fields.allowOrigins).flatMap((item) => {
     const match = item.given ? stringMatch(item) : undefined;
-    if (item.given && (match === undefined || match.value === '')) item.error('missing-field', 'an origin needs exact, prefix or regex', 'as exact: "https://example.com"');
+    if (item.given && (match === undefined || match.value === ''))
+      item.error('missing-field', 'an origin needs exact, prefix or regex', 'as exact: "https://example.com"');
     return match === undefined ? [] : [match];
   });
-  const old = texts(fields.allowOrigin).map((value) => (value === '*' ? ({ kind: 'regex', value: '.*' } as const) : ({ kind: 'exact', value } as const)));
+  const old = texts(fields.allowOrigin).map((value) =>
+    value === '*' ? ({ kind: 'regex', value: '.*' } as const) : ({ kind: 'exact', value } as const),
+  );
   const methods = itemsOf(fields.allowMethods).map((item) => oneOf(item, METHODS) ?? 'GET');
   for (const list of [fields.allowHeaders, fields.exposeHeaders]) {
     for (const item of itemsOf(list)) {
-      if (item.given && !/^[-_A-Za-z0-9*]+$/.test(text(item))) item.error('bad-header', 'is no header name', 'letters, digits, "-" and "_"');
+      if (item.given && !/^[-_A-Za-z0-9*]+$/.test(text(item)))
+        item.error('bad-header', 'is no header name', 'letters, digits, "-" and "_"');
     }
   }
   const maxAgeMs = duration(fields.maxAge, 0);
-  if (maxAgeMs !== undefined && maxAgeMs % 1000 !== 0) fields.maxAge.error('out-of-range', 'must be whole seconds', 'as maxAge: 24h');
+  if (maxAgeMs !== undefined && maxAgeMs % 1000 !== 0)
+    fields.maxAge.error('out-of-range', 'must be whole seconds', 'as maxAge: 24h');
   oneOf(fields.unmatchedPreflights, ['UNSPECIFIED', 'FORWARD', 'IGNORE']);
   unapplied(fields.unmatchedPreflights, 'unmatchedPreflights');
   return {

@@ -8,7 +8,8 @@ import { optionalText, requiredText } from '../scalar.ts';
 export function rewrite(field: Field): Rewrite | undefined {
   if (!field.given) return undefined;
   const fields = fieldsOf(field, ['uri', 'authority', 'uriRegexRewrite']);
-  if (fields.uri.given && fields.uriRegexRewrite.given) field.error('contradiction', 'uri and uriRegexRewrite are both given', 'keep one');
+  if (fields.uri.given && fields.uriRegexRewrite.given)
+    field.error('contradiction', 'uri and uriRegexRewrite are both given', 'keep one');
   if (!fields.uri.given && !fields.uriRegexRewrite.given && !fields.authority.given) {
     field.error('missing-field', 'a rewrite needs uri, uriRegexRewrite or authority', 'remove the empty rewrite');
   }
@@ -28,7 +29,11 @@ function uriRegex(field: Field): Rewrite['uriRegex'] {
   for (const reference of substitution.replaceAll('\\\\', '').matchAll(/\\(.?)/g)) {
     const group = Number(reference[1] === '' ? Number.NaN : reference[1]);
     if (!(group <= groups)) {
-      fields.rewrite.error('invalid-regex', `\\${reference[1] ?? ''} is no group of the expression`, `the expression has ${groups} groups; write \\\\ for a backslash`);
+      fields.rewrite.error(
+        'invalid-regex',
+        `\\${reference[1] ?? ''} is no group of the expression`,
+        `the expression has ${groups} groups; write \\\\ for a backslash`,
+      );
     }
   }
   return { match, rewrite: substitution };

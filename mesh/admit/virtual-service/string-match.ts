@@ -9,7 +9,8 @@ const FORMS = ['exact', 'prefix', 'regex'] as const;
 export function stringMatch(field: Field): StringMatch | undefined {
   const fields = fieldsOf(field, FORMS);
   const given = FORMS.filter((form) => fields[form].given);
-  if (given.length > 1) field.error('contradiction', `only one of ${given.join(' and ')} may be given`, 'keep one of them, or write a second match');
+  if (given.length > 1)
+    field.error('contradiction', `only one of ${given.join(' and ')} may be given`, 'keep one of them, or write a second match');
   const [kind] = given;
   if (kind === undefined) return undefined;
   const value = text(fields[kind]);
@@ -33,7 +34,8 @@ export function headerMatches(field: Field): Readonly<Record<string, HeaderMatch
   for (const [name, value] of entriesOf(field)) {
     if (name === '') value.error('bad-header', 'a name is empty', 'name the header or parameter');
     const match = value.given ? stringMatch(value) : undefined;
-    const present = match === undefined || (match.kind !== 'exact' && match.value === '') || (match.kind === 'regex' && match.value === '*');
+    const present =
+      match === undefined || (match.kind !== 'exact' && match.value === '') || (match.kind === 'regex' && match.value === '*');
     found[name] = present ? { kind: 'present' } : match;
   }
   return found;

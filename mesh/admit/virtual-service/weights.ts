@@ -21,15 +21,24 @@ export function routeDestinations(field: Field, context: Context): readonly Rout
     const changes = headers(fields.headers);
     if (fields.weight.given) weighted += 1;
     else if (items.length > 1) {
-      item.warning('no-weight', 'one of several destinations has no weight and gets no traffic', 'give each a weight, together 100');
+      item.warning(
+        'no-weight',
+        'one of several destinations has no weight and gets no traffic',
+        'give each a weight, together 100',
+      );
     }
     sum += weight;
     if (target !== undefined) found.push({ destination: target, weight, headers: changes });
   }
-  if (items.length > 0 && sum === 0) field.error('bad-weights', 'all weights are 0', 'give the destinations weights that are together 100');
+  if (items.length > 0 && sum === 0)
+    field.error('bad-weights', 'all weights are 0', 'give the destinations weights that are together 100');
   else if (sum > MOST) field.error('bad-weights', `the weights are together ${sum}`, `they may be together ${MOST}`);
   else if (items.length > 1 && weighted > 0 && sum !== 100) {
-    field.warning('weights-not-100', `the weights are together ${sum}, not 100; they are taken as shares of ${sum}`, 'make them 100 together');
+    field.warning(
+      'weights-not-100',
+      `the weights are together ${sum}, not 100; they are taken as shares of ${sum}`,
+      'make them 100 together',
+    );
   }
   if (items.length === 1 && weighted === 1 && sum === 0) return found.map((only) => ({ ...only, weight: 100 }));
   return found;

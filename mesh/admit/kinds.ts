@@ -1,0 +1,66 @@
+import type { Kind } from '../model/object.ts';
+
+const NETWORKING = Object.freeze(['networking.istio.io/v1', 'networking.istio.io/v1beta1', 'networking.istio.io/v1alpha3']);
+const SECURITY = Object.freeze(['security.istio.io/v1', 'security.istio.io/v1beta1']);
+const CORE = Object.freeze(['v1']);
+
+/** The API versions in which each kind is taken. The old ones of Deployment are what articles of 2018 use. */
+export const VERSIONS: Readonly<Record<Kind, readonly string[]>> = Object.freeze({
+  Namespace: CORE,
+  Service: CORE,
+  ServiceAccount: CORE,
+  Pod: CORE,
+  Deployment: Object.freeze(['apps/v1', 'apps/v1beta1', 'apps/v1beta2', 'extensions/v1beta1']),
+  VirtualService: NETWORKING,
+  DestinationRule: NETWORKING,
+  Gateway: NETWORKING,
+  ServiceEntry: NETWORKING,
+  AuthorizationPolicy: SECURITY,
+  PeerAuthentication: SECURITY,
+});
+
+export function isKind(kind: string): kind is Kind {
+  return Object.hasOwn(VERSIONS, kind);
+}
+
+/** What is done with an object by its API version and kind. `guard`: it may protect something, so that leaving it out must be seen. */
+export type Dispatch =
+  | { readonly kind: 'read'; readonly as: Kind }
+  | { readonly kind: 'other-version'; readonly as: Kind; readonly versions: readonly string[] }
+  | { readonly kind: 'unused' }
+  | { readonly kind: 'not-applied' }
+  | { readonly kind: 'guard' }
+  | { readonly kind: 'unknown' };
+
+/** Istio's other kinds that shape traffic or telemetry; without them the rest of the mesh works as it would by default. */
+const NOT_APPLIED: ReadonlySet<string> = new Set([
+  'Sidecar',
+  'WorkloadEntry',
+  'WorkloadGroup',
+  'ProxyConfig',
+  'Telemetry',
+  'IstioOperator',
+]);
+/** Kinds that may keep someone out. */
+const GUARDS: ReadonlySet<string> = new Set(['RequestAuthentication', 'EnvoyFilter', 'WasmPlugin', 'TrafficExtension']);
+
+const ISTIO_GROUP = /(^|\.)istio\.io$/;
+
+export function dispatch(apiVersion: string, kind: string): Dispatch {
+  const group = apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '';
+  const istio = ISTIO_GROUP.test(group);
+  if (isKind(kind)) {
+    const versions = VERSIONS[kind];
+    if (versions.includes(apiVersion)) return { kind: 'read', as: kind };
+    if (versions.some((version) => groupOf(version) === group)) return { kind: 'other-version', as: kind, versions };
+    if (istio) return { kind: 'other-version', as: kind, versions };
+  }
+  if (istio && GUARDS.has(kind)) return { kind: 'guard' };
+  if (istio && NOT_APPLIED.has(kind)) return { kind: 'not-applied' };
+  if (group === 'gateway.networking.k8s.io') return { kind: 'not-applied' };
+  return istio ? { kind: 'unknown' } : { kind: 'unused' };
+}
+
+function groupOf(apiVersion: string): string {
+  return apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '';
+}

@@ -1,0 +1,73 @@
+import type { Capture, Instance } from '../../model/workload.ts';
+import { isAddress } from '../address.ts';
+import type { Context } from '../context.ts';
+import { Field, fieldsOf, itemsOf } from '../field.ts';
+import type { Pod } from '../mesh-object.ts';
+import type { Node } from '../node.ts';
+import { shorten } from '../node.ts';
+import { text } from '../scalar.ts';
+import { podShape } from './pod-shape.ts';
+
+const TLS_MODE = 'security.istio.io/tlsMode';
+
+/** Reads a Pod; `metadata` is read again for the owner, which no other kind has use for. */
+export function readPod(spec: Field, status: Field, context: Context, root: Node): Pod {
+  const { metadata } = fieldsOf(new Field(root, '', root.line, spec.report), ['metadata'], 'tolerant');
+  const shape = podShape(metadata, spec);
+  return { meta: context.meta, owner: ownerOf(metadata), ...shape, instance: instanceOf(spec, status, context) };
+}
+
+function ownerOf(metadata: Field): Pod['owner'] {
+  const { ownerReferences } = fieldsOf(metadata, ['ownerReferences'], 'tolerant');
+  for (const item of itemsOf(ownerReferences)) {
+    const fields = fieldsOf(item, ['kind', 'name'], 'tolerant');
+    const kind = text(fields.kind);
+    const name = text(fields.name);
+    if (kind !== '' && name !== '') return { kind, name };
+  }
+  return undefined;
+}
+
+function instanceOf(spec: Field, status: Field, context: Context): Instance | undefined {
+  const { meta } = context;
+  const fields = fieldsOf(status, ['podIP', 'phase', 'conditions'], 'tolerant');
+  const address = text(fields.podIP);
+  if (address === '') return undefined;
+  if (!isAddress(address)) fields.podIP.error('bad-address', `"${shorten(address)}" is no address`, 'as podIP: 10.0.0.7');
+  const phase = text(fields.phase);
+  if (phase === 'Succeeded' || phase === 'Failed') return undefined;
+  return {
+    name: meta.name,
+    address,
+    labels: meta.labels,
+    ready: (phase === '' || phase === 'Running') && isReady(fields.conditions),
+    meshed: meta.labels[TLS_MODE] === 'istio',
+    capture: captureOf(spec, context),
+    bindAddress: meta.annotations['gatehouse.dev/bind-address'] ?? '0.0.0.0',
+  };
+}
+
+/** A Pod without a Ready condition was written by hand and counts as ready. */
+function isReady(conditions: Field): boolean {
+  for (const item of itemsOf(conditions)) {
+    const fields = fieldsOf(item, ['type', 'status'], 'tolerant');
+    if (text(fields.type) === 'Ready') return text(fields.status) === 'True';
+  }
+  return true;
+}
+
+function captureOf(spec: Field, context: Context): Capture {
+  const { annotations } = context.meta;
+  const written = annotations['gatehouse.dev/capture'] ?? 'redirect';
+  if (written === 'redirect') return { kind: 'redirect' };
+  const appAddress = annotations['gatehouse.dev/app-address'] ?? '';
+  if (written !== 'explicit')
+    spec.error('unknown-value', `the annotation gatehouse.dev/capture is "${shorten(written)}"`, 'use explicit or redirect');
+  else if (!isAddress(appAddress))
+    spec.error(
+      'bad-address',
+      'explicit capture needs the annotation gatehouse.dev/app-address',
+      'give the address on which the application listens',
+    );
+  return { kind: 'explicit', appAddress };
+}

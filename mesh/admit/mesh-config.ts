@@ -1,0 +1,132 @@
+import { parseMeshTrustDomain, type TrustDomain } from '../../ca/identity/trust-domain.ts';
+import { parseHostname } from '../model/hostname.ts';
+import type { MeshConfig, PathNormalization } from '../model/mesh-config.ts';
+import { type Field, fieldsOf, itemsOf } from './field.ts';
+import { isNamespaceName } from './hosts.ts';
+import { shorten } from './node.ts';
+import { flag, oneOf, optionalText, requiredText } from './scalar.ts';
+
+/** Istio's fields that have no effect here yet: known, so that a file written for Istio is taken. */
+const NOT_APPLIED = [
+  'accessLogEncoding',
+  'accessLogFile',
+  'accessLogFormat',
+  'ca',
+  'caCertificates',
+  'certificates',
+  'configSources',
+  'connectTimeout',
+  'defaultConfig',
+  'defaultDestinationRuleExportTo',
+  'defaultHttpRetryPolicy',
+  'defaultProviders',
+  'defaultServiceExportTo',
+  'defaultVirtualServiceExportTo',
+  'disableEnvoyListenerLog',
+  'discoverySelectors',
+  'dnsRefreshRate',
+  'enableEnvoyAccessLogService',
+  'enablePrometheusMerge',
+  'enableTracing',
+  'extensionProviders',
+  'h2UpgradePolicy',
+  'hboneIdleTimeout',
+  'inboundClusterStatName',
+  'inboundTrafficPolicy',
+  'ingressClass',
+  'ingressControllerMode',
+  'ingressSelector',
+  'ingressService',
+  'localityLbSetting',
+  'meshMTLS',
+  'outboundClusterStatName',
+  'protocolDetectionTimeout',
+  'proxyHttpPort',
+  'proxyInboundListenPort',
+  'proxyListenPort',
+  'serviceScopeConfigs',
+  'serviceSettings',
+  'statNameLength',
+  'tcpKeepalive',
+  'thriftConfig',
+  'tlsDefaults',
+  'verifyCertificateAtClient',
+] as const;
+
+const APPLIED = [
+  'trustDomain',
+  'trustDomainAliases',
+  'rootNamespace',
+  'clusterDomain',
+  'pathNormalization',
+  'outboundTrafficPolicy',
+  'enableAutoMtls',
+] as const;
+
+function must<T>(parsed: { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: string }): T {
+  if (parsed.ok) return parsed.value;
+  throw new Error(parsed.reason);
+}
+
+/** Istio's defaults. */
+export const DEFAULT_MESH_CONFIG: MeshConfig = Object.freeze({
+  trustDomain: must(parseMeshTrustDomain('cluster.local')),
+  trustDomainAliases: Object.freeze([]),
+  rootNamespace: 'istio-system',
+  clusterDomain: 'cluster.local',
+  pathNormalization: 'BASE',
+  outboundTrafficPolicy: 'ALLOW_ANY',
+  enableAutoMtls: true,
+});
+
+/** Reads Istio's MeshConfig. What is wrong goes to the field's report; the result is then not to be used. `clusterDomain` is ours: Istio has it on the command line. */
+export function readMeshConfig(root: Field): MeshConfig {
+  const fields = fieldsOf(root, [...APPLIED, ...NOT_APPLIED]);
+  for (const name of NOT_APPLIED) {
+    if (fields[name].given)
+      fields[name].warning('not-yet-applied', 'is not applied yet', 'the rest of the mesh configuration is in effect');
+  }
+  const rootNamespace = optionalText(fields.rootNamespace) ?? DEFAULT_MESH_CONFIG.rootNamespace;
+  if (!isNamespaceName(rootNamespace)) fields.rootNamespace.error('bad-namespace', `"${shorten(rootNamespace)}" is no namespace`);
+  const clusterDomain = optionalText(fields.clusterDomain) ?? DEFAULT_MESH_CONFIG.clusterDomain;
+  if (parseHostname(clusterDomain) === undefined || clusterDomain.includes('*'))
+    fields.clusterDomain.error('bad-host', `"${shorten(clusterDomain)}" is no domain`);
+  const outbound = fieldsOf(fields.outboundTrafficPolicy, ['mode', 'egressProxy']);
+  if (outbound.egressProxy.given)
+    outbound.egressProxy.error('not-supported', 'is not supported yet', 'remove it; traffic would leave past the egress proxy');
+  return {
+    trustDomain: trustDomain(fields.trustDomain) ?? DEFAULT_MESH_CONFIG.trustDomain,
+    trustDomainAliases: itemsOf(fields.trustDomainAliases).flatMap((item) => {
+      const alias = trustDomain(item);
+      return alias === undefined ? [] : [alias];
+    }),
+    rootNamespace,
+    clusterDomain,
+    pathNormalization: normalization(fields.pathNormalization),
+    outboundTrafficPolicy:
+      oneOf(outbound.mode, ['ALLOW_ANY', 'REGISTRY_ONLY']) ??
+      (outbound.mode.given ? 'REGISTRY_ONLY' : DEFAULT_MESH_CONFIG.outboundTrafficPolicy),
+    enableAutoMtls: flag(fields.enableAutoMtls) ?? DEFAULT_MESH_CONFIG.enableAutoMtls,
+  };
+}
+
+function normalization(field: Field): PathNormalization {
+  const mode = oneOf(fieldsOf(field, ['normalization']).normalization, [
+    'DEFAULT',
+    'NONE',
+    'BASE',
+    'MERGE_SLASHES',
+    'DECODE_AND_MERGE_SLASHES',
+  ]);
+  return mode === undefined || mode === 'DEFAULT' ? DEFAULT_MESH_CONFIG.pathNormalization : mode;
+}
+
+function trustDomain(field: Field): TrustDomain | undefined {
+  if (!field.given) return undefined;
+  const written = requiredText(field);
+  if (written === '') return undefined;
+  const read = parseMeshTrustDomain(written);
+  if (read.ok) return read.value;
+  field.error('bad-trust-domain', `"${shorten(written)}": ${read.reason}`, 'as example.org');
+  return undefined;
+}

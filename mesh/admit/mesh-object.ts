@@ -1,0 +1,66 @@
+import type { AuthorizationPolicy } from '../model/authorization-policy.ts';
+import type { DestinationRule } from '../model/destination-rule.ts';
+import type { Gateway } from '../model/gateway.ts';
+import type { Labels, Meta } from '../model/object.ts';
+import type { PeerAuthentication } from '../model/peer-authentication.ts';
+import type { Service } from '../model/service.ts';
+import type { VirtualService } from '../model/virtual-service.ts';
+import type { ContainerPort, Instance } from '../model/workload.ts';
+import type { Node } from './node.ts';
+import type { Reference } from './reference.ts';
+
+/** What a pod template (or a Pod) says. */
+export interface PodShape {
+  readonly serviceAccount: string;
+  readonly labels: Labels;
+  readonly ports: readonly ContainerPort[];
+  readonly image: string | undefined;
+}
+
+export interface Deployment extends PodShape {
+  readonly meta: Meta;
+  readonly replicas: number;
+}
+
+export interface Pod extends PodShape {
+  readonly meta: Meta;
+  /** What made it: a Deployment's name, or a ReplicaSet's, which is the Deployment's and a hash. */
+  readonly owner: { readonly kind: string; readonly name: string } | undefined;
+  /** Undefined until it has an address. */
+  readonly instance: Instance | undefined;
+}
+
+/** An object that was admitted, by kind. */
+export type MeshObject =
+  | { readonly kind: 'Namespace'; readonly value: { readonly meta: Meta } }
+  | { readonly kind: 'ServiceAccount'; readonly value: { readonly meta: Meta } }
+  | { readonly kind: 'Service'; readonly value: Service }
+  | { readonly kind: 'ServiceEntry'; readonly value: { readonly meta: Meta; readonly services: readonly Service[] } }
+  | { readonly kind: 'Deployment'; readonly value: Deployment }
+  | { readonly kind: 'Pod'; readonly value: Pod }
+  | { readonly kind: 'VirtualService'; readonly value: VirtualService }
+  | { readonly kind: 'DestinationRule'; readonly value: DestinationRule }
+  | { readonly kind: 'Gateway'; readonly value: Gateway }
+  | { readonly kind: 'AuthorizationPolicy'; readonly value: AuthorizationPolicy }
+  | { readonly kind: 'PeerAuthentication'; readonly value: PeerAuthentication };
+
+/** An admitted object with what is needed to check it against others. */
+export interface Admitted {
+  /** `Kind namespace/name`, as diagnostics name it. */
+  readonly key: string;
+  readonly object: MeshObject;
+  readonly file: string;
+  /** Where it stands now; its `meta.origin` is where it stood when its content last changed. */
+  readonly line: number;
+  /** Lines that stand before `node` and `references`, which count from their own document. */
+  readonly offset: number;
+  readonly node: Node;
+  readonly references: readonly Reference[];
+}
+
+/** An object that was not admitted; without a key when not even its kind and name can be read. */
+export interface Refused {
+  readonly key: string | undefined;
+  readonly file: string;
+  readonly line: number;
+}

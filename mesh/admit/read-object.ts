@@ -1,0 +1,69 @@
+import type { MeshConfig } from '../model/mesh-config.ts';
+import type { Kind } from '../model/object.ts';
+import { readAuthorizationPolicy } from './authorization-policy/read.ts';
+import type { Context } from './context.ts';
+import { readDestinationRule } from './destination-rule/read.ts';
+import type { Field } from './field.ts';
+import { readGateway } from './gateway/read.ts';
+import { readDeployment } from './kubernetes/deployment.ts';
+import { readPod } from './kubernetes/pod.ts';
+import { readService } from './kubernetes/service.ts';
+import type { MeshObject } from './mesh-object.ts';
+import type { Node } from './node.ts';
+import { readPeerAuthentication } from './peer-authentication/read.ts';
+import { readServiceEntry } from './service-entry/read.ts';
+import { readVirtualService } from './virtual-service/read.ts';
+
+/** Kinds of Istio's are read strictly; of Kubernetes' own kinds only a part is needed, so their other fields are left alone. */
+export function isStrict(kind: Kind): boolean {
+  switch (kind) {
+    case 'Namespace':
+    case 'ServiceAccount':
+    case 'Service':
+    case 'Deployment':
+    case 'Pod':
+      return false;
+    case 'ServiceEntry':
+    case 'VirtualService':
+    case 'DestinationRule':
+    case 'Gateway':
+    case 'AuthorizationPolicy':
+    case 'PeerAuthentication':
+      return true;
+  }
+  return kind satisfies never;
+}
+
+/** Reads an object's spec (and, of a Pod, its status). What is wrong goes to the report of `spec`. */
+export function readObject(kind: Kind, spec: Field, status: Field, context: Context, root: Node): MeshObject {
+  switch (kind) {
+    case 'Namespace':
+    case 'ServiceAccount':
+      return { kind, value: { meta: context.meta } };
+    case 'Service':
+      return { kind, value: readService(spec, context) };
+    case 'Deployment':
+      return { kind, value: readDeployment(spec, context) };
+    case 'Pod':
+      return { kind, value: readPod(spec, status, context, root) };
+    case 'ServiceEntry':
+      return { kind, value: readServiceEntry(spec, context) };
+    case 'VirtualService':
+      return { kind, value: readVirtualService(spec, context) };
+    case 'DestinationRule':
+      return { kind, value: readDestinationRule(spec, context) };
+    case 'Gateway':
+      return { kind, value: readGateway(spec, context) };
+    case 'AuthorizationPolicy':
+      return { kind, value: readAuthorizationPolicy(spec, context) };
+    case 'PeerAuthentication':
+      return { kind, value: readPeerAuthentication(spec, context) };
+  }
+  return kind satisfies never;
+}
+
+export interface ReadOptions {
+  readonly meshConfig: MeshConfig;
+  /** For objects that name none. */
+  readonly defaultNamespace: string;
+}

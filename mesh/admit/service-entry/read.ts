@@ -1,0 +1,140 @@
+import type { Hostname } from '../../model/hostname.ts';
+import type { Meta } from '../../model/object.ts';
+import { parsePort, type Port, type Protocol } from '../../model/port.ts';
+import type { Service, ServicePort, StaticEndpoint } from '../../model/service.ts';
+import { isAddress, isAddressBlock } from '../address.ts';
+import type { Context } from '../context.ts';
+import { entriesOf, type Field, fieldsOf, itemsOf } from '../field.ts';
+import { plainHostname, visibility } from '../hosts.ts';
+import { shorten } from '../node.ts';
+import { integer, oneOf, optionalText, port, requiredText, text, textMap, texts } from '../scalar.ts';
+import { workloadLabels } from '../selector.ts';
+import { unapplied } from '../unapplied.ts';
+
+const PROTOCOLS: Readonly<Record<string, Protocol>> = Object.freeze({
+  HTTP: 'http',
+  HTTP2: 'http2',
+  GRPC: 'grpc',
+  'GRPC-WEB': 'http',
+  HTTPS: 'https',
+  TLS: 'tls',
+  TCP: 'tcp',
+  MONGO: 'tcp',
+  MYSQL: 'tcp',
+  REDIS: 'tcp',
+  UDP: 'udp',
+});
+
+/** Reads a ServiceEntry: each of its hosts is a service of its own. */
+export function readServiceEntry(spec: Field, context: Context): { readonly meta: Meta; readonly services: readonly Service[] } {
+  const fields = fieldsOf(spec, [
+    'hosts',
+    'addresses',
+    'ports',
+    'location',
+    'resolution',
+    'endpoints',
+    'workloadSelector',
+    'exportTo',
+    'subjectAltNames',
+  ]);
+  const hosts = readHosts(spec, fields.hosts);
+  const location = oneOf(fields.location, ['MESH_EXTERNAL', 'MESH_INTERNAL']) ?? 'MESH_EXTERNAL';
+  const resolution = oneOf(fields.resolution, ['NONE', 'STATIC', 'DNS', 'DNS_ROUND_ROBIN', 'DYNAMIC_DNS']) ?? 'NONE';
+  const addresses = itemsOf(fields.addresses).map((item) => {
+    const written = requiredText(item);
+    if (written !== '' && !isAddressBlock(written))
+      item.error('bad-address', `"${shorten(written)}" is no address or CIDR block`, 'as 10.0.0.0/8');
+    return written;
+  });
+  const ports = itemsOf(fields.ports).flatMap((item) => (item.given ? servicePort(item) : []));
+  unique(fields.ports, ports);
+  const known = new Set(ports.map((one) => one.name));
+  const endpoints = itemsOf(fields.endpoints).flatMap((item) => (item.given ? endpoint(item, known) : []));
+  if (fields.workloadSelector.given && fields.endpoints.given)
+    fields.workloadSelector.error('contradiction', 'workloadSelector and endpoints are both given', 'keep one');
+  const selector = fields.workloadSelector.given ? workloadLabels(fields.workloadSelector) : undefined;
+  unapplied(fields.subjectAltNames, 'subjectAltNames');
+  texts(fields.subjectAltNames);
+  const exportTo = visibility(fields.exportTo, context);
+  const services = hosts.map((hostname): Service => ({
+    meta: context.meta,
+    hostname,
+    addresses: addresses.filter((address) => isAddress(address)),
+    ports,
+    selector,
+    resolution: resolution === 'NONE' ? 'none' : resolution === 'STATIC' ? 'endpoints' : 'dns',
+    external: location === 'MESH_EXTERNAL',
+    endpoints:
+      resolution !== 'STATIC' && resolution !== 'NONE' && endpoints.length === 0
+        ? [{ address: hostname, ports: {}, labels: {}, weight: 1, serviceAccount: undefined }]
+        : endpoints,
+    exportTo,
+  }));
+  return { meta: context.meta, services };
+}
+
+function readHosts(spec: Field, field: Field): readonly Hostname[] {
+  const hosts: Hostname[] = [];
+  for (const item of itemsOf(field)) {
+    const host = item.given ? plainHostname(item) : undefined;
+    if (host === '*') item.error('bad-host', 'a ServiceEntry cannot stand for every host', 'name the hosts, or *.example.com');
+    if (host !== undefined) hosts.push(host);
+  }
+  if (hosts.length === 0 && !spec.report.failed)
+    field.error('missing-field', 'hosts must name at least one host', 'as hosts: [api.example.com]');
+  return hosts;
+}
+
+function servicePort(item: Field): readonly ServicePort[] {
+  const fields = fieldsOf(item, ['number', 'name', 'protocol', 'targetPort']);
+  if (!fields.number.given) fields.number.error('missing-field', 'number must be given', 'as number: 443');
+  const number = port(fields.number);
+  const name = requiredText(fields.name, 'as name: https');
+  const written = text(fields.protocol);
+  const protocol = written === '' ? 'unknown' : PROTOCOLS[written.toUpperCase()];
+  if (protocol === undefined)
+    fields.protocol.error(
+      'unknown-value',
+      `"${shorten(written)}" is no protocol`,
+      `use one of ${Object.keys(PROTOCOLS).join(', ')}`,
+    );
+  const target = parsePort(integer(fields.targetPort, 0, 65535) ?? 0);
+  return number === undefined || protocol === undefined ? [] : [{ name, port: number, targetPort: target ?? number, protocol }];
+}
+
+function unique(field: Field, ports: readonly ServicePort[]): void {
+  const names = new Set<string>();
+  const numbers = new Set<number>();
+  for (const one of ports) {
+    if (names.has(one.name)) field.error('duplicate', `the port name ${shorten(one.name)} is given twice`, 'rename one');
+    if (numbers.has(one.port)) field.error('duplicate', `the port ${one.port} is given twice`, 'keep one');
+    names.add(one.name);
+    numbers.add(one.port);
+  }
+}
+
+function endpoint(item: Field, known: ReadonlySet<string>): readonly StaticEndpoint[] {
+  const fields = fieldsOf(item, ['address', 'ports', 'labels', 'network', 'locality', 'weight', 'serviceAccount']);
+  const address = text(fields.address);
+  const ports: Record<string, Port> = {};
+  for (const [name, value] of entriesOf(fields.ports)) {
+    if (known.size > 0 && !known.has(name))
+      value.error('unknown-value', `the entry has no port named "${shorten(name)}"`, `its ports are ${[...known].join(', ')}`);
+    const number = port(value);
+    if (number !== undefined) ports[name] = number;
+  }
+  text(fields.network);
+  text(fields.locality);
+  unapplied(fields.network, 'network');
+  const weight = integer(fields.weight, 0, 4_294_967_295) ?? 1;
+  return [
+    {
+      address,
+      ports,
+      labels: textMap(fields.labels),
+      weight: weight === 0 ? 1 : weight,
+      serviceAccount: optionalText(fields.serviceAccount),
+    },
+  ];
+}

@@ -1,0 +1,131 @@
+import type { Diagnostic } from '../model/diagnostic.ts';
+import type { MeshConfig } from '../model/mesh-config.ts';
+import type { Meta } from '../model/object.ts';
+import type { Service } from '../model/service.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+import { addressed } from './addresses.ts';
+import { checkReferences } from './check/references.ts';
+import type { Admitted, MeshObject } from './mesh-object.ts';
+import { workloadsFrom } from './workloads.ts';
+
+export interface Built {
+  readonly snapshot: Snapshot;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+export interface BuildOptions {
+  /** One made-up instance for each Deployment without a Pod. */
+  readonly assumePods?: boolean;
+}
+
+/** The first of several objects with one kind, namespace and name, and a diagnostic for each other. */
+export function withoutDuplicates(objects: readonly Admitted[]): {
+  readonly objects: readonly Admitted[];
+  readonly diagnostics: readonly Diagnostic[];
+} {
+  const first = new Map<string, Admitted>();
+  const diagnostics: Diagnostic[] = [];
+  for (const one of objects) {
+    const before = first.get(one.key);
+    if (before === undefined) {
+      first.set(one.key, one);
+      continue;
+    }
+    diagnostics.push({
+      file: one.file,
+      line: one.line,
+      object: one.key,
+      field: 'metadata.name',
+      severity: 'error',
+      code: 'duplicate-name',
+      message: `is defined twice; the one in ${before.file}:${before.line} is in effect`,
+      hint: 'remove or rename one',
+    });
+  }
+  return { objects: [...first.values()], diagnostics };
+}
+
+/**
+ * Makes a snapshot of admitted objects and checks them against each other. Objects that say nothing sensible about others
+ * stay (their routes answer 503, as in Istio); of two with one name the first stays.
+ * @param previous lists that did not change are taken from it, so that what is derived from them can be kept
+ */
+export function buildSnapshot(
+  objects: readonly Admitted[],
+  meshConfig: MeshConfig,
+  number: number,
+  previous?: Snapshot,
+  options: BuildOptions = {},
+): Built {
+  const { objects: unique, diagnostics } = withoutDuplicates(objects);
+  const values = <K extends MeshObject['kind']>(kind: K) =>
+    unique.flatMap(({ object }) => (isOf(object, kind) ? [object.value] : [])) as Extract<MeshObject, { kind: K }>['value'][];
+  const kubernetes = values('Service');
+  const headless = new Set(unique.filter(isHeadless).map(({ object }) => object.value));
+  const entries = values('ServiceEntry').flatMap((entry) => entry.services);
+  const services = addressed(
+    [...kubernetes, ...entries],
+    (service) =>
+      !headless.has(service) && !service.hostname.includes('*') && (service.meta.kind === 'Service' ? !service.external : true),
+  );
+  const snapshot: Snapshot = Object.freeze({
+    number,
+    meshConfig,
+    namespaces: list(
+      values('Namespace').map(({ meta }) => meta),
+      (meta) => meta,
+      previous?.namespaces,
+    ),
+    services: list(services, (one: Service) => one.meta, previous?.services),
+    workloads: list(
+      workloadsFrom(values('Deployment'), values('Pod'), options.assumePods ?? false),
+      (one) => one.meta,
+      previous?.workloads,
+    ),
+    virtualServices: list(values('VirtualService'), (one) => one.meta, previous?.virtualServices),
+    destinationRules: list(values('DestinationRule'), (one) => one.meta, previous?.destinationRules),
+    gateways: list(values('Gateway'), (one) => one.meta, previous?.gateways),
+    authorizationPolicies: list(values('AuthorizationPolicy'), (one) => one.meta, previous?.authorizationPolicies),
+    peerAuthentications: list(values('PeerAuthentication'), (one) => one.meta, previous?.peerAuthentications),
+  });
+  return { snapshot, diagnostics: [...diagnostics, ...checkReferences(unique, snapshot)] };
+}
+
+function isOf<K extends MeshObject['kind']>(object: MeshObject, kind: K): object is Extract<MeshObject, { kind: K }> {
+  return object.kind === kind;
+}
+
+/** A Service that wants no address (`clusterIP: None`). */
+function isHeadless({ node }: Admitted): boolean {
+  const spec = node.kind === 'map' ? node.entries.get('spec')?.value : undefined;
+  const address = spec?.kind === 'map' ? spec.entries.get('clusterIP')?.value : undefined;
+  return address?.kind === 'scalar' && address.value === 'None';
+}
+
+/** Sorted as Istio resolves conflicts: by age, then by namespace and name; objects without a time come last. */
+function list<T>(values: readonly T[], metaOf: (value: T) => Meta, previous: readonly T[] | undefined): readonly T[] {
+  const sorted = values.toSorted((one, other) => {
+    const [a, b] = [metaOf(one), metaOf(other)];
+    const age = (a.createdAt ?? Number.POSITIVE_INFINITY) - (b.createdAt ?? Number.POSITIVE_INFINITY);
+    if (age !== 0 && !Number.isNaN(age)) return age;
+    if (a.namespace !== b.namespace) return a.namespace < b.namespace ? -1 : 1;
+    return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
+  });
+  const same = previous?.length === sorted.length && sorted.every((value, at) => value === previous[at]);
+  return same ? previous : Object.freeze(sorted);
+}
+
+/** True when nothing but the number differs. */
+export function sameSnapshot(one: Snapshot, other: Snapshot): boolean {
+  return (
+    one.meshConfig === other.meshConfig &&
+    one.namespaces === other.namespaces &&
+    one.services === other.services &&
+    one.workloads === other.workloads &&
+    one.virtualServices === other.virtualServices &&
+    one.destinationRules === other.destinationRules &&
+    one.gateways === other.gateways &&
+    one.authorizationPolicies === other.authorizationPolicies &&
+    one.peerAuthentications === other.peerAuthentications
+  );
+}
