@@ -45,7 +45,7 @@ function takeFirst(state: State, request: DeltaRequest): Taken {
     owed: new Set(warming),
     answer: interest.wildcard !== 'none',
   };
-  const next = { ...withType(state, type, of), returning: state.returning || brought.length > 0 };
+  const next = withType(state, type, of);
   return {
     state: type === ENDPOINTS ? { ...next, warming: new Set() } : next,
     // Who comes back with resources is served meanwhile, and can wait for the right order.

@@ -1,4 +1,4 @@
-import { CLUSTER, ENDPOINTS, LISTENER, REMOVAL_ORDER, ROUTES, TYPE_URLS, versionOf } from '../resource-set.ts';
+import { CLUSTER, ENDPOINTS, REMOVAL_ORDER, TYPE_URLS, versionOf } from '../resource-set.ts';
 import type { EncodedResource, Resources, TypeUrl } from '../resource-set.ts';
 import { dueOf, inParts, keeping, sentWhole, wantedOf } from './due.ts';
 import type { Due } from './due.ts';
@@ -33,9 +33,8 @@ export interface Planned {
  */
 export function plan(before: State, urgent: Urgent | undefined, release: boolean): Planned {
   if (before.snapshot === undefined) return { state: before, responses: [] };
-  const draft: Draft = { state: { ...before, held: false, returning: before.returning && !release }, responses: [] };
-  // Who comes back asks for everything at once, but in an order of its own.
-  let waits = before.returning && !release && !before.types.has(CLUSTER);
+  const draft: Draft = { state: { ...before, held: false }, responses: [] };
+  let waits = false;
   for (const type of TYPE_URLS) {
     const of = draft.state.types.get(type);
     if (of === undefined) continue;
@@ -189,7 +188,7 @@ function warm(draft: Draft, clusters: readonly EncodedResource[]): void {
  */
 function removeStale(draft: Draft, release: boolean): void {
   const { state } = draft;
-  const waits = !release && (state.held || unseenReferrers(state) || TYPE_URLS.some((type) => underWay(state, type)));
+  const waits = !release && (state.held || TYPE_URLS.some((type) => underWay(state, type)));
   let referredTo = false;
   for (const type of REMOVAL_ORDER) {
     const of = draft.state.types.get(type);
@@ -197,11 +196,6 @@ function removeStale(draft: Draft, release: boolean): void {
     if (!referredTo) removeOf(draft, type, of, waits);
     referredTo ||= (draft.state.types.get(type)?.rejected.size ?? 0) > 0;
   }
-}
-
-/** A client that came back has not yet shown all that it kept, and so what refers to what. */
-function unseenReferrers(state: State): boolean {
-  return state.returning && ([LISTENER, ROUTES] as const).some((type) => resourcesOf(state, type).size > 0 && !state.types.has(type));
 }
 
 function removeOf(draft: Draft, type: TypeUrl, of: TypeState, waits: boolean): void {

@@ -58,10 +58,7 @@ function takeFirst(state: State, request: SotwRequest): Taken {
   const wanted = wantedOf(empty, resourcesOf(state, type));
   const kept = sentWhole('sotw', type) && request.version !== '' && request.version === versionOf(wanted);
   const asks = interest.wildcard !== 'none' || interest.names.size > 0;
-  const next = {
-    ...withType(state, type, kept ? { ...empty, full: wanted } : { ...empty, answer: asks }),
-    returning: state.returning || request.version !== '',
-  };
+  const next = withType(state, type, kept ? { ...empty, full: wanted } : { ...empty, answer: asks });
   return {
     state: type === ENDPOINTS ? { ...next, warming: new Set() } : next,
     urgent: request.version === '' ? { type, names: 'all' } : undefined,

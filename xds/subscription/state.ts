@@ -52,8 +52,6 @@ export interface State {
   /** Something is ready but waits for acknowledgements of what it depends on. */
   readonly held: boolean;
   readonly settled: string;
-  /** The client kept resources from an earlier stream. */
-  readonly returning: boolean;
 }
 
 export interface Step {
@@ -72,7 +70,6 @@ export function openState(variant: Variant): State {
     responses: 0,
     held: false,
     settled: '',
-    returning: false,
   });
 }
 
