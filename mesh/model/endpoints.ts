@@ -16,13 +16,30 @@ export interface Endpoint {
   readonly workload: string | undefined;
 }
 
+const byNamespace = new WeakMap<Snapshot, ReadonlyMap<string, readonly Workload[]>>();
+
+function workloadsIn(snapshot: Snapshot, namespace: string): readonly Workload[] {
+  let index = byNamespace.get(snapshot);
+  if (index === undefined) {
+    index = Map.groupBy(snapshot.workloads, (workload) => workload.namespace);
+    byNamespace.set(snapshot, index);
+  }
+  return index.get(namespace) ?? [];
+}
+
+const selected = new WeakMap<Snapshot, WeakMap<Service, readonly Workload[]>>();
+
 /** The workloads that a Service selects: those of its namespace whose labels it names. */
 export function workloadsOf(snapshot: Snapshot, service: Service): readonly Workload[] {
   const { selector } = service;
   if (selector === undefined) return [];
-  return snapshot.workloads.filter(
-    (workload) => workload.namespace === service.meta.namespace && selects(selector, workload.labels),
-  );
+  const known = selected.get(snapshot) ?? new WeakMap<Service, readonly Workload[]>();
+  selected.set(snapshot, known);
+  const before = known.get(service);
+  if (before !== undefined) return before;
+  const found = workloadsIn(snapshot, service.meta.namespace).filter((workload) => selects(selector, workload.labels));
+  known.set(service, found);
+  return found;
 }
 
 /** Every ready address behind a service port, in a stable order. */

@@ -13,8 +13,8 @@ import { duration } from '../wire/duration.ts';
 export type Vantage = 'inbound' | 'outbound' | 'gateway';
 
 /** Records reach the audit intake at most this late, and in no larger batches (bytes). */
-const FLUSH_MS = 500;
-const BATCH_BYTES = 16_384;
+const FLUSH_MS = 200;
+const BATCH_BYTES = 4_096;
 
 function commonConfig(vantage: Vantage) {
   return {

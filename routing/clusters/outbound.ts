@@ -8,9 +8,12 @@ import {
   Cluster_TransportSocketMatchSchema,
   ClusterSchema,
 } from '#gen/envoy/config/cluster/v3/cluster_pb.js';
-import type { Subset } from '../../mesh/model/destination-rule.ts';
+import type { ClusterLoadAssignment } from '#gen/envoy/config/endpoint/v3/endpoint_pb.js';
+import type { DestinationRule, Subset } from '../../mesh/model/destination-rule.ts';
+import { workloadsOf } from '../../mesh/model/endpoints.ts';
 import type { Service, ServicePort } from '../../mesh/model/service.ts';
 import { loadAssignment, staticAssignment, TLS_MODE } from '../endpoints/assign.ts';
+import { kept } from '../kept.ts';
 import { outboundCluster, outboundSni } from '../names.ts';
 import type { Scope } from '../scope.ts';
 import { serverIdentities } from '../tls/secure-naming.ts';
@@ -21,6 +24,7 @@ import { circuitBreakers } from './connection-pool.ts';
 import { CONNECT_TIMEOUT_MS } from './fixed.ts';
 import { outlierDetection } from './outlier-detection.ts';
 import { httpProtocolOptions } from './protocol-options.ts';
+import { rulesFor } from './rules.ts';
 import { destinationPolicy, type PortPolicy, portPolicy } from './traffic-policy.ts';
 
 type Discovery = 'eds' | 'dns' | 'original-destination';
@@ -126,21 +130,53 @@ function cluster(
   }
 }
 
-/** One cluster for each port of each visible service, and one more for each of its subsets; with their endpoints. */
-export function outboundClusters(scope: Scope) {
-  const clusters: Cluster[] = [];
-  const endpoints: ReturnType<typeof loadAssignment>[] = [];
-  for (const service of scope.services) {
-    const discovery = discoveryOf(scope, service);
-    if (discovery === undefined) continue;
-    const destination = destinationPolicy(scope, service);
-    for (const port of service.ports) {
-      if (port.protocol === 'udp') continue;
-      for (const subset of [undefined, ...destination.subsets]) {
-        clusters.push(cluster(scope, service, port, subset, portPolicy(destination, subset, port.port), discovery));
-        if (discovery === 'eds') endpoints.push(loadAssignment(scope, service, port, subset));
-      }
+/** The clusters of one service as one namespace sees it, with the endpoints of those that get them by EDS. */
+interface ServiceClusters {
+  readonly clusters: readonly Cluster[];
+  readonly endpoints: readonly ClusterLoadAssignment[];
+}
+
+function serviceClusters(
+  scope: Scope,
+  service: Service,
+  rules: readonly DestinationRule[],
+  discovery: Discovery,
+): ServiceClusters {
+  const destination = destinationPolicy(rules);
+  const clusters = new Map<string, Cluster>();
+  const endpoints: ClusterLoadAssignment[] = [];
+  for (const port of service.ports) {
+    if (port.protocol === 'udp') continue;
+    for (const subset of [undefined, ...destination.subsets]) {
+      const made = cluster(scope, service, port, subset, portPolicy(destination, subset, port.port), discovery);
+      // A number that stands twice among the ports means the first.
+      if (clusters.has(made.name)) continue;
+      clusters.set(made.name, made);
+      if (discovery === 'eds') endpoints.push(loadAssignment(scope, service, port, subset));
     }
   }
-  return { clusters, endpoints };
+  return { clusters: [...clusters.values()], endpoints };
+}
+
+/** Namespaces may see a service by rules of their own; as many are remembered for each service. */
+const remembered = kept<Service, ServiceClusters>(16);
+
+/** One cluster for each port of each visible service, and one more for each of its subsets; with their endpoints. */
+export function outboundClusters(scope: Scope): ServiceClusters {
+  const { snapshot, view } = scope;
+  const parts = view.services.flatMap((service) => {
+    const discovery = discoveryOf(scope, service);
+    if (discovery === undefined) return [];
+    const rules = rulesFor(snapshot, service, view.namespace);
+    const inputs = [
+      snapshot.meshConfig,
+      discovery,
+      rules.length,
+      ...rules,
+      ...workloadsOf(snapshot, service),
+      ...snapshot.peerAuthentications,
+    ];
+    return [remembered.get(service, inputs, () => serviceClusters(scope, service, rules, discovery))];
+  });
+  return { clusters: parts.flatMap((part) => part.clusters), endpoints: parts.flatMap((part) => part.endpoints) };
 }

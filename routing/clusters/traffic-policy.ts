@@ -1,8 +1,5 @@
-import { covers, type Hostname } from '../../mesh/model/hostname.ts';
 import type { DestinationRule, Subset, TrafficPolicy } from '../../mesh/model/destination-rule.ts';
 import type { Port } from '../../mesh/model/port.ts';
-import type { Service } from '../../mesh/model/service.ts';
-import { type Scope, visibleFrom } from '../scope.ts';
 
 /** A traffic policy with its port levels resolved. */
 export type PortPolicy = Omit<TrafficPolicy, 'portLevel'>;
@@ -20,38 +17,11 @@ const NONE: PortPolicy = Object.freeze({
   tls: undefined,
 });
 
-/** The most specific host among `rules` over `host`: itself, else the longest wildcard. */
-function closest(rules: readonly DestinationRule[], host: Hostname): Hostname | undefined {
-  let best: Hostname | undefined;
-  for (const { host: pattern } of rules) {
-    if (pattern === host) return pattern;
-    if (covers(pattern, host) && (best === undefined || pattern.length > best.length)) best = pattern;
-  }
-  return best;
-}
-
-/**
- * The DestinationRules that hold for a service as this proxy sees it: of the proxy's namespace, else of the service's, else of
- * the root namespace. Several for the same host are read as one: the first traffic policy, and each subset once.
- */
-export function destinationPolicy(scope: Scope, service: Service): DestinationPolicy {
-  const { snapshot, proxy } = scope;
-  const own = proxy.workload.namespace;
-  for (const namespace of new Set([own, service.meta.namespace, snapshot.meshConfig.rootNamespace])) {
-    const rules = snapshot.destinationRules.filter(
-      (rule) => rule.meta.namespace === namespace && (namespace === own || visibleFrom(rule.exportTo, namespace, own)),
-    );
-    const host = closest(rules, service.hostname);
-    if (host === undefined) continue;
-    const chosen = rules.filter((rule) => rule.host === host);
-    const subsets = new Map<string, Subset>();
-    for (const subset of chosen.flatMap((rule) => rule.subsets)) if (!subsets.has(subset.name)) subsets.set(subset.name, subset);
-    return {
-      trafficPolicy: chosen.find((rule) => rule.trafficPolicy !== undefined)?.trafficPolicy,
-      subsets: [...subsets.values()],
-    };
-  }
-  return { trafficPolicy: undefined, subsets: [] };
+/** What several DestinationRules for one host say, read as one: the first traffic policy, and each subset once. */
+export function destinationPolicy(rules: readonly DestinationRule[]): DestinationPolicy {
+  const subsets = new Map<string, Subset>();
+  for (const subset of rules.flatMap((rule) => rule.subsets)) if (!subsets.has(subset.name)) subsets.set(subset.name, subset);
+  return { trafficPolicy: rules.find((rule) => rule.trafficPolicy !== undefined)?.trafficPolicy, subsets: [...subsets.values()] };
 }
 
 /** A port level replaces the whole policy for its port: fields it omits fall back to the defaults, not to the level above. */

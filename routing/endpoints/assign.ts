@@ -7,7 +7,7 @@ import { type Endpoint, endpointsOf } from '../../mesh/model/endpoints.ts';
 import { selects } from '../../mesh/model/object.ts';
 import type { Service, ServicePort } from '../../mesh/model/service.ts';
 import { outboundCluster } from '../names.ts';
-import type { Scope } from '../scope.ts';
+import { type Scope, workloadNamed } from '../scope.ts';
 import { socketAddress } from '../wire/address.ts';
 
 /** The endpoint metadata that chooses between mTLS and plain text (Envoy's `transport_socket_matches`). */
@@ -17,7 +17,7 @@ const MATCH_METADATA = 'envoy.transport_socket_match';
 /** Toward this endpoint callers use mTLS: it has an identity and does not turn mTLS off on that port. */
 function takesMtls(scope: Scope, endpoint: Endpoint): boolean {
   if (!endpoint.meshed) return false;
-  const workload = endpoint.workload === undefined ? undefined : scope.workloads.get(endpoint.workload);
+  const workload = endpoint.workload === undefined ? undefined : workloadNamed(scope.snapshot, endpoint.workload);
   return workload === undefined || scope.security.peerMtlsMode(workload, endpoint.port) !== 'DISABLE';
 }
 

@@ -8,7 +8,8 @@ import { isCatchAll } from '../routes/match.ts';
 import { routeConfiguration } from '../routes/sidecar.ts';
 import { VirtualHosts } from '../routes/virtual-hosts.ts';
 import { virtualServiceRoutes } from '../routes/virtual-service.ts';
-import { type Scope, visibleFrom } from '../scope.ts';
+import type { Scope } from '../scope.ts';
+import { visibleFrom } from '../view.ts';
 import { commonHosts, shortNames } from './hosts.ts';
 import type { Served } from './servers.ts';
 

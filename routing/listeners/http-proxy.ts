@@ -5,6 +5,7 @@ import { proxyRoutes } from '../routes/sidecar.ts';
 import type { Scope } from '../scope.ts';
 import { inboundPorts } from './inbound-ports.ts';
 import type { Outbound } from './outbound.ts';
+import { sharedOutbound } from './shared.ts';
 import { outboundHttp, outboundListener, outboundTcp } from './outbound-chains.ts';
 
 function carriesBytes(protocol: Protocol): boolean {
@@ -21,7 +22,7 @@ function tcpListeners(scope: Scope, address: string): Listener[] {
     ...inboundPorts(scope.snapshot, scope.proxy.workload).map(({ port }) => port),
   ]);
   const listeners: Listener[] = [];
-  for (const service of scope.services) {
+  for (const service of scope.view.services) {
     for (const { port, protocol } of service.ports) {
       if (!carriesBytes(protocol) || taken.has(port)) continue;
       taken.add(port);
@@ -44,5 +45,6 @@ export function explicitOutbound(scope: Scope, address: string): Outbound {
     filterChains: [outboundHttp(scope.snapshot.meshConfig, `outbound_${HTTP_PROXY}`, HTTP_PROXY, false)],
     captured: false,
   });
-  return { listeners: [http, ...tcpListeners(scope, address)], routes: [proxyRoutes(scope)] };
+  const { routes } = sharedOutbound(scope, () => ({ listeners: [], routes: [proxyRoutes(scope)] }));
+  return { listeners: [http, ...tcpListeners(scope, address)], routes };
 }

@@ -11,6 +11,7 @@ import { addressRoutes, mayBeHttp, portRoutes } from '../routes/sidecar.ts';
 import type { Scope } from '../scope.ts';
 import { socketAddress } from '../wire/address.ts';
 import { elsewhere, outboundHttp, outboundListener, outboundTcp } from './outbound-chains.ts';
+import { sharedOutbound } from './shared.ts';
 import { tcpProxy } from './tcp.ts';
 
 export interface Outbound {
@@ -54,19 +55,19 @@ function sharesPort(service: Service, port: ServicePort): boolean {
 
 function portListeners(scope: Scope): Outbound {
   const mesh = scope.snapshot.meshConfig;
-  const byPort = new Map<Port, { readonly services: Service[]; sniffed: boolean }>();
-  for (const service of scope.services) {
+  const byPort = new Map<Port, { readonly services: Service[]; shared: boolean; sniffed: boolean }>();
+  for (const service of scope.view.services) {
     for (const port of service.ports) {
       if (!mayBeHttp(port) || RESERVED.has(port.port)) continue;
-      const shared = sharesPort(service, port);
-      const entry = byPort.get(port.port) ?? { services: [], sniffed: false };
-      if (!shared && !byPort.has(port.port)) continue;
+      const entry = byPort.get(port.port) ?? { services: [], shared: false, sniffed: false };
       byPort.set(port.port, entry);
       entry.services.push(service);
+      const shared = sharesPort(service, port);
+      entry.shared ||= shared;
       entry.sniffed ||= shared && port.protocol === 'unknown';
     }
   }
-  const ports = [...byPort].sort(([a], [b]) => a - b);
+  const ports = [...byPort].filter(([, { shared }]) => shared).sort(([a], [b]) => a - b);
   return {
     listeners: ports.map(([port, { sniffed }]) =>
       outboundListener({
@@ -99,7 +100,7 @@ function addressListeners(scope: Scope): Outbound {
   const mesh = scope.snapshot.meshConfig;
   const listeners = new Map<string, Listener>();
   const routes = new Map<string, RouteConfiguration>();
-  for (const service of scope.services) {
+  for (const service of scope.view.services) {
     for (const port of service.ports) {
       if (port.protocol === 'udp' || sharesPort(service, port)) continue;
       const cluster = outboundCluster(port.port, undefined, service.hostname);
@@ -123,10 +124,12 @@ function addressListeners(scope: Scope): Outbound {
 
 /** Outbound traffic of a pod whose connections iptables redirects. */
 export function capturedOutbound(scope: Scope): Outbound {
-  const ports = portListeners(scope);
-  const addresses = addressListeners(scope);
-  return {
-    listeners: [virtualOutbound(scope), ...ports.listeners, ...addresses.listeners],
-    routes: [...ports.routes, ...addresses.routes],
-  };
+  return sharedOutbound(scope, () => {
+    const ports = portListeners(scope);
+    const addresses = addressListeners(scope);
+    return {
+      listeners: [virtualOutbound(scope), ...ports.listeners, ...addresses.listeners],
+      routes: [...ports.routes, ...addresses.routes],
+    };
+  });
 }

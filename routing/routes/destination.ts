@@ -8,11 +8,11 @@ import type { Scope } from '../scope.ts';
  * A host or subset that does not exist gives the name of a cluster that does not exist: the call fails, as it must.
  */
 export function destinationCluster(scope: Scope, destination: Destination, listenPort: Port): string {
-  const ports = scope.serviceByHost.get(destination.host)?.ports;
+  const ports = scope.view.serviceByHost.get(destination.host)?.ports;
   const only = ports?.length === 1 ? ports[0]?.port : undefined;
   return outboundCluster(destination.port ?? only ?? listenPort, destination.subset, destination.host);
 }
 
 export function isKnown(scope: Scope, destination: Destination): boolean {
-  return scope.serviceByHost.has(destination.host);
+  return scope.view.serviceByHost.has(destination.host);
 }

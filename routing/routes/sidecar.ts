@@ -6,7 +6,7 @@ import { isHttp, parsePort, type Port } from '../../mesh/model/port.ts';
 import type { Service, ServicePort } from '../../mesh/model/service.ts';
 import type { VirtualService } from '../../mesh/model/virtual-service.ts';
 import { HTTP_PROXY, outboundCluster } from '../names.ts';
-import { type Scope, virtualServiceFor } from '../scope.ts';
+import type { Scope } from '../scope.ts';
 import type { RouteSite } from './applies.ts';
 import { hostNames, serviceNames } from './domains.ts';
 import { addFallback } from './fallback.ts';
@@ -38,20 +38,19 @@ export function routeConfiguration(name: string, virtualHosts: VirtualHost[], ig
 /** The routes of one service port: its VirtualService's, else straight to the service. */
 export function serviceRoutes(scope: Scope, service: Service, port: Port): Route[] {
   const site: RouteSite = { port, gateways: MESH };
-  const virtual = virtualServiceFor(scope.meshVirtualServices, service.hostname);
+  const virtual = scope.view.virtualServiceFor(service.hostname);
   return virtual === undefined || virtual.http.length === 0
     ? [plainRoute(outboundCluster(port, undefined, service.hostname))]
     : virtualServiceRoutes(scope, site, virtual);
 }
 
 /** Hosts of VirtualServices that stand for no service: they are reachable on port 80 alone, as in Istio. */
-function hostsWithoutService(scope: Scope): readonly { readonly virtual: VirtualService; readonly host: Hostname }[] {
-  const hosts = scope.services.map((service) => service.hostname);
-  return scope.meshVirtualServices.flatMap((virtual) =>
-    virtual.hosts
-      .filter((host) => host !== '*' && !hosts.some((known) => covers(host, known)))
-      .map((host) => ({ virtual, host })),
-  );
+function hostsWithoutService({ view }: Scope): readonly { readonly virtual: VirtualService; readonly host: Hostname }[] {
+  const standsForNone = (host: Hostname) =>
+    host !== '*' &&
+    !view.serviceByHost.has(host) &&
+    !(host.startsWith('*') && view.services.some((service) => covers(host, service.hostname)));
+  return view.meshVirtualServices.flatMap((virtual) => virtual.hosts.filter(standsForNone).map((host) => ({ virtual, host })));
 }
 
 const PORT_80 = parsePort(80);
@@ -97,7 +96,7 @@ function unnamedPort(service: Service): Port | undefined {
 export function proxyRoutes(scope: Scope): RouteConfiguration {
   const hosts = new VirtualHosts();
   const { clusterDomain } = scope.snapshot.meshConfig;
-  for (const service of scope.services) {
+  for (const service of scope.view.services) {
     const names = serviceNames(service, scope.proxy, clusterDomain);
     const unnamed = unnamedPort(service);
     for (const { port } of service.ports.filter(mayBeHttp)) {

@@ -1,0 +1,46 @@
+import { covers, type Hostname } from '../../mesh/model/hostname.ts';
+import type { DestinationRule } from '../../mesh/model/destination-rule.ts';
+import type { Service } from '../../mesh/model/service.ts';
+import type { Snapshot } from '../../mesh/model/snapshot.ts';
+import { visibleFrom } from '../view.ts';
+
+/** The rules of one namespace, as another namespace sees them. */
+interface RuleIndex {
+  readonly byHost: ReadonlyMap<Hostname, readonly DestinationRule[]>;
+  /** Longest first. */
+  readonly wildcards: readonly Hostname[];
+}
+
+const indexes = new WeakMap<Snapshot, Map<string, RuleIndex>>();
+
+function indexOf(snapshot: Snapshot, home: string, seenFrom: string): RuleIndex {
+  const known = indexes.get(snapshot) ?? new Map<string, RuleIndex>();
+  indexes.set(snapshot, known);
+  const key = `${home} ${seenFrom}`;
+  const before = known.get(key);
+  if (before !== undefined) return before;
+  const rules = snapshot.destinationRules.filter(
+    ({ meta, exportTo }) => meta.namespace === home && (home === seenFrom || visibleFrom(exportTo, home, seenFrom)),
+  );
+  const byHost = Map.groupBy(rules, ({ host }) => host);
+  const wildcards = [...byHost.keys()].filter((host) => host.startsWith('*')).sort((a, b) => b.length - a.length);
+  const made = { byHost, wildcards };
+  known.set(key, made);
+  return made;
+}
+
+const NONE: readonly DestinationRule[] = Object.freeze([]);
+
+/**
+ * The DestinationRules that hold for a service as a namespace sees it: of that namespace, else of the service's, else of the
+ * root namespace; there those of the most specific host. In snapshot order.
+ */
+export function rulesFor(snapshot: Snapshot, service: Service, seenFrom: string): readonly DestinationRule[] {
+  for (const home of new Set([seenFrom, service.meta.namespace, snapshot.meshConfig.rootNamespace])) {
+    const { byHost, wildcards } = indexOf(snapshot, home, seenFrom);
+    const host = byHost.has(service.hostname) ? service.hostname : wildcards.find((pattern) => covers(pattern, service.hostname));
+    const found = host === undefined ? undefined : byHost.get(host);
+    if (found !== undefined) return found;
+  }
+  return NONE;
+}

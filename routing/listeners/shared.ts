@@ -1,0 +1,35 @@
+import type { Snapshot } from '../../mesh/model/snapshot.ts';
+import type { Scope } from '../scope.ts';
+import type { Outbound } from './outbound.ts';
+
+const labelKeys = new WeakMap<Snapshot, readonly string[]>();
+
+/** The labels of callers that some VirtualService asks about: in all others, proxies of one namespace are alike. */
+function labelsThatMatter(snapshot: Snapshot): readonly string[] {
+  const known = labelKeys.get(snapshot);
+  if (known !== undefined) return known;
+  const keys = new Set(
+    snapshot.virtualServices.flatMap(({ http }) =>
+      http.flatMap(({ match }) => match.flatMap(({ sourceLabels }) => Object.keys(sourceLabels))),
+    ),
+  );
+  const sorted = [...keys].sort();
+  labelKeys.set(snapshot, sorted);
+  return sorted;
+}
+
+const kept = new WeakMap<Snapshot, Map<string, Outbound>>();
+
+/** Makes what is the same for all proxies of a namespace that are captured alike once, and again only where their labels count. */
+export function sharedOutbound(scope: Scope, make: () => Outbound): Outbound {
+  const { snapshot, view, proxy } = scope;
+  const labels = labelsThatMatter(snapshot).map((key) => [key, proxy.instance.labels[key] ?? null]);
+  const key = JSON.stringify([view.namespace, proxy.instance.capture.kind, labels]);
+  const known = kept.get(snapshot) ?? new Map<string, Outbound>();
+  kept.set(snapshot, known);
+  const before = known.get(key);
+  if (before !== undefined) return before;
+  const made = make();
+  known.set(key, made);
+  return made;
+}

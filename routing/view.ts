@@ -1,0 +1,71 @@
+import { covers, type Hostname } from '../mesh/model/hostname.ts';
+import type { Service, Visibility } from '../mesh/model/service.ts';
+import type { Snapshot } from '../mesh/model/snapshot.ts';
+import type { VirtualService } from '../mesh/model/virtual-service.ts';
+
+/** True when an object of `home` that is exported so may be seen from `namespace`. */
+export function visibleFrom(exportTo: Visibility, home: string, namespace: string): boolean {
+  switch (exportTo.kind) {
+    case 'all':
+      return true;
+    case 'namespaces':
+      // Admission has resolved `.`; an object always sees its own namespace only if it says so (`~` exports to none).
+      return exportTo.namespaces.includes(namespace) || (exportTo.namespaces.includes('.') && home === namespace);
+    default:
+      return exportTo satisfies never;
+  }
+}
+
+/** What of a snapshot is seen from one namespace: the same for all its proxies, so computed once. */
+export interface View {
+  readonly namespace: string;
+  /** Visible services in snapshot order; of several with one host the first, the own namespace before others. */
+  readonly services: readonly Service[];
+  readonly serviceByHost: ReadonlyMap<Hostname, Service>;
+  /** Visible VirtualServices bound to `mesh`, in snapshot order. */
+  readonly meshVirtualServices: readonly VirtualService[];
+  /**
+   * The VirtualService that routes a host: the one naming it exactly, else the longest wildcard over it; of equals the first
+   * (oldest). VirtualServices of several owners for one host are not merged in the mesh.
+   */
+  virtualServiceFor(host: Hostname): VirtualService | undefined;
+}
+
+const views = new WeakMap<Snapshot, Map<string, View>>();
+
+/** The view of a namespace, kept with the snapshot. */
+export function viewFrom(snapshot: Snapshot, namespace: string): View {
+  const known = views.get(snapshot) ?? new Map<string, View>();
+  views.set(snapshot, known);
+  const before = known.get(namespace);
+  if (before !== undefined) return before;
+  const made = view(snapshot, namespace);
+  known.set(namespace, made);
+  return made;
+}
+
+function view(snapshot: Snapshot, namespace: string): View {
+  const serviceByHost = new Map<Hostname, Service>();
+  for (const service of snapshot.services) {
+    if (!visibleFrom(service.exportTo, service.meta.namespace, namespace)) continue;
+    const known = serviceByHost.get(service.hostname);
+    if (known === undefined || (known.meta.namespace !== namespace && service.meta.namespace === namespace))
+      serviceByHost.set(service.hostname, service);
+  }
+  const meshVirtualServices = snapshot.virtualServices.filter(
+    (virtual) => virtual.gateways.includes('mesh') && visibleFrom(virtual.exportTo, virtual.meta.namespace, namespace),
+  );
+  const byHost = new Map<Hostname, VirtualService>();
+  for (const virtual of meshVirtualServices) for (const host of virtual.hosts) if (!byHost.has(host)) byHost.set(host, virtual);
+  const wildcards = [...byHost.keys()].filter((host) => host.startsWith('*')).sort((a, b) => b.length - a.length);
+  return {
+    namespace,
+    services: [...serviceByHost.values()],
+    serviceByHost,
+    meshVirtualServices,
+    virtualServiceFor(host) {
+      const pattern = byHost.has(host) ? host : wildcards.find((wildcard) => covers(wildcard, host));
+      return pattern === undefined ? undefined : byHost.get(pattern);
+    },
+  };
+}
