@@ -1,8 +1,23 @@
+import { randomBytes } from 'node:crypto';
+import { isIPv4 } from 'node:net';
 import type { Logger } from 'pino';
+import { keySetFile } from './authenticate/jwks.ts';
+import { tokenVerifier, type VerifyToken } from './authenticate/token.ts';
+import { certifier } from './certify.ts';
 import type { TrustDomain } from './identity/trust-domain.ts';
-import type { Outcome } from './refusal.ts';
-import type { ServerTls, ServerTlsOptions } from './tls/credentials.ts';
-import type { AuthenticatedCall, PeerOf } from './tls/peer.ts';
+import { issuance, type Issue } from './issue.ts';
+import { openIssuanceLog } from './log/file.ts';
+import { refusalBudget } from './log/refusals.ts';
+import { AuthorityError } from './root/error.ts';
+import { folderAt, prepareFolder } from './root/folder.ts';
+import { loadOrCreateRoot } from './root/load.ts';
+import { lockFolder } from './root/lock.ts';
+import { type Every, renewedServerTls, type ServerTls, type ServerTlsOptions, systemEvery } from './tls/credentials.ts';
+import { type PeerOf, peerVerifier } from './tls/peer.ts';
+import { issueServerCertificate } from './tls/server-certificate.ts';
+
+export { AuthorityError } from './root/error.ts';
+export type { Issued, IssueRequest } from './issue.ts';
 
 export interface AuthorityOptions {
   /** The root's folder: created with mode 0700 when missing. */
@@ -11,33 +26,17 @@ export interface AuthorityOptions {
   readonly clock: () => Date;
   readonly log: Logger;
   /** JWKS file of the token issuer; without it callers can only authenticate with a certificate. Read again when it changes. */
-  readonly jwksFile?: string;
-  readonly issuer?: string;
+  readonly jwksFile?: string | undefined;
+  /** Required with jwksFile. */
+  readonly issuer?: string | undefined;
   /** Default `istio-ca`. */
-  readonly audience?: string;
+  readonly audience?: string | undefined;
   /** Longest lifetime given, in seconds; default 24 h. */
-  readonly maxTtlSeconds?: number;
+  readonly maxTtlSeconds?: number | undefined;
   /** Given when the caller asks for 0; default 24 h, at most maxTtlSeconds. */
-  readonly defaultTtlSeconds?: number;
-}
-
-export interface IssueRequest {
-  /** PKCS#10, PEM or DER. */
-  readonly csr: string | Uint8Array;
-  /** Asked for; 0 asks for the default. */
-  readonly ttlSeconds: number;
-  /** The values of the metadata key `authorization`. */
-  readonly authorization: readonly string[];
-  /** The call, for its TLS peer certificate; absent where there is no TLS. */
-  readonly call?: AuthenticatedCall;
-}
-
-export interface Issued {
-  /** PEM blocks: leaf, intermediates, root last. */
-  readonly certChain: readonly string[];
-  readonly serial: string;
-  readonly spiffeId: string;
-  readonly notAfter: Date;
+  readonly defaultTtlSeconds?: number | undefined;
+  /** Timers, for tests. */
+  readonly every?: Every | undefined;
 }
 
 export interface Authority {
@@ -46,14 +45,87 @@ export interface Authority {
   readonly rootCertPem: string;
   /** DIR/root-cert.pem, absolute. */
   readonly rootCertPath: string;
+  /** When the issuing certificate ends: nothing issued lives longer. */
+  readonly notAfter: Date;
   /** Authenticate, verify, authorize, log, sign, check, log. Never rejects for what a caller sent. */
-  issue(request: IssueRequest): Promise<Outcome<Issued>>;
+  readonly issue: Issue;
   /** TLS for the control plane's gRPC server, with a certificate of this authority, renewed in place. */
   serverCredentials(options: ServerTlsOptions): Promise<ServerTls>;
   /** The verified TLS peer of a call; refuses foreign, expired and missing certificates. */
   readonly peerOf: PeerOf;
+  /** Writes what is left to the issuance log and frees the folder. */
   close(): Promise<void>;
 }
 
+const DAY_SECONDS = 24 * 3600;
+const WARN_BEFORE_MS = 90 * DAY_SECONDS * 1000;
+
 /** Opens (creating it on the first start) the authority kept in a folder. Rejects with AuthorityError, whose message says what to do. */
-export declare function openAuthority(options: AuthorityOptions): Promise<Authority>;
+export async function openAuthority(options: AuthorityOptions): Promise<Authority> {
+  const { clock, log, trustDomain } = options;
+  const lifetimes = lifetimesOf(options);
+  const verifyToken = tokensOf(options);
+  const folder = folderAt(options.dir);
+  await prepareFolder(folder);
+  const unlock = lockFolder(folder.lock, folder.dir);
+  try {
+    const root = await loadOrCreateRoot(folder, { clock, trustDomain, log });
+    warnOfExpiry(root.issuer.validity.notAfter, clock(), log);
+    const issuanceLog = await openIssuanceLog(folder.issuanceLog, log);
+    issuanceLog.note({ kind: 'opened', time: clock().toISOString(), issuer: root.issuer.certificate.fingerprint256 });
+    const certify = certifier({ root, lifetimes, issuanceLog, clock, random: randomBytes });
+    const peerOf = peerVerifier(root.issuers, clock);
+    const refusals = refusalBudget(clock);
+    const open = new Set<ServerTls>();
+    return {
+      trustDomain,
+      rootCertPem: root.rootCertPem,
+      rootCertPath: folder.roots,
+      notAfter: root.issuer.validity.notAfter,
+      peerOf,
+      issue: issuance({ trustDomain, verifyToken, peerOf, certify, issuanceLog, refusals, clock }),
+      async serverCredentials({ dnsNames, ipAddresses = [], ttlSeconds = lifetimes.defaultSeconds }) {
+        const names = { dnsNames, ipv4Addresses: ipAddresses.filter(isIPv4) };
+        const issue = () => issueServerCertificate(certify, names, ttlSeconds, clock);
+        const tls = await renewedServerTls({
+          issue,
+          rootCertPem: root.rootCertPem,
+          clock,
+          every: options.every ?? systemEvery,
+          log,
+        });
+        open.add(tls);
+        return tls;
+      },
+      async close() {
+        for (const tls of open) tls.close();
+        await issuanceLog.close();
+        unlock();
+      },
+    };
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
+function lifetimesOf({ maxTtlSeconds = DAY_SECONDS, defaultTtlSeconds = DAY_SECONDS }: AuthorityOptions) {
+  if (!(maxTtlSeconds >= 1) || !(defaultTtlSeconds >= 1))
+    throw new AuthorityError('certificate lifetimes must be at least one second');
+  return { maxSeconds: maxTtlSeconds, defaultSeconds: Math.min(defaultTtlSeconds, maxTtlSeconds) };
+}
+
+function tokensOf({ jwksFile, issuer, audience = 'istio-ca', trustDomain, clock, log }: AuthorityOptions): VerifyToken {
+  if (jwksFile === undefined) return () => Promise.resolve({ ok: false, reason: 'this authority takes no tokens' });
+  if (issuer === undefined || issuer === '') throw new AuthorityError('token keys are given without the name of their issuer');
+  if (audience === '') throw new AuthorityError('the audience of tokens must not be empty');
+  const keys = keySetFile(jwksFile, log);
+  if (!keys.ok) throw new AuthorityError(`token keys: ${keys.reason}`);
+  return tokenVerifier({ keys: keys.value, issuer, audience, trustDomain, clock });
+}
+
+function warnOfExpiry(notAfter: Date, now: Date, log: Logger): void {
+  if (notAfter <= now) log.error({ notAfter }, "the authority's certificate has expired: nothing can be issued");
+  else if (notAfter.getTime() - now.getTime() < WARN_BEFORE_MS)
+    log.warn({ notAfter }, "the authority's certificate expires soon; plan a new root");
+}

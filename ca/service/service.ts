@@ -1,6 +1,16 @@
-import type { Server } from '@grpc/grpc-js';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { type sendUnaryData, type Server, type ServerUnaryCall, status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
+import {
+  type IstioCertificateRequest,
+  IstioCertificateRequestSchema,
+  IstioCertificateResponseSchema,
+  IstioCertificateService,
+} from '#gen/gatehouse/ca/v1/istio_ca_pb.js';
 import type { Authority } from '../authority.ts';
+import { LARGEST_REQUEST } from '../csr/verify.ts';
+import { type FairQueue, fairQueue } from './queue.ts';
+import { overloaded, rpcError, type RpcError } from './status.ts';
 
 export interface CertificateServiceOptions {
   readonly authority: Pick<Authority, 'issue'>;
@@ -11,5 +21,86 @@ export interface CertificateServiceOptions {
   readonly queue?: number;
 }
 
-/** Adds istio.v1.auth.IstioCertificateService to a server. Set the server's `grpc.max_receive_message_length` as its other services need. */
-export declare function addCertificateService(server: Server, options: CertificateServiceOptions): void;
+type Call = ServerUnaryCall<Buffer, Buffer>;
+
+// The CSR and a little metadata.
+const LARGEST_MESSAGE = LARGEST_REQUEST + 16 * 1024;
+const PATH = `/${IstioCertificateService.typeName}/${IstioCertificateService.method.createCertificate.name}`;
+
+/**
+ * Adds istio.v1.auth.IstioCertificateService to a server. Messages over the server's `grpc.max_receive_message_length` are answered by
+ * grpc-js itself; over 80 KiB by us, before they are decoded.
+ */
+export function addCertificateService(server: Server, options: CertificateServiceOptions): void {
+  const { concurrency = 64, queue: waiting = 2000 } = options;
+  const queue = fairQueue({ concurrency, waiting, clock: () => performance.now(), random: Math.random });
+  // Bytes, not messages: the size is looked at before decoding, and a message that does not decode is the caller's error, not ours.
+  const bytes = (value: Buffer) => value;
+  server.addService(
+    {
+      CreateCertificate: {
+        path: PATH,
+        requestStream: false,
+        responseStream: false,
+        requestSerialize: bytes,
+        requestDeserialize: bytes,
+        responseSerialize: bytes,
+        responseDeserialize: bytes,
+      },
+    },
+    {
+      CreateCertificate: (call: Call, callback: sendUnaryData<Buffer>) => {
+        handle(call, queue, options).then(
+          (answer) => (Buffer.isBuffer(answer) ? callback(null, answer) : callback(answer)),
+          (error: unknown) => {
+            options.log.error({ err: error }, 'a certificate request failed; this is a bug');
+            callback({ code: status.INTERNAL, details: 'internal error' });
+          },
+        );
+      },
+    },
+  );
+}
+
+async function handle(call: Call, queue: FairQueue, { authority, log }: CertificateServiceOptions): Promise<Buffer | RpcError> {
+  const gone = new AbortController();
+  call.on('cancelled', () => gone.abort());
+  const turn = await queue.enter(sourceOf(call), gone.signal);
+  if (turn.kind === 'full') return overloaded(turn.retryAfterMs);
+  if (turn.kind === 'cancelled') return { code: status.CANCELLED, details: 'the caller gave up' };
+  try {
+    const request = decode(call.request);
+    if (request === undefined) return { code: status.INVALID_ARGUMENT, details: 'the message is too large or malformed' };
+    const result = await authority.issue({
+      csr: request.csr,
+      ttlSeconds: Number(request.validityDuration),
+      authorization: call.metadata.get('authorization').map(String),
+      call,
+    });
+    if (!result.ok) {
+      log.info({ peer: call.getPeer(), ...result.refusal }, 'certificate refused');
+      return rpcError(result.refusal);
+    }
+    const { spiffeId, serial, notAfter, certChain } = result.value;
+    log.info({ spiffeId, serial, notAfter }, 'certificate issued');
+    return Buffer.from(
+      toBinary(IstioCertificateResponseSchema, create(IstioCertificateResponseSchema, { certChain: [...certChain] })),
+    );
+  } finally {
+    turn.leave();
+  }
+}
+
+function decode(message: Buffer): IstioCertificateRequest | undefined {
+  if (message.length > LARGEST_MESSAGE) return undefined;
+  try {
+    return fromBinary(IstioCertificateRequestSchema, message);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The client's address without its port: connections are cheap, addresses less so. */
+function sourceOf(call: Call): string {
+  return call.getPeer().replace(/:\d+$/, '');
+}

@@ -1,11 +1,74 @@
-import type { AuthContext } from '@grpc/grpc-js/build/src/auth-context.js';
-import type { Parsed } from '../identity/parsed.ts';
-import type { SpiffeId } from '../identity/spiffe-id.ts';
+import { X509Certificate } from 'node:crypto';
+import { parsed, refused, type Parsed } from '../identity/parsed.ts';
+import { parseSpiffeId, type SpiffeId } from '../identity/spiffe-id.ts';
 
-/** What every grpc-js server call offers. */
+/** What every grpc-js server call offers. grpc-js shows the peer's certificate only when TLS verified it against our roots. */
 export interface AuthenticatedCall {
-  getAuthContext(): AuthContext;
+  getAuthContext(): { readonly sslPeerCertificate?: { readonly raw: Buffer; readonly fingerprint256: string } | undefined };
 }
 
 /** Who is at the other end of the TLS connection, from its verified client certificate only. */
 export type PeerOf = (call: AuthenticatedCall) => Parsed<SpiffeId>;
+
+interface Known {
+  readonly id: SpiffeId;
+  readonly notBefore: number;
+  readonly notAfter: number;
+}
+
+const MOST_REMEMBERED = 10_000;
+// keyCertSign and cRLSign have no place on a leaf; X.509-SVID, section 4.3.
+const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
+
+/**
+ * Verifies peers a second time, after TLS: a resumed session is not checked again by OpenSSL, and its certificate may have expired since.
+ * Issuer, signature and name are looked at once for each certificate; its times on every call.
+ * @param issuers our own CA certificates: the only ones whose certificates authenticate
+ */
+export function peerVerifier(issuers: readonly X509Certificate[], clock: () => Date): PeerOf {
+  const remembered = new Map<string, Known>();
+  return (call) => {
+    const presented = call.getAuthContext().sslPeerCertificate;
+    if (presented === undefined) return refused('no client certificate of this authority was presented');
+    let known = remembered.get(presented.fingerprint256);
+    if (known === undefined) {
+      const checked = verifyPeer(presented.raw, issuers);
+      if (!checked.ok) return checked;
+      known = checked.value;
+      if (remembered.size >= MOST_REMEMBERED) remembered.delete(remembered.keys().next().value ?? '');
+      remembered.set(presented.fingerprint256, known);
+    }
+    const now = clock().getTime();
+    if (now >= known.notAfter) return refused('the client certificate has expired');
+    return now < known.notBefore ? refused('the client certificate is not valid yet') : parsed(known.id);
+  };
+}
+
+/** Everything about a peer's certificate but its times. */
+function verifyPeer(der: Uint8Array, issuers: readonly X509Certificate[]): Parsed<Known> {
+  let certificate: X509Certificate;
+  try {
+    certificate = new X509Certificate(der);
+  } catch {
+    return refused('the client certificate cannot be parsed');
+  }
+  if (certificate.ca) return refused('the client certificate is a CA certificate');
+  if (certificate.keyUsage?.includes(CLIENT_AUTH) === false)
+    return refused('the client certificate is not for client authentication');
+  const genuine = issuers.some((issuer) => issuer.ca && certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey));
+  if (!genuine) return refused('the client certificate is of another authority');
+  const id = soleSpiffeId(certificate);
+  if (!id.ok) return id;
+  return parsed({ id: id.value, notBefore: certificate.validFromDate.getTime(), notAfter: certificate.validToDate.getTime() });
+}
+
+/** The one URI name of a certificate (X.509-SVID, section 2). */
+function soleSpiffeId(certificate: X509Certificate): Parsed<SpiffeId> {
+  // node:crypto joins names with ", " and quotes a value that could be mistaken for another name; a quoted one is no SPIFFE ID.
+  const uris = (certificate.subjectAltName ?? '').split(', ').filter((name) => name.startsWith('URI:'));
+  const [uri] = uris;
+  if (uri === undefined) return refused('the client certificate has no URI name');
+  if (uris.length > 1) return refused('the client certificate has more than one URI name');
+  const id = parseSpiffeId(uri.slice('URI:'.length));
+  return id.ok ? id : refused(`the URI name of the client certificate is no SPIFFE ID: ${id.reason}`);
+}

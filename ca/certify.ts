@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto';
+import type { Evidence } from './authenticate/caller.ts';
+import type { RequestedKey } from './csr/keys.ts';
+import { hex } from './der/read.ts';
+import { toPem } from './der/pem.ts';
+import type { IssuanceLog } from './log/file.ts';
+import { outcome, refuse, type Outcome } from './refusal.ts';
+import type { Root } from './root/load.ts';
+import { signCertificate } from './sign/build.ts';
+import { type CertificateNames, printedNames } from './sign/names.ts';
+import { newSerial, type RandomBytes } from './sign/serial.ts';
+import { type LifetimeRules, lifetime, validity } from './sign/validity.ts';
+import { checkIssued } from './validate/certificate.ts';
+
+/** A certificate that was granted and is to be made. */
+export interface Grant {
+  readonly names: CertificateNames;
+  readonly key: RequestedKey;
+  /** Asked for; 0 asks for the default. */
+  readonly ttlSeconds: number;
+  readonly evidence: Evidence;
+}
+
+export interface Certified {
+  /** PEM blocks: leaf, intermediates, root last. */
+  readonly certChain: readonly string[];
+  readonly serial: string;
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+}
+
+export interface CertifyOptions {
+  readonly root: Root;
+  readonly lifetimes: LifetimeRules;
+  readonly issuanceLog: IssuanceLog;
+  readonly clock: () => Date;
+  readonly random: RandomBytes;
+}
+
+export type Certify = (grant: Grant) => Promise<Outcome<Certified>>;
+
+/**
+ * The last steps of every issuance: log the intent (on disk before anything is signed), sign, check the output, log the result. Never
+ * rejects: a log that cannot be written is a refusal.
+ */
+export function certifier({ root, lifetimes, issuanceLog, clock, random }: CertifyOptions): Certify {
+  const [rootPem] = root.roots.map((certificate) => certificate.toString());
+  const above = [...root.intermediatesPem, ...(rootPem === undefined ? [] : [rootPem])];
+  return async ({ names, key, ttlSeconds, evidence }) => {
+    const seconds = lifetime(ttlSeconds, lifetimes);
+    if (seconds === undefined) return refuse('invalid', 'the validity asked for is not a number of seconds');
+    const now = clock();
+    const valid = validity(now, seconds, root.issuer.validity);
+    if (valid === undefined) return refuse('unavailable', "the authority's own certificate is not valid now");
+    const serialBytes = newSerial(random);
+    const serial = hex(serialBytes);
+    const printed = printedNames(names);
+    const time = now.toISOString();
+    try {
+      await issuanceLog.commit({
+        kind: 'intent',
+        time,
+        serial,
+        names: printed,
+        evidence,
+        key: key.kind,
+        notBefore: valid.notBefore.toISOString(),
+        notAfter: valid.notAfter.toISOString(),
+      });
+    } catch {
+      return refuse('unavailable', 'the issuance log cannot be written');
+    }
+    const der = signCertificate({ serial: serialBytes, names, key, validity: valid }, root.issuer);
+    const intended = { serial, subjectAltName: printed, key, validity: valid, longestSeconds: lifetimes.maxSeconds };
+    const checked = checkIssued(der, intended, root.issuer, now);
+    if (!checked.ok) {
+      issuanceLog.note({ kind: 'withheld', time: clock().toISOString(), serial, reason: checked.fault });
+      return refuse('internal', `the new certificate failed its check: ${checked.fault}`);
+    }
+    issuanceLog.note({
+      kind: 'issued',
+      time: clock().toISOString(),
+      serial,
+      sha256: createHash('sha256').update(der).digest('hex'),
+    });
+    return outcome({ certChain: [toPem('CERTIFICATE', der), ...above], serial, ...valid });
+  };
+}

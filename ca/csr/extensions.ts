@@ -1,0 +1,57 @@
+import { extensionMap, type Extension } from '../der/certificate.ts';
+import { OID } from '../der/oid.ts';
+import { type Element, hex, members, soleElement, TAG } from '../der/read.ts';
+import { parsed, refused, type Parsed } from '../identity/parsed.ts';
+
+const EXTENDED_USAGES: readonly string[] = Object.freeze([OID.serverAuth, OID.clientAuth]);
+// keyCertSign and cRLSign, RFC 5280 section 4.2.1.3.
+const CA_USAGES = 0x06;
+
+/**
+ * Extensions a request may ask for. Only the names are taken over; the others are what agents (ztunnel, OpenSSL) send by
+ * habit, tolerated where they ask for no more than every certificate here has, and never copied. Gives back why not.
+ */
+const ALLOWED: Readonly<Record<string, (value: Uint8Array) => string | undefined>> = Object.freeze({
+  [OID.subjectAltName]: () => undefined,
+  [OID.basicConstraints]: (value) => (hex(value) === '3000' ? undefined : 'it asks for a CA certificate'),
+  [OID.keyUsage]: (value) => {
+    const bits = soleElement(value);
+    const [, first] = bits?.value ?? [];
+    if (bits?.tag !== TAG.bitString || first === undefined) return 'its key usage is malformed';
+    return (first & CA_USAGES) === 0 ? undefined : 'it asks for the key usage of a CA';
+  },
+  [OID.extendedKeyUsage]: (value) => {
+    const usages = members(soleElement(value));
+    const fine = usages?.every((usage) => usage.tag === TAG.oid && EXTENDED_USAGES.includes(hex(usage.value)));
+    return fine === true ? undefined : 'it asks for an extended key usage other than server and client authentication';
+  },
+  [OID.subjectKeyIdentifier]: (value) =>
+    soleElement(value)?.tag === TAG.octetString ? undefined : 'its key identifier is malformed',
+});
+
+/** The URI names that a request's attributes ask for. All other attributes, extensions and kinds of names are refused. */
+export function requestedUris(attributes: readonly Element[]): Parsed<readonly string[]> {
+  if (attributes.length === 0) return parsed([]);
+  const [type, values, extra] = members(attributes[0]) ?? [];
+  if (type?.tag !== TAG.oid || values === undefined || extra !== undefined) return refused('its attributes are malformed');
+  if (attributes.length > 1 || hex(type.value) !== OID.extensionRequest)
+    return refused('it has attributes other than one extension request');
+  const requests = members(values, TAG.set);
+  const extensions = requests?.length === 1 ? extensionMap(requests[0]) : undefined;
+  return extensions === undefined ? refused('its extensions are malformed') : urisOf(extensions);
+}
+
+function urisOf(extensions: ReadonlyMap<string, Extension>): Parsed<readonly string[]> {
+  for (const [oid, { value }] of extensions) {
+    const check = ALLOWED[oid];
+    if (check === undefined) return refused('it asks for an extension that is not allowed');
+    const reason = check(value);
+    if (reason !== undefined) return refused(reason);
+  }
+  const names = extensions.get(OID.subjectAltName);
+  if (names === undefined) return parsed([]);
+  const list = members(soleElement(names.value));
+  if (list === undefined || list.length === 0) return refused('its subject alternative names are malformed');
+  if (list.some((name) => name.tag !== TAG.uriName)) return refused('it asks for names other than URIs');
+  return parsed(list.map((name) => Buffer.from(name.value).toString('latin1')));
+}

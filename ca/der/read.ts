@@ -1,0 +1,79 @@
+/** One DER element. `raw` is the whole encoding, `value` its contents; both are views of the input. */
+export interface Element {
+  readonly tag: number;
+  readonly raw: Uint8Array;
+  readonly value: Uint8Array;
+}
+
+/** The tags that requests and certificates are made of (X.690, section 8; low tag numbers only). */
+export const TAG = Object.freeze({
+  boolean: 0x01,
+  integer: 0x02,
+  bitString: 0x03,
+  octetString: 0x04,
+  oid: 0x06,
+  utcTime: 0x17,
+  generalizedTime: 0x18,
+  sequence: 0x30,
+  set: 0x31,
+  context0: 0xa0,
+  context3: 0xa3,
+  uriName: 0x86,
+});
+
+interface Header {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** DER allows one length encoding only: definite and shortest (X.690, section 10.1). Three length bytes hold any input we take. */
+function header(bytes: Uint8Array, at: number): Header | undefined {
+  const tag = bytes[at];
+  const first = bytes[at + 1];
+  if (tag === undefined || first === undefined || (tag & 0x1f) === 0x1f) return undefined;
+  if (first < 0x80) return { start: at + 2, end: at + 2 + first };
+  const count = first & 0x7f;
+  if (count === 0 || count > 3) return undefined;
+  let length = 0;
+  for (let index = 0; index < count; index++) {
+    const byte = bytes[at + 2 + index];
+    if (byte === undefined || (index === 0 && byte === 0)) return undefined;
+    length = length * 256 + byte;
+  }
+  return length < 0x80 ? undefined : { start: at + 2 + count, end: at + 2 + count + length };
+}
+
+/**
+ * The elements that the bytes consist of, or undefined when they are not exactly a row of DER elements (truncated, trailing
+ * bytes, BER forms). Reads one level; never recurses, so nesting cannot exhaust the stack.
+ */
+export function elements(bytes: Uint8Array): readonly Element[] | undefined {
+  const found: Element[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const [tag, where] = [bytes[at], header(bytes, at)];
+    if (tag === undefined || where === undefined || where.end > bytes.length) return undefined;
+    found.push({ tag, raw: bytes.subarray(at, where.end), value: bytes.subarray(where.start, where.end) });
+    at = where.end;
+  }
+  return found;
+}
+
+/** The members of a SEQUENCE (or of any constructed element with that tag), or undefined when it is something else. */
+export function members(element: Element | undefined, tag: number = TAG.sequence): readonly Element[] | undefined {
+  return element?.tag === tag ? elements(element.value) : undefined;
+}
+
+/** The one element that the bytes consist of. */
+export function soleElement(bytes: Uint8Array): Element | undefined {
+  const all = elements(bytes);
+  return all?.length === 1 ? all[0] : undefined;
+}
+
+/** The bytes of a BIT STRING without unused bits: keys and signatures. */
+export function wholeBits(element: Element | undefined): Uint8Array | undefined {
+  return element?.tag === TAG.bitString && element.value[0] === 0 ? element.value.subarray(1) : undefined;
+}
+
+export function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+}

@@ -1,0 +1,91 @@
+import { authenticate, type Caller } from './authenticate/caller.ts';
+import type { VerifyToken } from './authenticate/token.ts';
+import { authorize } from './authorize.ts';
+import type { Certified, Certify } from './certify.ts';
+import { verifyRequest } from './csr/verify.ts';
+import { parsed, refused, type Parsed } from './identity/parsed.ts';
+import { type SpiffeId, trustDomainOf, workloadOf } from './identity/spiffe-id.ts';
+import type { TrustDomain } from './identity/trust-domain.ts';
+import type { IssuanceLog } from './log/file.ts';
+import type { RefusalBudget } from './log/refusals.ts';
+import { outcome, type Outcome, type Refusal } from './refusal.ts';
+import type { AuthenticatedCall, PeerOf } from './tls/peer.ts';
+
+export interface IssueRequest {
+  /** PKCS#10, PEM or DER. */
+  readonly csr: string | Uint8Array;
+  /** Asked for; 0 asks for the default. */
+  readonly ttlSeconds: number;
+  /** The values of the metadata key `authorization`. */
+  readonly authorization: readonly string[];
+  /** The call, for its TLS peer certificate; absent where there is no TLS. */
+  readonly call?: AuthenticatedCall;
+}
+
+export interface Issued extends Certified {
+  readonly spiffeId: SpiffeId;
+}
+
+export interface IssueOptions {
+  readonly trustDomain: TrustDomain;
+  readonly verifyToken: VerifyToken;
+  readonly peerOf: PeerOf;
+  readonly certify: Certify;
+  readonly issuanceLog: IssuanceLog;
+  readonly refusals: RefusalBudget;
+  readonly clock: () => Date;
+}
+
+export type Issue = (request: IssueRequest) => Promise<Outcome<Issued>>;
+
+/** Everything between a certificate request and the certificate, in order. Never rejects for what a caller sent. */
+export function issuance(options: IssueOptions): Issue {
+  return async (request) => {
+    const caller = await authenticate(request.authorization, {
+      certificate: () => callerByCertificate(options, request.call),
+      token: options.verifyToken,
+    });
+    if (!caller.ok) return refusedTo(options, undefined, caller.refusal);
+    const verified = verifyRequest(request.csr);
+    if (!verified.ok) return refusedTo(options, caller.value, verified.refusal);
+    const granted = authorize(caller.value, verified.value);
+    if (!granted.ok) return refusedTo(options, caller.value, granted.refusal);
+    // Logs the intent, signs, checks its own output, logs the result.
+    const certified = await options.certify({
+      names: { kind: 'workload', spiffeId: granted.value },
+      key: verified.value.key,
+      ttlSeconds: request.ttlSeconds,
+      evidence: caller.value.evidence,
+    });
+    if (!certified.ok) return refusedTo(options, caller.value, certified.refusal);
+    return outcome({ ...certified.value, spiffeId: granted.value });
+  };
+}
+
+/** A caller that presents a certificate of ours: a workload of our trust domain, nothing else that we issued. */
+function callerByCertificate({ peerOf, trustDomain }: IssueOptions, call: AuthenticatedCall | undefined): Parsed<Caller> {
+  if (call === undefined) return refused('no client certificate was presented');
+  const id = peerOf(call);
+  if (!id.ok) return id;
+  if (trustDomainOf(id.value) !== trustDomain) return refused('the client certificate is of another trust domain');
+  if (workloadOf(id.value) === undefined) return refused("the client certificate is not a workload's");
+  return parsed({ id: id.value, evidence: { kind: 'certificate', subject: id.value } });
+}
+
+function refusedTo(
+  options: IssueOptions,
+  caller: Caller | undefined,
+  refusal: Refusal,
+): { readonly ok: false; readonly refusal: Refusal } {
+  const unlogged = options.refusals.take();
+  if (unlogged !== undefined) {
+    options.issuanceLog.note({
+      kind: 'refused',
+      time: options.clock().toISOString(),
+      ...refusal,
+      ...(caller && { evidence: caller.evidence }),
+      ...(unlogged > 0 && { unlogged }),
+    });
+  }
+  return { ok: false, refusal };
+}

@@ -1,0 +1,97 @@
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import type { Logger } from 'pino';
+import { type LogRecord, toLine } from './record.ts';
+import { findTail } from './recover.ts';
+
+/** The append-only record of everything the authority did. */
+export interface IssuanceLog {
+  /** Resolves once the record is on disk (fdatasync); rejects when it is not, and then nothing may be issued on it. */
+  commit(record: LogRecord): Promise<void>;
+  /** Writes with the next batch, at once when idle; a failure is logged only. */
+  note(record: LogRecord): void;
+  close(): Promise<void>;
+}
+
+interface Waiting {
+  readonly line: string;
+  readonly done: (error?: Error) => void;
+}
+
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
+
+/**
+ * Opens the log, setting a torn end aside into PATH.torn first. Records that arrive while a batch is being written make up the
+ * next one: one write and one fdatasync for all of them. A batch that fails (disk full) is cut off again, so that the file
+ * always ends with a whole record.
+ */
+export async function openIssuanceLog(path: string, log: Logger): Promise<IssuanceLog> {
+  const file = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+  let length = await repaired(file, path, log);
+  let waiting: Waiting[] = [];
+  let running: Promise<void> | undefined;
+
+  const writeBatch = async (batch: readonly Waiting[]): Promise<void> => {
+    try {
+      const bytes = Buffer.from(batch.map(({ line }) => line).join(''));
+      // Also cuts off what an earlier failed batch left.
+      if ((await file.stat()).size !== length) await file.truncate(length);
+      for (let at = 0; at < bytes.length;) at += (await file.write(bytes, at, bytes.length - at, length + at)).bytesWritten;
+      await file.datasync();
+      length += bytes.length;
+      for (const { done } of batch) done();
+    } catch (error) {
+      log.error(
+        { path, error: asError(error).message, records: batch.length },
+        'the issuance log cannot be written; nothing is issued until it can',
+      );
+      await file.truncate(length).catch(() => undefined);
+      for (const { done } of batch) done(asError(error));
+    }
+  };
+  const drain = async (): Promise<void> => {
+    // Let everything of this turn of the event loop join the batch.
+    await new Promise(setImmediate);
+    while (waiting.length > 0) {
+      const batch = waiting;
+      waiting = [];
+      await writeBatch(batch);
+    }
+    running = undefined;
+  };
+  const add = (entry: Waiting) => {
+    waiting.push(entry);
+    running ??= drain();
+  };
+  return {
+    commit: (record) =>
+      new Promise((resolve, reject) => {
+        add({ line: toLine(record), done: (error) => (error === undefined ? resolve() : reject(error)) });
+      }),
+    note: (record) => add({ line: toLine(record), done: () => undefined }),
+    async close() {
+      while (running !== undefined) await running;
+      await file.close();
+    },
+  };
+}
+
+async function repaired(file: FileHandle, path: string, log: Logger): Promise<number> {
+  const tail = await findTail(file);
+  if (tail === undefined) throw new Error(`${path} is no issuance log: no record near its end; move it away to start a new one`);
+  if (tail.torn.length === 0) return tail.good;
+  const aside = await open(`${path}.torn`, 'a', 0o600);
+  try {
+    await aside.appendFile(Buffer.concat([tail.torn, Buffer.from('\n')]));
+    await aside.sync();
+  } finally {
+    await aside.close();
+  }
+  await file.truncate(tail.good);
+  await file.sync();
+  log.warn(
+    { path, bytes: tail.torn.length, aside: `${path}.torn` },
+    'the issuance log ended in a torn record (a crash while writing); it was set aside',
+  );
+  return tail.good;
+}

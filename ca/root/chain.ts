@@ -1,0 +1,40 @@
+import { X509Certificate } from 'node:crypto';
+import { certificateBlocks } from '../der/pem.ts';
+import { parsed, refused, type Parsed } from '../identity/parsed.ts';
+
+const MOST_CERTIFICATES = 64;
+
+/** The certificates of a PEM file, at least one. */
+export function parseBundle(text: string): Parsed<readonly X509Certificate[]> {
+  const blocks = certificateBlocks(text);
+  if (blocks.length === 0) return refused('there is no certificate');
+  if (blocks.length > MOST_CERTIFICATES) return refused(`there are more than ${MOST_CERTIFICATES} certificates`);
+  if (blocks.length !== text.split('-----BEGIN CERTIFICATE-----').length - 1) return refused('a certificate is not valid PEM');
+  try {
+    return parsed(blocks.map((block) => new X509Certificate(block)));
+  } catch {
+    return refused('a certificate cannot be parsed');
+  }
+}
+
+export function issuedBy(subject: X509Certificate, issuer: X509Certificate): boolean {
+  return issuer.ca && subject.checkIssued(issuer) && subject.verify(issuer.publicKey);
+}
+
+/** The path from a CA certificate to a root, without both; undefined when there is none. */
+export function pathToRoot(
+  certificate: X509Certificate,
+  chain: readonly X509Certificate[],
+  roots: readonly X509Certificate[],
+): readonly X509Certificate[] | undefined {
+  const path: X509Certificate[] = [];
+  let current = certificate;
+  while (!roots.some((root) => root.raw.equals(current.raw) || issuedBy(current, root))) {
+    const below = current;
+    const next = chain.find((candidate) => candidate !== below && !path.includes(candidate) && issuedBy(below, candidate));
+    if (next === undefined) return undefined;
+    path.push(next);
+    current = next;
+  }
+  return path;
+}

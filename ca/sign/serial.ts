@@ -1,0 +1,12 @@
+/** Random bytes as a parameter: node:crypto's randomBytes in production. */
+export type RandomBytes = (size: number) => Uint8Array;
+
+/**
+ * A serial number: 16 bytes, positive, 126 random bits, in the one encoding that needs no padding (RFC 5280, section 4.1.2.2: at most 20
+ * bytes, positive; the CA/Browser Forum asks for 64 random bits).
+ */
+export function newSerial(random: RandomBytes): Uint8Array {
+  const serial = Uint8Array.from(random(16));
+  serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40;
+  return serial;
+}

@@ -1,0 +1,87 @@
+import { X509Certificate } from 'node:crypto';
+import type { RequestedKey } from '../csr/keys.ts';
+import { certificateFields } from '../der/certificate.ts';
+import { hex } from '../der/read.ts';
+import type { Issuer } from '../sign/issuer.ts';
+import type { Validity } from '../sign/validity.ts';
+
+/** What the authority meant to issue, told by the steps before signing, not by the builder. */
+export interface Intended {
+  readonly serial: string;
+  /** As node:crypto prints names: `URI:spiffe://…`, or `DNS:a, IP Address:127.0.0.1`. */
+  readonly subjectAltName: string;
+  readonly key: RequestedKey;
+  readonly validity: Validity;
+  readonly longestSeconds: number;
+}
+
+/** Clients and servers are the same workloads: id-kp-serverAuth and id-kp-clientAuth, no more. */
+const USAGES = '1.3.6.1.5.5.7.3.1,1.3.6.1.5.5.7.3.2';
+const BACKDATED_AT_MOST_MS = 120_000;
+
+/** OID to: critical, and the exact contents where they are fixed. */
+const EXTENSIONS = Object.freeze({
+  keyUsage: '551d0f',
+  extendedKeyUsage: '551d25',
+  basicConstraints: '551d13',
+  subjectKeyIdentifier: '551d0e',
+  authorityKeyIdentifier: '551d23',
+  subjectAltName: '551d11',
+});
+const CRITICAL: readonly string[] = Object.freeze([EXTENSIONS.keyUsage, EXTENSIONS.basicConstraints, EXTENSIONS.subjectAltName]);
+const KNOWN: readonly string[] = Object.freeze(Object.values(EXTENSIONS));
+
+/**
+ * Reads a certificate back with OpenSSL before it is released, and says what is wrong with it, or gives it. Independent of the
+ * builder: a mistake there, or a faulty signature (which could give away the key), stops here.
+ */
+export function checkIssued(
+  der: Uint8Array,
+  intended: Intended,
+  issuer: Issuer,
+  now: Date,
+): { readonly ok: true; readonly certificate: X509Certificate } | { readonly ok: false; readonly fault: string } {
+  let certificate: X509Certificate;
+  try {
+    certificate = new X509Certificate(der);
+  } catch {
+    return { ok: false, fault: 'it does not parse' };
+  }
+  const fault =
+    wrongContent(certificate, intended) ?? wrongTime(certificate, intended, issuer, now) ?? wrongIssuer(certificate, issuer);
+  return fault === undefined ? { ok: true, certificate } : { ok: false, fault };
+}
+
+function wrongContent(certificate: X509Certificate, intended: Intended): string | undefined {
+  if (certificate.ca) return 'it is a CA certificate';
+  if (certificate.serialNumber.toLowerCase() !== intended.serial) return 'it has another serial number';
+  if (certificate.subject !== undefined && certificate.subject !== '') return 'its subject is not empty';
+  if (certificate.subjectAltName !== intended.subjectAltName) return 'it has other names';
+  if (certificate.keyUsage?.toSorted().join(',') !== USAGES) return 'its extended key usage is wrong';
+  const fields = certificateFields(certificate.raw);
+  if (fields === undefined) return 'its structure is wrong';
+  if (Buffer.compare(fields.spki, intended.key.spki) !== 0) return 'it is for another key';
+  for (const [oid, { critical }] of fields.extensions) {
+    if (!KNOWN.includes(oid)) return 'it has an extension too many';
+    if (critical !== CRITICAL.includes(oid)) return 'an extension is critical or not, wrongly';
+  }
+  if (fields.extensions.size !== KNOWN.length) return 'it lacks an extension';
+  const usage = hex(fields.extensions.get(EXTENSIONS.keyUsage)?.value ?? new Uint8Array());
+  return usage === (intended.key.kind === 'RSA' ? '030205a0' : '03020780') ? undefined : 'its key usage is wrong';
+}
+
+function wrongTime(certificate: X509Certificate, intended: Intended, issuer: Issuer, now: Date): string | undefined {
+  const [from, to] = [certificate.validFromDate.getTime(), certificate.validToDate.getTime()];
+  if (from !== intended.validity.notBefore.getTime() || to !== intended.validity.notAfter.getTime())
+    return 'it has another validity';
+  if (from > now.getTime() || to <= now.getTime()) return 'it is not valid now';
+  if (to - now.getTime() > intended.longestSeconds * 1000) return 'it lives too long';
+  if (now.getTime() - from > BACKDATED_AT_MOST_MS + 1000) return 'it is backdated too far';
+  const { notBefore, notAfter } = issuer.validity;
+  return from < notBefore.getTime() || to > notAfter.getTime() ? 'it outlives its issuer' : undefined;
+}
+
+function wrongIssuer(certificate: X509Certificate, issuer: Issuer): string | undefined {
+  if (!certificate.checkIssued(issuer.certificate)) return 'it names another issuer';
+  return certificate.verify(issuer.publicKey) ? undefined : 'its signature does not verify';
+}
