@@ -4,6 +4,9 @@ import { gatehouse } from './gatehouse.ts';
 // Exit 2 is wrong usage (DESIGN section 3); Commander itself ends with 1, and with 0 after --help.
 const WRONG_USAGE = 2;
 
+// `gatehouse ... | head` closes the pipe early; that is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+
 try {
   await gatehouse().parseAsync();
 } catch (error) {

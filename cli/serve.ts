@@ -1,8 +1,8 @@
 import { Command } from 'commander';
-import { type Diagnostic, formatDiagnostic } from '../mesh/model/diagnostic.ts';
 import { logger } from './log.ts';
 import { formatAddress } from './options/address.ts';
 import { collect } from './options/collect.ts';
+import { newDiagnostics } from './serve/new-diagnostics.ts';
 import { startControlPlane } from './serve/control-plane.ts';
 import { DEFAULT_GRPC_ADDRESS, parseServeFlags, type ServeFlags } from './serve/options.ts';
 
@@ -38,10 +38,6 @@ export function serveCommand(): Command {
     .action(serve);
 }
 
-function report(found: readonly Diagnostic[]): void {
-  for (const diagnostic of found) process.stderr.write(`${formatDiagnostic(diagnostic)}\n`);
-}
-
 async function serve(flags: ServeFlags): Promise<void> {
   const options = parseServeFlags(flags);
   if (!options.ok) {
@@ -51,7 +47,7 @@ async function serve(flags: ServeFlags): Promise<void> {
   }
   const log = logger();
   try {
-    const plane = await startControlPlane(options.value, log, report);
+    const plane = await startControlPlane(options.value, log, newDiagnostics());
     const [first] = plane.grpc;
     process.stdout.write(
       `${JSON.stringify({

@@ -106,7 +106,7 @@ export async function startControlPlane(
     rootCertPath: authority.rootCertPath,
     snapshot: mesh.current().number,
     close: async () => {
-      await mesh.close();
+      mesh.close();
       await page?.close();
       await status.close();
       await discovery.close();

@@ -1,0 +1,58 @@
+import { Command, Option } from 'commander';
+import { stringify } from 'yaml';
+import { loadMesh } from '../mesh/source/mesh.ts';
+import { compileProxy } from '../routing/compile.ts';
+import { inboundSecurity } from '../xds/resources/security.ts';
+import { chooseProxy } from './compile/choose-proxy.ts';
+import { type CompileFlags, staticForm } from './compile/static-form.ts';
+import { xdsForm } from './compile/xds-form.ts';
+import { collect } from './options/collect.ts';
+import { printDiagnostics } from './options/diagnostics.ts';
+
+const EXAMPLES = `
+Examples:
+  gatehouse compile -f mesh/ --proxy default/reviews-v1
+  gatehouse compile -f mesh/ --proxy istio-system/istio-ingressgateway -o json
+  gatehouse compile -f mesh/ --proxy default/reviews-v1 --static --certificates certs/ -o json > envoy.json && envoy -c envoy.json
+
+A Deployment without Pods is compiled for one made-up instance. Diagnostics of the input go to stderr.`;
+
+export function compileCommand(): Command {
+  return new Command('compile')
+    .description('the Envoy resources for one proxy')
+    .requiredOption('-f, --filename <path>', 'file or folder of Kubernetes and Istio YAML; may be repeated', collect)
+    .requiredOption('--proxy <namespace/workload>', 'the workload whose proxy it is')
+    .option('--mesh-config <file>', "Istio's MeshConfig fields")
+    .option('--static', 'a complete configuration for envoy -c, instead of the resources as sent over xDS', false)
+    .option('--certificates <dir>', 'with --static: a folder with cert-chain.pem, key.pem and root-cert.pem')
+    .option('--sds-socket <path>', "with --static: an agent's SDS socket, instead of files")
+    .addOption(new Option('-o, --output <format>', 'how to print').choices(['yaml', 'json']).default('yaml'))
+    .addHelpText('after', EXAMPLES)
+    .action(compile);
+}
+
+function compile(flags: CompileFlags): void {
+  const { snapshot, diagnostics } = loadMesh({
+    paths: flags.filename,
+    meshConfigFile: flags.meshConfig,
+    assumePods: true,
+  });
+  printDiagnostics(diagnostics);
+  const proxy = chooseProxy(snapshot, flags.proxy);
+  if (!proxy.ok) {
+    process.stderr.write(`gatehouse compile: ${proxy.reason}\n`);
+    process.exitCode = 1;
+    return;
+  }
+  const compiled = compileProxy(snapshot, proxy.value, inboundSecurity(snapshot, proxy.value.workload));
+  const value = flags.static
+    ? staticForm(compiled, proxy.value, snapshot, flags)
+    : { ok: true as const, value: xdsForm(compiled) };
+  if (!value.ok) {
+    process.stderr.write(`gatehouse compile: ${value.reason}\n`);
+    process.exitCode = 2;
+    return;
+  }
+  process.stdout.write(flags.output === 'json' ? `${JSON.stringify(value.value, undefined, 2)}\n` : stringify(value.value));
+  if (diagnostics.some(({ severity }) => severity === 'error')) process.exitCode = 1;
+}
