@@ -121,7 +121,7 @@ export function admitDocument(document: Document, options: ReadOptions): Admissi
 }
 
 /** The items of a `List` (or `VirtualServiceList` ...), as `kubectl get -o yaml` writes them. */
-function listItems(node: Node): readonly Node[] | undefined {
+export function listItems(node: Node): readonly Node[] | undefined {
   if (node.kind !== 'map') return undefined;
   const kind = node.entries.get('kind')?.value;
   const items = node.entries.get('items')?.value;
@@ -131,7 +131,7 @@ function listItems(node: Node): readonly Node[] | undefined {
 }
 
 /** `Kind namespace/name` of an object that may be broken elsewhere; undefined when it has no name. */
-function keyOfNode(kind: string, node: Node, defaultNamespace: string): string | undefined {
+export function keyOfNode(kind: string, node: Node, defaultNamespace: string): string | undefined {
   const meta = node.kind === 'map' ? node.entries.get('metadata')?.value : undefined;
   if (meta?.kind !== 'map') return undefined;
   const word = (name: string): string | undefined => {

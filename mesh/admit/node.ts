@@ -29,7 +29,7 @@ export function describe(node: Node): string {
 
 /** Untrusted text as diagnostics quote it: one line, 80 characters at most. */
 export function shorten(text: string): string {
-  const plain = text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, '?');
+  const plain = text.replaceAll(/[\p{Cc}\u2028\u2029]/gu, '?');
   return plain.length > 80 ? `${plain.slice(0, 77)}...` : plain;
 }
 
@@ -69,4 +69,17 @@ export function sameContent(one: Node, other: Node): boolean {
       return true;
   }
   return one satisfies never;
+}
+
+/** The plain value that a tree stands for. */
+export function valueOf(node: Node): unknown {
+  switch (node.kind) {
+    case 'scalar':
+      return node.value;
+    case 'list':
+      return node.items.map(valueOf);
+    case 'map':
+      return Object.fromEntries([...node.entries].map(([name, { value }]) => [name, valueOf(value)]));
+  }
+  return node satisfies never;
 }

@@ -1,6 +1,6 @@
 import { parsePort, type Port } from '../model/port.ts';
 import { closest } from './closest.ts';
-import { Field, entriesOf, itemsOf } from './field.ts';
+import { entriesOf, type Field, itemsOf } from './field.ts';
 import { shorten } from './node.ts';
 import { isReal } from './number.ts';
 
@@ -42,7 +42,7 @@ export function integer(field: Field, least: number, most: number): number | und
   if (node === undefined) return undefined;
   if (node.kind !== 'scalar' || typeof node.value !== 'number' || !Number.isInteger(node.value)) {
     const numeric = node.kind === 'scalar' && typeof node.value === 'string' && /^-?\d+$/.test(node.value);
-    field.wrongType('a whole number', numeric ? `remove the quotes: ${String(node.value)}` : undefined);
+    field.wrongType('a whole number', numeric ? `remove the quotes: ${node.value}` : undefined);
     return undefined;
   }
   if (node.value < least || node.value > most) {

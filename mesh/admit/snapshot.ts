@@ -4,8 +4,9 @@ import type { Meta } from '../model/object.ts';
 import type { Service } from '../model/service.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { addressed } from './addresses.ts';
+import { ByKind } from './by-kind.ts';
 import { checkReferences } from './check/references.ts';
-import type { Admitted, MeshObject } from './mesh-object.ts';
+import type { Admitted } from './mesh-object.ts';
 import { workloadsFrom } from './workloads.ts';
 
 export interface Built {
@@ -58,48 +59,31 @@ export function buildSnapshot(
   options: BuildOptions = {},
 ): Built {
   const { objects: unique, diagnostics } = withoutDuplicates(objects);
-  const values = <K extends MeshObject['kind']>(kind: K) =>
-    unique.flatMap(({ object }) => (isOf(object, kind) ? [object.value] : [])) as Extract<MeshObject, { kind: K }>['value'][];
-  const kubernetes = values('Service');
-  const headless = new Set(unique.filter(isHeadless).map(({ object }) => object.value));
-  const entries = values('ServiceEntry').flatMap((entry) => entry.services);
+  const kinds = new ByKind(unique);
   const services = addressed(
-    [...kubernetes, ...entries],
+    [...kinds.services, ...kinds.external],
     (service) =>
-      !headless.has(service) && !service.hostname.includes('*') && (service.meta.kind === 'Service' ? !service.external : true),
+      !kinds.headless.has(service) &&
+      !service.hostname.includes('*') &&
+      (service.meta.kind === 'ServiceEntry' || !service.external),
   );
   const snapshot: Snapshot = Object.freeze({
     number,
     meshConfig,
-    namespaces: list(
-      values('Namespace').map(({ meta }) => meta),
-      (meta) => meta,
-      previous?.namespaces,
-    ),
+    namespaces: list(kinds.namespaces, (meta) => meta, previous?.namespaces),
     services: list(services, (one: Service) => one.meta, previous?.services),
     workloads: list(
-      workloadsFrom(values('Deployment'), values('Pod'), options.assumePods ?? false),
+      workloadsFrom(kinds.deployments, kinds.pods, options.assumePods ?? false),
       (one) => one.meta,
       previous?.workloads,
     ),
-    virtualServices: list(values('VirtualService'), (one) => one.meta, previous?.virtualServices),
-    destinationRules: list(values('DestinationRule'), (one) => one.meta, previous?.destinationRules),
-    gateways: list(values('Gateway'), (one) => one.meta, previous?.gateways),
-    authorizationPolicies: list(values('AuthorizationPolicy'), (one) => one.meta, previous?.authorizationPolicies),
-    peerAuthentications: list(values('PeerAuthentication'), (one) => one.meta, previous?.peerAuthentications),
+    virtualServices: list(kinds.virtualServices, (one) => one.meta, previous?.virtualServices),
+    destinationRules: list(kinds.destinationRules, (one) => one.meta, previous?.destinationRules),
+    gateways: list(kinds.gateways, (one) => one.meta, previous?.gateways),
+    authorizationPolicies: list(kinds.authorizationPolicies, (one) => one.meta, previous?.authorizationPolicies),
+    peerAuthentications: list(kinds.peerAuthentications, (one) => one.meta, previous?.peerAuthentications),
   });
   return { snapshot, diagnostics: [...diagnostics, ...checkReferences(unique, snapshot)] };
-}
-
-function isOf<K extends MeshObject['kind']>(object: MeshObject, kind: K): object is Extract<MeshObject, { kind: K }> {
-  return object.kind === kind;
-}
-
-/** A Service that wants no address (`clusterIP: None`). */
-function isHeadless({ node }: Admitted): boolean {
-  const spec = node.kind === 'map' ? node.entries.get('spec')?.value : undefined;
-  const address = spec?.kind === 'map' ? spec.entries.get('clusterIP')?.value : undefined;
-  return address?.kind === 'scalar' && address.value === 'None';
 }
 
 /** Sorted as Istio resolves conflicts: by age, then by namespace and name; objects without a time come last. */

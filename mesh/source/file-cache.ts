@@ -105,7 +105,7 @@ export class WatchedFile {
       parts.set(chunk.text, part);
       admissions.push(...part.admissions);
       if (chunk.unmarked) diagnostics.push(missingMarker(this.#path, chunk.offset + 1));
-      diagnostics.push(...parseDiagnostics(this.#path, chunk.offset, part.parsed.problems));
+      diagnostics.push(...parseDiagnostics(this.#path, chunk.offset, chunk.text, part.parsed.problems));
       obscured ||= part.parsed.problems.length > 0;
     }
     const content: FileContent = {

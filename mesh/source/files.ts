@@ -20,6 +20,10 @@ export function listFiles(paths: readonly string[]): Found {
   const files = new Set<string>();
   const missing: MissingPath[] = [];
   for (const path of paths) {
+    if (path === '-') {
+      files.add(path);
+      continue;
+    }
     try {
       if (statSync(path).isDirectory()) walk(path, 0, files, missing);
       else files.add(path);

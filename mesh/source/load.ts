@@ -7,12 +7,16 @@ import { splitDocuments } from './split.ts';
 
 export const MOST_BYTES = 4 * 1024 * 1024;
 
+/** A path that stands for the standard input. */
+export const STDIN = '-';
+
 export type Text =
   { readonly ok: true; readonly text: string } | { readonly ok: false; readonly reason: string; readonly hint: string };
 
 /** A file's text, at most 4 MiB of UTF-8. */
 export function readText(file: string): Text {
   try {
+    if (file === STDIN) return { ok: true, text: readFileSync(0, 'utf8') };
     const { size } = statSync(file);
     if (size > MOST_BYTES) return { ok: false, reason: `has ${size} bytes, more than ${MOST_BYTES}`, hint: 'split it' };
     return { ok: true, text: new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file)) };
@@ -27,15 +31,32 @@ export function readText(file: string): Text {
 }
 
 /** Problems of a text whose first line stands after `offset` lines of the file. */
-export function parseDiagnostics(file: string, offset: number, problems: readonly Problem[]): readonly Diagnostic[] {
+export function parseDiagnostics(
+  file: string,
+  offset: number,
+  text: string,
+  problems: readonly Problem[],
+): readonly Diagnostic[] {
+  const object = nameIn(text);
   return problems.map(({ line, message, hint }) => ({
     file,
     line: line + offset,
+    ...(object === undefined ? {} : { object }),
     severity: 'error',
     code: 'bad-yaml',
     message,
     ...(hint === undefined ? {} : { hint }),
   }));
+}
+
+/** Which object a text that cannot be read seems to be, for the eye. */
+function nameIn(text: string): string | undefined {
+  const kind = /^kind:[ \t]*["']?([A-Za-z]+)/m.exec(text)?.[1];
+  const metadata = /^metadata:[^\n]*\n((?:[ \t]+[^\n]*\n?)*)/m.exec(text)?.[1] ?? '';
+  const word = (field: string): string | undefined =>
+    new RegExp(`^[ \\t]+${field}:[ \\t]*["']?([a-z0-9][a-z0-9.-]*)`, 'm').exec(metadata)?.[1];
+  const name = word('name');
+  return kind === undefined || name === undefined ? undefined : `${kind} ${word('namespace') ?? 'default'}/${name}`;
 }
 
 export function unreadable(file: string, reason: string, hint: string): Diagnostic {
@@ -65,7 +86,7 @@ export function documentsOf(file: string, text: string): Loaded {
   for (const { text: part, offset, unmarked } of splitDocuments(text)) {
     if (unmarked) diagnostics.push(missingMarker(file, offset + 1));
     const { nodes, problems } = parseText(part);
-    diagnostics.push(...parseDiagnostics(file, offset, problems));
+    diagnostics.push(...parseDiagnostics(file, offset, part, problems));
     for (const node of nodes) documents.push({ file, offset, node });
   }
   return { documents, diagnostics };

@@ -24,7 +24,7 @@ export function loadMeshConfig(file: string | undefined): LoadedMeshConfig {
 
 function readConfig(file: string, text: string): LoadedMeshConfig {
   const { nodes, problems } = parseText(text);
-  if (problems.length > 0) return { meshConfig: undefined, diagnostics: parseDiagnostics(file, 0, problems) };
+  if (problems.length > 0) return { meshConfig: undefined, diagnostics: parseDiagnostics(file, 0, '', problems) };
   const [node, ...others] = nodes;
   if (others.length > 0)
     return {

@@ -20,6 +20,8 @@ export interface LoadedMesh {
   /** Of all objects that could be admitted. With an error in the mesh configuration file it has Istio's defaults: don't act on it then. */
   readonly snapshot: Snapshot;
   readonly diagnostics: readonly Diagnostic[];
+  /** What was admitted, as `Kind namespace/name`. */
+  readonly objects: readonly string[];
 }
 
 /** Reads files once, for a command. */
@@ -30,6 +32,7 @@ export function loadMesh({ paths, meshConfigFile, defaultNamespace = 'default', 
   const { admitted, diagnostics } = admit(loaded.documents, { meshConfig, defaultNamespace });
   const built = buildSnapshot(admitted, meshConfig, 1, undefined, { assumePods });
   return {
+    objects: [...new Set(admitted.map(({ key }) => key))],
     snapshot: built.snapshot,
     diagnostics: sorted([...config.diagnostics, ...loaded.diagnostics, ...diagnostics, ...built.diagnostics]),
   };

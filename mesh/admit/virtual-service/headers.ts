@@ -35,7 +35,7 @@ function operations(field: Field): HeaderOperations {
 
 /** Envoy reads `%COMMAND%` in values; a lone percent sign makes it refuse the whole route configuration. */
 export function checkValue(field: Field, value: string): void {
-  if (/[\u0000\r\n]/.test(value)) {
+  if (['\0', '\r', '\n'].some((one) => value.includes(one))) {
     field.error('bad-header', 'the value holds a line break or a NUL', 'remove it');
     return;
   }

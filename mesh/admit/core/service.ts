@@ -34,12 +34,6 @@ export function readService(spec: Field, context: Context): Service {
   };
 }
 
-/** True when a Service says that it has no virtual address and wants none. */
-export function isHeadless(spec: Field): boolean {
-  const { clusterIP } = fieldsOf(spec, ['clusterIP'], 'tolerant');
-  return text(clusterIP) === 'None';
-}
-
 function addresses(one: Field, many: Field): readonly string[] {
   const written = [...new Set([text(one), ...itemsOf(many).map((item) => text(item))])].filter(
     (address) => address !== '' && address !== 'None',

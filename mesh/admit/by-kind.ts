@@ -1,0 +1,74 @@
+import type { AuthorizationPolicy } from '../model/authorization-policy.ts';
+import type { DestinationRule } from '../model/destination-rule.ts';
+import type { Gateway } from '../model/gateway.ts';
+import type { Meta } from '../model/object.ts';
+import type { PeerAuthentication } from '../model/peer-authentication.ts';
+import type { Service } from '../model/service.ts';
+import type { VirtualService } from '../model/virtual-service.ts';
+import type { Admitted, Deployment, Pod } from './mesh-object.ts';
+
+/** Admitted objects sorted into their kinds, in the order given. */
+export class ByKind {
+  readonly namespaces: Meta[] = [];
+  readonly services: Service[] = [];
+  /** Services that want no address (`clusterIP: None`). */
+  readonly headless = new Set<Service>();
+  readonly external: Service[] = [];
+  readonly deployments: Deployment[] = [];
+  readonly pods: Pod[] = [];
+  readonly virtualServices: VirtualService[] = [];
+  readonly destinationRules: DestinationRule[] = [];
+  readonly gateways: Gateway[] = [];
+  readonly authorizationPolicies: AuthorizationPolicy[] = [];
+  readonly peerAuthentications: PeerAuthentication[] = [];
+
+  constructor(objects: readonly Admitted[]) {
+    for (const one of objects) this.#add(one);
+  }
+
+  #add(admitted: Admitted): void {
+    const { object } = admitted;
+    switch (object.kind) {
+      case 'Namespace':
+        this.namespaces.push(object.value.meta);
+        return;
+      case 'ServiceAccount':
+        return;
+      case 'Service':
+        this.services.push(object.value);
+        if (isHeadless(admitted)) this.headless.add(object.value);
+        return;
+      case 'ServiceEntry':
+        this.external.push(...object.value.services);
+        return;
+      case 'Deployment':
+        this.deployments.push(object.value);
+        return;
+      case 'Pod':
+        this.pods.push(object.value);
+        return;
+      case 'VirtualService':
+        this.virtualServices.push(object.value);
+        return;
+      case 'DestinationRule':
+        this.destinationRules.push(object.value);
+        return;
+      case 'Gateway':
+        this.gateways.push(object.value);
+        return;
+      case 'AuthorizationPolicy':
+        this.authorizationPolicies.push(object.value);
+        return;
+      case 'PeerAuthentication':
+        this.peerAuthentications.push(object.value);
+        return;
+    }
+    object satisfies never;
+  }
+}
+
+function isHeadless({ node }: Admitted): boolean {
+  const spec = node.kind === 'map' ? node.entries.get('spec')?.value : undefined;
+  const address = spec?.kind === 'map' ? spec.entries.get('clusterIP')?.value : undefined;
+  return address?.kind === 'scalar' && address.value === 'None';
+}
