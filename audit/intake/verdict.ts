@@ -33,9 +33,13 @@ function allowingRule(rbac: JsonObject | undefined): PolicyRule | undefined {
   return undefined;
 }
 
+function sorted(policies: readonly string[] | undefined): readonly string[] {
+  return [...(policies ?? [])].sort();
+}
+
 function deniedBy(details: string, allowPolicies: readonly string[] | undefined): Verdict {
   const name = details.slice(DENIED.length, details.endsWith(']') ? -1 : undefined);
-  if (name === 'none') return { kind: 'denied-no-rule', policies: [...(allowPolicies ?? [])].sort() };
+  if (name === 'none') return { kind: 'denied-no-rule', policies: sorted(allowPolicies) };
   return { kind: 'denied-by-rule', by: parsePolicyName(name) ?? { policy: name.slice(0, MAX_NAME), rule: undefined } };
 }
 
@@ -48,5 +52,7 @@ export function verdictOf(evidence: Evidence): Verdict {
   if (evidence.transportRefused) return { kind: 'denied-transport' };
   const by = allowingRule(evidence.rbac);
   if (by) return { kind: 'allowed-by-rule', by };
-  return allowPolicies?.length === 0 ? { kind: 'allowed-no-policy' } : { kind: 'allowed-unnamed' };
+  return allowPolicies?.length === 0
+    ? { kind: 'allowed-no-policy' }
+    : { kind: 'allowed-unnamed', policies: sorted(allowPolicies) };
 }

@@ -23,7 +23,7 @@ export interface EdgeKey {
   readonly policy: string;
   /** -1 when no rule is named. */
   readonly rule: number;
-  /** denied-no-rule: the ALLOW policies that apply, joined by a comma; unreached: the cause. */
+  /** denied-no-rule, allowed-unnamed: the ALLOW policies that apply, joined by a comma; unreached: the cause. */
   readonly detail: string;
 }
 
@@ -56,11 +56,11 @@ function decided(verdict: Verdict): Pick<EdgeKey, 'policy' | 'rule' | 'detail'> 
     case 'denied-by-rule':
       return { policy: verdict.by.policy, rule: verdict.by.rule ?? -1, detail: '' };
     case 'denied-no-rule':
+    case 'allowed-unnamed':
       return { policy: '', rule: -1, detail: verdict.policies.join(POLICY_SEPARATOR) };
     case 'unreached':
       return { policy: '', rule: -1, detail: verdict.cause };
     case 'allowed-no-policy':
-    case 'allowed-unnamed':
     case 'denied-transport':
     case 'denied-token':
     case 'denied-custom':

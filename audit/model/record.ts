@@ -30,8 +30,8 @@ export type Verdict =
   | { readonly kind: 'allowed-by-rule'; readonly by: PolicyRule }
   /** No ALLOW policy selects the workload. */
   | { readonly kind: 'allowed-no-policy' }
-  /** ALLOW policies may apply, but the proxy named no rule. */
-  | { readonly kind: 'allowed-unnamed' }
+  /** ALLOW policies may apply, but the proxy named no rule, as is usual for TCP. `policies` are those known to apply, sorted. */
+  | { readonly kind: 'allowed-unnamed'; readonly policies: readonly string[] }
   | { readonly kind: 'denied-by-rule'; readonly by: PolicyRule }
   /** ALLOW policies apply and none of their rules matched. `policies` are theirs, `NAMESPACE/NAME`, sorted. */
   | { readonly kind: 'denied-no-rule'; readonly policies: readonly string[] }

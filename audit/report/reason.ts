@@ -1,8 +1,9 @@
 import { type EdgeKey, POLICY_SEPARATOR } from '../model/edge.ts';
 
-/** The ALLOW policies none of whose rules matched, for an edge denied for that. */
+/** The ALLOW policies that apply, where no one rule is named: none of their rules matched, or the proxy did not say which did. */
 export function policiesOf(key: EdgeKey): readonly string[] {
-  return key.verdict === 'denied-no-rule' && key.detail !== '' ? key.detail.split(POLICY_SEPARATOR) : [];
+  const lists = key.verdict === 'denied-no-rule' || key.verdict === 'allowed-unnamed';
+  return lists && key.detail !== '' ? key.detail.split(POLICY_SEPARATOR) : [];
 }
 
 /** The rule that the policy compiler puts before all others: it denies a certificate that does not name exactly one identity. */
@@ -20,7 +21,7 @@ export function reasonOf(key: EdgeKey): string {
     case 'allowed-no-policy':
       return 'no ALLOW policy applies';
     case 'allowed-unnamed':
-      return 'allowed; the proxy named no rule';
+      return `allowed; the proxy named no rule${key.detail === '' ? '' : ` (ALLOW policies: ${policiesOf(key).join(', ')})`}`;
     case 'denied-by-rule':
       return key.policy === PEER_GUARD
         ? 'the certificate of the caller does not name exactly one SPIFFE ID'

@@ -93,7 +93,7 @@ describe('audit: access-log service', () => {
   function open(): {
     readonly stream: ClientWritableStream<Buffer>;
     readonly done: Promise<ServiceError | undefined>;
-    send(message: Message): void;
+    readonly send: (message: Message) => void;
   } {
     let settle: (error: ServiceError | undefined) => void = () => undefined;
     const done = new Promise<ServiceError | undefined>((resolve) => (settle = resolve));

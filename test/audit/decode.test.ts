@@ -51,7 +51,7 @@ describe('audit: decoding of log entries', () => {
       bytesReceived: 111,
       bytesSent: 222,
       mtls: true,
-      verdict: { kind: 'allowed-unnamed' },
+      verdict: { kind: 'allowed-unnamed', policies: ['istio-system/all', 'shop/web'] },
       flags: [],
     });
   });
@@ -117,9 +117,13 @@ describe('audit: decoding of log entries', () => {
       [
         'takes no fallback of a matcher for a rule',
         rbac({ enforced_effective_policy_id: 'default' }),
-        { kind: 'allowed-unnamed' },
+        { kind: 'allowed-unnamed', policies: ['istio-system/all', 'shop/web'] },
       ],
-      ['does not take the application saying 403 for a denial', { code: 403 }, { kind: 'allowed-unnamed' }],
+      [
+        'does not take the application saying 403 for a denial',
+        { code: 403 },
+        { kind: 'allowed-unnamed', policies: ['istio-system/all', 'shop/web'] },
+      ],
     ];
     for (const [title, init, verdict] of cases) it(title, () => assert.deepEqual(inbound(init).verdict, verdict));
 

@@ -19,5 +19,5 @@ export function matchesGolden(name: string, text: string): void {
 
 /** Golden files that no test asked for. */
 export function orphans(): readonly string[] {
-  return readdirSync(FOLDER).filter((name) => !used.has(name));
+  return readdirSync(FOLDER).filter((name) => !used.has(name) && !name.startsWith('.'));
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { Cardinality, OTHER } from '../../audit/intake/cardinality.ts';
 import { pathOf, templateOf } from '../../audit/intake/path-template.ts';
 

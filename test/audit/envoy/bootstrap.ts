@@ -5,6 +5,8 @@ export interface BootstrapInput {
   readonly alsPort: number;
   readonly appPort: number;
   readonly deadPort: number;
+  /** Where the plain inbound listener is bound, so that outbound calls can lead to it. */
+  readonly plainPort: number;
   readonly certificate: Issued;
   readonly root: string;
 }
@@ -84,8 +86,8 @@ function tcpProxy(logName: string, cluster: string): object {
   };
 }
 
-function listener(name: string, chain: object, extra: object = {}): object {
-  return { name, address: { socket_address: { address: '127.0.0.1', port_value: 0 } }, filter_chains: [chain], ...extra };
+function listener(name: string, chain: object, extra: object = {}, port = 0): object {
+  return { name, address: { socket_address: { address: '127.0.0.1', port_value: port } }, filter_chains: [chain], ...extra };
 }
 
 function cluster(name: string, port: number, extra: object = {}): object {
@@ -161,7 +163,7 @@ export function bootstrap(input: BootstrapInput): object {
           { ...matchTls, transport_socket: tls, filters: [hcm('inbound', [DENY, ALLOW], [to(app)])] },
           { listener_filters: [inspector], ...notFound },
         ),
-        listener('plain', { filters: [hcm('inbound', [], [to(app)])] }),
+        listener('plain', { filters: [hcm('inbound', [], [to(app)])] }, {}, input.plainPort),
         listener('tcp', { transport_socket: tls, filters: [NETWORK, tcpProxy('inbound', app)] }),
         listener('outbound', {
           filters: [
@@ -191,7 +193,7 @@ export function bootstrap(input: BootstrapInput): object {
       ],
       clusters: [
         cluster(app, input.appPort),
-        cluster(out, input.appPort),
+        cluster(out, input.plainPort),
         cluster(dead, input.deadPort),
         cluster('als', input.alsPort, {
           typed_extension_protocol_options: {

@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server as HttpServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { pino } from 'pino';
+import { addAccessLogService } from '../../audit/intake/access-log-service.ts';
+import type { Directory } from '../../audit/intake/directory.ts';
+import { Recorder } from '../../audit/intake/recorder.ts';
+import { EVERYTHING } from '../../audit/report/filter.ts';
+import { reasonOf } from '../../audit/report/reason.ts';
+import { type Report, reportOf } from '../../audit/report/report.ts';
+import { sqliteFileReader } from '../../audit/store/sqlite-read.ts';
+import { openSqliteStore } from '../../audit/store/sqlite.ts';
+import { bootstrap } from './envoy/bootstrap.ts';
+import { TestAuthority } from './envoy/certificates.ts';
+import { connection, freePort, type Identity, statusOf } from './envoy/client.ts';
+import { type Envoy, envoyPath, startEnvoy } from './envoy/process.ts';
+import { eventually } from './eventually.ts';
+import { APP, directory as world, EDGE, WEB } from './world.ts';
+
+/** The one Envoy plays all parts; whatever is at 127.0.0.1 has a proxy. */
+const directory: Directory = {
+  ...world,
+  workloadOf: () => 'shop/app',
+  workloadByAddress: () => ({ workload: 'shop/app', meshed: true }),
+};
+
+/** One line of what is expected: verdict, path or cause, who, how many. */
+function told(report: Report): readonly string[] {
+  return report.lines
+    .map(
+      ({ key, tally }) =>
+        `${tally.count} ${key.protocol} ${key.path || '-'} ${key.sourcePrincipal || 'unauthenticated'} ${key.mtls ? 'mTLS' : 'plain'} ${key.decision}: ${reasonOf(key)}`,
+    )
+    .sort();
+}
+
+describe('audit: a real Envoy reports', function () {
+  this.timeout(60_000);
+  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-envoy-'));
+  let envoy: Envoy;
+  let web: Identity;
+  let edge: Identity;
+  let application: HttpServer;
+  let alsPort = 0;
+  let intake: { readonly recorder: Recorder; readonly file: string; close(): Promise<void> } | undefined;
+
+  /** A control plane's intake, with a store of its own. */
+  async function startIntake(name: string): Promise<NonNullable<typeof intake>> {
+    const file = join(folder, `${name}.db`);
+    const clock = (): Date => new Date();
+    const log = pino({ level: 'silent' });
+    const recorder = new Recorder({ open: () => Promise.resolve(openSqliteStore({ file, clock })), log, clock, flushMs: 20 });
+    const server = new Server();
+    addAccessLogService(server, { authenticate: () => ({ ok: true, value: APP }), directory, sink: recorder, log, clock });
+    alsPort = await new Promise<number>((resolve, reject) => {
+      server.bindAsync(`127.0.0.1:${alsPort}`, ServerCredentials.createInsecure(), (error, port) =>
+        error ? reject(error) : resolve(port),
+      );
+    });
+    return {
+      recorder,
+      file,
+      close: async () => {
+        server.forceShutdown();
+        await recorder.close();
+      },
+    };
+  }
+
+  async function reported(calls: number): Promise<Report> {
+    assert.ok(intake);
+    const { recorder, file } = intake;
+    await eventually(`${calls} calls are counted`, () => (recorder.stats.counted >= calls ? true : undefined)).catch(
+      (error: unknown) => {
+        throw new Error(JSON.stringify(recorder.stats), { cause: error });
+      },
+    );
+    await recorder.flush();
+    const observed = await sqliteFileReader(file).query({ since: undefined, until: undefined });
+    return reportOf(observed, { period: { since: undefined, until: undefined }, filter: EVERYTHING, now: new Date() });
+  }
+
+  before(async function () {
+    const path = envoyPath();
+    if (path === undefined) {
+      assert.ok(!process.env['CI'], 'GATEHOUSE_ENVOY must name an Envoy');
+      return this.skip();
+    }
+    const authority = await TestAuthority.create();
+    const { root } = authority;
+    web = { issued: await authority.issue(WEB), root };
+    edge = { issued: await authority.issue(EDGE), root };
+    application = createServer((_request, response) => response.end('ok'));
+    await new Promise<void>((resolve) => application.listen(0, '127.0.0.1', resolve));
+    const at = application.address();
+    assert.ok(at !== null && typeof at === 'object');
+    intake = await startIntake('first');
+    const [deadPort, plainPort] = [await freePort(), await freePort()];
+    envoy = await startEnvoy(
+      path,
+      bootstrap({ alsPort, appPort: at.port, deadPort, plainPort, certificate: await authority.issue(APP), root }),
+      folder,
+    );
+  });
+  after(async () => {
+    await envoy?.stop();
+    await intake?.close();
+    application?.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  async function times(count: number, call: () => Promise<unknown>, status?: number): Promise<void> {
+    for (let index = 0; index < count; index++) {
+      const got = await call();
+      if (status !== undefined) assert.equal(got, status);
+    }
+  }
+
+  it('every call once, with who decided: allowed, denied, plain, TCP, never arrived', async () => {
+    const to =
+      (listener: string, path: string, options: Parameters<typeof statusOf>[2] = {}) =>
+      (): Promise<number | undefined> =>
+        statusOf(envoy.port(listener), path, options);
+    await times(5, to('mtls', '/cart/1?secret=1', { as: web }), 200);
+    await times(3, to('mtls', '/admin/users', { as: web }), 403);
+    await times(4, to('mtls', '/cart/2', { as: edge }), 403);
+    await times(2, to('mtls', '/cart/3'));
+    await times(6, to('plain', '/cart/4'), 200);
+    await times(2, () => connection(envoy.port('tcp'), web));
+    await times(3, () => connection(envoy.port('tcp'), edge));
+    // Told by two proxies, counted once: at its destination.
+    await times(7, to('outbound', '/ok'), 200);
+    await times(2, to('outbound', '/dead'), 503);
+    await times(3, to('outbound', '/nowhere'), 404);
+    await times(4, to('outbound', '/ok/abort', { headers: { 'x-abort': '1' } }), 555);
+    await times(1, () => connection(envoy.port('outbound-tcp')));
+    // Two hops each: the client to the gateway, the gateway to the workload.
+    await times(8, to('gateway', '/ok/gate'), 200);
+    await times(2, to('gateway', '/dead/gate'), 503);
+    const calls = 5 + 3 + 4 + 2 + 6 + 2 + 3 + 7 + 2 + 3 + 4 + 1 + 8 * 2 + 2 * 2;
+    const report = await reported(calls);
+    const none = 'no rule of istio-system/all, shop/web allowed it';
+    const unnamed = 'allowed; the proxy named no rule (ALLOW policies: istio-system/all, shop/web)';
+    const plainText = 'refused before any request: plain text where mutual TLS is required, or a failed handshake';
+    assert.deepEqual(told(report), [
+      `1 TCP - ${APP} plain ALLOW: never arrived: upstream_connection_failure`,
+      `2 HTTP/1.1 /dead ${APP} plain ALLOW: never arrived: upstream_reset_before_response_started`,
+      `2 HTTP/1.1 /dead/gate ${APP} plain ALLOW: never arrived: upstream_reset_before_response_started`,
+      `2 HTTP/1.1 /dead/gate unauthenticated plain ALLOW: ${unnamed}`,
+      `2 TCP - ${WEB} mTLS ALLOW: ${unnamed}`,
+      `2 TCP - unauthenticated plain DENY: ${plainText}`,
+      `3 HTTP/1.1 /admin/users ${WEB} mTLS DENY: rule 0 of shop/no-admin denied it`,
+      `3 HTTP/1.1 /nowhere ${APP} plain ALLOW: never arrived: route_not_found`,
+      `3 TCP - ${EDGE} mTLS DENY: ${none}`,
+      `4 HTTP/1.1 /cart/{id} ${EDGE} mTLS DENY: ${none}`,
+      `4 HTTP/1.1 /ok/abort ${APP} plain ALLOW: never arrived: fault_filter_abort`,
+      `5 HTTP/1.1 /cart/{id} ${WEB} mTLS ALLOW: rule 1 of shop/web allowed it`,
+      `6 HTTP/1.1 /cart/{id} unauthenticated plain ALLOW: ${unnamed}`,
+      `7 HTTP/1.1 /ok unauthenticated plain ALLOW: ${unnamed}`,
+      `8 HTTP/1.1 /ok/gate unauthenticated plain ALLOW: ${unnamed}`,
+      `8 HTTP/1.1 /ok/gate unauthenticated plain ALLOW: ${unnamed}`,
+    ]);
+    assert.deepEqual(
+      [report.totals.calls, report.totals.denied, report.totals.unreached, report.totals.lost],
+      [calls, 12, 12, 0],
+    );
+    const services = new Set(
+      report.lines.filter(({ key }) => key.verdict === 'unreached').map(({ key }) => `${key.service}:${key.port}`),
+    );
+    assert.deepEqual([...services].sort(), ['app.shop.svc.cluster.local:9080', 'dead.shop.svc.cluster.local:9080']);
+  });
+
+  it('counts hundreds of calls at once exactly', async () => {
+    const before = intake?.recorder.stats.counted ?? 0;
+    const port = envoy.port('mtls');
+    for (let round = 0; round < 20; round++)
+      await Promise.all(Array.from({ length: 25 }, () => statusOf(port, '/bulk', { as: web })));
+    const report = await reported(before + 500);
+    assert.equal(report.lines.find(({ key }) => key.path === '/bulk')?.tally.count, 500);
+  });
+
+  it('goes on when the control plane was away: what was called in between is lost in Envoy, what follows is counted', async () => {
+    await intake?.close();
+    const port = envoy.port('mtls');
+    await times(20, () => statusOf(port, '/away', { as: web }), 200);
+    intake = await startIntake('second');
+    const { recorder } = intake;
+    await eventually('the first record after the return', async () => {
+      await statusOf(port, '/back', { as: web });
+      return recorder.stats.counted > 0 ? true : undefined;
+    });
+    await times(10, () => statusOf(port, '/after', { as: web }), 200);
+    await eventually('all that followed', () => {
+      void recorder.flush();
+      return recorder.stats.counted >= 11 ? true : undefined;
+    });
+    const count = async (path: string): Promise<number> =>
+      (await reported(11)).lines.find(({ key }) => key.path === path)?.tally.count ?? 0;
+    await eventually('the ten calls', async () => ((await count('/after')) === 10 ? true : undefined));
+    assert.ok((await count('/away')) <= 20);
+  });
+});
