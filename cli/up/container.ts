@@ -1,7 +1,8 @@
 // What a Deployment says of its container's environment. The model of the mesh has no use for it, so it is read here.
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, statSync } from 'node:fs';
 import { parseAllDocuments } from 'yaml';
+import { listFiles } from '../../mesh/source/files.ts';
+import { splitDocuments } from '../../mesh/source/split.ts';
 
 /** A literal value, or a field of the pod (Kubernetes' downward API). */
 export type EnvValue = { readonly value: string } | { readonly fieldPath: string };
@@ -23,7 +24,7 @@ function text(value: unknown): string | undefined {
 /** The environments that one YAML text declares. Whatever is wrong in it is left out: admission reports it. */
 export function environmentsIn(content: string): Environments {
   const found = new Map<string, ReadonlyMap<string, EnvValue>>();
-  for (const document of parseAllDocuments(content)) {
+  for (const document of splitDocuments(content).flatMap(({ text: part }) => [...parseAllDocuments(part)])) {
     if (document.errors.length > 0) continue;
     const object = record(document.toJS({ maxAliasCount: 100 }));
     if (object['kind'] !== 'Deployment') continue;
@@ -46,23 +47,13 @@ export function environmentsIn(content: string): Environments {
   return found;
 }
 
-function yamlFiles(path: string): readonly string[] {
-  if (!statSync(path).isDirectory()) return [path];
-  return readdirSync(path, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && /\.(ya?ml|json)$/.test(entry.name) && !entry.name.startsWith('.'))
-    .map((entry) => join(entry.parentPath, entry.name))
-    .sort();
-}
-
 /** The environments that the configuration's files declare; files that cannot be read are left out. */
 export function readEnvironments(paths: readonly string[]): Environments {
   const found = new Map<string, ReadonlyMap<string, EnvValue>>();
-  for (const path of paths) {
+  for (const file of listFiles(paths).files) {
     try {
-      for (const file of yamlFiles(path)) {
-        if (statSync(file).size > LARGEST_FILE) continue;
-        for (const [key, env] of environmentsIn(readFileSync(file, 'utf8'))) found.set(key, env);
-      }
+      if (statSync(file).size > LARGEST_FILE) continue;
+      for (const [key, env] of environmentsIn(readFileSync(file, 'utf8'))) found.set(key, env);
     } catch {
       // A file that went away between listing and reading; the next change brings the rest.
     }

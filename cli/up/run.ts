@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
+import { type Diagnostic, formatDiagnostic } from '../../mesh/model/diagnostic.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { watchMesh } from '../../mesh/source/watch.ts';
 import { Agent } from './agent.ts';
@@ -128,7 +129,7 @@ async function start(options: UpOptions, output: Output, signal: AbortSignal, un
     meshConfigFile: options.meshConfigFile,
     log: pino({ level: 'silent' }),
     onSnapshot: follow,
-    onDiagnostics: (found) => output.diagnostics(found),
+    onDiagnostics: tellNew(output),
   });
   undo.push(() => source.close());
   const first = source.current();
@@ -177,6 +178,19 @@ async function start(options: UpOptions, output: Output, signal: AbortSignal, un
   output.event(readyEvent(about));
   output.say(readyText(about));
   return undefined;
+}
+
+/** Prints each finding once. That a Gateway selects nothing is no finding here: the gateway is added. */
+function tellNew(output: Output): (found: readonly Diagnostic[]) => void {
+  let known = new Set<string>();
+  return (found) => {
+    const relevant = found.filter(
+      ({ code, severity, object }) =>
+        severity !== 'info' && !(code === 'selects-nothing' && (object ?? '').startsWith('Gateway ')),
+    );
+    output.diagnostics(relevant.filter((diagnostic) => !known.has(formatDiagnostic(diagnostic))));
+    known = new Set(relevant.map(formatDiagnostic));
+  };
 }
 
 function describe({ placement }: Capture): string {

@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict';
+import { parse } from 'yaml';
+import { agentConfig } from '../../cli/up/agent-config.ts';
+import { environmentsIn } from '../../cli/up/container.ts';
+import { gatewayObjects } from '../../cli/up/gateway-objects.ts';
+import { gatewayPorts } from '../../cli/up/gateway-ports.ts';
+import { parseImageTable } from '../../cli/up/images.ts';
+import { planPods } from '../../cli/up/plan.ts';
+import { podObject } from '../../cli/up/pod-object.ts';
+import type { Placement } from '../../cli/up/place.ts';
+import { Slots } from '../../cli/up/slots.ts';
+import { parseConfig } from '../../sds/agent/parse-config.ts';
+import { snapshotOf } from './snapshot.ts';
+
+const IMAGES = parseImageTable('images: {shop/cart: {command: node cart.js, env: {SERVICE: cart}}}', '/apps');
+assert.ok(IMAGES.ok);
+const images = IMAGES.value;
+
+const CART = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: cart, namespace: shop}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: cart}}
+  template:
+    metadata: {labels: {app: cart, version: v2}}
+    spec:
+      serviceAccountName: cart-account
+      containers:
+      - name: cart
+        image: shop/cart:v2
+        ports: [{containerPort: 8080, name: http}]
+        env:
+        - {name: GREETING, value: hello}
+        - {name: PORT, value: "1"}
+        - {name: ME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+        - {name: SECRET, valueFrom: {secretKeyRef: {name: s, key: k}}}
+`;
+const UNKNOWN = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: pay, namespace: shop}
+spec:
+  selector: {matchLabels: {app: pay}}
+  template:
+    metadata: {labels: {app: pay}}
+    spec: {containers: [{name: pay, image: "example.org/pay:3"}]}
+`;
+const GATEWAY = `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: g, namespace: shop}
+spec:
+  selector: {istio: ingressgateway}
+  servers:
+  - {port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}
+  - {port: {number: 8443, name: http2, protocol: HTTP}, hosts: ["*"]}
+`;
+
+function plan(text: string, placement: Placement = { kind: 'explicit', block: 10 }) {
+  const snapshot = snapshotOf(text);
+  const slots = new Slots();
+  return planPods({
+    snapshot,
+    images,
+    environments: environmentsIn(text),
+    placement,
+    gatewayPorts: gatewayPorts(snapshot.gateways, 8080, new Map(), undefined),
+    slotOf: (pod) => slots.take(pod),
+  });
+}
+
+describe('gatehouse up: plan', () => {
+  it('makes a pod for each replica, with addresses and environment of its own', () => {
+    const { pods, diagnostics } = plan(CART);
+    assert.deepEqual(diagnostics, []);
+    assert.deepEqual(
+      pods.map(({ name, ip, appAddress, serviceAccount, kind }) => ({ name, ip, appAddress, serviceAccount, kind })),
+      [
+        { name: 'cart-1', ip: '127.10.0.1', appAddress: '127.11.0.1', serviceAccount: 'cart-account', kind: 'sidecar' },
+        { name: 'cart-2', ip: '127.10.0.2', appAddress: '127.11.0.2', serviceAccount: 'cart-account', kind: 'sidecar' },
+      ],
+    );
+    assert.deepEqual(pods[1]?.application, {
+      command: ['node', 'cart.js'],
+      cwd: '/apps',
+      env: {
+        VERSION: 'v2',
+        SERVICE: 'cart',
+        GREETING: 'hello',
+        ME: 'cart-2',
+        POD_NAME: 'cart-2',
+        POD_NAMESPACE: 'shop',
+        POD_IP: '127.10.0.2',
+        SERVICE_ACCOUNT: 'cart-account',
+        HOST: '127.11.0.2',
+        PORT: '8080',
+        HTTP_PROXY: 'http://127.11.0.2:15001',
+        http_proxy: 'http://127.11.0.2:15001',
+      },
+    });
+  });
+
+  it('runs the others when an image is unknown, and says what to do about that one', () => {
+    const { pods, diagnostics } = plan(`${CART}---${UNKNOWN}`);
+    assert.equal(pods.length, 2);
+    assert.equal(diagnostics.length, 1);
+    const [found] = diagnostics;
+    assert.equal(found?.object, 'Deployment shop/pay');
+    assert.equal(found.severity, 'error');
+    assert.match(found.message, /example\.org\/pay:3/);
+    assert.match(found.hint ?? '', /--image 'example\.org\/pay:3=COMMAND'/);
+    assert.ok(found.line > 20, `line ${found.line}`);
+  });
+
+  it('adds a gateway where there are Gateways, and none where the folder has its own', () => {
+    const added = plan(`${CART}---${GATEWAY}`);
+    assert.equal(added.addsGateway, true);
+    const gateway = added.pods.at(-1);
+    assert.equal(gateway?.name, 'istio-ingressgateway-1');
+    assert.equal(gateway.kind, 'router');
+    assert.equal(gateway.application, undefined);
+    assert.equal(plan(CART).addsGateway, false);
+    const own = `${UNKNOWN.replaceAll('pay', 'door').replace('{app: door}}\n    spec', '{app: door, istio: ingressgateway}}\n    spec')}---${GATEWAY}`;
+    const owned = plan(own);
+    assert.equal(owned.addsGateway, false);
+    assert.deepEqual(owned.diagnostics, []);
+    assert.deepEqual(
+      owned.pods.map(({ name, kind }) => [name, kind]),
+      [['door-1', 'router']],
+    );
+  });
+
+  it('gives pods network namespaces, and the gateway none', () => {
+    const { pods } = plan(`${CART}---${GATEWAY}`, { kind: 'netns', number: 3, subnet: 187 });
+    assert.deepEqual(
+      pods.map(({ name, ip, appAddress, netns }) => [name, ip, appAddress, netns]),
+      [
+        ['cart-1', '10.187.0.2', '10.187.0.2', 'gh3-1'],
+        ['cart-2', '10.187.0.3', '10.187.0.3', 'gh3-2'],
+        ['istio-ingressgateway-1', '10.187.0.4', '10.187.0.4', undefined],
+      ],
+    );
+    const env = pods[0]?.application?.env;
+    assert.equal(env?.['HOST'], '0.0.0.0');
+    assert.equal(env['HTTP_PROXY'], undefined);
+  });
+
+  it('gives a pod that opts out of injection no proxy', () => {
+    const { pods } = plan(CART.replace('version: v2}', 'version: v2, sidecar.istio.io/inject: "false"}'));
+    assert.equal(pods[0]?.kind, 'plain');
+    assert.equal(pods[0].appAddress, '127.10.0.1');
+    assert.equal(pods[0].application?.env['HTTP_PROXY'], undefined);
+    const object: unknown = parse(podObject(pods[0], 'explicit', true));
+    assert.ok(!JSON.stringify(object).includes('tlsMode'));
+  });
+
+  it('writes Pods that admission reads back as instances of the Deployment', () => {
+    const [pod] = plan(CART).pods;
+    assert.ok(pod);
+    const snapshot = snapshotOf(`${CART}---\n${podObject(pod, 'explicit', true)}`);
+    const workload = snapshot.workloads.find(({ name }) => name === 'cart');
+    assert.equal(workload?.instances.length, 1);
+    const [instance] = workload.instances;
+    assert.equal(instance?.address, '127.10.0.1');
+    assert.equal(instance.ready, true);
+    assert.equal(instance.meshed, true);
+    assert.deepEqual(instance.capture, { kind: 'explicit', appAddress: '127.11.0.1' });
+    const waiting = snapshotOf(`${CART}---\n${podObject(pod, 'netns', false)}`).workloads.find(({ name }) => name === 'cart');
+    assert.equal(waiting?.instances[0]?.ready, false);
+    assert.deepEqual(waiting.instances[0].capture, { kind: 'redirect' });
+  });
+
+  it('writes a gateway that admission takes, with 80 on the port that is bound', () => {
+    const snapshot = snapshotOf(
+      `${GATEWAY}---\n${gatewayObjects(gatewayPorts(snapshotOf(GATEWAY).gateways, 8080, new Map(), undefined))}`,
+    );
+    const service = snapshot.services.find(({ hostname }) => hostname === 'istio-ingressgateway.istio-system.svc.cluster.local');
+    assert.deepEqual(
+      service?.ports.map(({ port, targetPort }) => [port, targetPort]),
+      [
+        [80, 8080],
+        [8443, 8443],
+      ],
+    );
+  });
+
+  it('writes a configuration that the agent takes', () => {
+    const { pods } = plan(`${CART}---${GATEWAY}`, { kind: 'netns', number: 3, subnet: 187 });
+    const text = agentConfig(
+      {
+        controlPlane: { address: '127.0.0.1:20000', serverName: 'gatehouse', rootCert: '/r/root-cert.pem' },
+        addressFromNetns: '10.187.0.1:20000',
+        trustDomain: 'cluster.local',
+        domain: 'cluster.local',
+        runDir: '/r/agent',
+        envoy: '/bin/envoy',
+        certificateTtl: '24h',
+        tokenFile: (pod) => `/r/tokens/${pod.name}`,
+      },
+      pods,
+    );
+    const result = parseConfig(text, '/r/agent.yaml');
+    assert.ok(result.ok, JSON.stringify(result));
+    const [gateway, cart] = result.config.workloads;
+    assert.equal(cart?.id, 'spiffe://cluster.local/ns/shop/sa/cart-account');
+    assert.equal(cart.controlPlane.host, '10.187.0.1');
+    assert.deepEqual(cart.envoy?.owner, { uid: 1337, gid: 1337 });
+    assert.equal(gateway?.node.kind, 'router');
+    assert.equal(gateway.controlPlane.host, '127.0.0.1');
+  });
+});
