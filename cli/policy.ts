@@ -53,7 +53,8 @@ function requestsIn(file: string): readonly NamedRequest[] | undefined {
   } catch (error) {
     return fail(2, `${file}: ${error instanceof Error ? error.message : String(error)}`);
   }
-  const { requests, faults } = readRequests(input);
+  const { requests, faults, unknown } = readRequests(input);
+  for (const one of unknown.slice(0, 20)) process.stderr.write(`${file}: warning: ${one}\n`);
   if (faults.length === 0) return requests;
   for (const fault of faults.slice(0, 20)) process.stderr.write(`${file}: error: ${fault}\n`);
   return fail(2, `${file} has ${faults.length} fault(s); see "gatehouse policy check --help" for its form`);

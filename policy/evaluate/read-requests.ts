@@ -12,16 +12,18 @@ export interface NamedRequest {
 export interface ReadRequests {
   readonly requests: readonly NamedRequest[];
   readonly faults: readonly string[];
+  /** Fields that say nothing here, in the same form. A misspelt one would change an answer unseen. */
+  readonly unknown: readonly string[];
 }
 
-type Fault = (path: string, message: string) => void;
+type Fault = (path: string, message: string, unknown?: 'unknown') => void;
 type Fields = Readonly<Record<string, unknown>>;
 
 function isRecord(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** One mapping; absent is empty, and a name that is not known is a fault: a misspelt field would change the answer unseen. */
+/** One mapping; absent is empty. */
 function fields(value: unknown, path: string, known: readonly string[] | undefined, fault: Fault): Fields {
   if (value === undefined || value === null) return {};
   if (!isRecord(value)) {
@@ -29,7 +31,7 @@ function fields(value: unknown, path: string, known: readonly string[] | undefin
     return {};
   }
   for (const name of known === undefined ? [] : Object.keys(value)) {
-    if (known?.includes(name) === false) fault(`${path}.${name}`, `is not known; known here: ${known.join(', ')}`);
+    if (known?.includes(name) === false) fault(`${path}.${name}`, `is not known; known here: ${known.join(', ')}`, 'unknown');
   }
   return value;
 }
@@ -132,9 +134,10 @@ function tokenOf(value: unknown, path: string, fault: Fault): Token | undefined 
  * only for people, since the mesh learns it from the principal.
  */
 export function readRequests(input: unknown): ReadRequests {
-  if (!Array.isArray(input)) return { requests: [], faults: ['must be a list of requests'] };
+  if (!Array.isArray(input)) return { requests: [], faults: ['must be a list of requests'], unknown: [] };
   const faults: string[] = [];
-  const fault: Fault = (path, message) => faults.push(`${path}: ${message}`);
+  const unknown: string[] = [];
+  const fault: Fault = (path, message, kind) => (kind === 'unknown' ? unknown : faults).push(`${path}: ${message}`);
   const items: readonly unknown[] = input;
   const requests = items.map((item, index): NamedRequest => {
     const path = `[${index}]`;
@@ -149,5 +152,5 @@ export function readRequests(input: unknown): ReadRequests {
       },
     };
   });
-  return { requests, faults };
+  return { requests, faults, unknown };
 }

@@ -119,7 +119,8 @@ export function decideRule(policy: AuthorizationPolicy, rule: Rule, facts: Facts
   const broken = parts.find((part) => part.truth === false) ?? parts.find((part) => part.truth === 'unknown');
   return {
     matches: settle(truth, allows),
-    met: parts.reduce((sum, part) => sum + part.met, 0),
+    // A rule about this very operation is nearer than one about this caller.
+    met: parts.reduce((sum, part) => sum + part.met, 0) + (parts[1]?.truth === true && rule.to.length > 0 ? 1 : 0),
     why: broken?.why ?? '',
   };
 }
