@@ -43,6 +43,17 @@ export function periodText(report: Report): string {
   return `from ${from} to ${(until === undefined ? report.generatedAt : new Date(until)).toISOString()}`;
 }
 
+const SHOWN_GAPS = 5;
+
+function gapLines(gaps: Report['gaps']): readonly (readonly [string, string])[] {
+  const lines = gaps.slice(-SHOWN_GAPS).map(({ from, until, killed }) => {
+    const why = killed ? ' (the recorder was killed: its last second before that may be missing, too)' : '';
+    return ['not recorded', `${new Date(from).toISOString()} to ${new Date(until).toISOString()}${why}`] as const;
+  });
+  const earlier = gaps.length - lines.length;
+  return earlier > 0 ? [['not recorded', `${earlier} earlier times`], ...lines] : lines;
+}
+
 /** The summary above every rendering: label and value. */
 export function summary(report: Report): readonly (readonly [string, string])[] {
   const { totals, gaps, lost } = report;
@@ -54,12 +65,6 @@ export function summary(report: Report): readonly (readonly [string, string])[] 
     ['plain text', String(totals.plainText)],
     ['not reached', String(totals.unreached)],
     ['lost records', why.length > 0 ? `${totals.lost} (${why.join(', ')})` : String(totals.lost)],
-    ...gaps.map(
-      ({ lastWrite }) =>
-        [
-          'gap',
-          `the recorder ended abruptly after ${new Date(lastWrite).toISOString()}; its last seconds may be missing`,
-        ] as const,
-    ),
+    ...gapLines(gaps),
   ];
 }

@@ -45,7 +45,7 @@ export function jsonReport(report: Report): string {
       period: { since: isoOrNull(period.since), until: isoOrNull(period.until) },
       totals: report.totals,
       lost: report.lost,
-      gaps: report.gaps.map((gap) => ({ started: iso(gap.started), lastWrite: iso(gap.lastWrite) })),
+      gaps: report.gaps.map((gap) => ({ from: iso(gap.from), until: iso(gap.until), killed: gap.killed })),
       edges: report.lines.map(jsonEdge),
     },
     undefined,

@@ -92,7 +92,8 @@ export const SELECT_EDGES = `
 
 export const SELECT_LOSSES = 'SELECT minute, reason, count FROM loss WHERE minute BETWEEN ? AND ? ORDER BY minute, reason';
 
-/** Writers that never closed, save the newest, which may be at work. */
+/** Between one writer's end (or last write, when it never closed) and the start of the next. The newest may be at work. */
 export const SELECT_GAPS = `
-  SELECT started, last_write FROM writer
-  WHERE stopped IS NULL AND id < (SELECT max(id) FROM writer) AND last_write >= ? AND started < ? ORDER BY started`;
+  SELECT * FROM (
+    SELECT coalesce(stopped, last_write) AS since, lead(started) OVER (ORDER BY id) AS until, stopped IS NULL AS killed FROM writer
+  ) WHERE until > ? AND since < ? AND (killed = 1 OR until > since) ORDER BY since`;

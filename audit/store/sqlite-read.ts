@@ -36,7 +36,7 @@ export function observe(db: DatabaseSync, period: Period): Observed {
     const gaps = db
       .prepare(SELECT_GAPS)
       .all(since, until)
-      .map((row) => ({ started: integer(row, 'started'), lastWrite: integer(row, 'last_write') }));
+      .map((row) => ({ from: integer(row, 'since'), until: integer(row, 'until'), killed: integer(row, 'killed') === 1 }));
     return { edges, losses, gaps };
   } finally {
     db.exec('COMMIT');

@@ -12,10 +12,14 @@ export interface Period {
   readonly until: number | undefined;
 }
 
-/** A writer that ended without closing: what waited in its memory after `lastWrite` is not in the store. */
+/**
+ * A time in which nothing was recorded, since no writer was there; ms since the epoch. What proxies reported then is not in
+ * the store. `killed`: the writer before it ended without closing, so what waited in its memory at `from` is missing, too.
+ */
 export interface Gap {
-  readonly started: number;
-  readonly lastWrite: number;
+  readonly from: number;
+  readonly until: number;
+  readonly killed: boolean;
 }
 
 /** What a store knows of a period. Edges are those whose minute has calls in it, in no order. */

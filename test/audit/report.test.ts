@@ -78,7 +78,10 @@ const MESH: Observed = {
     { minute: 1, reason: 'queue-full', count: 3 },
     { minute: 2, reason: 'malformed', count: 1 },
   ],
-  gaps: [{ started: NOW.getTime() - 2 * HOUR, lastWrite: NOW.getTime() - HOUR }],
+  gaps: [
+    { from: NOW.getTime() - 2 * HOUR, until: NOW.getTime() - HOUR, killed: true },
+    { from: NOW.getTime() - HOUR, until: NOW.getTime(), killed: false },
+  ],
 };
 
 const HOSTILE = '<script>alert(1)</script>"\'&|`*[x](javascript:1)\u202E\u001B[31m\r\n';

@@ -142,21 +142,34 @@ describe('audit: SQLite store', () => {
       assert.equal(callsOf(before.edges) % 10, 0, 'no half batch');
       assert.ok(callsOf(before.edges) >= batches * 10, `${callsOf(before.edges)} calls of ${batches} batches`);
       assert.deepEqual(before.gaps, [], 'the writer may still be at work');
-      const next = openSqliteStore({ file, clock });
+      const next = openSqliteStore({ file, clock: () => new Date() });
       await next.append({ edges: [edge()], losses: [] });
       const after = await next.query(EVER);
       await next.close();
-      assert.equal(after.gaps.length, 1);
+      assert.deepEqual(
+        after.gaps.map(({ killed }) => killed),
+        [true],
+      );
       assert.equal(callsOf(after.edges), callsOf(before.edges) + 1);
     }
   });
 
-  it('tells of no gap when the writer closed', async () => {
-    await openSqliteStore({ file, clock }).close();
+  it('tells when nobody was there to record, in the periods that it touches', async () => {
+    const run = async (started: string, stopped: string): Promise<void> => {
+      let now = Date.parse(`2026-03-01T${started}Z`);
+      const writer = openSqliteStore({ file, clock: () => new Date(now) });
+      now = Date.parse(`2026-03-01T${stopped}Z`);
+      await writer.close();
+    };
+    await run('10:00:00', '11:00:00');
     assert.equal(existsSync(`${file}-wal`), false);
     assert.deepEqual((await read()).gaps, []);
-    await store().append({ edges: [edge()], losses: [] });
-    assert.deepEqual((await read()).gaps, []);
+    await run('11:05:00', '12:00:00');
+    const [from, until] = [Date.parse('2026-03-01T11:00:00Z'), Date.parse('2026-03-01T11:05:00Z')];
+    assert.deepEqual((await read()).gaps, [{ from, until, killed: false }]);
+    assert.equal((await read({ since: from + 1, until: from + 2 })).gaps.length, 1);
+    assert.deepEqual((await read({ since: until, until: undefined })).gaps, []);
+    assert.deepEqual((await read({ since: undefined, until: from })).gaps, []);
   });
 
   it('refuses a batch whole when the disk is full, and goes on when there is room', async () => {
