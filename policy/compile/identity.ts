@@ -1,16 +1,18 @@
 import type { PolicyMatch } from '../../mesh/model/authorization-policy.ts';
 import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
-import { escapeRegex, oneOf } from './regex.ts';
-import { type SourceLeaf, type Tree, any, leaf, never } from './test.ts';
+import { escapeRegex, inGroups, oneOf } from './regex.ts';
+import { type SourceLeaf, type Tree, any, leaf } from './test.ts';
 import { withAliases } from './trust-domain.ts';
 
 // Every expression over identities begins with `(?s)`, so that `.` is any character (a line break in a name must not
 // step around a DENY), and with `spiffe://`, so that only a SPIFFE ID can match. One expression for all values of a
-// field: Envoy runs it once, whatever their number.
+// field (a few, when there are thousands): Envoy runs it once, whatever their number.
 const SCHEME = 'spiffe://';
 
-function peer(alternatives: readonly string[]): Tree<SourceLeaf> {
-  return alternatives.length === 0 ? never() : leaf({ test: 'peer', regex: `(?s)${SCHEME}${oneOf(alternatives)}` });
+function peer(alternatives: readonly string[], before = '', after = ''): Tree<SourceLeaf> {
+  return any(
+    inGroups(alternatives).map((group) => leaf({ test: 'peer', regex: `(?s)${SCHEME}${before}${oneOf(group)}${after}` })),
+  );
 }
 
 /** RE2 for a value with its wildcard, and what the wildcard stands for. */
@@ -46,9 +48,8 @@ export function principals(values: readonly PolicyMatch[], meshConfig: MeshConfi
 
 /** The peer is of one of these namespaces. The wildcard may cross `/`, as in Istio, whose expression ends in `/ns/X/.*`. */
 export function namespaces(values: readonly PolicyMatch[]): Tree<SourceLeaf> {
-  if (values.length === 0) return never();
   const names = values.map((value) => (value.kind === 'present' ? '.*' : pattern(value, '.*')));
-  return peer([`[^/]+(?:/.*)?/ns/${oneOf(names)}/.*`]);
+  return peer(names, '[^/]+(?:/.*)?/ns/', '/.*');
 }
 
 /**

@@ -57,7 +57,6 @@ export function peerFilter(): HttpFilter {
             omitEmptyValues: true,
           },
         },
-        readOnly: true,
         skipIfEmpty: true,
       },
     ],
