@@ -1,7 +1,7 @@
 import { CommanderError } from 'commander';
 import { gatehouse } from './gatehouse.ts';
 
-// Exit 2 is wrong usage (DESIGN section 3); Commander itself ends with 1, and with 0 after --help.
+// Commander ends with 1 on wrong usage, and with 0 after --help; 1 is kept for findings and refusals.
 const WRONG_USAGE = 2;
 
 // `gatehouse ... | head` closes the pipe early; that is no failure.

@@ -48,7 +48,12 @@ async function up(flags: UpFlags): Promise<void> {
     return;
   }
   const told = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => told.abort());
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+    process.on(signal, () => {
+      // Told twice: now. The kernel ends the children, and the next start removes what is left.
+      if (told.signal.aborted) process.exit(1);
+      told.abort();
+    });
   const code = await runUp(parsed.options, output(flags.output), told.signal);
   process.exit(code);
 }

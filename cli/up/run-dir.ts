@@ -88,6 +88,8 @@ export function claimRunDir(dir: RunDir): string | undefined {
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { mode: 0o700 });
   }
+  // Sockets, bootstraps and logs of proxies: the agent makes them anew.
+  rmSync(join(dir.root, 'agent'), { recursive: true, force: true });
   recordChildren(dir, []);
   return undefined;
 }

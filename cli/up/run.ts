@@ -49,10 +49,12 @@ export async function runUp(options: UpOptions, output: Output, signal: AbortSig
     output.problem(error instanceof Error ? error.message : String(error));
     return 1;
   } finally {
-    output.step('stopping');
-    for (const step of undo.reverse()) await step();
-    output.step('stopped');
-    output.event({ event: 'stopped' });
+    if (undo.length > 0) {
+      output.step('stopping');
+      for (const step of undo.reverse()) await step();
+      output.step('stopped');
+      output.event({ event: 'stopped' });
+    }
   }
 }
 

@@ -20,7 +20,7 @@ export interface Diagnostic extends Origin {
   readonly hint?: string;
 }
 
-/** `file:line: severity: message (hint)`, the form of DESIGN.md section 3. */
+/** `file:line: severity: message (hint)`: the form in which diagnostics are printed. */
 export function formatDiagnostic(found: Diagnostic): string {
   const subject = [found.object, found.field].filter((part) => part !== undefined).join(' ');
   const message = subject === '' ? found.message : `${subject}: ${found.message}`;

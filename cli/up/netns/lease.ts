@@ -1,6 +1,6 @@
 // Which bridge numbers are in use on this machine: one small file each, so that what a killed run left can be told from
 // what belongs to a running one, and from what is not ours at all.
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isAlive, type ProcessId, processId } from '../process-id.ts';
 
@@ -37,7 +37,17 @@ export function dropLease(number: number): void {
   rmSync(leaseDir(number), { recursive: true, force: true });
 }
 
-/** Numbers whose process is gone. A lease without an owner is one that is being taken right now. */
+const TAKING_MS = 10_000;
+
+function isOlderThan(number: number, ms: number): boolean {
+  try {
+    return Date.now() - statSync(leaseDir(number)).mtimeMs > ms;
+  } catch {
+    return false;
+  }
+}
+
+/** Numbers whose process is gone. A lease without an owner may be one that is being taken right now. */
 export function deadLeases(): readonly number[] {
   let names: readonly string[];
   try {
@@ -50,6 +60,6 @@ export function deadLeases(): readonly number[] {
     .filter((number) => {
       if (Number.isNaN(number)) return false;
       const owner = ownerOf(number);
-      return owner !== undefined && !isAlive(owner);
+      return owner === undefined ? isOlderThan(number, TAKING_MS) : !isAlive(owner);
     });
 }
