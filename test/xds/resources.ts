@@ -1,3 +1,5 @@
+import { create, toBinary } from '@bufbuild/protobuf';
+import { AnySchema } from '@bufbuild/protobuf/wkt';
 import {
   CLUSTER,
   ENDPOINTS,
@@ -8,10 +10,15 @@ import {
   ROUTES,
 } from '../../xds/resource-set.ts';
 
-/** A resource whose bytes are not a real message: the subscription machine does not look inside. */
+/** A resource that is no message of its type: neither the subscription machine nor the streams look inside. */
 export function fake(name: string, content = '1'): EncodedResource {
   const version = `${name}@${content}`;
-  return { name, version, any: new TextEncoder().encode(version) };
+  return { name, version, any: fakeAny(new TextEncoder().encode(version)) };
+}
+
+/** The bytes of an Any around these. */
+export function fakeAny(value: Uint8Array): Uint8Array {
+  return toBinary(AnySchema, create(AnySchema, { typeUrl: 'type.googleapis.com/test.Fake', value }));
 }
 
 export interface Content {
