@@ -70,12 +70,15 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const unlock = lockFolder(folder.lock, folder.dir);
   try {
     const root = await loadOrCreateRoot(folder, { clock, trustDomain, log });
-    warnOfExpiry(root.issuer.validity.notAfter, clock(), log);
+    const every = options.every ?? systemEvery;
+    const look = () => warnOfExpiry(root.issuer.validity.notAfter, clock(), log);
+    look();
     const issuanceLog = await openIssuanceLog(folder.issuanceLog, log);
     issuanceLog.note({ kind: 'opened', time: clock().toISOString(), issuer: root.issuer.certificate.fingerprint256 });
     const certify = certifier({ root, lifetimes, issuanceLog, clock, random: randomBytes });
     const peerOf = peerVerifier(root.issuers, clock);
     const refusals = refusalBudget(clock);
+    const stopLooking = every(DAY_SECONDS * 1000, look);
     const open = new Set<ServerTls>();
     return {
       trustDomain,
@@ -91,13 +94,14 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
           issue,
           rootCertPem: root.rootCertPem,
           clock,
-          every: options.every ?? systemEvery,
+          every,
           log,
         });
         open.add(tls);
         return tls;
       },
       async close() {
+        stopLooking();
         for (const tls of open) tls.close();
         await issuanceLog.close();
         unlock();

@@ -44,6 +44,7 @@ export function parseKeySet(text: string): Parsed<JSONWebKeySet> {
  */
 export function keySetFile(path: string, log: Logger, clock: () => number = () => performance.now()): Parsed<KeySource> {
   let [seen, generation, checked] = ['', 0, clock()];
+  let complaint: string | undefined;
   let keys: KeySet | undefined;
   const load = (): string | undefined => {
     try {
@@ -69,7 +70,9 @@ export function keySetFile(path: string, log: Logger, clock: () => number = () =
       if (clock() - checked >= CHECK_EVERY_MS) {
         checked = clock();
         const problem = load();
-        if (problem !== undefined)
+        const before = complaint;
+        complaint = problem;
+        if (problem !== undefined && problem !== before)
           log.error({ path, problem }, 'the token keys cannot be read; the last good ones stay in force');
       }
       return { keys: keys ?? first, generation };

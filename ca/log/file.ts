@@ -27,7 +27,13 @@ const asError = (error: unknown): Error => (error instanceof Error ? error : new
  */
 export async function openIssuanceLog(path: string, log: Logger): Promise<IssuanceLog> {
   const file = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
-  let length = await repaired(file, path, log);
+  let length: number;
+  try {
+    length = await repaired(file, path, log);
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
   let waiting: Waiting[] = [];
   let running: Promise<void> | undefined;
 
@@ -70,7 +76,7 @@ export async function openIssuanceLog(path: string, log: Logger): Promise<Issuan
       }),
     note: (record) => add({ line: toLine(record), done: () => undefined }),
     async close() {
-      while (running !== undefined) await running;
+      await running;
       await file.close();
     },
   };

@@ -39,9 +39,13 @@ export async function loadOrCreateRoot(folder: Folder, options: RootOptions): Pr
 /** Loads a root that is there; never creates one. */
 export async function loadRoot(folder: Folder, trustDomain?: TrustDomain): Promise<Root> {
   const missing = [folder.key, folder.certificate, folder.roots].filter((path) => !existsSync(path));
+  if (missing.length === 3)
+    throw new AuthorityError(
+      `there is no authority in ${folder.dir}; gatehouse serve makes one, and so does gatehouse ca root --create`,
+    );
   if (missing.length > 0)
     throw new AuthorityError(
-      `${missing.join(' and ')}: missing, while other files of the authority are in ${folder.dir}; restore them from a backup, ` +
+      `${missing.join(' and ')} missing, while other files of the authority are in ${folder.dir}; restore from a backup, ` +
         'or start with a new folder (then every workload must get the new root)',
     );
   await checkKeyFile(folder.key);

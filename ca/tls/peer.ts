@@ -17,7 +17,6 @@ interface Known {
 }
 
 const MOST_REMEMBERED = 10_000;
-// keyCertSign and cRLSign have no place on a leaf; X.509-SVID, section 4.3.
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 
 /**
@@ -53,13 +52,18 @@ function verifyPeer(der: Uint8Array, issuers: readonly X509Certificate[]): Parse
     return refused('the client certificate cannot be parsed');
   }
   if (certificate.ca) return refused('the client certificate is a CA certificate');
-  if (certificate.keyUsage?.includes(CLIENT_AUTH) === false)
+  if (!extendedUsages(certificate)?.includes(CLIENT_AUTH))
     return refused('the client certificate is not for client authentication');
   const genuine = issuers.some((issuer) => issuer.ca && certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey));
   if (!genuine) return refused('the client certificate is of another authority');
   const id = soleSpiffeId(certificate);
   if (!id.ok) return id;
   return parsed({ id: id.value, notBefore: certificate.validFromDate.getTime(), notAfter: certificate.validToDate.getTime() });
+}
+
+/** Undefined where the certificate has no such extension, which node's types leave out. Ours always have it. */
+function extendedUsages(certificate: X509Certificate): readonly string[] | undefined {
+  return certificate.keyUsage;
 }
 
 /** The one URI name of a certificate (X.509-SVID, section 2). */
