@@ -15,6 +15,8 @@ export interface RecorderOptions {
   readonly clock: () => Date;
   /** Longest time that a record waits before it is written. */
   readonly flushMs?: number;
+  /** How often the store is told that somebody is there to record, when there is nothing to write: it bounds what a gap overstates. */
+  readonly heartbeatMs?: number;
   /** Different edges that may wait; a stream that brings more is paused. */
   readonly capacity?: number;
   /** Edges in one transaction. */
@@ -47,6 +49,7 @@ const REOPEN_AFTER = 3;
 export class Recorder implements Sink {
   readonly #options: Required<RecorderOptions>;
   readonly #bounds: Cardinality;
+  readonly #heart: NodeJS.Timeout;
   #waiting = new Map<string, Edge>();
   #losses = new Map<string, Loss>();
   #store: Store | undefined;
@@ -54,13 +57,14 @@ export class Recorder implements Sink {
   #writing: Promise<boolean> | undefined;
   #failures = 0;
   #closed = false;
-  /** Callers of accept that wait for room. */
+  /** Callers of accept that wait for room; each looks whether there is some. */
   #paused = new Set<() => void>();
   #stats = { received: 0, counted: 0, written: 0, storeErrors: 0, lost: { 'queue-full': 0, malformed: 0, shutdown: 0 } };
 
   constructor(options: RecorderOptions) {
     this.#options = {
       flushMs: 1000,
+      heartbeatMs: 10_000,
       capacity: 20_000,
       batch: 2_000,
       patienceMs: 5_000,
@@ -68,6 +72,8 @@ export class Recorder implements Sink {
       ...options,
     };
     this.#bounds = new Cardinality(this.#options.limits);
+    this.#heart = setInterval(() => void this.#beat(), this.#options.heartbeatMs).unref();
+    void this.#beat();
   }
 
   get stats(): RecorderStats {
@@ -115,6 +121,7 @@ export class Recorder implements Sink {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#timer);
+    clearInterval(this.#heart);
     this.#wake();
     if (!(await this.flush())) {
       const count = [...this.#waiting.values()].reduce((sum, edge) => sum + edge.tally.count, 0);
@@ -122,6 +129,11 @@ export class Recorder implements Sink {
       this.#options.log.error({ records: count }, 'the audit store could not be written at shutdown; records are lost');
     }
     await this.#release();
+  }
+
+  /** A batch with whatever is there, be it nothing; not while a failed store is tried again anyway. */
+  async #beat(): Promise<void> {
+    if (this.#writing === undefined && this.#failures === 0) await this.#write();
   }
 
   #minute(): number {
@@ -160,13 +172,17 @@ export class Recorder implements Sink {
     if (this.#closed) return false;
     this.#schedule(0);
     return new Promise((resolve) => {
-      const done = (): void => {
+      const settle = (room: boolean): void => {
         clearTimeout(timer);
-        this.#paused.delete(done);
-        resolve(!this.#closed && this.#waiting.size < this.#options.capacity);
+        this.#paused.delete(look);
+        resolve(room);
       };
-      const timer = setTimeout(done, this.#options.patienceMs);
-      this.#paused.add(done);
+      const look = (): void => {
+        if (this.#closed) settle(false);
+        else if (this.#waiting.size < this.#options.capacity) settle(true);
+      };
+      const timer = setTimeout(() => settle(false), this.#options.patienceMs);
+      this.#paused.add(look);
     });
   }
 
@@ -190,7 +206,9 @@ export class Recorder implements Sink {
       return await this.#writing;
     } finally {
       this.#writing = undefined;
+      // What came while it was written set no timer; whoever waits for room is in a hurry.
       if (this.#failures > 0) this.#schedule(RETRY_MIN_MS);
+      else if (this.#waiting.size > 0 || this.#losses.size > 0) this.#schedule(this.#paused.size > 0 ? 0 : this.#options.flushMs);
     }
   }
 
@@ -217,7 +235,7 @@ export class Recorder implements Sink {
 
   /** Lets those that wait for room look again; each takes itself off the list. */
   #wake(): void {
-    for (const done of this.#paused) done();
+    for (const look of this.#paused) look();
   }
 
   async #release(): Promise<void> {

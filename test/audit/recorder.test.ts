@@ -11,6 +11,7 @@ class MemoryStore implements Store {
   readonly batches: Batch[] = [];
   refuses = 0;
   refused = 0;
+  beats = 0;
   opened = 0;
   closed = 0;
 
@@ -20,6 +21,10 @@ class MemoryStore implements Store {
   };
 
   append(batch: Batch): Promise<void> {
+    if (batch.edges.length + batch.losses.length === 0) {
+      this.beats++;
+      return Promise.resolve();
+    }
     if (this.refuses > 0) {
       this.refuses--;
       this.refused++;
@@ -63,6 +68,12 @@ describe('audit: recorder', () => {
   afterEach(async () => {
     store.refuses = 0;
     await recorder.close();
+  });
+
+  it('tells the store that it is there, from the start and while nothing comes', async () => {
+    start({ heartbeatMs: 5 });
+    await eventually('three beats', () => (store.beats >= 3 ? true : undefined));
+    assert.equal(store.opened, 1);
   });
 
   it('adds up before it writes: many calls of one edge are one row', async () => {
