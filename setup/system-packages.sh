@@ -1,13 +1,21 @@
 #!/usr/bin/env bash
-# Debian packages that the tests use beyond Node, Python and npm. Run as root; where it is not run, the tests that need
-# a package are skipped by name.
+# Debian packages that the tests use beyond Node, Python and npm. Does nothing when all are there; without root, and on
+# other systems, it says what is missing, and the tests that need it are skipped by name.
 # iptables, iproute2, util-linux: network namespaces of `gatehouse up --capture netns`.
 set -euo pipefail
 packages=(iptables iproute2 util-linux openssl)
+if ! command -v dpkg-query >/dev/null; then
+  echo "not a Debian system; wanted: ${packages[*]}" >&2
+  exit 0
+fi
 missing=()
 for name in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$name" 2>/dev/null | grep -q 'install ok installed' || missing+=("$name")
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
+if [ "$(id -u)" -ne 0 ]; then
+  echo "missing ${missing[*]}; run as root: $0" >&2
+  exit 0
+fi
 apt-get update -qq
 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

@@ -84,10 +84,9 @@ export class Agent {
     if (typeof workload === 'string') {
       if (event === 'exit' || event === 'stopped') this.#ready.delete(workload);
       if (event === 'stopped') this.#waiting.get(workload)?.();
-      if (event === 'exit' && fields['restartMs'] !== undefined)
-        this.#output.problem(
-          `${workload}: Envoy ended (${String(fields['reason'])}); again in ${String(fields['restartMs'])} ms`,
-        );
+      const { restartMs } = fields;
+      if (event === 'exit' && typeof restartMs === 'number')
+        this.#output.problem(`${workload}: Envoy ended (${String(fields['reason'])}); again in ${restartMs} ms`);
       if (event === 'failed') this.#output.problem(`${workload}: ${String(fields['code'])} ${String(fields['reason'])}`);
     }
     if (PASSED_ON.has(event)) this.#output.event({ ...fields, event });

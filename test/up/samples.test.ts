@@ -134,7 +134,9 @@ describe('sample manifests', () => {
       );
       for (const workload of snapshot.workloads) {
         assert.ok(workload.image !== undefined && lookUp(table, workload.image) !== undefined, workload.name);
-        const strict = snapshot.peerAuthentications.find(({ meta }) => meta.namespace === workload.namespace);
+        const strict = snapshot.peerAuthentications.find(
+          ({ meta }) => meta.namespace === workload.namespace || meta.namespace === 'istio-system',
+        );
         assert.equal(strict?.mode, 'STRICT', `${workload.namespace} is not strict`);
       }
     });
