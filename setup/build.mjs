@@ -1,5 +1,5 @@
 // `npm run build`: generated code, then dist/.
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
@@ -28,10 +28,13 @@ export function build() {
   const want = sourceHash();
   if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== want) {
     progress('compiling');
+    // Beside the old one, which stays in use when this one has errors.
+    const made = join(root, 'dist.new');
+    rmSync(made, { recursive: true, force: true });
+    const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+    must(chain.node, [tsc, '-p', 'tsconfig.build.json', '--outDir', made], 'tsc', { env: chain.env });
     rmSync(join(root, 'dist'), { recursive: true, force: true });
-    must(chain.node, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.build.json'], 'tsc', {
-      env: chain.env,
-    });
+    renameSync(made, join(root, 'dist'));
     writeFileSync(stamp, want);
   }
   return chain;
