@@ -59,6 +59,17 @@ export async function writePrivate(path: string, content: string, owner: Owner |
   await rename(staged, path);
 }
 
+const LARGEST_LOG = 16 * 1024 * 1024;
+
+/** Sets a long log aside (one old one is kept), so that Envoys that are started again and again do not fill the disk. */
+export async function rollLog(path: string): Promise<void> {
+  const size = await lstat(path).then(
+    (found) => found.size,
+    () => 0,
+  );
+  if (size > LARGEST_LOG) await rename(path, `${path}.1`);
+}
+
 /** Gives the finished folder to the user that Envoy runs as. */
 export async function handOver(directory: string, owner: Owner | undefined): Promise<void> {
   if (owner !== undefined) await lchown(directory, owner.uid, owner.gid);

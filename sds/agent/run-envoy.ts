@@ -1,3 +1,4 @@
+import { lastComplaint } from '../envoy/complaint.ts';
 import { isLive } from '../envoy/admin.ts';
 import { envoyCommand } from '../envoy/command.ts';
 import { drain } from '../envoy/drain.ts';
@@ -35,7 +36,8 @@ export function startEnvoy(
       }
       case 'exit': {
         const { code, signal, restartMs } = event;
-        emit({ event: 'exit', workload, code, signal, reason: event.lastWords || `see ${paths.log}`, restartMs });
+        const reason = restartMs === undefined ? 'stopped by the agent' : event.lastWords || lastComplaint(paths.log);
+        emit({ event: 'exit', workload, code, signal, reason, restartMs });
         return;
       }
       default:

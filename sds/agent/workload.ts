@@ -16,7 +16,15 @@ import type { Notice } from '../subscription/notice.ts';
 import type { HostPort, WorkloadConfig } from './config.ts';
 import type { Emit } from './event.ts';
 import { type RunningEnvoy, startEnvoy } from './run-envoy.ts';
-import { closedFolder, handOver, prepareDirectory, type WorkloadPaths, workloadPaths, writePrivate } from './run-directory.ts';
+import {
+  closedFolder,
+  handOver,
+  prepareDirectory,
+  rollLog,
+  type WorkloadPaths,
+  workloadPaths,
+  writePrivate,
+} from './run-directory.ts';
 import { readText } from './watch-file.ts';
 
 const CALL_TIMEOUT_MS = 10_000;
@@ -144,6 +152,7 @@ export class RunningWorkload {
     const { node, controlPlane, xds, adminPort } = config;
     const input = { node, controlPlane, xds, adminPort, sdsSocket: paths.sdsSocket, adminSocket: paths.adminSocket };
     await writePrivate(paths.bootstrap, `${JSON.stringify(bootstrapJson(input), null, 2)}\n`, owner);
+    await rollLog(paths.log);
     await handOver(paths.directory, owner);
   }
 

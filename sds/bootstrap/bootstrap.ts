@@ -9,6 +9,7 @@ import { HttpProtocolOptionsSchema } from '#gen/envoy/extensions/upstreams/http/
 import { adminCluster, grpcTo, milliseconds, sdsCluster, tcp, XDS_CLUSTER, xdsCluster } from './clusters.ts';
 import type { BootstrapInput } from './input.ts';
 import { node } from './node.ts';
+import { OVERLOAD } from './overload.ts';
 import { runtime } from './runtime.ts';
 import { stats } from './stats.ts';
 
@@ -54,7 +55,9 @@ export function bootstrap(input: BootstrapInput): Bootstrap {
 
 /** The bootstrap as the JSON that `envoy -c` reads. */
 export function bootstrapJson(input: BootstrapInput): JsonValue {
-  return toJson(BootstrapSchema, bootstrap(input), { registry: REGISTRY });
+  const json = toJson(BootstrapSchema, bootstrap(input), { registry: REGISTRY });
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw new TypeError('a message is a JSON object');
+  return { ...json, overloadManager: OVERLOAD };
 }
 
 /** The admin interface on the loopback of the proxy's own network, for people and scrapers. */

@@ -8,8 +8,6 @@ const SETTINGS = {
   're2.max_program_size.warn_level': 32768,
   // A path with a fragment is not refused but matched without it, as in an Istio mesh: policies written for Istio rely on it.
   'envoy.reloadable_features.http_reject_path_with_fragment': false,
-  // A bound on what clients can make one proxy hold.
-  'overload.global_downstream_max_connections': 100_000,
 } as const;
 
 export function runtime(): LayeredRuntime {

@@ -42,9 +42,17 @@ function privilegePart(run: EnvoyRun): readonly string[] {
   return ['setpriv', ...user, '--pdeathsig', 'KILL'];
 }
 
+/** A replaced listener's connections are told to go at once and have Istio's 45 s to do so; Envoy's own default is 10 minutes. */
+const DRAIN = [
+  ['--drain-time-s', '45'],
+  ['--drain-strategy', 'immediate'],
+] as const;
+
 function envoyArgs(run: EnvoyRun): readonly string[] {
-  const chosen = new Set(run.extraArgs);
+  // `--name=value` and `--name value` are the same to Envoy, which refuses a flag that is there twice.
+  const chosen = new Set(run.extraArgs.map((arg) => arg.split('=')[0]));
   const level = chosen.has('-l') || chosen.has('--log-level') ? [] : ['--log-level', 'warning'];
+  const defaults = DRAIN.flatMap(([flag, value]) => (chosen.has(flag) ? [] : [flag, value]));
   return [
     '-c',
     run.bootstrapPath,
@@ -55,6 +63,7 @@ function envoyArgs(run: EnvoyRun): readonly string[] {
     '--log-path',
     run.logPath,
     ...level,
+    ...defaults,
     ...run.extraArgs,
   ];
 }

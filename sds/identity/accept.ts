@@ -1,5 +1,6 @@
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import { type SpiffeId, parseSpiffeId } from '../../ca/identity/spiffe-id.ts';
+import { hasAuthorityMarks } from './authority-marks.ts';
 import { parseCertificates, type TrustBundle } from './bundle.ts';
 import { verifyChain } from './chain.ts';
 
@@ -47,7 +48,7 @@ export function acceptCertificate(
   const identity = soleSpiffeId(leaf);
   if (!identity.ok) return refused(identity.reason);
   if (identity.id !== asked.id) return refused(`the certificate is for ${identity.id}, asked was ${asked.id}`);
-  if (leaf.ca) return refused('the certificate is a CA certificate');
+  if (hasAuthorityMarks(leaf)) return refused('the certificate is a CA certificate');
   const chain = verifyChain(leaf, others, bundle, now);
   if (!chain.ok) return refused(chain.reason);
   return {

@@ -6,6 +6,7 @@ import { acceptCertificate, type Svid } from './accept.ts';
 import { retryDelay } from './backoff.ts';
 import type { TrustBundle } from './bundle.ts';
 import { verifyChain } from './chain.ts';
+import { endedAt } from './token.ts';
 import { newKey, requestFor } from './request.ts';
 import { nextStep, planRenewal, type Plan } from './schedule.ts';
 
@@ -133,14 +134,22 @@ export class IdentityKeeper {
     const client = valid !== undefined && (this.#failures % 2 === 0 || !token.ok) ? valid : undefined;
     const limit = new AbortController();
     const cancel = this.#options.timers.after(this.#callLimit(), () => limit.abort());
+    const sent = client === undefined && token.ok ? token.value : undefined;
     try {
-      return await sign(
-        { csr, ttlSeconds, rootsPem: roots.pem, token: client === undefined && token.ok ? token.value : undefined, client },
-        AbortSignal.any([limit.signal, this.#stop.signal]),
-      );
+      const call = { csr, ttlSeconds, rootsPem: roots.pem, token: sent, client };
+      const answer = await sign(call, AbortSignal.any([limit.signal, this.#stop.signal]));
+      return answer.kind === 'failed' && sent !== undefined ? this.#explained(answer, sent) : answer;
     } finally {
       cancel();
     }
+  }
+
+  /** Says so where a refused token had ended: who writes the token file is asleep. */
+  #explained(answer: SigningAnswer & { readonly kind: 'failed' }, token: string): SigningAnswer {
+    const ended = endedAt(token, this.#options.clock.now().getTime());
+    if (ended === undefined || (answer.code !== 'UNAUTHENTICATED' && answer.code !== 'PERMISSION_DENIED')) return answer;
+    const note = `the token in the token file expired at ${new Date(ended).toISOString()}: renew that file`;
+    return { ...answer, reason: `${answer.reason} (${note})` };
   }
 
   #failed(code: string, reason: string, hint?: number): number {

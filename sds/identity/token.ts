@@ -12,3 +12,18 @@ export function parseToken(content: string): Parsed<string> {
   if (!BEARER.test(token)) return { ok: false, reason: 'not a bearer token' };
   return { ok: true, value: token };
 }
+
+/**
+ * When a JWT says that it ended, in milliseconds since the epoch; undefined when it has not, or is no JWT. Read without
+ * any check of its signature, for a hint in an error message only.
+ */
+export function endedAt(token: string, now: number): number | undefined {
+  const [, payload = ''] = token.split('.');
+  try {
+    const claims: unknown = JSON.parse(Buffer.from(payload, 'base64url').toString());
+    const exp = typeof claims === 'object' && claims !== null && 'exp' in claims ? claims.exp : undefined;
+    return typeof exp === 'number' && exp * 1000 <= now ? exp * 1000 : undefined;
+  } catch {
+    return undefined;
+  }
+}

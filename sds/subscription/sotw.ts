@@ -39,7 +39,9 @@ export function sotwRequest(state: SotwState, request: DiscoveryRequest, view: S
   const added = first || gained(state.subscribed, subscribed);
   const unknown = absent(subscribed, view).filter((name) => !state.reported.has(name));
   if (unknown.length > 0) notices.push({ kind: 'unknown', names: unknown });
-  const next = { ...state, subscribed, reported: new Set([...state.reported, ...unknown]) };
+  // What was last sent says nothing about a set of names that has grown since.
+  const version = added ? undefined : state.version;
+  const next = { ...state, subscribed, version, reported: new Set([...state.reported, ...unknown]) };
   // A NACK alone is not answered: the same bytes would be refused again. The next rotation is pushed as always.
   return added ? respond(next, view, notices, true) : { kind: 'next', state: next, notices };
 }

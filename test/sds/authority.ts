@@ -2,7 +2,15 @@
 import 'reflect-metadata';
 import { randomBytes } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
-import { type sendUnaryData, Server, ServerCredentials, type ServerUnaryCall, status } from '@grpc/grpc-js';
+import {
+  type sendUnaryData,
+  Server,
+  type ServiceDefinition,
+  type UntypedServiceImplementation,
+  ServerCredentials,
+  type ServerUnaryCall,
+  status,
+} from '@grpc/grpc-js';
 import * as x509 from '@peculiar/x509';
 import {
   type IstioCertificateRequest,
@@ -44,7 +52,8 @@ export function newKeys(): Promise<CryptoKeyPair> {
 
 const serialNumber = () => `01${randomBytes(15).toString('hex')}`;
 
-export async function selfSignedRoot(name = 'test root'): Promise<KeyedCertificate> {
+/** A root with a name of its own: verifiers find issuers by name first. */
+export async function selfSignedRoot(name = `test root ${randomBytes(4).toString('hex')}`): Promise<KeyedCertificate> {
   const keys = await newKeys();
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serialNumber(),
@@ -104,6 +113,12 @@ class ClientMayAuthenticate extends ServerCredentials {
   }
 }
 
+/** Another service on the same port. */
+export interface Extra {
+  readonly definition: ServiceDefinition;
+  readonly implementation: UntypedServiceImplementation;
+}
+
 export class TestAuthority {
   readonly root: KeyedCertificate;
   readonly issued: Issued[] = [];
@@ -113,20 +128,24 @@ export class TestAuthority {
   refuse: (call: { token: string | undefined; peerSerial: string | undefined }) => Refusal | undefined = () => undefined;
   calls = 0;
   port = 0;
+  readonly extras: Extra[] = [];
+  readonly #host: string;
   #server: Server | undefined;
 
-  private constructor(root: KeyedCertificate) {
+  private constructor(root: KeyedCertificate, host: string) {
     this.root = root;
+    this.#host = host;
   }
 
-  static async start(): Promise<TestAuthority> {
-    const authority = new TestAuthority(await selfSignedRoot());
+  static async start(extras: readonly Extra[] = [], host = '127.0.0.1'): Promise<TestAuthority> {
+    const authority = new TestAuthority(await selfSignedRoot(), host);
+    authority.extras.push(...extras);
     await authority.up();
     return authority;
   }
 
   get address(): string {
-    return `127.0.0.1:${this.port}`;
+    return `${this.#host}:${this.port}`;
   }
 
   get rootPem(): string {
@@ -152,13 +171,14 @@ export class TestAuthority {
         },
       },
     );
+    for (const { definition, implementation } of this.extras) server.addService(definition, implementation);
     const credentials = new ClientMayAuthenticate(
       this.rootPem,
       own.certificate.toString('pem'),
       await pkcs8Pem(own.keys.privateKey),
     );
     this.port = await new Promise<number>((resolve, reject) => {
-      server.bindAsync(`127.0.0.1:${this.port}`, credentials, (error, port) => (error ? reject(error) : resolve(port)));
+      server.bindAsync(`${this.#host}:${this.port}`, credentials, (error, port) => (error ? reject(error) : resolve(port)));
     });
     this.#server = server;
   }
