@@ -30,7 +30,11 @@ function commonConfig(vantage: Vantage) {
 export function httpAccessLog(vantage: Vantage): AccessLog {
   return create(AccessLogSchema, {
     name: 'envoy.access_loggers.http_grpc',
-    configType: typedConfig(HttpGrpcAccessLogConfigSchema, { commonConfig: commonConfig(vantage) }),
+    configType: typedConfig(HttpGrpcAccessLogConfigSchema, {
+      commonConfig: commonConfig(vantage),
+      // Tells gRPC from other HTTP/2.
+      additionalRequestHeadersToLog: ['content-type'],
+    }),
   });
 }
 
