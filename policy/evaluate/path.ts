@@ -1,8 +1,12 @@
 import type { PathNormalization } from '../../mesh/model/mesh-config.ts';
 
 const UNRESERVED = /^[A-Za-z0-9\-._~]$/;
-// What the WHATWG URL standard percent-encodes in a path (its path percent-encode set), as Envoy's URL library does.
-const ENCODED = /[\u0000-\u0020"<>^`{|}\u007f]/g;
+/** What the WHATWG URL standard percent-encodes in a path (its path percent-encode set), as Envoy's URL library does. */
+function encoded(character: string): string {
+  const code = character.charCodeAt(0);
+  if (code > 0x20 && code !== 0x7f && !'"<>^`{|}'.includes(character)) return character;
+  return `%${code.toString(16).toUpperCase().padStart(2, '0')}`;
+}
 
 function decodeUnreserved(path: string): string {
   return path.replace(/%([0-9A-Fa-f]{2})/g, (escape, hex: string) => {
@@ -32,9 +36,7 @@ export function normalizedPath(raw: string, mode: PathNormalization): string {
   const path = /^[^?#]*/.exec(raw)?.[0] ?? '';
   if (mode === 'NONE' || !path.startsWith('/')) return path;
   const unescaped = mode === 'DECODE_AND_MERGE_SLASHES' ? path.replace(/%2f/gi, '/').replace(/%5c/gi, '\\') : path;
-  const encoded = decodeUnreserved(unescaped)
-    .replaceAll('\\', '/')
-    .replace(ENCODED, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`);
-  const resolved = withoutDots(encoded);
+  const plain = Array.from(decodeUnreserved(unescaped).replaceAll('\\', '/'), encoded).join('');
+  const resolved = withoutDots(plain);
   return mode === 'BASE' ? resolved : resolved.replace(/\/{2,}/g, '/');
 }

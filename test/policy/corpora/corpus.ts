@@ -12,6 +12,7 @@ export function corpusPath(theme: string): string | undefined {
 }
 
 /** The cases of a theme, as the test's own reading of them says; none where the corpus is absent. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- every test reads its own shape of case
 export function casesOf<Case>(theme: string): readonly Case[] {
   const path = corpusPath(theme);
   if (path === undefined) return [];

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { AuthorizationPolicy, Condition, PolicyMatch, When } from '../../../mesh/model/authorization-policy.ts';
 import type { MeshConfig, PathNormalization } from '../../../mesh/model/mesh-config.ts';
 import { valueOf } from '../../../policy/evaluate/text.ts';

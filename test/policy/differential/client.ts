@@ -12,13 +12,18 @@ export interface Answer {
   readonly rule: string;
 }
 
-/** A caller: the certificate it shows (none: plain text) and the address it calls from. */
+/** A caller: the certificate it shows (`anonymous`: none, over TLS; undefined: plain text) and the address it calls from. */
 export interface Caller {
-  readonly certificate: Issued | undefined;
+  readonly certificate: Issued | 'anonymous' | undefined;
   readonly address: string;
 }
 
 const SERVER_NAME = 'app.example';
+
+function tlsOptions(certificate: Issued | 'anonymous'): object {
+  const shown = certificate === 'anonymous' ? {} : { cert: certificate.cert, key: certificate.key };
+  return { ...shown, rejectUnauthorized: false, servername: SERVER_NAME };
+}
 
 function named(text: string): string {
   return /^rbac_access_denied_matched_policy\[(.*)\]$/.exec(text)?.[1] ?? `? ${text}`;
@@ -48,16 +53,7 @@ export class HttpClient {
     };
     const common = { ...this.#to, method, path, headers, localAddress: address, agent: this.#agent, timeout: 10_000 };
     return new Promise((resolve, reject) => {
-      const call =
-        certificate === undefined
-          ? plainRequest(common)
-          : tlsRequest({
-              ...common,
-              cert: certificate.cert,
-              key: certificate.key,
-              rejectUnauthorized: false,
-              servername: SERVER_NAME,
-            });
+      const call = certificate === undefined ? plainRequest(common) : tlsRequest({ ...common, ...tlsOptions(certificate) });
       call.on('error', (error: NodeJS.ErrnoException) => {
         if (error.code === 'ECONNRESET') resolve({ decision: 'DENY', rule: '' });
         else reject(error);
@@ -86,16 +82,7 @@ export class HttpClient {
 export async function callTcp(caller: Caller, to: { readonly host: string; readonly port: number }): Promise<'ALLOW' | 'DENY'> {
   const plain = connectPlain({ ...to, localAddress: caller.address });
   const { certificate } = caller;
-  const socket: Socket =
-    certificate === undefined
-      ? plain
-      : connectTls({
-          socket: plain,
-          cert: certificate.cert,
-          key: certificate.key,
-          rejectUnauthorized: false,
-          servername: SERVER_NAME,
-        });
+  const socket: Socket = certificate === undefined ? plain : connectTls({ socket: plain, ...tlsOptions(certificate) });
   socket.setTimeout(10_000, () => socket.destroy(new Error('no answer in time')));
   // Long enough for Envoy to see that it is no TLS.
   socket.write('one line, which an echo server sends back\n');

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { evaluate } from '../../../policy/evaluate/evaluate.ts';
 import { type Issued, TestAuthority } from '../../audit/envoy/certificates.ts';
 import { type Envoy, envoyPath, startEnvoy } from '../../audit/envoy/process.ts';

@@ -61,12 +61,12 @@ function connectionManager(snapshot: Snapshot, workload: SelectedWorkload): obje
   };
 }
 
-function tls(certificate: Issued, root: string): object {
+function tls(certificate: Issued, root: string, requireCertificate: boolean): object {
   return {
     name: 'tls',
     typed_config: {
       '@type': `${TYPE}.transport_sockets.tls.v3.DownstreamTlsContext`,
-      require_client_certificate: true,
+      require_client_certificate: requireCertificate,
       common_tls_context: {
         tls_certificates: [
           { certificate_chain: { inline_string: certificate.cert }, private_key: { inline_string: certificate.key } },
@@ -85,6 +85,8 @@ export interface Place {
   readonly port: number;
   /** Plain text gets in. */
   readonly permissive: boolean;
+  /** A caller may come without a certificate, over TLS, as to a gateway. */
+  readonly anonymous?: boolean;
 }
 
 function listener(place: Place, certificate: Issued, root: string): object {
@@ -95,7 +97,11 @@ function listener(place: Place, certificate: Issued, root: string): object {
           ...tcpAuthorization(place.snapshot, place.workload).map((filter) => toJson(FilterSchema, filter, { registry })),
           { name: 'envoy.filters.network.echo', typed_config: { '@type': `${TYPE}.filters.network.echo.v3.Echo` } },
         ];
-  const encrypted = { filter_chain_match: { transport_protocol: 'tls' }, transport_socket: tls(certificate, root), filters };
+  const encrypted = {
+    filter_chain_match: { transport_protocol: 'tls' },
+    transport_socket: tls(certificate, root, place.anonymous !== true),
+    filters,
+  };
   const plain = { filter_chain_match: { transport_protocol: 'raw_buffer' }, filters };
   return {
     name: `${place.address}_${place.port}`,
