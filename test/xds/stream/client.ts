@@ -1,5 +1,5 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
-import { Client, type ClientDuplexStream, credentials, status } from '@grpc/grpc-js';
+import { Client, type ClientDuplexStream, credentials, type status } from '@grpc/grpc-js';
 import {
   DeltaDiscoveryRequestSchema,
   type DeltaDiscoveryResponse,

@@ -244,7 +244,10 @@ describe('discovery service', () => {
     const client = await settled(server, { ...ONE, clusters: {} });
     client.call.pause();
     const big = (content: number) =>
-      resourceSet({ [CLUSTER]: [{ ...fake('big', String(content)), any: fakeAny(Buffer.alloc(3 << 20, content)) }] });
+      resourceSet({
+        [CLUSTER]: [{ ...fake('big', String(content)), any: fakeAny(Buffer.alloc(3 << 20, content)) }],
+        [LISTENER]: [fake('l')],
+      });
     for (let content = 1; content <= 50; content += 1) {
       const snapshot = server.source.publish(big(content));
       if (content === 1)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { AnySchema } from '@bufbuild/protobuf/wkt';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { DeltaDiscoveryResponseSchema, DiscoveryResponseSchema } from '#gen/envoy/service/discovery/v3/discovery_pb.js';
 import { CLUSTER } from '../../../xds/resource-set.ts';
 import { encodeResponse } from '../../../xds/stream/wire.ts';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { Variant } from '../../../xds/subscription/event.ts';
 import { setOf } from '../resources.ts';
 import { ModelClient } from './model-client.ts';
