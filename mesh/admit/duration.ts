@@ -45,6 +45,11 @@ export function duration(field: Field, leastMs: number): number | undefined {
     field.error('bad-duration', `must be a duration, not ${found}`, `write a number and a unit, as ${plain}, 250ms or 1h2m3.5s`);
     return undefined;
   }
+  const whole = Math.round(value);
+  if (Math.abs(value - whole) > 1e-7) {
+    field.error('out-of-range', `the duration ${shorten(written ?? '')} is finer than a millisecond`, 'use whole milliseconds');
+    return undefined;
+  }
   if (value < leastMs || value > MOST_MS) {
     field.error(
       'out-of-range',
@@ -53,5 +58,5 @@ export function duration(field: Field, leastMs: number): number | undefined {
     );
     return undefined;
   }
-  return value;
+  return whole;
 }

@@ -12,10 +12,14 @@ export function isNamespaceName(name: string): boolean {
 }
 
 /** A host that stands for the Service of that name in the object's namespace, unless it has a dot. Undefined when wrong (reported). */
-export function hostname(field: Field, context: Context): Hostname | undefined {
+export function hostname(field: Field, context: Context, addresses: 'allowed' | 'refused' = 'refused'): Hostname | undefined {
   const written = requiredText(field, 'name a Service, or a host with its domain');
   if (written === '') return undefined;
-  const found = resolveHostname(written, context.meta.namespace, context.meshConfig.clusterDomain);
+  const found = resolveHostname(
+    written.endsWith('.') && !written.startsWith('*') ? written.slice(0, -1) : written,
+    context.meta.namespace,
+    context.meshConfig.clusterDomain,
+  );
   if (found === undefined) {
     field.error(
       'bad-host',
@@ -23,6 +27,9 @@ export function hostname(field: Field, context: Context): Hostname | undefined {
       'letters, digits and "-" between dots; a wildcard only as the whole first label, as *.example.com',
     );
   }
+  // RFC 3696, section 2: a top-level domain is not all digits, so this is an address.
+  else if (addresses === 'refused' && /(^|\.)\d+$/.test(found))
+    field.error('bad-host', `"${shorten(written)}" is no host name`, 'name a Service; for an address write a ServiceEntry');
   return found;
 }
 
@@ -49,8 +56,9 @@ export function visibility(field: Field, context: Context): Visibility {
   for (const item of itemsOf(field)) {
     const name = requiredText(item);
     if (name === '') continue;
-    if (names.includes(name)) item.error('duplicate', `"${shorten(name)}" is given twice`, 'remove one');
-    names.push(name);
+    const owner = name === '.' ? context.meta.namespace : name;
+    if (names.includes(owner)) item.error('duplicate', `"${shorten(name)}" is given twice`, 'remove one');
+    names.push(owner);
     if (name === '*') all = true;
     else if (name !== '.' && name !== '~' && !isNamespaceName(name))
       item.error('bad-namespace', `"${shorten(name)}" is no namespace`, 'use a namespace name, "." for this one or "*" for all');
@@ -64,7 +72,7 @@ export function visibility(field: Field, context: Context): Visibility {
   if (names.length === 0) return ALL;
   return {
     kind: 'namespaces',
-    namespaces: names.filter((name) => name !== '~').map((name) => (name === '.' ? context.meta.namespace : name)),
+    namespaces: names.filter((name) => name !== '~'),
   };
 }
 

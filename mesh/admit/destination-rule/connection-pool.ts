@@ -26,6 +26,8 @@ export function connectionPool(field: Field): ConnectionPool | undefined {
   flag(web.useClientProtocol);
   integer(web.maxConcurrentStreams, 0, MOST);
   const alive = fieldsOf(web.http2KeepAlive, ['interval', 'timeout']);
+  if (web.http2KeepAlive.given && !(alive.interval.given && alive.timeout.given))
+    web.http2KeepAlive.error('missing-field', 'needs interval and timeout', 'as http2KeepAlive: {interval: 30s, timeout: 5s}');
   duration(alive.interval, 1);
   duration(alive.timeout, 1);
   const tcpAlive = fieldsOf(plain.tcpKeepalive, ['probes', 'time', 'interval']);

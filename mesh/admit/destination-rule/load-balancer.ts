@@ -19,6 +19,8 @@ export function loadBalancer(field: Field): LoadBalancer | undefined {
     field.error('contradiction', 'simple and consistentHash are both given', 'keep one');
   const simple = oneOf(fields.simple, ['UNSPECIFIED', 'LEAST_CONN', 'LEAST_REQUEST', 'RANDOM', 'PASSTHROUGH', 'ROUND_ROBIN']);
   if (simple === 'LEAST_CONN') oldForm(fields.simple, 'simple: LEAST_REQUEST');
+  if (fields.localityLbSetting.given && fields.zoneAwareLbSetting.given)
+    field.error('contradiction', 'localityLbSetting and zoneAwareLbSetting are both given', 'keep one');
   consistentHash(fields.consistentHash);
   locality(fields.localityLbSetting);
   warmup(fields.warmup);
@@ -67,24 +69,34 @@ function consistentHash(field: Field): void {
   text(fields.httpHeaderName);
   text(fields.httpQueryParameterName);
   flag(fields.useSourceIp);
-  integer(fields.minimumRingSize, 0, Number.MAX_SAFE_INTEGER);
+  wideInteger(fields.minimumRingSize);
   const cookie = fieldsOf(fields.httpCookie, ['name', 'path', 'ttl', 'attributes']);
   if (fields.httpCookie.given) {
     requiredText(cookie.name, 'name the cookie');
     text(cookie.path);
     duration(cookie.ttl, 0);
+    const names = new Set<string>();
     for (const item of itemsOf(cookie.attributes)) {
       const attribute = fieldsOf(item, ['name', 'value']);
-      requiredText(attribute.name);
+      const name = requiredText(attribute.name);
+      if (names.has(name)) attribute.name.error('duplicate', `the attribute ${name} is given twice`, 'keep one');
+      names.add(name);
       text(attribute.value);
     }
   }
   const ring = fieldsOf(fields.ringHash, ['minimumRingSize']);
-  integer(ring.minimumRingSize, 0, Number.MAX_SAFE_INTEGER);
+  wideInteger(ring.minimumRingSize);
   const maglev = fieldsOf(fields.maglev, ['tableSize']);
-  integer(maglev.tableSize, 0, Number.MAX_SAFE_INTEGER);
+  wideInteger(maglev.tableSize);
   if (fields.ringHash.given && fields.maglev.given)
     field.error('contradiction', 'ringHash and maglev are both given', 'keep one');
+}
+
+/** A 64-bit number, which protobuf's JSON writes in quotes. */
+function wideInteger(field: Field): void {
+  const { node } = field;
+  if (node?.kind === 'scalar' && typeof node.value === 'string' && /^\d{1,15}$/.test(node.value)) return;
+  integer(field, 0, Number.MAX_SAFE_INTEGER);
 }
 
 /** Shares are whole and together 100; regions do not overlap; distribute and failover exclude each other. */

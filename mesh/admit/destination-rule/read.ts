@@ -32,10 +32,18 @@ export function readDestinationRule(spec: Field, context: Context): DestinationR
     subsets.push({ name, labels: labelSelector(subset.labels), trafficPolicy: trafficPolicy(subset.trafficPolicy) });
   }
   const policy = trafficPolicy(fields.trafficPolicy);
+  const exportTo = visibility(fields.exportTo, context);
+  const own = exportTo.kind === 'namespaces' && exportTo.namespaces.every((namespace) => namespace === context.meta.namespace);
+  if (fields.workloadSelector.given && fields.exportTo.given && !own)
+    fields.exportTo.error(
+      'contradiction',
+      'a rule with a workloadSelector is seen in its own namespace only',
+      'write exportTo: ["."], or remove it',
+    );
   return {
     meta: context.meta,
     host: host ?? NOWHERE,
-    exportTo: visibility(fields.exportTo, context),
+    exportTo,
     trafficPolicy: policy,
     subsets,
   };

@@ -63,7 +63,16 @@ function clientTls(field: Field): ClientTls | undefined {
   const sni = optionalText(fields.sni);
   const names = texts(fields.subjectAltNames);
   const credential = text(fields.credentialName);
-  flag(fields.insecureSkipVerify);
+  if (flag(fields.insecureSkipVerify) === true) {
+    for (const one of [fields.caCertificates, fields.subjectAltNames, ...(mode === 'SIMPLE' ? [fields.credentialName] : [])]) {
+      if (one.given)
+        one.error(
+          'contradiction',
+          'has no meaning where insecureSkipVerify leaves the server unchecked',
+          'remove insecureSkipVerify',
+        );
+    }
+  }
   switch (mode) {
     case 'DISABLE':
       return { mode };

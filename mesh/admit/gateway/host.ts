@@ -18,8 +18,12 @@ export function gatewayHost(field: Field, context: Context): GatewayHost | undef
     return undefined;
   }
   const host = parseHostname(name);
-  if (host === undefined) {
+  if (host === undefined || /^\*[^.]/.test(host)) {
     field.error('bad-host', `"${shorten(name)}" is no host name`, 'a name, *.example.com or "*"');
+    return undefined;
+  }
+  if (host !== '*' && !host.includes('.')) {
+    field.error('bad-host', `"${shorten(name)}" is a short name`, 'write the whole host name, as shop.example.com');
     return undefined;
   }
   return { namespace: namespace === '.' ? context.meta.namespace : namespace, host };

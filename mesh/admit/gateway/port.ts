@@ -2,7 +2,7 @@ import type { GatewayServer } from '../../model/gateway.ts';
 import type { Port } from '../../model/port.ts';
 import { type Field, fieldsOf } from '../field.ts';
 import { shorten } from '../node.ts';
-import { port, requiredText } from '../scalar.ts';
+import { integer, port, requiredText } from '../scalar.ts';
 import { unapplied } from '../unapplied.ts';
 
 const PROTOCOLS: Readonly<Record<string, GatewayServer['protocol']>> = Object.freeze({
@@ -19,17 +19,20 @@ const PROTOCOLS: Readonly<Record<string, GatewayServer['protocol']>> = Object.fr
   REDIS: 'REDIS',
 });
 
-/** A server's port. Istio reads the protocol's name in any case. */
+/** A server's port; one bound to a Unix socket has no number and takes no effect yet. Istio reads the protocol's name in any case. */
 export function gatewayPort(
   field: Field,
+  socket: boolean,
 ): { readonly number: Port; readonly name: string; readonly protocol: GatewayServer['protocol'] } | undefined {
   if (!field.given) {
     field.error('missing-field', 'port must be given', 'as port: {number: 80, name: http, protocol: HTTP}');
     return undefined;
   }
   const fields = fieldsOf(field, ['number', 'name', 'protocol', 'targetPort']);
-  if (!fields.number.given) fields.number.error('missing-field', 'number must be given', 'as number: 80');
-  const number = port(fields.number);
+  if (!fields.number.given && !socket) fields.number.error('missing-field', 'number must be given', 'as number: 80');
+  if (socket && (integer(fields.number, 0, 65535) ?? 0) !== 0)
+    fields.number.error('contradiction', 'a Unix socket has no port number', 'remove it');
+  const number = socket ? undefined : port(fields.number);
   const name = requiredText(fields.name, 'as name: http');
   if (name !== '' && !/^[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?$/.test(name))
     fields.name.error('bad-name', `"${shorten(name)}" is no port name`, 'letters, digits and "-"');

@@ -26,7 +26,15 @@ export function readGateway(spec: Field, context: Context): Gateway {
     );
   }
   const names = new Set<string>();
+  const portNames = new Set<string>();
   for (const [at, one] of servers.entries()) {
+    if (portNames.has(one.portName))
+      fields.servers.error(
+        'duplicate',
+        `the port name ${one.portName} is given twice (server ${at})`,
+        'rename one: port names of a gateway are unique',
+      );
+    portNames.add(one.portName);
     if (one.name === undefined) continue;
     if (names.has(one.name))
       fields.servers.error('duplicate', `the server name ${one.name} is given twice (server ${at})`, 'rename one');
@@ -39,7 +47,8 @@ export function readGateway(spec: Field, context: Context): Gateway {
 
 function server(item: Field, context: Context): GatewayServer | undefined {
   const fields = fieldsOf(item, ['port', 'bind', 'hosts', 'tls', 'defaultEndpoint', 'name']);
-  const port = gatewayPort(fields.port);
+  const socket = text(fields.bind).startsWith('unix://');
+  const port = gatewayPort(fields.port, socket);
   const hosts: GatewayHost[] = [];
   for (const host of itemsOf(fields.hosts)) {
     const read = host.given ? gatewayHost(host, context) : undefined;

@@ -56,7 +56,15 @@ export function readServiceEntry(spec: Field, context: Context): { readonly meta
   const selector = fields.workloadSelector.given ? workloadLabels(fields.workloadSelector) : undefined;
   unapplied(fields.subjectAltNames, 'subjectAltNames');
   texts(fields.subjectAltNames);
+  checkResolution(fields.hosts, fields.endpoints, fields.addresses, resolution, hosts, endpoints.length, ports.length);
   const exportTo = visibility(fields.exportTo, context);
+  if (resolution !== 'NONE' && resolution !== 'STATIC' && addresses.some((address) => address.includes('/'))) {
+    fields.addresses.error(
+      'contradiction',
+      `blocks of addresses are taken with NONE and STATIC only, not with ${resolution}`,
+      'give single addresses',
+    );
+  }
   const services = hosts.map((hostname): Service => ({
     meta: context.meta,
     hostname,
@@ -84,6 +92,39 @@ function readHosts(spec: Field, field: Field): readonly Hostname[] {
   if (hosts.length === 0 && !spec.report.failed)
     field.error('missing-field', 'hosts must name at least one host', 'as hosts: [api.example.com]');
   return hosts;
+}
+
+function checkResolution(
+  hosts: Field,
+  endpoints: Field,
+  addresses: Field,
+  resolution: string,
+  names: readonly Hostname[],
+  count: number,
+  ports: number,
+): void {
+  const wildcard = names.some((name) => name.includes('*'));
+  if ((resolution === 'DNS' || resolution === 'DNS_ROUND_ROBIN') && wildcard && count === 0) {
+    hosts.error(
+      'bad-host',
+      `a wildcard cannot be resolved by ${resolution}`,
+      'name the host, give endpoints, or use resolution: NONE',
+    );
+  }
+  if (resolution === 'DNS_ROUND_ROBIN' && count > 1)
+    endpoints.error('contradiction', 'DNS_ROUND_ROBIN takes one endpoint', 'use resolution: DNS for several');
+  if (resolution === 'DYNAMIC_DNS') {
+    if (!names.every((name) => name.startsWith('*')))
+      hosts.error('bad-host', 'DYNAMIC_DNS is for wildcard hosts', 'use resolution: DNS');
+    if (addresses.given) addresses.error('contradiction', 'DYNAMIC_DNS takes no addresses', 'remove them');
+    if (count > 0) endpoints.error('contradiction', 'DYNAMIC_DNS takes no endpoints', 'remove them');
+  }
+  for (const item of itemsOf(endpoints)) {
+    const fields = fieldsOf(item, ['address', 'ports'], 'tolerant');
+    if (!text(fields.address).startsWith('unix://')) continue;
+    if (fields.ports.given) fields.ports.error('contradiction', 'a Unix socket has no ports', 'remove them');
+    if (ports > 1) item.error('contradiction', 'a Unix socket serves one port', 'give the entry one port');
+  }
 }
 
 function servicePort(item: Field): readonly ServicePort[] {

@@ -6,6 +6,7 @@ import { hostname, visibility } from '../hosts.ts';
 import { unapplied } from '../unapplied.ts';
 import { gatewayNames } from './gateway-name.ts';
 import { httpRoute } from './http-route.ts';
+import { l4Route } from './l4-route.ts';
 
 /** Reads a VirtualService's spec. */
 export function readVirtualService(spec: Field, context: Context): VirtualService {
@@ -14,7 +15,7 @@ export function readVirtualService(spec: Field, context: Context): VirtualServic
   const gateways = written.length === 0 ? ['mesh'] : written;
   const hosts: Hostname[] = [];
   for (const item of itemsOf(fields.hosts)) {
-    const host = hostname(item, context);
+    const host = hostname(item, context, 'allowed');
     if (host === undefined) continue;
     if (host === '*' && gateways.includes('mesh')) {
       item.error(
@@ -26,10 +27,26 @@ export function readVirtualService(spec: Field, context: Context): VirtualServic
     if (hosts.includes(host)) item.error('duplicate', `the host ${host} is given twice`, 'remove one');
     hosts.push(host);
   }
-  if (hosts.length === 0 && !spec.report.failed)
+  const delegate = !fields.hosts.given && fields.http.given;
+  if (hosts.length === 0 && !delegate && !spec.report.failed)
     fields.hosts.error('missing-field', 'hosts must name at least one host', 'as hosts: [reviews]');
+  if (delegate) {
+    spec.warning(
+      'not-yet-applied',
+      'has no hosts, which makes it a delegate of another VirtualService; delegates are not applied yet',
+      'as hosts: [reviews] if it is none',
+    );
+    for (const item of itemsOf(fields.http)) {
+      const { delegate: further } = fieldsOf(item, ['delegate'], 'tolerant');
+      if (further.given) further.error('contradiction', 'a delegate cannot delegate further', 'give a route');
+    }
+    for (const one of [fields.gateways, fields.tls, fields.tcp])
+      if (one.given) one.error('contradiction', 'a VirtualService without hosts has only http', 'give hosts, or remove it');
+  }
   unapplied(fields.tls, 'routing of TLS by server name');
   unapplied(fields.tcp, 'routing of TCP');
+  for (const item of itemsOf(fields.tls)) l4Route(item, 'tls', context);
+  for (const item of itemsOf(fields.tcp)) l4Route(item, 'tcp', context);
   const http = itemsOf(fields.http).flatMap((item) => {
     const route = item.given ? httpRoute(item, context) : undefined;
     return route === undefined ? [] : [route];

@@ -54,7 +54,7 @@ export function retries(field: Field): Retries | undefined {
       );
     }
   }
-  if (attempts === 0 && (fields.perTryTimeout.given || fields.retryOn.given)) {
+  if (attempts === 0 && (fields.perTryTimeout.given || fields.retryOn.given || fields.retryRemoteLocalities.given)) {
     field.error('contradiction', 'retries are described but attempts is 0', 'give attempts, as attempts: 3');
   }
   unapplied(fields.backoff, 'backoff');

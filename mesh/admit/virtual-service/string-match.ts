@@ -28,12 +28,16 @@ export function requiredStringMatch(field: Field): StringMatch | undefined {
   return found;
 }
 
-/** Header and query matches by name: `{}` and `{prefix: ""}` mean present. */
-export function headerMatches(field: Field): Readonly<Record<string, HeaderMatch>> {
+/** Header and query matches by name: `{}` means present. */
+export function headerMatches(field: Field, named: 'header' | 'parameter'): Readonly<Record<string, HeaderMatch>> {
   const found: Record<string, HeaderMatch> = {};
   for (const [name, value] of entriesOf(field)) {
     if (name === '') value.error('bad-header', 'a name is empty', 'name the header or parameter');
+    else if (named === 'header' && !/^:?[-_.~!#$%&'*+^`|A-Za-z0-9]+$/.test(name))
+      value.error('bad-header', 'is no header name', 'letters, digits, "-" and "_"');
     const match = value.given ? stringMatch(value) : undefined;
+    if (match !== undefined && match.kind !== 'exact' && match.value === '')
+      value.error('missing-field', `${match.kind} must not be empty`, 'write {} to ask only that it is there');
     const present =
       match === undefined || (match.kind !== 'exact' && match.value === '') || (match.kind === 'regex' && match.value === '*');
     found[name] = present ? { kind: 'present' } : match;
