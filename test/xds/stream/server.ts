@@ -83,6 +83,8 @@ export interface Running {
   /** Lines that were logged at warn or above. */
   readonly warnings: readonly Readonly<Record<string, unknown>>[];
   only(): StreamStatus | undefined;
+  /** Cuts all connections; the server goes on listening. */
+  disconnect(): void;
   stop(): void;
 }
 
@@ -117,6 +119,7 @@ export async function startServer(setup: Setup = {}): Promise<Running> {
     address: `127.0.0.1:${port}`,
     warnings,
     only: () => service.streams()[0],
+    disconnect: () => server.drain(`127.0.0.1:${port}`, 0),
     stop: () => server.forceShutdown(),
   };
 }
