@@ -53,7 +53,7 @@ export interface Authority {
   serverCredentials(options: ServerTlsOptions): Promise<ServerTls>;
   /** The verified TLS peer of a call; refuses foreign, expired and missing certificates. */
   readonly peerOf: PeerOf;
-  /** Writes what is left to the issuance log and frees the folder. */
+  /** Writes what is left to the issuance log and frees the folder; nothing is issued after. May be called again. */
   close(): Promise<void>;
 }
 
@@ -80,6 +80,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     const refusals = refusalBudget(clock);
     const stopLooking = every(DAY_SECONDS * 1000, look);
     const open = new Set<ServerTls>();
+    let closed: Promise<void> | undefined;
     return {
       trustDomain,
       rootCertPem: root.rootCertPem,
@@ -100,11 +101,14 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
         open.add(tls);
         return tls;
       },
-      async close() {
-        stopLooking();
-        for (const tls of open) tls.close();
-        await issuanceLog.close();
-        unlock();
+      close() {
+        closed ??= (async () => {
+          stopLooking();
+          for (const tls of open) tls.close();
+          await issuanceLog.close();
+          unlock();
+        })();
+        return closed;
       },
     };
   } catch (error) {
