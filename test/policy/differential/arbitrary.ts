@@ -131,7 +131,7 @@ const whens = fc.oneof(
   { weight: 1, arbitrary: whenOf('request.headers[Host]', ['app.example', '*']) },
   whenOf('source.principal', PRINCIPALS),
   whenOf('source.namespace', NAMESPACES),
-  whenOf('source.ip', [...BLOCKS, 'nonsense', '127.0.0.1/99']),
+  whenOf('source.ip', [...BLOCKS, 'nonsense', 'nonsense', '127.0.0.1/99']),
   whenOf('remote.ip', BLOCKS),
   whenOf('destination.ip', ['127.0.0.0/8', '10.0.0.0/8']),
   whenOf('destination.port', ['8080', '9090', '1', 'http']),
@@ -159,6 +159,9 @@ const actions = fc.oneof(
   { weight: 1, arbitrary: fc.constant('CUSTOM' as const) },
 );
 
+/** Written in another order than Envoy tries them in. */
+const NAMES = ['web', 'api', 'web-2', 'cart'];
+
 /** One workload's world: policies, mesh settings, and whether plain text gets in. */
 export interface World {
   readonly policies: readonly AuthorizationPolicy[];
@@ -180,14 +183,14 @@ export const worlds: fc.Arbitrary<World> = fc
       { minLength: 1, maxLength: 4 },
     ),
     mode: fc.constantFrom(...MODES),
-    renamed: fc.boolean(),
+    renamed: fc.constantFrom(undefined, undefined, [], ['cluster.local'], ['foreign.org']),
     strict: fc.oneof({ weight: 5, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
   })
   .map(({ drafts, mode, renamed, strict }) => ({
-    policies: drafts.map(({ root, ...fields }, index) => policy(root ? 'istio-system' : 'shop', `p${index}`, fields)),
+    policies: drafts.map(({ root, ...fields }, index) => policy(root ? 'istio-system' : 'shop', NAMES[index] ?? 'more', fields)),
     meshConfig: {
       ...MESH_CONFIG,
-      ...(renamed ? { trustDomain: trustDomain('old.mesh'), trustDomainAliases: ['cluster.local'] } : {}),
+      ...(renamed === undefined ? {} : { trustDomain: trustDomain('old.mesh'), trustDomainAliases: renamed }),
       pathNormalization: mode,
     },
     strict,

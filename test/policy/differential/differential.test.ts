@@ -12,7 +12,7 @@ import { type Caller, HttpClient, callTcp } from './client.ts';
 import { type Place, bootstrapOf } from './listeners.ts';
 
 const SEED = Number(process.env['GATEHOUSE_SEED'] ?? 20261121);
-const WORLDS = Number(process.env['GATEHOUSE_WORLDS'] ?? 60);
+const WORLDS = Number(process.env['GATEHOUSE_WORLDS'] ?? 100);
 const PER_CALLER = 12;
 // Addresses of this process alone, since Envoy must bind the ports that policies name.
 const NET = `127.${64 + (process.pid % 128)}.${(process.pid >> 7) % 256}`;
