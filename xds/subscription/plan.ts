@@ -1,4 +1,4 @@
-import { CLUSTER, ENDPOINTS, REMOVAL_ORDER, TYPE_URLS, versionOf } from '../resource-set.ts';
+import { CLUSTER, ENDPOINTS, EXTENSION_CONFIG, REMOVAL_ORDER, TYPE_URLS, versionOf } from '../resource-set.ts';
 import type { EncodedResource, Resources, TypeUrl } from '../resource-set.ts';
 import { dueOf, inParts, keeping, sentWhole, wantedOf } from './due.ts';
 import type { Due } from './due.ts';
@@ -38,11 +38,13 @@ export function plan(before: State, urgent: Urgent | undefined, release: boolean
   for (const type of TYPE_URLS) {
     const of = draft.state.types.get(type);
     if (of === undefined) continue;
-    const independent = type === CLUSTER || type === ENDPOINTS;
+    const first = type === CLUSTER || type === ENDPOINTS;
+    // Policy refers to nothing, and must not wait for anything.
+    const independent = first || type === EXTENSION_CONFIG;
     const now: Now = release || independent || !waits ? 'all' : urgent?.type === type ? urgent.names : 'none';
     const left: boolean = sentWhole(before.variant, type) ? pushWhole(draft, type, of, now) : pushParts(draft, type, of, now);
     if (left) draft.state = { ...draft.state, held: true };
-    if (independent) waits ||= left || underWay(draft.state, type);
+    if (first) waits ||= left || underWay(draft.state, type);
   }
   removeStale(draft, release);
   return draft;

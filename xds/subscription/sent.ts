@@ -34,9 +34,9 @@ export class Sent {
 
   /** A copy with these entries set, or forgotten where the value is undefined. */
   with(entries: Iterable<readonly [string, Versioned | undefined]>): Sent {
-    const layer = new Map(this.#layer);
-    for (const [name, value] of entries) layer.set(name, value);
-    if (layer.size === 0) return this;
+    const changes = [...entries];
+    if (changes.length === 0) return this;
+    const layer = new Map([...this.#layer, ...changes]);
     return layer.size < FOLD_AT + this.#base.size / 8
       ? new Sent(this.#base, layer)
       : new Sent(fold(this.#base, layer), new Map());
