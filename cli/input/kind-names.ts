@@ -1,0 +1,41 @@
+/** How a kind is called on the command line, and how its objects are named in messages (`virtualservice.networking.istio.io/reviews`). */
+interface Names {
+  readonly kind: string;
+  readonly plural: string;
+  readonly short: readonly string[];
+  /** Empty for Kubernetes' core kinds. */
+  readonly group: string;
+}
+
+const NETWORKING = 'networking.istio.io';
+const SECURITY = 'security.istio.io';
+
+export const KIND_NAMES: readonly Names[] = Object.freeze([
+  { kind: 'Namespace', plural: 'namespaces', short: ['ns'], group: '' },
+  { kind: 'Service', plural: 'services', short: ['svc'], group: '' },
+  { kind: 'ServiceAccount', plural: 'serviceaccounts', short: ['sa'], group: '' },
+  { kind: 'Pod', plural: 'pods', short: ['po'], group: '' },
+  { kind: 'Deployment', plural: 'deployments', short: ['deploy'], group: 'apps' },
+  { kind: 'VirtualService', plural: 'virtualservices', short: ['vs'], group: NETWORKING },
+  { kind: 'DestinationRule', plural: 'destinationrules', short: ['dr'], group: NETWORKING },
+  { kind: 'Gateway', plural: 'gateways', short: ['gw'], group: NETWORKING },
+  { kind: 'ServiceEntry', plural: 'serviceentries', short: ['se'], group: NETWORKING },
+  { kind: 'AuthorizationPolicy', plural: 'authorizationpolicies', short: ['ap'], group: SECURITY },
+  { kind: 'PeerAuthentication', plural: 'peerauthentications', short: ['pa'], group: SECURITY },
+]);
+
+/** The kind that a word on the command line means: its name, plural or short name in any case, with or without its group; `all` is handled by the caller. */
+export function kindNamed(word: string): string | undefined {
+  const [plain = '', ...group] = word.toLowerCase().split('.');
+  return KIND_NAMES.find(
+    (one) =>
+      (plain === one.kind.toLowerCase() || plain === one.plural || one.short.includes(plain)) &&
+      (group.length === 0 || group.join('.') === one.group),
+  )?.kind;
+}
+
+/** `virtualservice.networking.istio.io`, as kubectl prints it before the name. */
+export function resourceOf(kind: string, apiVersion: string): string {
+  const group = apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '';
+  return group === '' ? kind.toLowerCase() : `${kind.toLowerCase()}.${group}`;
+}

@@ -1,0 +1,43 @@
+import { Command, Option } from 'commander';
+import { type Change, type ChangeFlags, changeFolder, manifestsOf } from './change.ts';
+import type { ManifestFolder } from './folder.ts';
+import type { Manifest } from './manifest.ts';
+import { diagnosticsOption, dirOption, filenameOption } from './options.ts';
+
+/** What the three commands that write objects differ in. */
+export interface PutKind {
+  readonly name: 'apply' | 'create' | 'replace';
+  readonly description: string;
+  readonly examples: string;
+  /** Why an object cannot be written; undefined when it can. */
+  readonly refusal: (manifest: Manifest, exists: boolean) => string | undefined;
+  readonly outcome: (outcome: string) => string;
+}
+
+export function putCommand(kind: PutKind): Command {
+  return new Command(kind.name)
+    .description(kind.description)
+    .addOption(filenameOption().makeOptionMandatory())
+    .addOption(dirOption())
+    .option('-n, --namespace <name>', 'namespace of objects that name none (default: default)')
+    .addOption(diagnosticsOption())
+    .addOption(new Option('-o, --output <format>', 'print what was done as').choices(['json', 'name']))
+    .addHelpText(
+      'after',
+      `\n${kind.examples}\n\nInput that is wrong changes nothing (exit code 1). An object that is already in a file stays there.`,
+    )
+    .action(async (flags: ChangeFlags) => {
+      const manifests = manifestsOf(kind.name, flags);
+      if (manifests !== undefined) await changeFolder(kind.name, flags, (folder) => put(folder, manifests, kind));
+    });
+}
+
+function put(folder: ManifestFolder, manifests: readonly Manifest[], kind: PutKind): Change {
+  const reasons = manifests.flatMap((manifest) => kind.refusal(manifest, folder.get(manifest.key) !== undefined) ?? []);
+  if (reasons.length > 0) return { ok: false, reasons };
+  const changed = manifests.map((manifest) => {
+    const outcome = kind.outcome(folder.put(manifest));
+    return { manifest, outcome, file: folder.fileOf(manifest.key) };
+  });
+  return { ok: true, changed };
+}

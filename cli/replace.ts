@@ -1,0 +1,15 @@
+import type { Command } from 'commander';
+import { putCommand } from './input/put-command.ts';
+
+/** `gatehouse replace`: refuses what is not there yet. */
+export function replaceCommand(): Command {
+  return putCommand({
+    name: 'replace',
+    description: 'change objects in a folder of configuration; refuses what is not there yet',
+    examples: `Examples:
+  gatehouse replace -f route.yaml
+  gatehouse replace -f route.yaml --dir /etc/gatehouse/mesh`,
+    refusal: (manifest, exists) => (exists ? undefined : `${manifest.key} not found (use gatehouse create or gatehouse apply)`),
+    outcome: () => 'replaced',
+  });
+}
