@@ -7,7 +7,8 @@ export type AgentEvent =
   /** The file changed, and cannot be used; what was in force stays. */
   | { readonly event: 'config-refused'; readonly diagnostics: readonly ConfigDiagnostic[] }
   /** The first certificate, and each that replaced one. `serial` in hexadecimal, `notAfter` in ISO 8601. */
-  | { readonly event: 'issued' | 'rotated'; readonly workload: string; readonly serial: string; readonly notAfter: string }
+  | { readonly event: 'issued'; readonly workload: string; readonly serial: string; readonly notAfter: string }
+  | { readonly event: 'rotated'; readonly workload: string; readonly serial: string; readonly notAfter: string }
   /** An attempt to get a certificate, or to prepare the workload's files (`SETUP`), failed and will be repeated. */
   | {
       readonly event: 'failed';

@@ -61,13 +61,15 @@ export async function writePrivate(path: string, content: string, owner: Owner |
 
 const LARGEST_LOG = 16 * 1024 * 1024;
 
-/** Sets a long log aside (one old one is kept), so that Envoys that are started again and again do not fill the disk. */
-export async function rollLog(path: string): Promise<void> {
-  const size = await lstat(path).then(
-    (found) => found.size,
-    () => 0,
-  );
-  if (size > LARGEST_LOG) await rename(path, `${path}.1`);
+/**
+ * Sets a log aside that is long, or that another user wrote and the new owner could not continue. One old log is kept, so
+ * that Envoys that are started again and again do not fill the disk.
+ */
+export async function rollLog(path: string, owner: Owner | undefined): Promise<void> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined) return;
+  const foreign = found.uid !== (owner?.uid ?? process.getuid?.() ?? found.uid);
+  if (foreign || found.size > LARGEST_LOG) await rename(path, `${path}.1`);
 }
 
 /** Gives the finished folder to the user that Envoy runs as. */

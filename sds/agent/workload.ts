@@ -120,6 +120,7 @@ export class RunningWorkload {
       await this.#prepareFiles();
       this.#failures = 0;
     } catch (error) {
+      if (this.#stopping) return;
       this.#failures += 1;
       const retryMs = restartDelay(this.#failures, random);
       const reason = error instanceof Error ? error.message : String(error);
@@ -152,7 +153,7 @@ export class RunningWorkload {
     const { node, controlPlane, xds, adminPort } = config;
     const input = { node, controlPlane, xds, adminPort, sdsSocket: paths.sdsSocket, adminSocket: paths.adminSocket };
     await writePrivate(paths.bootstrap, `${JSON.stringify(bootstrapJson(input), null, 2)}\n`, owner);
-    await rollLog(paths.log);
+    await rollLog(paths.log, owner);
     await handOver(paths.directory, owner);
   }
 

@@ -137,8 +137,8 @@ export class TestAuthority {
     this.#host = host;
   }
 
-  static async start(extras: readonly Extra[] = [], host = '127.0.0.1'): Promise<TestAuthority> {
-    const authority = new TestAuthority(await selfSignedRoot(), host);
+  static async start(extras: readonly Extra[] = [], host = '127.0.0.1', root?: KeyedCertificate): Promise<TestAuthority> {
+    const authority = new TestAuthority(root ?? (await selfSignedRoot()), host);
     authority.extras.push(...extras);
     await authority.up();
     return authority;

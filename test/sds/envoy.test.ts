@@ -1,21 +1,13 @@
 import assert from 'node:assert/strict';
 import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { Agent, request } from 'node:https';
 import { dirname, join } from 'node:path';
 import { adminGet } from '../../sds/envoy/admin.ts';
 import { adsService, echoListener, type SeenStream } from './ads.ts';
 import { leafWithKey, pkcs8Pem, TestAuthority } from './authority.ts';
 import { eventually } from './eventually.ts';
+import { freePort } from './free-port.ts';
 import { alive, envoyBinary, RunningAgent, testFolder, writeConfig } from './running-agent.ts';
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 interface World {
   readonly authority: TestAuthority;

@@ -33,13 +33,13 @@ export class RunningAgent {
   readonly ended: Promise<number | null>;
   stderr = '';
 
-  private constructor(folder: string, extra: readonly string[]) {
+  private constructor(folder: string, env: NodeJS.ProcessEnv) {
     this.folder = folder;
     const program = `import { agentCommand } from ${JSON.stringify(pathToFileURL(join(root, 'cli', 'agent.ts')).href)};
       await agentCommand().parseAsync(process.argv.slice(1), { from: 'user' });`;
     const flags = ['--disable-warning=ExperimentalWarning', '--input-type=module', '--eval', program, '--'];
-    const args = ['--config', join(folder, 'agent.yaml'), '--log-level', 'debug', ...extra];
-    this.process = spawn(process.execPath, [...flags, ...args], { stdio: ['ignore', 'pipe', 'pipe'], cwd: root });
+    const args = ['--config', join(folder, 'agent.yaml'), '--log-level', 'debug'];
+    this.process = spawn(process.execPath, [...flags, ...args], { stdio: ['ignore', 'pipe', 'pipe'], cwd: root, env });
     const { stdout, stderr } = this.process;
     if (stdout === null || stderr === null) throw new Error('no pipes');
     createInterface({ input: stdout }).on('line', (line) => {
@@ -50,9 +50,9 @@ export class RunningAgent {
     this.ended = new Promise((resolve) => this.process.once('close', (code) => resolve(code)));
   }
 
-  static start(folder: string, config: unknown, extra: readonly string[] = []): RunningAgent {
+  static start(folder: string, config: unknown, env: NodeJS.ProcessEnv = process.env): RunningAgent {
     writeConfig(folder, config);
-    return new RunningAgent(folder, extra);
+    return new RunningAgent(folder, env);
   }
 
   all<E extends AgentEvent['event']>(name: E): readonly Named<E>[] {
