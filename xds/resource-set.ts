@@ -6,6 +6,8 @@ import { sortMaps, unsortedMaps } from './deterministic.ts';
 
 export const CLUSTER = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
 export const ENDPOINTS = 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment';
+/** Filters whose configuration is a resource of its own (ECDS). */
+export const EXTENSION_CONFIG = 'type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig';
 export const LISTENER = 'type.googleapis.com/envoy.config.listener.v3.Listener';
 export const ROUTES = 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration';
 export const VIRTUAL_HOST = 'type.googleapis.com/envoy.config.route.v3.VirtualHost';
@@ -14,11 +16,18 @@ export const VIRTUAL_HOST = 'type.googleapis.com/envoy.config.route.v3.VirtualHo
  * The types served, in the order in which additions and changes are pushed (make before break: what refers comes after
  * what is referred to). Envoy, xDS protocol, "Eventual consistency considerations".
  */
-export const TYPE_URLS = Object.freeze([CLUSTER, ENDPOINTS, LISTENER, ROUTES, VIRTUAL_HOST] as const);
+export const TYPE_URLS = Object.freeze([CLUSTER, ENDPOINTS, EXTENSION_CONFIG, LISTENER, ROUTES, VIRTUAL_HOST] as const);
 export type TypeUrl = (typeof TYPE_URLS)[number];
 
 /** The order of removals: from what refers to what is referred to. */
-export const REMOVAL_ORDER: readonly TypeUrl[] = Object.freeze([LISTENER, VIRTUAL_HOST, ROUTES, CLUSTER, ENDPOINTS]);
+export const REMOVAL_ORDER: readonly TypeUrl[] = Object.freeze([
+  LISTENER,
+  EXTENSION_CONFIG,
+  VIRTUAL_HOST,
+  ROUTES,
+  CLUSTER,
+  ENDPOINTS,
+]);
 
 /** The type URL, or undefined when it is none of ours. */
 export function parseTypeUrl(text: string): TypeUrl | undefined {

@@ -1,22 +1,34 @@
 import { ClusterSchema } from '#gen/envoy/config/cluster/v3/cluster_pb.js';
 import { ClusterLoadAssignmentSchema } from '#gen/envoy/config/endpoint/v3/endpoint_pb.js';
+import { TypedExtensionConfigSchema } from '#gen/envoy/config/core/v3/extension_pb.js';
 import { ListenerSchema } from '#gen/envoy/config/listener/v3/listener_pb.js';
 import { RouteConfigurationSchema } from '#gen/envoy/config/route/v3/route_pb.js';
 import type { Proxy } from '../../mesh/model/proxy.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { compileProxy } from '../../routing/compile.ts';
-import { CLUSTER, ENDPOINTS, encodeResource, LISTENER, type ResourceSet, resourceSet, ROUTES } from '../resource-set.ts';
-import { inboundSecurity } from './security.ts';
+import {
+  CLUSTER,
+  ENDPOINTS,
+  encodeResource,
+  EXTENSION_CONFIG,
+  LISTENER,
+  type ResourceSet,
+  resourceSet,
+  ROUTES,
+} from '../resource-set.ts';
+import { discoveredSecurity } from './security.ts';
 
 /**
  * All that one proxy is told under a snapshot, encoded. Pure; what the compilers share between proxies (same message
  * object) is encoded once.
  */
 export function composeResources(snapshot: Snapshot, proxy: Proxy): ResourceSet {
-  const compiled = compileProxy(snapshot, proxy, inboundSecurity(snapshot, proxy.workload));
+  const { security, extensions } = discoveredSecurity(snapshot, proxy.workload);
+  const compiled = compileProxy(snapshot, proxy, security);
   return resourceSet({
     [CLUSTER]: compiled.clusters.map((cluster) => encodeResource(ClusterSchema, cluster)),
     [ENDPOINTS]: compiled.endpoints.map((assignment) => encodeResource(ClusterLoadAssignmentSchema, assignment)),
+    [EXTENSION_CONFIG]: extensions.map((extension) => encodeResource(TypedExtensionConfigSchema, extension)),
     [LISTENER]: compiled.listeners.map((listener) => encodeResource(ListenerSchema, listener)),
     [ROUTES]: compiled.routes.map((routes) => encodeResource(RouteConfigurationSchema, routes)),
   });
