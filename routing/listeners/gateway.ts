@@ -8,20 +8,21 @@ import { gatewayRoutes } from '../names.ts';
 import type { Scope } from '../scope.ts';
 import { socketAddress } from '../wire/address.ts';
 import { httpConnectionManager, routeFilters } from './http.ts';
+import { httpInside } from './http-inside.ts';
 import type { Outbound } from './outbound.ts';
 
 /** Held for one connection of anyone outside (Envoy's advice for edge proxies). */
 const BUFFER_BYTES = 32_768;
 
 function listener(scope: Scope, port: Port): Listener {
-  const { proxy, security, snapshot } = scope;
+  const { proxy, security, snapshot, view } = scope;
   const name = `${proxy.instance.bindAddress}_${port}`;
   const manager = httpConnectionManager({
     mesh: snapshot.meshConfig,
     vantage: 'gateway',
     statPrefix: `gateway_${name}`,
     routes: gatewayRoutes(port),
-    filters: [...security.httpFilters(), ...routeFilters()],
+    filters: [...security.httpFilters(), ...routeFilters(), ...httpInside(view)],
   });
   return create(ListenerSchema, {
     name,

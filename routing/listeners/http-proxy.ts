@@ -42,7 +42,7 @@ export function explicitOutbound(scope: Scope, address: string): Outbound {
     name: HTTP_PROXY,
     address,
     port: OUTBOUND_CAPTURE_PORT,
-    filterChains: [outboundHttp(scope.snapshot.meshConfig, `outbound_${HTTP_PROXY}`, HTTP_PROXY, false)],
+    filterChains: [outboundHttp(scope, `outbound_${HTTP_PROXY}`, HTTP_PROXY, false)],
     captured: false,
   });
   const { routes } = sharedOutbound(scope, () => ({ listeners: [], routes: [proxyRoutes(scope)] }));

@@ -4,15 +4,23 @@ import { type FilterChain, FilterChainSchema } from '#gen/envoy/config/listener/
 import { type Listener, ListenerSchema } from '#gen/envoy/config/listener/v3/listener_pb.js';
 import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import { BLACK_HOLE, PASSTHROUGH } from '../names.ts';
+import type { Scope } from '../scope.ts';
 import { socketAddress } from '../wire/address.ts';
 import { duration } from '../wire/duration.ts';
 import { httpConnectionManager, routeFilters } from './http.ts';
+import { httpInside } from './http-inside.ts';
 import { httpInspector, INSPECTION_MS, PLAIN_HTTP, tlsInspector } from './inspectors.ts';
 import { tcpProxy } from './tcp.ts';
 
 /** HTTP by the routes of that name; with `sniffed`, only what was seen to be HTTP. */
-export function outboundHttp(mesh: MeshConfig, statPrefix: string, routeName: string, sniffed: boolean): FilterChain {
-  const manager = httpConnectionManager({ mesh, vantage: 'outbound', statPrefix, routes: routeName, filters: routeFilters() });
+export function outboundHttp({ snapshot, view }: Scope, statPrefix: string, routeName: string, sniffed: boolean): FilterChain {
+  const manager = httpConnectionManager({
+    mesh: snapshot.meshConfig,
+    vantage: 'outbound',
+    statPrefix,
+    routes: routeName,
+    filters: [...routeFilters(), ...httpInside(view)],
+  });
   return create(FilterChainSchema, {
     filters: [manager],
     ...(sniffed ? { filterChainMatch: { transportProtocol: 'raw_buffer', applicationProtocols: [...PLAIN_HTTP] } } : {}),

@@ -74,7 +74,7 @@ function portListeners(scope: Scope): Outbound {
         name: `${ANY}_${port}`,
         address: ANY,
         port,
-        filterChains: [outboundHttp(mesh, `outbound_${ANY}_${port}`, String(port), sniffed)],
+        filterChains: [outboundHttp(scope, `outbound_${ANY}_${port}`, String(port), sniffed)],
         ...(sniffed ? { rest: outboundTcp(elsewhere(mesh)) } : {}),
         captured: true,
       }),
@@ -97,7 +97,6 @@ function tcpAddresses(
 
 /** Listeners for what is told apart by address: TCP, TLS, and undeclared protocols, of which HTTP is sniffed out. */
 function addressListeners(scope: Scope): Outbound {
-  const mesh = scope.snapshot.meshConfig;
   const listeners = new Map<string, Listener>();
   const routes = new Map<string, RouteConfiguration>();
   for (const service of scope.view.services) {
@@ -114,7 +113,7 @@ function addressListeners(scope: Scope): Outbound {
         }
         const configuration = addressRoutes(scope, service, port.port);
         routes.set(configuration.name, configuration);
-        const http = outboundHttp(mesh, `outbound_${name}`, configuration.name, true);
+        const http = outboundHttp(scope, `outbound_${name}`, configuration.name, true);
         listeners.set(name, outboundListener({ ...place, filterChains: [http], rest: outboundTcp(cluster) }));
       }
     }

@@ -24,10 +24,13 @@ import { redirectAction } from './redirect.ts';
 import { retryPolicy } from './retry.ts';
 import { pathRewrite } from './rewrite.ts';
 
-/** No limit unless one is asked for; with one, gRPC's own deadline may only shorten it. */
+/**
+ * No limit unless one is asked for; with one, gRPC's own deadline may only shorten it. `max_grpc_timeout` is deprecated in
+ * favour of `max_stream_duration`, but that would turn `timeout` off for every request.
+ */
 export function timeouts(timeoutMs: number | undefined) {
   const limit = duration(timeoutMs ?? 0);
-  return { timeout: limit, maxStreamDuration: { maxStreamDuration: duration(0), grpcTimeoutHeaderMax: limit } };
+  return { timeout: limit, maxGrpcTimeout: limit };
 }
 
 function weighted(scope: Scope, site: RouteSite, one: RouteDestination): WeightedCluster_ClusterWeight {
