@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { jsonLines } from '../audit/report/json.ts';
+import { jsonEdges, jsonLines } from '../audit/report/json.ts';
 import { parseQuestion, type QuestionText } from '../audit/report/question.ts';
 import { isReportFormat, RENDERERS } from '../audit/report/render.ts';
 import { type Report, reportOf } from '../audit/report/report.ts';
@@ -60,12 +60,20 @@ Examples:
 
 function edgesCommand(): Command {
   return withFilters(new Command('edges'))
-    .description('the same edges as JSON lines, for other programs')
-    .addOption(new Option('-o, --output <format>', 'how to print it').choices(['json']).default('json'))
-    .addHelpText('after', "\nExamples:\n  gatehouse audit edges --since 1d | jq -r '.source.workload' | sort -u")
-    .action(async (flags: AuditFlags) => {
+    .description('the edges of the report alone, for other programs')
+    .addOption(
+      new Option('-o, --output <format>', 'one JSON array, or one edge a line').choices(['json', 'jsonl']).default('jsonl'),
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  gatehouse audit edges --since 1d | jq -r '.source.principal' | sort -u
+  gatehouse audit edges --verdict denied -o json`,
+    )
+    .action(async (flags: AuditFlags & { readonly output: string }) => {
       const report = await load(flags);
-      if (report) process.stdout.write(jsonLines(report));
+      if (report) process.stdout.write(flags.output === 'json' ? jsonEdges(report) : jsonLines(report));
     });
 }
 

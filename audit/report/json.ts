@@ -53,7 +53,12 @@ export function jsonReport(report: Report): string {
   )}\n`;
 }
 
-/** One edge a line, for `gatehouse audit edges`. */
+/** The edges alone, as one JSON array. */
+export function jsonEdges(report: Report): string {
+  return `${JSON.stringify(report.lines.map(jsonEdge), undefined, 2)}\n`;
+}
+
+/** One edge a line, for programs that read as they go. */
 export function jsonLines(report: Report): string {
   return report.lines.map((line) => `${JSON.stringify(jsonEdge(line))}\n`).join('');
 }

@@ -85,6 +85,10 @@ export const UPSERT_BUCKET = `
 export const UPSERT_LOSS = `
   INSERT INTO loss (minute, reason, count) VALUES (?, ?, ?) ON CONFLICT (minute, reason) DO UPDATE SET count = count + excluded.count`;
 
+/** Edges stay: they are few, bounded by intake, and come back. */
+export const FORGET = `
+  DELETE FROM bucket WHERE (minute, edge) IN (SELECT minute, edge FROM bucket WHERE minute < ? ORDER BY minute LIMIT ?)`;
+
 /** Buckets of which some call lies in [since, until); a bucket is not split. */
 export const SELECT_EDGES = `
   SELECT edge.*, bucket.* FROM bucket JOIN edge ON edge.id = bucket.edge

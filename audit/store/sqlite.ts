@@ -4,7 +4,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { type Edge, type EdgeKey, keyText } from '../model/edge.ts';
 import type { Loss } from '../model/loss.ts';
 import { integer, keyColumns, tallyColumns } from './row.ts';
-import { INSERT_EDGE, MIGRATIONS, UPSERT_BUCKET, UPSERT_LOSS } from './schema.ts';
+import { FORGET, INSERT_EDGE, MIGRATIONS, UPSERT_BUCKET, UPSERT_LOSS } from './schema.ts';
 import { observe, schemaVersion } from './sqlite-read.ts';
 import type { Batch, Observed, Period, Store } from './store.ts';
 
@@ -13,10 +13,14 @@ export interface SqliteOptions {
   readonly clock: () => Date;
   /** The file grows no further than this; then writing fails as on a full disk. */
   readonly maxBytes?: number;
+  /** Minutes older than this are deleted, some with each batch; kept for ever if absent. */
+  readonly retentionMs?: number;
 }
 
 const BUSY_TIMEOUT_MS = 5_000;
 const MAX_KNOWN = 50_000;
+/** So many old rows go with a batch: few enough not to hold it up, more than a batch usually adds. */
+const FORGET_ROWS = 5_000;
 
 function migrate(db: DatabaseSync, now: number): void {
   db.exec('BEGIN IMMEDIATE');
@@ -54,12 +58,16 @@ class SqliteStore implements Store {
   readonly #upsertBucket: StatementSync;
   readonly #upsertLoss: StatementSync;
   readonly #touch: StatementSync;
+  readonly #forget: StatementSync;
+  readonly #retentionMs: number | undefined;
   /** Row ids of keys that were written before; emptied when a transaction fails, since it may hold ids of that one. */
   #known = new Map<string, number>();
 
-  constructor(db: DatabaseSync, clock: () => Date) {
+  constructor(db: DatabaseSync, { clock, retentionMs }: SqliteOptions) {
     this.#db = db;
     this.#clock = clock;
+    this.#retentionMs = retentionMs;
+    this.#forget = db.prepare(FORGET);
     this.#insertEdge = db.prepare(INSERT_EDGE);
     this.#upsertBucket = db.prepare(UPSERT_BUCKET);
     this.#upsertLoss = db.prepare(UPSERT_LOSS);
@@ -74,7 +82,9 @@ class SqliteStore implements Store {
     try {
       for (const edge of batch.edges) this.#writeEdge(edge);
       for (const loss of batch.losses) this.#writeLoss(loss);
-      this.#touch.run(this.#clock().getTime(), this.#writer);
+      const now = this.#clock().getTime();
+      if (this.#retentionMs !== undefined) this.#forget.run(Math.floor((now - this.#retentionMs) / 60_000), FORGET_ROWS);
+      this.#touch.run(now, this.#writer);
       this.#db.exec('COMMIT');
     } catch (error) {
       this.#known.clear();
@@ -133,7 +143,7 @@ export function openSqliteStore(options: SqliteOptions): Store {
         `PRAGMA max_page_count = ${Math.max(1, Math.floor(options.maxBytes / (page ? integer(page, 'page_size') : 4096)))}`,
       );
     }
-    return new SqliteStore(db, options.clock);
+    return new SqliteStore(db, options);
   } catch (error) {
     db.close();
     throw error;

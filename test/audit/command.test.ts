@@ -72,9 +72,9 @@ describe('gatehouse audit', function () {
       { GATEHOUSE_AUDIT_DB: file },
     );
     assert.equal(code, 0);
-    const edges = stdout.trimEnd().split('\n');
-    assert.equal(edges.length, 1);
-    const only: unknown = JSON.parse(edges[0] ?? '');
+    const edges: unknown = JSON.parse(stdout);
+    assert.ok(Array.isArray(edges) && edges.length === 1);
+    const only: unknown = edges[0];
     assert.ok(typeof only === 'object' && only !== null);
     assert.deepEqual(Object.keys(only), [
       'source',

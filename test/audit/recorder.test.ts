@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import * as fc from 'fast-check';
 import { pino } from 'pino';
 import { Recorder, type RecorderOptions } from '../../audit/intake/recorder.ts';
 import type { Batch, Store } from '../../audit/store/store.ts';
@@ -56,6 +57,7 @@ class MemoryStore implements Store {
   }
 }
 
+const SEED = 20_261_123;
 const log = pino({ level: 'silent' });
 
 describe('audit: recorder', () => {
@@ -184,5 +186,43 @@ describe('audit: recorder', () => {
     const edges = store.batches.flatMap((batch) => batch.edges);
     assert.equal(edges.length, 4);
     assert.deepEqual([edges[3]?.key.path, edges[3]?.key.sourceAddress, edges[3]?.tally.count], ['{other}', '{other}', 9]);
+  });
+
+  it(`loses no count without telling, whatever fails (seed ${SEED})`, async function () {
+    this.timeout(60_000);
+    const step = fc.oneof(
+      fc.record({ accept: fc.integer({ min: 1, max: 30 }), from: fc.integer({ min: 0, max: 20 }) }),
+      fc.record({ refuse: fc.integer({ min: 1, max: 3 }) }),
+      fc.constant('flush' as const),
+      fc.constant('malformed' as const),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 12 }), fc.integer({ min: 1, max: 15 }), async (steps, batch) => {
+        start({ capacity: 25, batch, patienceMs: 0, flushMs: 1 });
+        let sent = 0;
+        let malformed = 0;
+        for (const at of steps) {
+          if (at === 'flush') await recorder.flush();
+          else if (at === 'malformed') {
+            recorder.lose('malformed', 2);
+            malformed += 2;
+          } else if ('refuse' in at) store.refuses = at.refuse;
+          else {
+            await recorder.accept(distinct(at.accept, at.from));
+            sent += at.accept;
+          }
+          const { counted, written, waiting } = recorder.stats;
+          assert.equal(counted, sent);
+          assert.ok(written + recorder.stats.lost['queue-full'] <= sent);
+          assert.ok(waiting <= 25 + batch, `${waiting} wait`);
+        }
+        store.refuses = 0;
+        await recorder.close();
+        const { lost } = recorder.stats;
+        assert.equal(store.calls + lost['queue-full'], sent);
+        assert.deepEqual([lost.malformed, lost.shutdown, store.lost], [malformed, 0, malformed + lost['queue-full']]);
+      }),
+      { seed: SEED, numRuns: 150 },
+    );
   });
 });

@@ -172,6 +172,26 @@ describe('audit: SQLite store', () => {
     assert.deepEqual((await read({ since: undefined, until: from })).gaps, []);
   });
 
+  it('forgets what is older than it shall keep, bit by bit', async () => {
+    let now = NOW.getTime();
+    const writer = openSqliteStore({ file, clock: () => new Date(now), retentionMs: 3_600_000 });
+    open.push(writer);
+    await writer.append({ edges: Array.from({ length: 6000 }, (_, port) => edge({ port })), losses: [] });
+    now += 3_600_000;
+    await writer.append({ edges: [edge({ time: now, template: '/new' })], losses: [] });
+    assert.equal((await read()).edges.length, 6001, 'just old enough to stay');
+    now += 60_000;
+    await writer.append({ edges: [], losses: [] });
+    assert.equal((await read()).edges.length, 1001);
+    await writer.append({ edges: [], losses: [] });
+    assert.deepEqual(
+      (await read()).edges.map(({ key }) => key.path),
+      ['/new'],
+    );
+    await writer.append({ edges: [edge({ time: now, port: 7 })], losses: [] });
+    assert.equal((await read()).edges.length, 2, 'an edge that was forgotten can come back');
+  });
+
   it('refuses a batch whole when the disk is full, and goes on when there is room', async () => {
     const small = store(16 * 4096);
     const many = Array.from({ length: 2000 }, (_, port) => edge({ port }));
