@@ -44,7 +44,7 @@ function inspection(targets: readonly InboundTarget[]) {
   const serverMaySpeakFirst = targets.some(({ protocol }) => protocol !== 'http' && protocol !== 'http2' && protocol !== 'grpc');
   return serverMaySpeakFirst
     ? { listenerFiltersTimeout: duration(INSPECTION_MS), continueOnListenerFiltersTimeout: true }
-    : { listenerFiltersTimeout: duration(INSPECTION_MS * 3) };
+    : { listenerFiltersTimeout: duration(INSPECTION_MS * 5) };
 }
 
 /** No capture: the proxy has the instance's address to itself, and one listener for each port. */

@@ -9,7 +9,7 @@ import { typedConfig } from '../wire/any.ts';
  * How long the first bytes are waited for. After that the connection counts as plain text without HTTP, which only chains
  * that accept plain text take: a server that speaks first is slow to begin, and nothing opens.
  */
-export const INSPECTION_MS = 5_000;
+export const INSPECTION_MS = 2_000;
 
 /** Where iptables took the connection from becomes its local address. */
 export function originalDestinationFilter(): ListenerFilter {
