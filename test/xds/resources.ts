@@ -4,6 +4,7 @@ import {
   CLUSTER,
   ENDPOINTS,
   type EncodedResource,
+  EXTENSION_CONFIG,
   LISTENER,
   type ResourceSet,
   resourceSet,
@@ -25,6 +26,7 @@ export interface Content {
   readonly clusters?: Readonly<Record<string, string>>;
   readonly endpoints?: Readonly<Record<string, string>>;
   readonly listeners?: Readonly<Record<string, string>>;
+  readonly extensions?: Readonly<Record<string, string>>;
   readonly routes?: Readonly<Record<string, string>>;
 }
 
@@ -36,6 +38,7 @@ export function setOf(content: Content): ResourceSet {
   return resourceSet({
     [CLUSTER]: all(content.clusters),
     [ENDPOINTS]: all(content.endpoints),
+    [EXTENSION_CONFIG]: all(content.extensions),
     [LISTENER]: all(content.listeners),
     [ROUTES]: all(content.routes),
   });

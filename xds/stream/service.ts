@@ -29,6 +29,9 @@ export interface DiscoveryService {
   close(): Promise<void>;
 }
 
+/** A proxy that does not read does not get its status either; it is not waited for any longer. */
+const CLOSE_MS = 1_000;
+
 /** Requests and responses stay bytes for gRPC: a request that does not parse is ours to answer, and responses are bytes already. */
 const bytes = (buffer: Buffer): Buffer => buffer;
 const method = (name: string) => ({
@@ -44,6 +47,7 @@ const method = (name: string) => ({
 /** Serves envoy.service.discovery.v3.AggregatedDiscoveryService, both variants, on a gRPC server. */
 export function addDiscoveryService(server: Server, options: DiscoveryServiceOptions): DiscoveryService {
   const { source, authenticate, log } = options;
+  const timers = options.timers ?? systemTimers;
   const limits: Limits = { ...DEFAULT_LIMITS, ...options.limits };
   const streams = new Set<DiscoveryStream>();
   const waiting = new Set<DiscoveryStream>();
@@ -74,7 +78,7 @@ export function addDiscoveryService(server: Server, options: DiscoveryServiceOpt
   const onNode = (stream: DiscoveryStream): void => {
     const same = [...streams].filter(({ node, identity }) => node === stream.node && identity === stream.identity);
     for (const old of same.slice(0, Math.max(0, same.length - limits.streamsPerNode))) {
-      old.end(status.ABORTED, 'this proxy has opened newer streams');
+      void old.end(status.ABORTED, 'this proxy has opened newer streams');
     }
   };
 
@@ -99,7 +103,7 @@ export function addDiscoveryService(server: Server, options: DiscoveryServiceOpt
         source,
         log,
         clock: options.clock ?? (() => new Date()),
-        timers: options.timers ?? systemTimers,
+        timers,
         limits,
         onNode,
         onEnd: (stream) => {
@@ -123,9 +127,8 @@ export function addDiscoveryService(server: Server, options: DiscoveryServiceOpt
     async close() {
       closed = true;
       unsubscribe();
-      for (const stream of streams) stream.end(status.UNAVAILABLE, 'the control plane is shutting down');
-      // Statuses leave with the next turns of the event loop; whoever owns the server waits for its connections.
-      await new Promise((resolve) => setImmediate(resolve));
+      const ends = [...streams].map((stream) => stream.end(status.UNAVAILABLE, 'the control plane is shutting down'));
+      await Promise.race([Promise.all(ends), new Promise<void>((resolve) => timers.after(CLOSE_MS, resolve))]);
     },
   };
 }

@@ -62,7 +62,7 @@ export class DiscoveryStream {
     this.#connectedAt = clock();
     this.#state = openState(variant);
     this.#log = log.child({ identity, variant });
-    this.#cancelFirst = timers.after(limits.firstRequestMs, () => this.end(status.DEADLINE_EXCEEDED, 'no request came'));
+    this.#cancelFirst = timers.after(limits.firstRequestMs, () => void this.end(status.DEADLINE_EXCEEDED, 'no request came'));
     call.on('data', (bytes: Buffer) => this.#receive(bytes));
     call.on('end', () => {
       this.#finish('the proxy ended the stream');
@@ -102,11 +102,16 @@ export class DiscoveryStream {
     else this.#guarded(() => this.#look());
   }
 
-  /** Ends the call with a status; the proxy reconnects with its own back-off. */
-  end(code: status, details: string): void {
-    if (this.#ended) return;
+  /** Ends the call with a status; the proxy reconnects with its own back-off. Resolves when gRPC has taken the status. */
+  end(code: status, details: string): Promise<void> {
+    if (this.#ended) return Promise.resolve();
     this.#finish(details);
-    this.#options.call.emit('error', { code, details });
+    const { call } = this.#options;
+    return new Promise((resolve) => {
+      call.once('finish', resolve);
+      call.once('cancelled', resolve);
+      call.emit('error', { code, details });
+    });
   }
 
   get #busy(): boolean {
@@ -133,7 +138,7 @@ export class DiscoveryStream {
       task();
     } catch (error) {
       this.#log.error({ err: error }, 'discovery stream failed');
-      this.end(status.INTERNAL, 'internal error');
+      void this.end(status.INTERNAL, 'internal error');
     }
   }
 
@@ -149,7 +154,7 @@ export class DiscoveryStream {
 
   #refuse(code: status, reason: string): void {
     this.#log.warn({ reason }, 'discovery stream refused');
-    this.end(code, reason);
+    void this.end(code, reason);
   }
 
   /** The first request: who is it? */

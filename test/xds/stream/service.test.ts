@@ -5,6 +5,7 @@ import { CLUSTER, ENDPOINTS, LISTENER, resourceSet, ROUTES } from '../../../xds/
 import { eventually } from '../eventually.ts';
 import { type Content, fake, fakeAny, setOf } from '../resources.ts';
 import { DeltaClient, SotwClient } from './client.ts';
+import { cuttable } from './cuttable.ts';
 import { NODE, type Running, type Setup, SHOP, startServer, TestTimers } from './server.ts';
 
 const ONE: Content = { clusters: { a: '1' }, endpoints: { a: '1' }, listeners: { l: '1' }, routes: { r: '1' } };
@@ -277,6 +278,18 @@ describe('discovery service', () => {
     server.source.failure = undefined;
     server.source.publish(setOf({ ...ONE, listeners: { l: '3' } }));
     assert.equal((await client.next()).resources[0]?.version, 'l@3');
+  });
+
+  it('lets go of a peer that is gone without a word', async () => {
+    const server = await start({ channel: { 'grpc.keepalive_time_ms': 100, 'grpc.keepalive_timeout_ms': 100 } });
+    const wire = await cuttable(server.address);
+    clean.push(() => wire.close());
+    const client = new DeltaClient(wire.address);
+    clean.push(() => client.close());
+    client.ask(CLUSTER);
+    await eventually('the stream is open', () => server.only());
+    wire.freeze();
+    await eventually('the stream is gone', () => (server.only() === undefined ? true : undefined));
   });
 
   it('on close ends streams with UNAVAILABLE, takes no more, and lets go of the source', async () => {

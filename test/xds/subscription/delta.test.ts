@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { CLUSTER, ENDPOINTS, LISTENER, ROUTES } from '../../../xds/resource-set.ts';
+import { CLUSTER, ENDPOINTS, EXTENSION_CONFIG, LISTENER, ROUTES } from '../../../xds/resource-set.ts';
 import { Stream } from './client.ts';
 
 const ONE = { clusters: { a: '1', b: '1' }, endpoints: { a: '1', b: '1' }, listeners: { l: '1' }, routes: { r: '1' } };
@@ -107,6 +107,25 @@ describe('delta subscription', () => {
     assert.equal(stream.settled, undefined);
     stream.ack(ENDPOINTS);
     assert.equal(stream.settled, 2);
+  });
+
+  it('lets policy wait for nothing, and takes it away only after the listener that needs it', () => {
+    const stream = new Stream('delta');
+    const set = { ...ONE, extensions: { rbac: '1' } };
+    stream.set(set);
+    stream.delta(CLUSTER);
+    stream.delta(LISTENER);
+    stream.delta(EXTENSION_CONFIG, { subscribe: ['rbac'] });
+    stream.ackAll();
+    assert.deepEqual(stream.set({ ...set, clusters: { a: '2', b: '1' }, listeners: { l: '2' }, extensions: { rbac: '2' } }), [
+      'Cluster +a',
+      'TypedExtensionConfig +rbac',
+    ]);
+    assert.deepEqual(stream.ackAll(), ['Listener +l']);
+    assert.deepEqual(stream.set({ ...ONE, clusters: { a: '2', b: '1' }, listeners: { l: '3' } }), ['Listener +l']);
+    assert.deepEqual(stream.nack(LISTENER, 'bad'), []);
+    stream.set({ ...ONE, clusters: { a: '2', b: '1' }, listeners: { l: '4' } });
+    assert.deepEqual(stream.ack(LISTENER), ['TypedExtensionConfig -rbac']);
   });
 
   it('removes listeners before routes before clusters before endpoints', () => {
