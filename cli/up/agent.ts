@@ -20,23 +20,15 @@ const GRACE_MS = 12_000;
 /** Runs `gatehouse agent`, again whenever it ends, and keeps what it says of each proxy. */
 export class Agent {
   readonly child: Child;
-  readonly #ready = new Set<string>();
   readonly #output: Output;
-  readonly #onReady: (pod: string) => void;
   readonly #waiting = new Map<string, () => void>();
 
-  constructor(
-    dir: RunDir,
-    out: Output,
-    events: { readonly onReady: (pod: string) => void; readonly onStart: (pid: number) => void },
-  ) {
+  constructor(dir: RunDir, out: Output, events: { readonly onStart: (pid: number) => void }) {
     this.#output = out;
-    this.#onReady = events.onReady;
     this.child = new Child(() => self(['agent', '--config', dir.agentConfig]), join(dir.logs, 'agent.log'), GRACE_MS, {
       onStart: events.onStart,
       onLine: (line) => this.#read(line),
       onExit: ({ code, signal, restartMs }) => {
-        this.#ready.clear();
         for (const done of this.#waiting.values()) done();
         if (restartMs !== undefined)
           out.problem(
@@ -44,10 +36,6 @@ export class Agent {
           );
       },
     });
-  }
-
-  isReady(pod: string): boolean {
-    return this.#ready.has(pod);
   }
 
   /** Resolves when the agent has stopped a proxy that left its configuration, or after `timeoutMs`. */
@@ -76,13 +64,10 @@ export class Agent {
     const { event, workload } = fields;
     if (typeof event !== 'string') return;
     if (event === 'ready' && typeof workload === 'string') {
-      this.#ready.add(workload);
       this.#output.event({ ...fields, event: 'proxy-ready' });
-      this.#onReady(workload);
       return;
     }
     if (typeof workload === 'string') {
-      if (event === 'exit' || event === 'stopped') this.#ready.delete(workload);
       if (event === 'stopped') this.#waiting.get(workload)?.();
       const { restartMs } = fields;
       if (event === 'exit' && typeof restartMs === 'number')

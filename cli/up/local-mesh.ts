@@ -16,6 +16,7 @@ import { podObject } from './pod-object.ts';
 import { type Pod, podKey } from './pod.ts';
 import type { WatchedPod } from './readiness.ts';
 import { type RunDir, writeAtomically } from './run-dir.ts';
+import { Rollout } from './rollout.ts';
 import { Slots } from './slots.ts';
 import type { TokenIssuer } from './tokens.ts';
 
@@ -44,6 +45,13 @@ export class LocalMesh {
   readonly #slots = new Slots();
   readonly #unready = new Set<string>();
   readonly #told = new Set<string>();
+  readonly #rollout = new Rollout(
+    (key) => {
+      const pod = this.#pods.get(key);
+      return pod && this.#watch(pod);
+    },
+    (keys) => this.#letIn(keys),
+  );
   #ports: readonly GatewayPort[] = [];
   #gatewayText = '';
   #agentText = '';
@@ -61,11 +69,15 @@ export class LocalMesh {
   }
 
   watched(): readonly WatchedPod[] {
-    return this.pods().map((pod) => ({
+    return this.pods().map((pod) => this.#watch(pod));
+  }
+
+  #watch(pod: Pod): WatchedPod {
+    return {
       pod,
       adminSocket: workloadPaths(this.#parts.agentDir, pod.namespace, pod.name).adminSocket,
       applicationPid: this.#parts.applications.pid(podKey(pod)),
-    }));
+    };
   }
 
   /**
@@ -98,14 +110,22 @@ export class LocalMesh {
     await Promise.all(added.map((pod) => this.#add(pod, serving)));
     this.#writeAgent(snapshot);
     capture.refreshNames(snapshot, this.#pods.values());
+    if (serving) this.#rollout.begin(added.map(podKey).filter((key) => this.#unready.has(key)));
   }
 
-  /** The proxy of a pod is ready, so the pod may get requests. */
-  proxyReady(key: string): void {
-    const pod = this.#pods.get(key);
-    if (pod === undefined || !this.#unready.delete(key)) return;
-    this.#writePod(pod);
-    this.#parts.output.step(`${key} is ready`);
+  /** These pods serve, so they may get requests. */
+  #letIn(keys: readonly string[]): void {
+    for (const key of keys) {
+      const pod = this.#pods.get(key);
+      if (pod === undefined || !this.#unready.delete(key)) continue;
+      this.#writePod(pod);
+      this.#parts.output.step(`${key} is ready`);
+      this.#parts.output.event({ event: 'pod-ready', workload: `${pod.namespace}/${pod.workload}`, pod: pod.name });
+    }
+  }
+
+  close(): void {
+    this.#rollout.close();
   }
 
   async refreshTokens(): Promise<void> {
@@ -130,7 +150,7 @@ export class LocalMesh {
       return;
     }
     this.#pods.set(key, pod);
-    if (serving && pod.kind === 'sidecar') this.#unready.add(key);
+    if (serving && pod.kind !== 'router') this.#unready.add(key);
     this.#writePod(pod);
     applications.start(pod);
     if (serving) {

@@ -1,7 +1,7 @@
 import { adminGet, isLive } from '../../sds/envoy/admin.ts';
 import { accepts, listensInNamespace } from './listening.ts';
 import { type Pod, podKey } from './pod.ts';
-import { syncStatus } from './sync-status.ts';
+import { type SyncStatus, syncStatus } from './sync-status.ts';
 
 export interface WatchedPod {
   readonly pod: Pod;
@@ -28,27 +28,44 @@ async function proxyObstacle({ pod, adminSocket }: WatchedPod): Promise<string |
   }
 }
 
+/** What keeps a pod from serving, or undefined. */
+export async function obstacle(watched: WatchedPod): Promise<string | undefined> {
+  return (await proxyObstacle(watched)) ?? (await applicationObstacle(watched));
+}
+
+export interface Missing {
+  readonly text: string;
+  /** Only the pod's own application is missing; the mesh around it serves. */
+  readonly application: boolean;
+}
+
 /**
  * What is still missing until the whole mesh serves: applications listen, every Envoy is live and has listeners, and the
  * control plane says that each has acknowledged the current snapshot. Empty when all is there.
  */
-export async function missing(pods: readonly WatchedPod[], http: string): Promise<readonly string[]> {
-  const found = await Promise.all(
-    pods.map(async (watched) => {
-      const obstacle = (await proxyObstacle(watched)) ?? (await applicationObstacle(watched));
-      return obstacle === undefined ? [] : [`${podKey(watched.pod)}: ${obstacle}`];
-    }),
-  );
-  const obstacles = found.flat();
-  if (obstacles.length > 0) return obstacles;
+export async function missing(pods: readonly WatchedPod[], http: string): Promise<readonly Missing[]> {
+  const obstacles = (await Promise.all(pods.map(missingOf))).flat();
+  if (obstacles.some(({ application }) => !application)) return obstacles;
   const status = await syncStatus(http);
-  if (status === undefined) return ['the control plane does not answer'];
-  return pods.flatMap(({ pod }) => {
-    if (pod.kind === 'plain') return [];
-    const refusal = status.rejected.get(podKey(pod));
-    if (refusal !== undefined) return [`${podKey(pod)}: Envoy refused its configuration: ${refusal}`];
-    const acknowledged = status.acknowledged.get(podKey(pod));
-    if (acknowledged === undefined) return [`${podKey(pod)}: not connected to the control plane`];
-    return acknowledged < status.snapshot ? [`${podKey(pod)}: has snapshot ${acknowledged} of ${status.snapshot}`] : [];
-  });
+  const unsynced =
+    status === undefined
+      ? ['the control plane does not answer']
+      : pods.flatMap(({ pod }) => (pod.kind === 'plain' ? [] : syncObstacle(podKey(pod), status)));
+  return [...unsynced.map((text) => ({ text, application: false })), ...obstacles];
+}
+
+async function missingOf(watched: WatchedPod): Promise<readonly Missing[]> {
+  const key = podKey(watched.pod);
+  const proxy = await proxyObstacle(watched);
+  if (proxy !== undefined) return [{ text: `${key}: ${proxy}`, application: false }];
+  const application = await applicationObstacle(watched);
+  return application === undefined ? [] : [{ text: `${key}: ${application}`, application: true }];
+}
+
+function syncObstacle(key: string, status: SyncStatus): readonly string[] {
+  const refusal = status.rejected.get(key);
+  if (refusal !== undefined) return [`${key}: Envoy refused its configuration: ${refusal}`];
+  const acknowledged = status.acknowledged.get(key);
+  if (acknowledged === undefined) return [`${key}: not connected to the control plane`];
+  return acknowledged < status.snapshot ? [`${key}: has snapshot ${acknowledged} of ${status.snapshot}`] : [];
 }

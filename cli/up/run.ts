@@ -22,6 +22,8 @@ import { createTokenIssuer, TOKEN_REFRESH_MS } from './tokens.ts';
 
 const LOCAL = '127.0.0.1';
 const START_MS = 120_000;
+/** An application that does not listen by then does not hold up the others. */
+const APPLICATIONS_MS = 20_000;
 const TELL_MS = 5000;
 const POLL_MS = 100;
 /** Beyond this, Unix sockets below the run folder would not fit (sun_path has 108 bytes). */
@@ -95,7 +97,7 @@ async function start(options: UpOptions, output: Output, signal: AbortSignal, un
     tracked.set(name, pid);
     record();
   };
-  const agent = new Agent(dir, output, { onReady: (pod) => mesh.proxyReady(pod), onStart: track('agent') });
+  const agent = new Agent(dir, output, { onStart: track('agent') });
   const mesh = new LocalMesh({
     options,
     dir,
@@ -165,6 +167,7 @@ async function start(options: UpOptions, output: Output, signal: AbortSignal, un
 
   // A change that is being applied is finished before anything is taken down.
   undo.push(() => applying);
+  undo.push(() => mesh.close());
   const late = await untilReady(mesh, ready, output, signal);
   if (late !== undefined) return late;
   serving = true;
@@ -227,12 +230,16 @@ async function untilReady(
   for (;;) {
     const lacking = await missing(mesh.watched(), http);
     if (signal.aborted) return 'stopped';
-    if (lacking.length === 0) return undefined;
     const now = performance.now();
-    if (now - began > START_MS) return `not ready after ${START_MS / 1000} s:\n  ${lacking.join('\n  ')}`;
+    const texts = lacking.map(({ text }) => text);
+    if (lacking.every(({ application }) => application) && (lacking.length === 0 || now - began > APPLICATIONS_MS)) {
+      for (const text of texts) output.problem(`${text}; the others run (its log is in logs/)`);
+      return undefined;
+    }
+    if (now - began > START_MS) return `not ready after ${START_MS / 1000} s:\n  ${texts.join('\n  ')}`;
     if (now - told > TELL_MS) {
       told = now;
-      output.step(`waiting for ${lacking.slice(0, 4).join('; ')}${lacking.length > 4 ? ` and ${lacking.length - 4} more` : ''}`);
+      output.step(`waiting for ${texts.slice(0, 4).join('; ')}${texts.length > 4 ? ` and ${texts.length - 4} more` : ''}`);
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
