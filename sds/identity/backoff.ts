@@ -4,7 +4,9 @@ const FIRST_MS = 200;
 const CEILING_MS = 15_000;
 /** A missing file costs nobody but us: looked for more often. */
 const LOCAL_CEILING_MS = 1000;
-const LEAST_MS = 50;
+/** Without a valid certificate a workload is cut off: whoever restores the authority should not wait long for it. */
+const CUT_OFF_CEILING_MS = 5000;
+const LEAST_CEILING_MS = 250;
 /** A server may ask for patience, but not silence an agent for longer than this. */
 export const LONGEST_HINT_MS = 300_000;
 
@@ -21,12 +23,13 @@ export interface Failure {
 
 /**
  * How long to wait before trying again: exponential with "equal jitter" (half fixed, half random), at most 15 s and at
- * most an eighth of the remaining life, so that a certificate of seconds still gets several tries. A server's hint is
+ * most an eighth of the remaining life (but 0.25 s), so that a certificate of seconds still gets several tries; 5 s where
+ * there is no valid certificate. A server's hint is
  * the least wait, with a fifth of jitter on top so that those it turned away together do not return together.
  */
 export function retryDelay(failure: Failure, random: Random): number {
-  const most = failure.local === true ? LOCAL_CEILING_MS : CEILING_MS;
-  const ceiling = failure.lifeLeft > 0 ? Math.min(most, Math.max(LEAST_MS, failure.lifeLeft / 8)) : most;
+  const most = failure.local === true ? LOCAL_CEILING_MS : failure.lifeLeft > 0 ? CEILING_MS : CUT_OFF_CEILING_MS;
+  const ceiling = failure.lifeLeft > 0 ? Math.min(most, Math.max(LEAST_CEILING_MS, failure.lifeLeft / 8)) : most;
   const step = Math.min(ceiling, FIRST_MS * 2 ** Math.min(failure.count - 1, 20));
   const own = step / 2 + (step / 2) * random();
   if (failure.hint === undefined || !(failure.hint > 0)) return own;

@@ -54,22 +54,39 @@ describe(`sds: when to renew (seed ${SEED})`, () => {
 });
 
 describe(`sds: when to try again (seed ${SEED})`, () => {
-  it('doubles from 0.2 s to 15 s with half of it random', () => {
+  it('doubles from 0.2 s to 15 s, or 5 s without a certificate, with half of it random', () => {
     check(
       fc.property(fc.tuple(fc.integer({ min: 1, max: 10_000 }), random), ([count, draw]) => {
-        const step = Math.min(15_000, 200 * 2 ** Math.min(count - 1, 20));
-        const delay = retryDelay({ count, lifeLeft: 0 }, () => draw);
-        assert.ok(delay >= step / 2 && delay <= step);
+        for (const [lifeLeft, ceiling] of [
+          [86_400_000, 15_000],
+          [0, 5000],
+          [-60_000, 5000],
+        ] as const) {
+          const step = Math.min(ceiling, 200 * 2 ** Math.min(count - 1, 20));
+          const delay = retryDelay({ count, lifeLeft }, () => draw);
+          assert.ok(delay >= step / 2 && delay <= step);
+        }
       }),
     );
   });
 
-  it('never waits longer than an eighth of the life that is left', () => {
+  it('does not press harder than eight times a second, however short the life', () => {
+    check(
+      fc.property(
+        fc.tuple(fc.integer({ min: 3, max: 100 }), fc.integer({ min: 1, max: 86_400_000 }), random),
+        ([count, lifeLeft, draw]) => {
+          assert.ok(retryDelay({ count, lifeLeft }, () => draw) >= 125);
+        },
+      ),
+    );
+  });
+
+  it('never waits longer than an eighth of the life that is left, or a quarter of a second', () => {
     check(
       fc.property(
         fc.tuple(fc.integer({ min: 1, max: 100 }), fc.integer({ min: 400, max: 86_400_000 }), random),
         ([count, lifeLeft, draw]) => {
-          assert.ok(retryDelay({ count, lifeLeft }, () => draw) <= lifeLeft / 8);
+          assert.ok(retryDelay({ count, lifeLeft }, () => draw) <= Math.max(250, lifeLeft / 8));
         },
       ),
     );
