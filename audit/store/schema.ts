@@ -55,6 +55,7 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
     stopped INTEGER
   ) STRICT;
   `,
+  `ALTER TABLE writer ADD COLUMN run TEXT NOT NULL DEFAULT ''`,
 ]);
 
 export const INSERT_EDGE = `
@@ -96,8 +97,13 @@ export const SELECT_EDGES = `
 
 export const SELECT_LOSSES = 'SELECT minute, reason, count FROM loss WHERE minute BETWEEN ? AND ? ORDER BY minute, reason';
 
-/** Between one writer's end (or last write, when it never closed) and the start of the next. The newest may be at work. */
+/**
+ * Between one writer's end (or last write, when it never closed) and the start of the next. Not between writers of one run:
+ * a recorder that opens its store anew kept its counts in memory. The newest may be at work.
+ */
 export const SELECT_GAPS = `
   SELECT * FROM (
-    SELECT coalesce(stopped, last_write) AS since, lead(started) OVER (ORDER BY id) AS until, stopped IS NULL AS killed FROM writer
-  ) WHERE until > ? AND since < ? AND (killed = 1 OR until > since) ORDER BY since`;
+    SELECT coalesce(stopped, last_write) AS since, lead(started) OVER (ORDER BY id) AS until, stopped IS NULL AS killed,
+      run <> '' AND run = lead(run) OVER (ORDER BY id) AS same_run
+    FROM writer
+  ) WHERE until > ? AND since < ? AND (killed = 1 OR until > since) AND NOT same_run ORDER BY since`;

@@ -15,7 +15,11 @@ export interface SqliteOptions {
   readonly maxBytes?: number;
   /** Minutes older than this are deleted, some with each batch; kept for ever if absent. */
   readonly retentionMs?: number;
+  /** Tells runs of control planes apart; one for the life of a process. */
+  readonly run?: string;
 }
+
+const THIS_PROCESS = `${process.pid} ${performance.timeOrigin}`;
 
 const BUSY_TIMEOUT_MS = 5_000;
 const MAX_KNOWN = 50_000;
@@ -63,7 +67,7 @@ class SqliteStore implements Store {
   /** Row ids of keys that were written before; emptied when a transaction fails, since it may hold ids of that one. */
   #known = new Map<string, number>();
 
-  constructor(db: DatabaseSync, { clock, retentionMs }: SqliteOptions) {
+  constructor(db: DatabaseSync, { clock, retentionMs, run = THIS_PROCESS }: SqliteOptions) {
     this.#db = db;
     this.#clock = clock;
     this.#retentionMs = retentionMs;
@@ -73,7 +77,7 @@ class SqliteStore implements Store {
     this.#upsertLoss = db.prepare(UPSERT_LOSS);
     this.#touch = db.prepare('UPDATE writer SET last_write = ? WHERE id = ?');
     const now = clock().getTime();
-    const { lastInsertRowid } = db.prepare('INSERT INTO writer (started, last_write) VALUES (?, ?)').run(now, now);
+    const { lastInsertRowid } = db.prepare('INSERT INTO writer (started, last_write, run) VALUES (?, ?, ?)').run(now, now, run);
     this.#writer = Number(lastInsertRowid);
   }
 

@@ -8,6 +8,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { Recorder } from '../../audit/intake/recorder.ts';
+import { MIGRATIONS } from '../../audit/store/schema.ts';
 import { openSqliteReader, sqliteFileReader } from '../../audit/store/sqlite-read.ts';
 import { openSqliteStore } from '../../audit/store/sqlite.ts';
 import type { Period, Store } from '../../audit/store/store.ts';
@@ -157,7 +158,7 @@ describe('audit: SQLite store', () => {
   it('tells when nobody was there to record, in the periods that it touches', async () => {
     const run = async (started: string, stopped: string): Promise<void> => {
       let now = Date.parse(`2026-03-01T${started}Z`);
-      const writer = openSqliteStore({ file, clock: () => new Date(now) });
+      const writer = openSqliteStore({ file, clock: () => new Date(now), run: started });
       now = Date.parse(`2026-03-01T${stopped}Z`);
       await writer.close();
     };
@@ -170,6 +171,30 @@ describe('audit: SQLite store', () => {
     assert.equal((await read({ since: from + 1, until: from + 2 })).gaps.length, 1);
     assert.deepEqual((await read({ since: until, until: undefined })).gaps, []);
     assert.deepEqual((await read({ since: undefined, until: from })).gaps, []);
+  });
+
+  it('tells of no gap when a recorder only opened its store anew', async () => {
+    let now = NOW.getTime();
+    const opened = (): Store => openSqliteStore({ file, clock: () => new Date(now), run: 'one' });
+    const broken = opened();
+    open.push(broken);
+    now += 60_000;
+    await opened().close();
+    assert.deepEqual((await read()).gaps, []);
+  });
+
+  it('brings the file of an older version up to date, and keeps what is in it', async () => {
+    const db = new DatabaseSync(file);
+    db.exec(`CREATE TABLE migration (version INTEGER PRIMARY KEY, applied INTEGER NOT NULL) STRICT; ${MIGRATIONS[0] ?? ''}`);
+    db.exec(
+      "INSERT INTO migration VALUES (1, 0); INSERT INTO loss VALUES (5, 'malformed', 9); INSERT INTO writer VALUES (1, 10, 20, 30)",
+    );
+    db.close();
+    await assert.rejects(async () => read(), /older schema 1; start the control plane once/);
+    await store().append({ edges: [edge()], losses: [] });
+    const { edges, losses, gaps } = await read();
+    assert.deepEqual([edges.length, losses], [1, [{ minute: 5, reason: 'malformed', count: 9 }]]);
+    assert.deepEqual(gaps, [{ from: 30, until: NOW.getTime(), killed: false }]);
   });
 
   it('forgets what is older than it shall keep, bit by bit', async () => {
