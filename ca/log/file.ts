@@ -22,8 +22,7 @@ const asError = (error: unknown): Error => (error instanceof Error ? error : new
 
 /**
  * Opens the log, setting a torn end aside into PATH.torn first. Records that arrive while a batch is being written make up the
- * next one: one write and one fdatasync for all of them. A batch that fails (disk full) is cut off again, so that the file
- * always ends with a whole record.
+ * next one: one write and one fdatasync for all of them. A batch that fails (disk full) is cut off again.
  */
 export async function openIssuanceLog(path: string, log: Logger): Promise<IssuanceLog> {
   const file = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
@@ -36,22 +35,28 @@ export async function openIssuanceLog(path: string, log: Logger): Promise<Issuan
   }
   let waiting: Waiting[] = [];
   let running: Promise<void> | undefined;
+  // Whether a failed batch may have left bytes after `length`; then they are cut off before the next one, or at the next start.
+  let dirty = false;
 
   const writeBatch = async (batch: readonly Waiting[]): Promise<void> => {
     try {
       const bytes = Buffer.from(batch.map(({ line }) => line).join(''));
-      // Also cuts off what an earlier failed batch left.
-      if ((await file.stat()).size !== length) await file.truncate(length);
+      if (dirty) await file.truncate(length);
+      dirty = true;
       for (let at = 0; at < bytes.length;) at += (await file.write(bytes, at, bytes.length - at, length + at)).bytesWritten;
       await file.datasync();
       length += bytes.length;
+      dirty = false;
       for (const { done } of batch) done();
     } catch (error) {
       log.error(
         { path, error: asError(error).message, records: batch.length },
         'the issuance log cannot be written; nothing is issued until it can',
       );
-      await file.truncate(length).catch(() => undefined);
+      await file.truncate(length).then(
+        () => (dirty = false),
+        () => undefined,
+      );
       for (const { done } of batch) done(asError(error));
     }
   };

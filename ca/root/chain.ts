@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto';
+import { certificateFields } from '../der/certificate.ts';
 import { certificateBlocks } from '../der/pem.ts';
 import { parsed, refused, type Parsed } from '../identity/parsed.ts';
 
@@ -17,8 +18,17 @@ export function parseBundle(text: string): Parsed<readonly X509Certificate[]> {
   }
 }
 
-export function issuedBy(subject: X509Certificate, issuer: X509Certificate): boolean {
+function issuedBy(subject: X509Certificate, issuer: X509Certificate): boolean {
   return issuer.ca && subject.checkIssued(issuer) && subject.verify(issuer.publicKey);
+}
+
+/**
+ * As issuedBy, for a configured trust anchor: old roots are version 1 certificates, which cannot say that they are a CA's. OpenSSL and
+ * Envoy take them as anchors.
+ */
+function anchoredBy(subject: X509Certificate, root: X509Certificate): boolean {
+  const version1 = certificateFields(root.raw) === undefined && root.checkIssued(root);
+  return issuedBy(subject, root) || (version1 && subject.checkIssued(root) && subject.verify(root.publicKey));
 }
 
 /** The path from a CA certificate to a root, without both; undefined when there is none. */
@@ -29,7 +39,7 @@ export function pathToRoot(
 ): readonly X509Certificate[] | undefined {
   const path: X509Certificate[] = [];
   let current = certificate;
-  while (!roots.some((root) => root.raw.equals(current.raw) || issuedBy(current, root))) {
+  while (!roots.some((root) => root.raw.equals(current.raw) || anchoredBy(current, root))) {
     const below = current;
     const next = chain.find((candidate) => candidate !== below && !path.includes(candidate) && issuedBy(below, candidate));
     if (next === undefined) return undefined;

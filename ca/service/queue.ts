@@ -14,8 +14,14 @@ export interface QueueOptions {
   readonly random: () => number;
 }
 
+/** A caller that may give up while it waits. */
+export interface Patience {
+  readonly gaveUp: () => boolean;
+  readonly onGivingUp: (task: () => void) => void;
+}
+
 export interface FairQueue {
-  enter(source: string, signal: AbortSignal): Promise<Turn>;
+  enter(source: string, patience: Patience): Turn | Promise<Turn>;
 }
 
 interface Waiter {
@@ -88,21 +94,15 @@ export function fairQueue({ concurrency, waiting, clock, random }: QueueOptions)
     return true;
   };
   return {
-    enter(source, signal) {
-      if (signal.aborted) return Promise.resolve({ kind: 'cancelled' });
-      if (working < concurrency && queued === 0) return Promise.resolve(go());
-      if (queued >= waiting && !makeRoom(source)) return Promise.resolve({ kind: 'full', retryAfterMs: retryAfterMs() });
+    enter(source, patience) {
+      if (patience.gaveUp()) return { kind: 'cancelled' };
+      if (working < concurrency && queued === 0) return go();
+      if (queued >= waiting && !makeRoom(source)) return { kind: 'full', retryAfterMs: retryAfterMs() };
       return new Promise((resolve) => {
-        const cancel = () => {
-          if (remove(source, waiter)) waiter.answer({ kind: 'cancelled' });
-        };
-        const waiter: Waiter = {
-          answer(turn) {
-            signal.removeEventListener('abort', cancel);
-            resolve(turn);
-          },
-        };
-        signal.addEventListener('abort', cancel);
+        const waiter: Waiter = { answer: resolve };
+        patience.onGivingUp(() => {
+          if (remove(source, waiter)) resolve({ kind: 'cancelled' });
+        });
         queued++;
         const line = lines.get(source);
         if (line === undefined) lines.set(source, [waiter]);

@@ -63,9 +63,10 @@ export function addCertificateService(server: Server, options: CertificateServic
 }
 
 async function handle(call: Call, queue: FairQueue, { authority, log }: CertificateServiceOptions): Promise<Buffer | RpcError> {
-  const gone = new AbortController();
-  call.on('cancelled', () => gone.abort());
-  const turn = await queue.enter(sourceOf(call), gone.signal);
+  const turn = await queue.enter(sourceOf(call), {
+    gaveUp: () => call.cancelled,
+    onGivingUp: (task) => void call.once('cancelled', task),
+  });
   if (turn.kind === 'full') return overloaded(turn.retryAfterMs);
   if (turn.kind === 'cancelled') return { code: status.CANCELLED, details: 'the caller gave up' };
   try {

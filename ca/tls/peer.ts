@@ -1,4 +1,7 @@
 import { X509Certificate } from 'node:crypto';
+import { certificateFields } from '../der/certificate.ts';
+import { OID } from '../der/oid.ts';
+import { hex, soleElement, TAG } from '../der/read.ts';
 import { parsed, refused, type Parsed } from '../identity/parsed.ts';
 import { parseSpiffeId, type SpiffeId } from '../identity/spiffe-id.ts';
 
@@ -51,7 +54,7 @@ function verifyPeer(der: Uint8Array, issuers: readonly X509Certificate[]): Parse
   } catch {
     return refused('the client certificate cannot be parsed');
   }
-  if (certificate.ca) return refused('the client certificate is a CA certificate');
+  if (!isLeaf(certificate)) return refused('the client certificate may sign certificates or revocation lists');
   if (!extendedUsages(certificate)?.includes(CLIENT_AUTH))
     return refused('the client certificate is not for client authentication');
   const genuine = issuers.some((issuer) => issuer.ca && certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey));
@@ -59,6 +62,20 @@ function verifyPeer(der: Uint8Array, issuers: readonly X509Certificate[]): Parse
   const id = soleSpiffeId(certificate);
   if (!id.ok) return id;
   return parsed({ id: id.value, notBefore: certificate.validFromDate.getTime(), notAfter: certificate.validToDate.getTime() });
+}
+
+// keyCertSign and cRLSign (RFC 5280, section 4.2.1.3), which no leaf may have (X.509-SVID, section 4.3).
+const CA_USAGES = 0x06;
+
+/** No CA by its basic constraints, no CA by its key usage: X509Certificate.ca is true only where both say so. */
+function isLeaf(certificate: X509Certificate): boolean {
+  const extensions = certificateFields(certificate.raw)?.extensions;
+  const constraints = extensions?.get(OID.basicConstraints);
+  const usage = extensions?.get(OID.keyUsage);
+  const bits = usage && soleElement(usage.value);
+  const first = bits?.tag === TAG.bitString ? bits.value[1] : undefined;
+  if (certificate.ca || first === undefined || (first & CA_USAGES) !== 0) return false;
+  return constraints === undefined || hex(constraints.value) === '3000';
 }
 
 /** Undefined where the certificate has no such extension, which node's types leave out. Ours always have it. */

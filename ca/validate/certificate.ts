@@ -19,7 +19,7 @@ export interface Intended {
 const USAGES = '1.3.6.1.5.5.7.3.1,1.3.6.1.5.5.7.3.2';
 const BACKDATED_AT_MOST_MS = 120_000;
 
-/** OID to: critical, and the exact contents where they are fixed. */
+// Told again, and not taken from the builder, so that one wrong table cannot hide itself.
 const EXTENSIONS = Object.freeze({
   keyUsage: '551d0f',
   extendedKeyUsage: '551d25',
@@ -66,6 +66,8 @@ function wrongContent(certificate: X509Certificate, intended: Intended): string 
     if (critical !== CRITICAL.includes(oid)) return 'an extension is critical or not, wrongly';
   }
   if (fields.extensions.size !== KNOWN.length) return 'it lacks an extension';
+  const constraints = hex(fields.extensions.get(EXTENSIONS.basicConstraints)?.value ?? new Uint8Array());
+  if (constraints !== '3000') return 'its basic constraints are wrong';
   const usage = hex(fields.extensions.get(EXTENSIONS.keyUsage)?.value ?? new Uint8Array());
   return usage === (intended.key.kind === 'RSA' ? '030205a0' : '03020780') ? undefined : 'its key usage is wrong';
 }

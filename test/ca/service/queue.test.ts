@@ -1,12 +1,17 @@
 import { strict as assert } from 'node:assert';
-import { type FairQueue, fairQueue, type Turn } from '../../../ca/service/queue.ts';
+import { type FairQueue, fairQueue, type Patience, type Turn } from '../../../ca/service/queue.ts';
 
 describe('ca/service: the queue', () => {
   let order: string[];
   let leaves: (() => void)[];
   let queue: FairQueue;
-  const enter = (source: string, name: string, signal = new AbortController().signal): Promise<Turn> => {
-    const turn = queue.enter(source, signal);
+  const patient: Patience = { gaveUp: () => false, onGivingUp: () => undefined };
+  const upTo = (signal: AbortSignal): Patience => ({
+    gaveUp: () => signal.aborted,
+    onGivingUp: (task) => signal.addEventListener('abort', task),
+  });
+  const enter = (source: string, name: string, patience = patient): Promise<Turn> => {
+    const turn = Promise.resolve(queue.enter(source, patience));
     void turn.then((given) => {
       order.push(given.kind === 'go' ? name : `${name} ${given.kind}`);
       if (given.kind === 'go') leaves.push(given.leave);
@@ -50,13 +55,13 @@ describe('ca/service: the queue', () => {
   it('forgets who gave up', async () => {
     const gone = new AbortController();
     void enter('a', 'a1');
-    void enter('a', 'a2', gone.signal);
+    void enter('a', 'a2', upTo(gone.signal));
     void enter('a', 'a3');
     gone.abort();
     await settle();
     await leaveAll();
     assert.deepEqual(order, ['a1', 'a2 cancelled', 'a3']);
-    assert.equal((await enter('a', 'late', gone.signal)).kind, 'cancelled');
+    assert.equal((await enter('a', 'late', upTo(gone.signal))).kind, 'cancelled');
   });
 
   it('works on as many at once as allowed, and frees every place', async () => {

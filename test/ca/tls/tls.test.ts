@@ -106,7 +106,7 @@ describe("ca/tls: the control plane's server", () => {
     const callWith = (certificate: X509Certificate) => ({
       getAuthContext: () => ({ sslPeerCertificate: { raw: certificate.raw, fingerprint256: certificate.fingerprint256 } }),
     });
-    assert.match(reasonOf(authority.peerOf(callWith(server))), /CA certificate/);
+    assert.match(reasonOf(authority.peerOf(callWith(server))), /may sign certificates/);
     assert.match(reasonOf(authority.peerOf({ getAuthContext: () => ({}) })), /no client certificate/);
   });
 
