@@ -12,7 +12,7 @@ import type { AuthorizationPolicy } from '../../mesh/model/authorization-policy.
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { type SelectedWorkload, policiesFor } from '../select.ts';
 import type { Layer } from './field.ts';
-import { PEER_GUARD, peerFilter, peerGuard } from './peer.ts';
+import { PEER_GUARD, guarded, peerFilter, peerGuard } from './peer.ts';
 import { permission } from './permission.ts';
 import { principal } from './principal.ts';
 import { compileRule } from './rule.ts';
@@ -27,7 +27,7 @@ interface Rules {
   readonly shadow: RBAC | undefined;
 }
 
-function rbac(policies: readonly AuthorizationPolicy[], side: Side, layer: Layer, snapshot: Snapshot): RBAC {
+function rbac(policies: readonly AuthorizationPolicy[], side: Side, layer: Layer, snapshot: Snapshot, alone: boolean): RBAC {
   const stance: Stance = side === 'deny' ? 'refuse' : 'grant';
   const compiled: Record<string, Policy> = {};
   for (const policy of policies) {
@@ -37,7 +37,7 @@ function rbac(policies: readonly AuthorizationPolicy[], side: Side, layer: Layer
       if (found === undefined) continue;
       compiled[found.name] = create(PolicySchema, {
         permissions: [permission(found.operation)],
-        principals: [principal(found.source, layer)],
+        principals: [principal(alone ? guarded(found.source) : found.source, layer)],
       });
     }
   }
@@ -52,21 +52,22 @@ function rulesFor(snapshot: Snapshot, workload: SelectedWorkload, layer: Layer):
   const policies = policiesFor(snapshot, workload);
   const refusing = policies.filter(({ action }) => action === 'DENY' || action === 'CUSTOM');
   const granting = policies.filter(({ action }) => action === 'ALLOW');
+  // Whoever is in doubt is refused by the DENY filter; where there is none, by each ALLOW rule that could let them in:
+  // a filter more costs each request more than a condition.
+  const alone = !refusing.some(({ dryRun }) => !dryRun);
   const build = (chosen: readonly AuthorizationPolicy[], side: Side): Rules => {
     const enforced = chosen.filter(({ dryRun }) => !dryRun);
     const shadow = chosen.filter(({ dryRun }) => dryRun);
     return {
       side,
-      enforced: enforced.length === 0 ? undefined : rbac(enforced, side, layer, snapshot),
-      shadow: shadow.length === 0 ? undefined : rbac(shadow, side, layer, snapshot),
+      enforced: enforced.length === 0 ? undefined : rbac(enforced, side, layer, snapshot, side === 'allow' && alone),
+      shadow: shadow.length === 0 ? undefined : rbac(shadow, side, layer, snapshot, side === 'allow' && alone),
     };
   };
   const deny = build(refusing, 'deny');
   const allow = build(granting, 'allow');
-  if (deny.enforced === undefined && allow.enforced === undefined) return [deny, allow];
-  const guarded = deny.enforced ?? create(RBACSchema, { action: RBAC_Action.DENY });
-  guarded.policies[PEER_GUARD] = peerGuard(layer);
-  return [{ ...deny, enforced: guarded }, allow];
+  if (deny.enforced !== undefined) deny.enforced.policies[PEER_GUARD] = peerGuard(layer);
+  return [deny, allow];
 }
 
 function inForce({ enforced, shadow }: Rules): boolean {

@@ -4,31 +4,57 @@ import { escapeRegex, inGroups, oneOf } from './regex.ts';
 import { type SourceLeaf, type Tree, any, leaf } from './test.ts';
 import { withAliases } from './trust-domain.ts';
 
-// Every expression over identities begins with `(?s)`, so that `.` is any character (a line break in a name must not
-// step around a DENY), and with `spiffe://`, so that only a SPIFFE ID can match. One expression for all values of a
-// field (a few, when there are thousands): Envoy runs it once, whatever their number.
+// Every text for identities begins with `spiffe://`, so that only a SPIFFE ID can match, and holds no comma nor any
+// wildcard for one: Envoy tells several URI SANs as one text with commas. Wildcards take line breaks, so that none in a
+// name steps around a DENY. One expression serves for all values of a field (a few, when there are thousands): Envoy runs
+// it once, whatever their number.
 const SCHEME = 'spiffe://';
+const ANY = '[^,]*';
+const SOME = '[^,]+';
 
-function peer(alternatives: readonly string[], before = '', after = ''): Tree<SourceLeaf> {
+/** Up to so many texts, comparing each costs Envoy less than one expression. */
+const FEW = 4;
+
+/** RE2 for the part of an ID that a value stands for, and the part itself when it is literal. */
+interface Part {
+  readonly regex: string;
+  readonly literal: string | undefined;
+}
+
+/** No SPIFFE ID holds a comma, so a value that does matches none. */
+function possible(value: PolicyMatch): boolean {
+  return value.kind === 'present' || !value.value.includes(',');
+}
+
+function peer(parts: readonly Part[]): Tree<SourceLeaf> {
+  const literals = [...new Set(parts.flatMap(({ literal }) => literal ?? []))].sort();
+  if (literals.length <= FEW && parts.every(({ literal }) => literal !== undefined)) {
+    return any(literals.map((literal) => leaf({ test: 'peer', text: { kind: 'exact', value: `${SCHEME}${literal}` } })));
+  }
+  return expressions(parts.map(({ regex }) => regex));
+}
+
+function expressions(alternatives: readonly string[], before = '', after = ''): Tree<SourceLeaf> {
   return any(
-    inGroups(alternatives).map((group) => leaf({ test: 'peer', regex: `(?s)${SCHEME}${before}${oneOf(group)}${after}` })),
+    inGroups(alternatives).map((group) =>
+      leaf({ test: 'peer', text: { kind: 'regex', value: `${SCHEME}${before}${oneOf(group)}${after}` } }),
+    ),
   );
 }
 
-/** RE2 for a value with its wildcard, and what the wildcard stands for. */
-function pattern(value: PolicyMatch, wildcard: string): string {
+/** A value with its wildcard. */
+function part(value: PolicyMatch): Part {
   switch (value.kind) {
     case 'exact':
-      return escapeRegex(value.value);
-    case 'prefix':
-      return escapeRegex(value.value) + wildcard;
-    case 'suffix':
-      return wildcard + escapeRegex(value.value);
-    case 'present':
-      return '.+';
+    // Admission gives templates for paths only; as a literal it matches no SPIFFE ID.
     case 'template':
-      // Admission gives templates for paths only; as a literal it matches no SPIFFE ID.
-      return escapeRegex(value.value);
+      return { regex: escapeRegex(value.value), literal: value.value };
+    case 'prefix':
+      return { regex: escapeRegex(value.value) + ANY, literal: undefined };
+    case 'suffix':
+      return { regex: ANY + escapeRegex(value.value), literal: undefined };
+    case 'present':
+      return { regex: SOME, literal: undefined };
     default:
       return value satisfies never;
   }
@@ -43,13 +69,18 @@ function withoutScheme(value: PolicyMatch): PolicyMatch {
 
 /** The peer is one of these principals (`TRUST-DOMAIN/ns/NS/sa/SA`), trust-domain aliases included. */
 export function principals(values: readonly PolicyMatch[], meshConfig: MeshConfig): Tree<SourceLeaf> {
-  return peer(values.flatMap((value) => withAliases(withoutScheme(value), meshConfig)).map((value) => pattern(value, '.*')));
+  return peer(
+    values
+      .filter(possible)
+      .flatMap((value) => withAliases(withoutScheme(value), meshConfig))
+      .map(part),
+  );
 }
 
 /** The peer is of one of these namespaces. The wildcard may cross `/`, as in Istio, whose expression ends in `/ns/X/.*`. */
 export function namespaces(values: readonly PolicyMatch[]): Tree<SourceLeaf> {
-  const names = values.map((value) => (value.kind === 'present' ? '.*' : pattern(value, '.*')));
-  return peer(names, '[^/]+(?:/.*)?/ns/', '/.*');
+  const names = values.filter(possible).map((value) => (value.kind === 'present' ? ANY : part(value).regex));
+  return expressions(names, `[^/,]+(?:/${ANY})?/ns/`, `/${ANY}`);
 }
 
 /**
@@ -64,11 +95,11 @@ export function serviceAccounts(
 ): Tree<SourceLeaf> {
   const exact: string[] = [];
   for (const value of values) {
-    if (value.kind !== 'exact') continue;
+    if (value.kind !== 'exact' || !possible(value)) continue;
     const slash = value.value.indexOf('/');
     const namespace = slash < 0 ? ownNamespace : value.value.slice(0, slash);
     const name = value.value.slice(slash + 1);
-    exact.push(`.+/ns/${escapeRegex(namespace)}/(?:.+/)?sa/${escapeRegex(name)}(?:/.+)?`);
+    exact.push(`${SOME}/ns/${escapeRegex(namespace)}/(?:${SOME}/)?sa/${escapeRegex(name)}(?:/${SOME})?`);
   }
-  return any([peer(exact), ...(exact.length < values.length ? [wildcard] : [])]);
+  return any([expressions(exact), ...(values.some(({ kind }) => kind !== 'exact') ? [wildcard] : [])]);
 }

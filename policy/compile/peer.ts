@@ -7,6 +7,7 @@ import {
   HttpFilterSchema,
 } from '#gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import type { Layer } from './field.ts';
+import { type SourceLeaf, type Text, type Tree, all, leaf, not } from './test.ts';
 import { stringMatcher } from './text.ts';
 
 /** Where the peer's URI SAN is kept for the filters of one request. */
@@ -15,29 +16,26 @@ export const PEER_KEY = 'gatehouse.peer';
 /** The name of the policy that refuses a peer whose identity is in doubt. */
 export const PEER_GUARD = 'gatehouse-peer-identity';
 
-const SINGLE = '(?s)spiffe://[^,]+';
+const SINGLE: Text = Object.freeze({ kind: 'regex', value: 'spiffe://[^,]+' });
+const WITH_COMMA: Text = Object.freeze({ kind: 'regex', value: '(?s)spiffe://[^,]*,.*' });
+const ANYTHING: Text = Object.freeze({ kind: 'regex', value: '(?s).+' });
 
-function inFilterState(regex: string): Principal {
-  const value = {
-    key: PEER_KEY,
-    matcher: { case: 'stringMatch', value: stringMatcher({ kind: 'regex', value: regex }) },
-  } as const;
+function inFilterState(text: Text): Principal {
+  const value = { key: PEER_KEY, matcher: { case: 'stringMatch', value: stringMatcher(text) } } as const;
   return create(PrincipalSchema, { identifier: { case: 'filterState', value } });
 }
 
-function authenticated(regex: string): Principal {
-  return create(PrincipalSchema, {
-    identifier: { case: 'authenticated', value: { principalName: stringMatcher({ kind: 'regex', value: regex }) } },
-  });
+function authenticated(text: Text): Principal {
+  return create(PrincipalSchema, { identifier: { case: 'authenticated', value: { principalName: stringMatcher(text) } } });
 }
 
 /**
- * The peer's SPIFFE ID matches an RE2 expression, which begins with `spiffe://`. HTTP reads the URI SAN that
+ * The peer's SPIFFE ID is a text, which begins with `spiffe://`. HTTP reads the URI SAN that
  * {@link peerFilter} wrote: no DNS name and no subject can take its place. A network filter has no such state when TLS
  * ends; there Envoy compares the URI SANs, then DNS SANs, then the subject, of which only a URI can begin so.
  */
-export function peerMatches(regex: string, layer: Layer): Principal {
-  return layer === 'tcp' ? authenticated(regex) : inFilterState(regex);
+export function peerMatches(text: Text, layer: Layer): Principal {
+  return layer === 'tcp' ? authenticated(text) : inFilterState(text);
 }
 
 /** Writes the peer certificate's URI SANs, joined by commas, where policies read them; writes nothing without one. */
@@ -68,18 +66,45 @@ export function peerFilter(): HttpFilter {
 }
 
 /**
- * Matches a peer that showed a certificate without exactly one SPIFFE ID: several URI SANs (the X.509-SVID standard,
- * section 2, has a validator reject those), a comma that could hide a second one, another scheme, or a certificate that
- * names only DNS names or a subject. It is part of the DENY filter, so that no other policy decides over such a peer.
- * On HTTP it also refuses everybody with a certificate should the filter in front be missing. On TCP several SPIFFE IDs
- * cannot be told from one; a rule then matches when one of them does.
+ * A peer that showed a certificate without exactly one SPIFFE ID: several URI SANs (the X.509-SVID standard, section 2,
+ * has a validator reject those), a comma that could hide a second one, another scheme, or a certificate that names only
+ * DNS names or a subject. On HTTP it is also everybody with a certificate should the filter in front be missing. On TCP
+ * several SPIFFE IDs cannot be told from one; a rule then matches when one of them does.
  */
+export function doubtfulPeer(layer: Layer): Principal {
+  const certified = authenticated(ANYTHING);
+  const single = layer === 'tcp' ? authenticated(SINGLE) : inFilterState(SINGLE);
+  const notSingle = create(PrincipalSchema, { identifier: { case: 'notId', value: single } });
+  const doubtful = create(PrincipalSchema, { identifier: { case: 'andIds', value: { ids: [notSingle, certified] } } });
+  if (layer === 'http') return doubtful;
+  return create(PrincipalSchema, { identifier: { case: 'orIds', value: { ids: [doubtful, authenticated(WITH_COMMA)] } } });
+}
+
+/** Refuses whoever is in doubt, as part of the DENY filter, so that no other policy decides over such a peer. */
 export function peerGuard(layer: Layer): Policy {
-  const certified = authenticated('(?s).+');
-  const doubtful = create(PrincipalSchema, {
-    identifier: { case: 'notId', value: layer === 'tcp' ? authenticated(SINGLE) : inFilterState(SINGLE) },
-  });
-  const ids = [create(PrincipalSchema, { identifier: { case: 'andIds', value: { ids: [doubtful, certified] } } })];
-  if (layer === 'tcp') ids.push(authenticated('(?s)spiffe://[^,]*,.*'));
-  return create(PolicySchema, { permissions: [{ rule: { case: 'any', value: true } }], principals: ids });
+  return create(PolicySchema, { permissions: [{ rule: { case: 'any', value: true } }], principals: [doubtfulPeer(layer)] });
+}
+
+/** True when only a peer with exactly one SPIFFE ID can pass, so that no further guard is needed. */
+function identifies(tree: Tree<SourceLeaf>): boolean {
+  switch (tree.op) {
+    case 'leaf':
+      return tree.leaf.test === 'peer';
+    case 'all':
+      return tree.of.some(identifies);
+    case 'any':
+      return tree.of.every(identifies);
+    case 'never':
+      return true;
+    case 'always':
+    case 'not':
+      return false;
+    default:
+      return tree satisfies never;
+  }
+}
+
+/** The source of a rule that grants, closed to whoever is in doubt: for workloads without a DENY filter. */
+export function guarded(source: Tree<SourceLeaf>): Tree<SourceLeaf> {
+  return identifies(source) ? source : all([source, not(leaf({ test: 'doubtful-peer' }))]);
 }

@@ -3,7 +3,7 @@ import { CidrRangeSchema, type CidrRange } from '#gen/envoy/config/core/v3/addre
 import { type Principal, PrincipalSchema } from '#gen/envoy/config/rbac/v3/rbac_pb.js';
 import { type ValueMatcher, ValueMatcherSchema } from '#gen/envoy/type/matcher/v3/value_pb.js';
 import type { Layer } from './field.ts';
-import { peerMatches } from './peer.ts';
+import { doubtfulPeer, peerMatches } from './peer.ts';
 import type { AddressBlock, SourceLeaf, Text, Tree } from './test.ts';
 import { stringMatcher } from './text.ts';
 
@@ -23,7 +23,9 @@ function claimValue(text: Text, list: boolean): ValueMatcher {
 function leafPrincipal(leaf: SourceLeaf, layer: Layer): Principal {
   switch (leaf.test) {
     case 'peer':
-      return peerMatches(leaf.regex, layer);
+      return peerMatches(leaf.text, layer);
+    case 'doubtful-peer':
+      return doubtfulPeer(layer);
     case 'direct-address':
       return create(PrincipalSchema, { identifier: { case: 'directRemoteIp', value: cidr(leaf.block) } });
     case 'remote-address':

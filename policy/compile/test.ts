@@ -23,8 +23,10 @@ export interface AddressBlock {
 }
 
 export type SourceLeaf =
-  /** RE2 over the whole SPIFFE ID of the authenticated peer; false without one. */
-  | { readonly test: 'peer'; readonly regex: string }
+  /** The SPIFFE ID of the authenticated peer; false without one. The text matches none that is in doubt. */
+  | { readonly test: 'peer'; readonly text: Text }
+  /** The peer has a certificate, but not exactly one SPIFFE ID in it. */
+  | { readonly test: 'doubtful-peer' }
   /** The other end of the TCP connection. */
   | { readonly test: 'direct-address'; readonly block: AddressBlock }
   /** The caller's address as trusted proxies tell it (X-Forwarded-For). */
