@@ -83,8 +83,8 @@ export const STEPS: readonly Step[] = Object.freeze([
     title: 'rotation: certificates are replaced while requests flow',
     run: async (context) => {
       const { rotations } = context.mesh;
-      const rotated = (): boolean => context.mesh.workloads.every(({ workload }) => (rotations.get(workload)?.size ?? 0) >= 1);
-      const counts = new Map<string, number>();
+      const rotated = (): boolean =>
+        context.mesh.workloads.every(({ workload, pod }) => rotations.has(`${workload.split('/')[0] ?? ''}/${pod}`));
       const done = await until(45_000, async () => {
         for (const [name, count] of await askMany(20, () => visit(context, 'support', '/account/7'), status))
           counts.set(name, (counts.get(name) ?? 0) + count);
