@@ -15,7 +15,8 @@ export function gatewayObjects(ports: readonly GatewayPort[]): string {
     {
       apiVersion: 'v1',
       kind: 'Service',
-      metadata,
+      // For callers from outside only: sidecars would listen for its ports too, and may not bind 80 or 443 without privilege.
+      metadata: { ...metadata, annotations: { 'networking.istio.io/exportTo': '.' } },
       spec: {
         type: 'LoadBalancer',
         selector: GATEWAY_LABELS,

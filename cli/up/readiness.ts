@@ -35,8 +35,8 @@ export async function obstacle(watched: WatchedPod): Promise<string | undefined>
 
 export interface Missing {
   readonly text: string;
-  /** Only the pod's own application is missing; the mesh around it serves. */
-  readonly application: boolean;
+  /** Something of this pod alone is amiss, such as its application or one listener; the mesh around it serves. */
+  readonly bearable: boolean;
 }
 
 /**
@@ -45,27 +45,28 @@ export interface Missing {
  */
 export async function missing(pods: readonly WatchedPod[], http: string): Promise<readonly Missing[]> {
   const obstacles = (await Promise.all(pods.map(missingOf))).flat();
-  if (obstacles.some(({ application }) => !application)) return obstacles;
+  if (obstacles.some(({ bearable }) => !bearable)) return obstacles;
   const status = await syncStatus(http);
   const unsynced =
     status === undefined
-      ? ['the control plane does not answer']
+      ? [{ text: 'the control plane does not answer', bearable: false }]
       : pods.flatMap(({ pod }) => (pod.kind === 'plain' ? [] : syncObstacle(podKey(pod), status)));
-  return [...unsynced.map((text) => ({ text, application: false })), ...obstacles];
+  return [...unsynced, ...obstacles];
 }
 
 async function missingOf(watched: WatchedPod): Promise<readonly Missing[]> {
   const key = podKey(watched.pod);
   const proxy = await proxyObstacle(watched);
-  if (proxy !== undefined) return [{ text: `${key}: ${proxy}`, application: false }];
+  if (proxy !== undefined) return [{ text: `${key}: ${proxy}`, bearable: false }];
   const application = await applicationObstacle(watched);
-  return application === undefined ? [] : [{ text: `${key}: ${application}`, application: true }];
+  return application === undefined ? [] : [{ text: `${key}: ${application}`, bearable: true }];
 }
 
-function syncObstacle(key: string, status: SyncStatus): readonly string[] {
+function syncObstacle(key: string, status: SyncStatus): readonly Missing[] {
   const refusal = status.rejected.get(key);
-  if (refusal !== undefined) return [`${key}: Envoy refused its configuration: ${refusal}`];
+  if (refusal !== undefined) return [{ text: `${key}: Envoy refused a part of its configuration: ${refusal}`, bearable: true }];
   const acknowledged = status.acknowledged.get(key);
-  if (acknowledged === undefined) return [`${key}: not connected to the control plane`];
-  return acknowledged < status.snapshot ? [`${key}: has snapshot ${acknowledged} of ${status.snapshot}`] : [];
+  if (acknowledged === undefined) return [{ text: `${key}: not connected to the control plane`, bearable: false }];
+  if (acknowledged >= status.snapshot) return [];
+  return [{ text: `${key}: has snapshot ${acknowledged} of ${status.snapshot}`, bearable: false }];
 }

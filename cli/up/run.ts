@@ -22,8 +22,8 @@ import { createTokenIssuer, TOKEN_REFRESH_MS } from './tokens.ts';
 
 const LOCAL = '127.0.0.1';
 const START_MS = 120_000;
-/** An application that does not listen by then does not hold up the others. */
-const APPLICATIONS_MS = 20_000;
+/** An application that does not listen by then, or a listener that cannot be bound, does not hold up the others. */
+const BEARABLE_MS = 20_000;
 const TELL_MS = 5000;
 const POLL_MS = 100;
 /** Beyond this, Unix sockets below the run folder would not fit (sun_path has 108 bytes). */
@@ -232,7 +232,7 @@ async function untilReady(
     if (signal.aborted) return 'stopped';
     const now = performance.now();
     const texts = lacking.map(({ text }) => text);
-    if (lacking.every(({ application }) => application) && (lacking.length === 0 || now - began > APPLICATIONS_MS)) {
+    if (lacking.every(({ bearable }) => bearable) && (lacking.length === 0 || now - began > BEARABLE_MS)) {
       for (const text of texts) output.problem(`${text}; the others run (its log is in logs/)`);
       return undefined;
     }
