@@ -9,6 +9,8 @@ export interface Limits {
   readonly streamsPerIdentity: number;
   /** Open streams of one pod. More than one is a proxy that reconnected before its old socket was found dead. */
   readonly streamsPerNode: number;
+  /** Responses of one type that a stream may leave unanswered; each is remembered until it is. */
+  readonly outstanding: number;
   /** How long a stream may stay without its first request, in milliseconds. */
   readonly firstRequestMs: number;
   /** How long what depends on unacknowledged resources is held back, in milliseconds, before it is sent all the same. */
@@ -21,6 +23,7 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   nameLength: 1024,
   streamsPerIdentity: 5_000,
   streamsPerNode: 4,
+  outstanding: 1_000,
   firstRequestMs: 15_000,
   releaseMs: 10_000,
 });

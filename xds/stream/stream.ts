@@ -192,6 +192,7 @@ export class DiscoveryStream {
       return;
     }
     this.#step(event);
+    if (this.#ended) return;
     const names = this.#state.types.get(event.type)?.interest.names.size ?? 0;
     if (names > this.#options.limits.names) this.#refuse(status.RESOURCE_EXHAUSTED, `too many names of ${event.type}`);
   }
@@ -234,6 +235,13 @@ export class DiscoveryStream {
     for (const report of reports) this.#note(report);
     this.#armRelease(reports.some(({ kind }) => kind === 'acked'));
     for (const response of responses) this.#outbox.push(response);
+    const { limits } = this.#options;
+    if ([...state.types.values()].some(({ outstanding }) => outstanding.length > limits.outstanding)) {
+      return this.#refuse(
+        status.RESOURCE_EXHAUSTED,
+        `more than ${limits.outstanding} responses are neither accepted nor refused`,
+      );
+    }
     this.#pump();
   }
 

@@ -161,6 +161,14 @@ describe('discovery service', () => {
     assert.equal((await slowly.end()).code, status.RESOURCE_EXHAUSTED);
   });
 
+  it('ends a stream that asks and asks and never acknowledges', async () => {
+    const server = await start({ limits: { outstanding: 20 } });
+    server.source.publish(setOf(ONE));
+    const client = delta(server);
+    for (let count = 0; count <= 20; count += 1) client.ask(ENDPOINTS, ['a']);
+    assert.equal((await client.end()).code, status.RESOURCE_EXHAUSTED);
+  });
+
   it('bounds the streams of one identity; of one pod the oldest gives way', async () => {
     const server = await start({ limits: { streamsPerIdentity: 3, streamsPerNode: 2 } });
     const clients: DeltaClient[] = [];

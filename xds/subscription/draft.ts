@@ -1,0 +1,106 @@
+import { CLUSTER, ENDPOINTS, versionOf } from '../resource-set.ts';
+import type { EncodedResource, Resources, TypeUrl } from '../resource-set.ts';
+import { inParts } from './due.ts';
+import type { Due } from './due.ts';
+import type { Response } from './event.ts';
+import { wants } from './interest.ts';
+import { ABSENT, Sent } from './sent.ts';
+import { resourcesOf, withType } from './state.ts';
+import type { State, TypeState } from './state.ts';
+
+/**
+ * Size of one response, where the protocol lets it be split. A TLS connection keeps a buffer as large as its largest
+ * write, so thousands of streams want small ones.
+ */
+const PART_BYTES = 64 * 1024;
+
+/** A step in the making. */
+export interface Draft {
+  state: State;
+  readonly responses: Response[];
+}
+
+export function underWay(state: State, type: TypeUrl): boolean {
+  return (state.types.get(type)?.outstanding.length ?? 0) > 0;
+}
+
+export function typeOf(draft: Draft, type: TypeUrl, otherwise: TypeState): TypeState {
+  return draft.state.types.get(type) ?? otherwise;
+}
+
+/** The bookkeeping of telling the client of `told`. */
+export function settle(
+  of: TypeState,
+  current: Resources,
+  told: Due,
+  complete: boolean,
+): Pick<TypeState, 'sent' | 'owed' | 'planned' | 'rejected'> {
+  const names = new Set([...told.resources.map(({ name }) => name), ...told.removed]);
+  const owed = of.owed.size === 0 ? of.owed : new Set([...of.owed].filter((name) => !names.has(name)));
+  const planned = complete ? current : names.size === 0 ? of.planned : undefined;
+  const gone = new Set(told.removed.filter((name) => of.rejected.has(name)));
+  const rejected = gone.size === 0 ? of.rejected : new Map([...of.rejected].filter(([name]) => !gone.has(name)));
+  const all = of.sent === Sent.NOTHING && told.removed.length === 0 && told.resources.length === current.size;
+  const sent = all
+    ? Sent.of(current)
+    : of.sent.with([
+        ...told.resources.map((resource) => [resource.name, resource] as const),
+        ...told.removed.map((name) => [name, of.interest.names.has(name) ? ABSENT : undefined] as const),
+      ]);
+  return { sent, owed, planned, rejected };
+}
+
+export function sendWhole(draft: Draft, type: TypeUrl, of: TypeState, whole: Resources): void {
+  const changed = [...whole.values()].filter((resource) => of.full?.get(resource.name)?.version !== resource.version);
+  send(draft, type, { ...of, full: whole, answer: false }, [...whole.values()], [], versionOf(whole));
+  if (type === CLUSTER) warm(draft, changed);
+}
+
+export function sendParts(draft: Draft, type: TypeUrl, resources: readonly EncodedResource[], removed: readonly string[]): void {
+  const parts = inParts(resources, PART_BYTES);
+  const version = versionLabel(draft.state, type);
+  for (const [at, part] of parts.entries()) {
+    const of = draft.state.types.get(type);
+    if (of !== undefined) send(draft, type, of, part, at === parts.length - 1 ? removed : [], version);
+  }
+  const of = draft.state.types.get(type);
+  if (parts.length === 0 && of !== undefined) send(draft, type, of, [], removed, version);
+}
+
+/** In delta the version of a type is for people only: the snapshot's number costs nothing. */
+export function versionLabel(state: State, type: TypeUrl): string {
+  return state.variant === 'delta' ? String(state.snapshot ?? '') : versionOf(resourcesOf(state, type));
+}
+
+export function send(
+  draft: Draft,
+  type: TypeUrl,
+  of: TypeState,
+  resources: readonly EncodedResource[],
+  removed: readonly string[],
+  version: string,
+): void {
+  const responses = draft.state.responses + 1;
+  const nonce = String(responses);
+  const outstanding = [...of.outstanding, { nonce, names: resources.map(({ name }) => name) }];
+  draft.state = { ...withType(draft.state, type, { ...of, outstanding, nonce }), responses };
+  draft.responses.push({ type, nonce, version, resources, removed });
+}
+
+/**
+ * A changed cluster warms, in Envoy, until endpoints arrive for it, changed or not (xDS protocol, "Resource warming");
+ * in delta Envoy does not ask again for a name that it subscribes to already.
+ */
+export function warm(draft: Draft, clusters: readonly EncodedResource[]): void {
+  if (clusters.length === 0) return;
+  const current = resourcesOf(draft.state, ENDPOINTS);
+  const endpoints = draft.state.types.get(ENDPOINTS);
+  const names = clusters.map(({ name }) => name).filter((name) => current.has(name));
+  if (endpoints === undefined) {
+    draft.state = { ...draft.state, warming: new Set([...draft.state.warming, ...names]) };
+    return;
+  }
+  const subscribed = names.filter((name) => wants(endpoints.interest, name));
+  if (subscribed.length === 0) return;
+  draft.state = withType(draft.state, ENDPOINTS, { ...endpoints, owed: new Set([...endpoints.owed, ...subscribed]) });
+}
