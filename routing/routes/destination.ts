@@ -5,14 +5,10 @@ import type { Scope } from '../scope.ts';
 
 /**
  * The cluster of a destination. Its port is the one named, else the service's only port, else the port asked for.
- * A host or subset that does not exist gives the name of a cluster that does not exist: the call fails, as it must.
+ * A host or subset that does not exist gives the name of a cluster that does not exist: the call is answered with 503.
  */
 export function destinationCluster(scope: Scope, destination: Destination, listenPort: Port): string {
   const ports = scope.view.serviceByHost.get(destination.host)?.ports;
   const only = ports?.length === 1 ? ports[0]?.port : undefined;
   return outboundCluster(destination.port ?? only ?? listenPort, destination.subset, destination.host);
-}
-
-export function isKnown(scope: Scope, destination: Destination): boolean {
-  return scope.view.serviceByHost.has(destination.host);
 }

@@ -2,7 +2,6 @@ import { create } from '@bufbuild/protobuf';
 import {
   type Route,
   type RouteAction,
-  RouteAction_ClusterNotFoundResponseCode,
   RouteActionSchema,
   RouteSchema,
   type WeightedCluster_ClusterWeight,
@@ -16,7 +15,7 @@ import { duration } from '../wire/duration.ts';
 import { fractionalPercent } from '../wire/percent.ts';
 import type { RouteSite } from './applies.ts';
 import { CORS_FILTER, corsOf } from './cors.ts';
-import { destinationCluster, isKnown } from './destination.ts';
+import { destinationCluster } from './destination.ts';
 import { FAULT_FILTER, faultOf } from './fault.ts';
 import { authorityOf, headerEdits } from './headers.ts';
 import { routeMatch } from './match.ts';
@@ -48,15 +47,11 @@ function target(scope: Scope, site: RouteSite, destinations: readonly RouteDesti
   const live = destinations.length === 1 ? destinations : destinations.filter((one) => one.weight > 0);
   const [first] = live;
   if (first === undefined) return undefined;
-  const missing = live.every((one) => !isKnown(scope, one.destination))
-    ? { clusterNotFoundResponseCode: RouteAction_ClusterNotFoundResponseCode.INTERNAL_SERVER_ERROR }
-    : {};
   if (live.length === 1)
     return {
       sole: first,
       action: {
         clusterSpecifier: { case: 'cluster' as const, value: destinationCluster(scope, first.destination, site.port) },
-        ...missing,
       },
     };
   const clusters = live.map((one) => weighted(scope, site, one));
@@ -64,7 +59,6 @@ function target(scope: Scope, site: RouteSite, destinations: readonly RouteDesti
     sole: undefined,
     action: {
       clusterSpecifier: { case: 'weightedClusters' as const, value: create(WeightedClusterSchema, { clusters }) },
-      ...missing,
     },
   };
 }

@@ -279,9 +279,9 @@ describe('routing in the real Envoy', function () {
     await eventually('the mirror has it', () => Promise.resolve(mesh?.v2.seen.find((one) => one.path === '/mirrored')));
   });
 
-  it('answers 503 for a subset and 500 for a host that is not there, 404 where nothing matches', async () => {
+  it('answers 503 for a subset or a host that is not there, 404 where nothing matches', async () => {
     assert.equal((await get('dangling.test', '/')).status, 503);
-    assert.equal((await get('unknown.test', '/')).status, 500);
+    assert.equal((await get('unknown.test', '/')).status, 503);
     assert.equal((await get('partial.test', '/other')).status, 404);
     assert.equal((await get('nobody.test', '/')).status, 404);
   });

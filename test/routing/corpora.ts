@@ -1,0 +1,17 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const CORPORA = process.env['GATEHOUSE_CORPORA'] ?? fileURLToPath(new URL('../../../shared/corpora', import.meta.url));
+
+/** A file of the corpora of real cases; undefined where they are not. */
+export function corpusFile(...path: readonly string[]): string | undefined {
+  const file = join(CORPORA, ...path);
+  return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+}
+
+/** The cases of a theme; none where the corpora are not. */
+export function corpusCases<Case>(theme: string): readonly Case[] {
+  const text = corpusFile(theme, 'cases.json');
+  return text === undefined ? [] : (JSON.parse(text) as { readonly cases: readonly Case[] }).cases;
+}

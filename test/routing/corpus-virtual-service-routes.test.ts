@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { toJson } from '@bufbuild/protobuf';
+import { stringify } from 'yaml';
+import { RouteSchema } from '#gen/envoy/config/route/v3/route_components_pb.js';
+import { parsePort } from '../../mesh/model/port.ts';
+import { virtualServiceRoutes } from '../../routing/routes/virtual-service.ts';
+import { scopeOf } from '../../routing/scope.ts';
+import { EXTENSIONS } from '../../routing/wire/registry.ts';
+import { inboundSecurity } from '../../xds/resources/security.ts';
+import { proxyOf, snapshotOf } from './compiled.ts';
+import { corpusCases } from './corpora.ts';
+
+interface Case {
+  readonly id: string;
+  readonly virtualService: {
+    readonly metadata: { readonly annotations?: Readonly<Record<string, string>> };
+    readonly spec: { readonly hosts?: readonly string[]; readonly gateways?: readonly string[] };
+  };
+  readonly listenPort: number;
+  readonly gateways: readonly string[];
+  readonly wantRoutes: readonly unknown[];
+}
+
+const SURROUNDINGS = `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: examples, namespace: default}
+spec:
+  hosts: ["*.example.org"]
+  ports: [{number: 8080, name: http, protocol: HTTP}]
+  resolution: NONE
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: the-proxy, namespace: default}
+spec: {template: {metadata: {labels: {app: the-proxy}}, spec: {containers: [{name: app}]}}}
+---
+`;
+
+const GATEWAY_API = 'internal.istio.io/route-semantics';
+
+/** What a case needs that is not there, or that is otherwise here on purpose. */
+function different(one: Case): string | undefined {
+  if (one.virtualService.metadata.annotations?.[GATEWAY_API] !== undefined) return 'has the semantics of the Gateway API';
+  if (JSON.stringify(one.wantRoutes).includes('"hashPolicy"')) return 'needs consistent hashing';
+  if (one.id === 'for-invalid-redirect-code')
+    return 'Istio makes a route without an action, which Envoy refuses; here it answers 500';
+  if (one.id.endsWith('inference-semantics')) return 'needs InferencePool';
+  if (one.id === 'for-prefix_rewrite-redirect') return 'needs redirect.prefixRewrite';
+  return undefined;
+}
+
+/** Admission wants a destination that is one host; Istio's own test data has a wildcard. */
+function oneHost(one: Case): Case {
+  return JSON.parse(JSON.stringify(one).replaceAll('"*.', '"any.').replaceAll('|*.', '|any.')) as Case;
+}
+
+/** What Istio says for its own dashboards, and what it leaves at Envoy's default. */
+const IGNORED: ReadonlySet<string> = new Set(['decorator', 'metadata']);
+
+function plain(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([key]) => !IGNORED.has(key))
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, inner]) => [key, plain(inner)]),
+  );
+}
+
+describe('corpus: routes of VirtualServices', () => {
+  const cases = corpusCases<Case>('virtualservice-routes');
+  it('has cases', function () {
+    if (cases.length === 0) this.skip();
+  });
+  for (const one of cases.map(oneHost)) {
+    it(one.id, function () {
+      if (different(one) !== undefined) this.skip();
+      const spec = { hosts: ['*.example.org'], ...one.virtualService.spec };
+      const object = { ...one.virtualService, metadata: { namespace: 'default', ...one.virtualService.metadata }, spec };
+      const snapshot = snapshotOf(SURROUNDINGS + stringify(object));
+      const proxy = proxyOf(snapshot, 'default/the-proxy');
+      const [virtual] = snapshot.virtualServices;
+      const port = parsePort(one.listenPort);
+      assert.ok(virtual !== undefined && port !== undefined);
+      const gateways = new Set(one.gateways.map((name) => (name === 'mesh' || name.includes('/') ? name : `default/${name}`)));
+      const routes = virtualServiceRoutes(
+        scopeOf(snapshot, proxy, inboundSecurity(snapshot, proxy.workload)),
+        { port, gateways },
+        virtual,
+      );
+      const json = routes.map((route) => toJson(RouteSchema, route, { registry: EXTENSIONS }));
+      assert.deepEqual(plain(json), plain(one.wantRoutes));
+    });
+  }
+});
