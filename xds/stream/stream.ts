@@ -2,17 +2,17 @@ import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import type { SpiffeId } from '../../ca/identity/spiffe-id.ts';
 import type { ProxyClaim } from '../resources/proxy.ts';
-import type { Event, Report, Response, Variant } from '../subscription/event.ts';
+import type { Event, Report, Variant } from '../subscription/event.ts';
 import { step } from '../subscription/machine.ts';
 import { openState, type State } from '../subscription/state.ts';
 import type { Limits } from './limits.ts';
 import { parseNodeId } from './node-id.ts';
+import { Outbox } from './outbox.ts';
 import { logReport } from './report.ts';
 import { parseRequest, type Request } from './request.ts';
 import type { Answer, ResourceSource } from './source.ts';
 import { rejectedResources, type StreamStatus, subscriptions } from './status.ts';
 import type { Timers } from './timers.ts';
-import { encodeResponse } from './wire.ts';
 
 export type DiscoveryCall = ServerDuplexStream<Buffer, Buffer>;
 
@@ -33,9 +33,8 @@ export interface StreamOptions {
 const UNSERVED_TYPES_LOGGED = 16;
 
 /**
- * Runs the subscription machine on one gRPC stream. One response at a time is given to gRPC, the next when HTTP/2 has
- * taken it. Until all are taken no request is read and no snapshot is looked at: a slow or stuck proxy costs one
- * response of memory, and gets the newest snapshot, not each one in between.
+ * Runs the subscription machine on one gRPC stream. While responses wait to be taken no snapshot is looked at: a slow or
+ * stuck proxy gets the newest, not each one in between.
  */
 export class DiscoveryStream {
   readonly #options: StreamOptions;
@@ -46,9 +45,7 @@ export class DiscoveryStream {
   #node = '';
   #known = false;
   #acknowledged = 0;
-  #sent = { responses: 0, resources: 0, bytes: 0 };
-  #outbox: Response[] = [];
-  #writing = false;
+  readonly #outbox: Outbox;
   /** There may be something newer than what the state knows. */
   #stale = false;
   #ended = false;
@@ -62,6 +59,7 @@ export class DiscoveryStream {
     this.#connectedAt = clock();
     this.#state = openState(variant);
     this.#log = log.child({ identity, variant });
+    this.#outbox = new Outbox(call, variant, () => this.#catchUp());
     this.#cancelFirst = timers.after(limits.firstRequestMs, () => void this.end(status.DEADLINE_EXCEEDED, 'no request came'));
     call.on('data', (bytes: Buffer) => this.#receive(bytes));
     call.on('end', () => {
@@ -91,15 +89,21 @@ export class DiscoveryStream {
       known: this.#known,
       rejected: rejectedResources(this.#state),
       subscriptions: subscriptions(this.#state.types),
-      sent: { ...this.#sent },
+      sent: this.#outbox.sent,
     };
   }
 
   /** There is a new snapshot. It is looked at now, or when all before it is on its way. */
   refresh(): void {
     if (this.#ended || this.#claim === undefined) return;
-    if (this.#busy) this.#stale = true;
+    if (this.#outbox.busy) this.#stale = true;
     else this.#guarded(() => this.#look());
+  }
+
+  #catchUp(): void {
+    if (!this.#stale) return;
+    this.#stale = false;
+    this.#guarded(() => this.#look());
   }
 
   /** Ends the call with a status; the proxy reconnects with its own back-off. Resolves when gRPC has taken the status. */
@@ -114,14 +118,10 @@ export class DiscoveryStream {
     });
   }
 
-  get #busy(): boolean {
-    return this.#writing || this.#outbox.length > 0;
-  }
-
   #finish(reason: string): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#outbox = [];
+    this.#outbox.close();
     this.#cancelFirst();
     this.#cancelRelease?.();
     const { call, onEnd } = this.#options;
@@ -234,7 +234,6 @@ export class DiscoveryStream {
     this.#state = state;
     for (const report of reports) this.#note(report);
     this.#armRelease(reports.some(({ kind }) => kind === 'acked'));
-    for (const response of responses) this.#outbox.push(response);
     const { limits } = this.#options;
     if ([...state.types.values()].some(({ outstanding }) => outstanding.length > limits.outstanding)) {
       return this.#refuse(
@@ -242,7 +241,7 @@ export class DiscoveryStream {
         `more than ${limits.outstanding} responses are neither accepted nor refused`,
       );
     }
-    this.#pump();
+    this.#outbox.push(responses);
   }
 
   #note(report: Report): void {
@@ -264,33 +263,5 @@ export class DiscoveryStream {
       this.#log.warn({ waitedMs: limits.releaseMs }, 'the proxy does not acknowledge; what waited for it is sent now');
       this.#guarded(() => this.#step({ kind: 'release' }));
     });
-  }
-
-  #pump(): void {
-    const { call, variant } = this.#options;
-    if (this.#ended || this.#writing) return;
-    const response = this.#outbox.shift();
-    if (response === undefined) {
-      if (this.#stale) {
-        this.#stale = false;
-        this.#guarded(() => this.#look());
-      }
-      if (!this.#busy && call.isPaused()) call.resume();
-      return;
-    }
-    const bytes = encodeResponse(variant, response);
-    this.#writing = true;
-    call.pause();
-    call.write(bytes, () => {
-      this.#writing = false;
-      this.#pump();
-    });
-    this.#sent.responses += 1;
-    this.#sent.resources += response.resources.length;
-    this.#sent.bytes += bytes.byteLength;
-    this.#log.debug(
-      { typeUrl: response.type, resources: response.resources.length, removed: response.removed.length, bytes: bytes.byteLength },
-      'pushed',
-    );
   }
 }

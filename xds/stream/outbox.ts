@@ -1,0 +1,68 @@
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import type { Response, Variant } from '../subscription/event.ts';
+import type { SentCounts } from './status.ts';
+import { encodeResponse } from './wire.ts';
+
+/**
+ * Gives responses to gRPC one at a time, the next when HTTP/2 has taken the one before, and stops reading requests until
+ * all are taken. What waits is references to shared resources; only the response under way is bytes.
+ */
+export class Outbox {
+  readonly #call: ServerDuplexStream<Buffer, Buffer>;
+  readonly #variant: Variant;
+  readonly #onIdle: () => void;
+  #waiting: Response[] = [];
+  #writing = false;
+  #closed = false;
+  #sent: SentCounts = { responses: 0, resources: 0, bytes: 0 };
+
+  /** @param onIdle called each time that all responses have been taken; may push new ones */
+  constructor(call: ServerDuplexStream<Buffer, Buffer>, variant: Variant, onIdle: () => void) {
+    this.#call = call;
+    this.#variant = variant;
+    this.#onIdle = onIdle;
+  }
+
+  get busy(): boolean {
+    return this.#writing || this.#waiting.length > 0;
+  }
+
+  get sent(): SentCounts {
+    return this.#sent;
+  }
+
+  push(responses: readonly Response[]): void {
+    for (const response of responses) this.#waiting.push(response);
+    this.#pump();
+  }
+
+  /** Forgets what waits. */
+  close(): void {
+    this.#closed = true;
+    this.#waiting = [];
+  }
+
+  #pump(): void {
+    if (this.#closed || this.#writing) return;
+    const response = this.#waiting.shift();
+    if (response === undefined) return;
+    const bytes = encodeResponse(this.#variant, response);
+    this.#writing = true;
+    this.#call.pause();
+    this.#call.write(bytes, () => this.#taken());
+    const { responses, resources, bytes: before } = this.#sent;
+    this.#sent = {
+      responses: responses + 1,
+      resources: resources + response.resources.length,
+      bytes: before + bytes.byteLength,
+    };
+  }
+
+  #taken(): void {
+    this.#writing = false;
+    if (this.#waiting.length > 0) return this.#pump();
+    if (this.#closed) return;
+    this.#onIdle();
+    if (!this.busy) this.#call.resume();
+  }
+}
