@@ -42,7 +42,7 @@ spec: {template: {metadata: {labels: {app: the-proxy}}, spec: {containers: [{nam
 `;
 
 describe('corpus: sidecar routes', () => {
-  const cases = corpusCases<Case>('sidecar-routes');
+  const cases = corpusCases('sidecar-routes') as readonly Case[];
   it('has cases', function () {
     if (cases.length === 0) this.skip();
   });

@@ -70,7 +70,7 @@ function plain(value: unknown): unknown {
 }
 
 describe('corpus: routes of VirtualServices', () => {
-  const cases = corpusCases<Case>('virtualservice-routes');
+  const cases = corpusCases('virtualservice-routes') as readonly Case[];
   it('has cases', function () {
     if (cases.length === 0) this.skip();
   });

@@ -98,12 +98,15 @@ async function listening(server: Server, address: string, port: number): Promise
   };
 }
 
+async function closer(name: string, address: string, port: number): Promise<() => Promise<void>> {
+  const upstream = await startUpstream(name, address, port);
+  return () => upstream.close();
+}
+
 /** What the server's application offers; each port is taken on the application's address. */
 async function applications(ports: Ports, authority: TestAuthority): Promise<readonly (() => Promise<void>)[]> {
   const own = await authority.issue('https://application.test');
-  const http = [ports.http, ports.strict, ports.undeclared].map(
-    async (port) => (await startUpstream('server', SERVER_APP, port)).close,
-  );
+  const http = [ports.http, ports.strict, ports.undeclared].map((port) => closer('server', SERVER_APP, port));
   const echo = createServer((socket) => socket.pipe(socket));
   const tls = createTlsServer({ cert: own.cert, key: own.key }, (socket) => socket.end('application'));
   const http2 = createHttp2Server();
@@ -113,7 +116,7 @@ async function applications(ports: Ports, authority: TestAuthority): Promise<rea
   });
   return Promise.all([
     ...http,
-    startUpstream('impostor', IMPOSTOR_APP, ports.http).then(({ close }) => close),
+    closer('impostor', IMPOSTOR_APP, ports.http),
     listening(echo, SERVER_APP, ports.tcp),
     listening(tls, SERVER_APP, ports.tls),
     listening(http2, SERVER_APP, ports.grpc),
