@@ -19,6 +19,8 @@ export function gatewayObjects(ports: readonly GatewayPort[]): string {
       metadata: { ...metadata, annotations: { 'networking.istio.io/exportTo': '.' } },
       spec: {
         type: 'LoadBalancer',
+        // Not one of the virtual addresses that services without one are given: those shall not depend on this service.
+        clusterIP: '240.241.0.1',
         selector: GATEWAY_LABELS,
         ports: ports.map(({ port, bound }) => ({ name: `tcp-${port}`, port, targetPort: bound })),
       },

@@ -107,7 +107,7 @@ export class LocalMesh {
       if (before === undefined) added.push(pod);
       else if (JSON.stringify(before) !== JSON.stringify(pod)) await this.#change(before, pod);
     }
-    await Promise.all(added.map((pod) => this.#add(pod, serving)));
+    await Promise.all(added.map((pod) => this.#add(pod, snapshot, serving)));
     this.#writeAgent(snapshot);
     capture.refreshNames(snapshot, this.#pods.values());
     if (serving) this.#rollout.begin(added.map(podKey).filter((key) => this.#unready.has(key)));
@@ -138,12 +138,13 @@ export class LocalMesh {
     return true;
   }
 
-  async #add(pod: Pod, serving: boolean): Promise<void> {
+  async #add(pod: Pod, snapshot: Snapshot, serving: boolean): Promise<void> {
     const { capture, applications, output } = this.#parts;
     const key = podKey(pod);
     try {
       await this.#writeToken(pod);
       await capture.addPod(pod);
+      capture.refreshNames(snapshot, [pod]);
     } catch (error) {
       output.problem(`${key} cannot be started: ${error instanceof Error ? error.message : String(error)}`);
       await capture.removePod(pod);

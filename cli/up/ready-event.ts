@@ -7,6 +7,8 @@ export interface ReadyInput {
   readonly controlPlane: ControlPlaneReady;
   readonly runDir: string;
   readonly auditDb: string;
+  /** Commands that people may try. */
+  readonly examples: readonly string[];
   readonly pods: readonly { readonly pod: Pod; readonly adminSocket: string }[];
 }
 
@@ -38,13 +40,11 @@ export function readyText(input: ReadyInput): string {
   );
   const first = input.pods.find(({ pod }) => pod.kind !== 'plain')?.adminSocket ?? 'SOCKET';
   return `
-The mesh is running. Gateway: http://${input.gateway}/
+The mesh is running. Gateway: http://${input.gateway}/${input.controlPlane.page === undefined ? '' : `  Page: http://${input.controlPlane.page}/`}
 ${rows.join('\n')}
 Try:
-  curl -i http://${input.gateway}/productpage                 # a request through the gateway (bookinfo)
-  curl -i -H 'Host: NAME' http://${input.gateway}/            # where a Gateway names its hosts
-  gatehouse audit report --db ${input.auditDb}      # who talked to whom
-  curl http://${input.controlPlane.http}/debug/syncz               # what each proxy has
+${input.examples.map((example) => `  ${example}\n`).join('')}  gatehouse audit report --db ${input.auditDb}
+  curl http://${input.controlPlane.http}/debug/syncz
   curl --unix-socket ${first} http://envoy/config_dump
 Change the YAML while it runs; it is in force in less than a second. Logs: ${input.runDir}/logs. Ctrl-C stops everything.
 `;

@@ -17,6 +17,7 @@ import type { UpOptions } from './options.ts';
 import type { Output } from './output.ts';
 import { missing } from './readiness.ts';
 import { type ReadyInput, readyEvent, readyText } from './ready-event.ts';
+import { exampleRequests } from './requests.ts';
 import { claimRunDir, recordChildren, releaseRunDir, runDirAt, writeAtomically } from './run-dir.ts';
 import { createTokenIssuer, TOKEN_REFRESH_MS } from './tokens.ts';
 
@@ -177,6 +178,7 @@ async function start(options: UpOptions, output: Output, signal: AbortSignal, un
     controlPlane: ready,
     runDir: dir.root,
     auditDb: dir.auditDb,
+    examples: exampleRequests(source.current(), `${LOCAL}:${gatewayPort}`),
     pods: mesh.watched(),
   };
   output.step('ready');

@@ -9,6 +9,7 @@ import { planPods } from '../../cli/up/plan.ts';
 import { podObject } from '../../cli/up/pod-object.ts';
 import type { Placement } from '../../cli/up/place.ts';
 import { Slots } from '../../cli/up/slots.ts';
+import { exampleRequests } from '../../cli/up/requests.ts';
 import { parseConfig } from '../../sds/agent/parse-config.ts';
 import { snapshotOf } from './snapshot.ts';
 
@@ -70,6 +71,27 @@ function plan(text: string, placement: Placement = { kind: 'explicit', block: 10
     slotOf: (pod) => slots.take(pod),
   });
 }
+
+describe('gatehouse up: example requests', () => {
+  it('come from the routes of Gateways', () => {
+    const route = (name: string, host: string, uri: string) => `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: ${name}, namespace: shop}
+spec:
+  hosts: ["${host}"]
+  gateways: [g]
+  http:
+  - match: [{uri: {exact: "/"}}, {uri: {prefix: "${uri}"}}]
+    route: [{destination: {host: cart}}]
+`;
+    const text = [GATEWAY, route('a', '*', '/app'), route('b', 'cart.example.org', "/it's"), route('c', '*.example.org', '/x')];
+    assert.deepEqual(exampleRequests(snapshotOf(text.join('---')), '127.0.0.1:8080'), [
+      'curl -i http://127.0.0.1:8080/app',
+      "curl -i -H 'Host: any.example.org' http://127.0.0.1:8080/x",
+    ]);
+  });
+});
 
 describe('gatehouse up: plan', () => {
   it('makes a pod for each replica, with addresses and environment of its own', () => {
