@@ -1,15 +1,20 @@
 import { type Dirent, readdirSync, statSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 
 export interface MissingPath {
   readonly path: string;
   readonly reason: string;
 }
 
+/** Folders to watch, each with the entries that matter in it; undefined: all. */
+export type Folders = ReadonlyMap<string, ReadonlySet<string> | undefined>;
+
 export interface Found {
   /** In the order in which objects count: paths as given, folders sorted by name. */
   readonly files: readonly string[];
   readonly missing: readonly MissingPath[];
+  /** Where a change may come from: every folder below the paths, and the nearest folder above those that are none. */
+  readonly folders: Folders;
 }
 
 const NAMED = /\.(ya?ml|json)$/i;
@@ -19,36 +24,48 @@ const DEEPEST = 32;
 export function listFiles(paths: readonly string[]): Found {
   const files = new Set<string>();
   const missing: MissingPath[] = [];
+  const folders = new Map<string, ReadonlySet<string> | undefined>();
   for (const path of paths) {
     if (path === '-') {
       files.add(path);
       continue;
     }
     try {
-      if (statSync(path).isDirectory()) walk(path, 0, files, missing);
+      if (statSync(path).isDirectory()) walk(path, 0, { files, missing, folders });
       else files.add(path);
     } catch (cause) {
       missing.push({ path, reason: reasonOf(cause) });
     }
+    // A folder may be replaced, and a file is replaced by its editor: both are seen from above only.
+    addAbove(folders, path);
   }
-  return { files: [...files], missing };
+  return { files: [...files], missing, folders };
 }
 
-function walk(folder: string, depth: number, files: Set<string>, missing: MissingPath[]): void {
+function walk(
+  folder: string,
+  depth: number,
+  found: {
+    readonly files: Set<string>;
+    readonly missing: MissingPath[];
+    readonly folders: Map<string, ReadonlySet<string> | undefined>;
+  },
+): void {
   if (depth > DEEPEST) return;
+  found.folders.set(resolve(folder), undefined);
   let entries: readonly Dirent[];
   try {
     entries = readdirSync(folder, { withFileTypes: true });
   } catch (cause) {
-    missing.push({ path: folder, reason: reasonOf(cause) });
+    found.missing.push({ path: folder, reason: reasonOf(cause) });
     return;
   }
   for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     if (entry.name.startsWith('.')) continue;
     const path = join(folder, entry.name);
     const kind = entry.isSymbolicLink() ? target(path) : entry.isDirectory() ? 'folder' : entry.isFile() ? 'file' : undefined;
-    if (kind === 'folder') walk(path, depth + 1, files, missing);
-    else if (kind === 'file' && NAMED.test(entry.name)) files.add(path);
+    if (kind === 'folder') walk(path, depth + 1, found);
+    else if (kind === 'file' && NAMED.test(entry.name)) found.files.add(path);
   }
 }
 
@@ -75,13 +92,15 @@ export function reasonOf(cause: unknown): string {
   }
 }
 
-/** What to watch for a path: itself if it is a folder, else the nearest folder above it. */
-export function watchable(path: string): string {
-  const full = resolve(path);
-  if (statSync(full, { throwIfNoEntry: false })?.isDirectory() === true) return path;
-  for (let folder = dirname(full); ; folder = dirname(folder)) {
-    if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true || folder === dirname(folder)) return folder;
-  }
+/** Adds the nearest folder above a path that is there, and the entry through which the path is reached. */
+export function addAbove(folders: Map<string, ReadonlySet<string> | undefined>, path: string): void {
+  let entry = resolve(path);
+  while (statSync(dirname(entry), { throwIfNoEntry: false })?.isDirectory() !== true && entry !== dirname(entry))
+    entry = dirname(entry);
+  const folder = dirname(entry);
+  const known = folders.get(folder);
+  if (known === undefined && folders.has(folder)) return;
+  folders.set(folder, new Set([...(known ?? []), basename(entry)]));
 }
 
 /** Tells a folder from another that took its place. */

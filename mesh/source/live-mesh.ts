@@ -5,7 +5,7 @@ import type { MeshConfig } from '../model/mesh-config.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { type Change, changesBetween } from './changes.ts';
 import { type FileContent, WatchedFile } from './file-cache.ts';
-import { listFiles } from './files.ts';
+import { addAbove, type Folders, listFiles } from './files.ts';
 import { withLastGood } from './last-good.ts';
 import { unreadable } from './load.ts';
 import { sameContent } from '../admit/node.ts';
@@ -24,6 +24,8 @@ export interface Scan {
   readonly snapshot: Snapshot | undefined;
   readonly changed: readonly Change[];
   readonly diagnostics: readonly Diagnostic[];
+  /** Folders in which the next change will show. */
+  readonly folders: Folders;
   /** A file was being written: look again soon. */
   readonly unsettled: boolean;
 }
@@ -53,8 +55,9 @@ export class LiveMesh {
   scan(now: number, settleMs: number): Scan {
     const config = loadMeshConfig(this.#options.meshConfigFile);
     const meshConfig = this.#adopt(config.meshConfig);
-    if (meshConfig === undefined) return { snapshot: undefined, changed: [], diagnostics: config.diagnostics, unsettled: false };
-    const { contents, diagnostics, unsettled } = this.#look(meshConfig, now, settleMs);
+    if (meshConfig === undefined)
+      return { snapshot: undefined, changed: [], diagnostics: config.diagnostics, folders: new Map(), unsettled: false };
+    const { contents, diagnostics, folders, unsettled } = this.#look(meshConfig, now, settleMs);
     const merged = withLastGood(contents, this.#objects);
     const unique = withoutDuplicates(merged.objects);
     const objects = new Map(unique.objects.map((object) => [object.key, this.#asBefore(object)]));
@@ -77,8 +80,17 @@ export class LiveMesh {
         ...unique.diagnostics,
         ...built.diagnostics,
       ]),
+      folders: this.#withConfig(folders),
       unsettled,
     };
+  }
+
+  #withConfig(folders: Folders): Folders {
+    const { meshConfigFile } = this.#options;
+    if (meshConfigFile === undefined) return folders;
+    const all = new Map(folders);
+    addAbove(all, meshConfigFile);
+    return all;
   }
 
   /** An object that was written again, or only moved, keeps its identity, so that nothing is compiled anew. */
@@ -102,8 +114,8 @@ export class LiveMesh {
     meshConfig: MeshConfig,
     now: number,
     settleMs: number,
-  ): { contents: ReadonlyMap<string, FileContent>; diagnostics: readonly Diagnostic[]; unsettled: boolean } {
-    const { files, missing } = listFiles(this.#options.paths);
+  ): { contents: ReadonlyMap<string, FileContent>; diagnostics: readonly Diagnostic[]; folders: Folders; unsettled: boolean } {
+    const { files, missing, folders } = listFiles(this.#options.paths);
     const diagnostics: Diagnostic[] = missing.map(({ path, reason }) => ({
       ...unreadable(path, reason, 'it is read as soon as it is there'),
       severity: 'warning',
@@ -123,6 +135,6 @@ export class LiveMesh {
     }
     const present = new Set(files);
     for (const path of this.#files.keys()) if (!present.has(path)) this.#files.delete(path);
-    return { contents, diagnostics, unsettled };
+    return { contents, diagnostics, folders, unsettled };
   }
 }

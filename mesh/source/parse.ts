@@ -168,13 +168,16 @@ class Builder {
     const found = new Map<string, Entry>();
     const merged: Node[] = [];
     for (const pair of map.items) {
-      const key = this.#node(pair.key, line, depth + 1);
+      const merge = isScalar(pair.key) && typeof pair.key.value === 'symbol';
+      const key: Node = merge
+        ? { kind: 'scalar', line: this.#lineOf(pair.key, line), value: '<<' }
+        : this.#node(pair.key, line, depth + 1);
       if (key.kind !== 'scalar') {
         this.#fail(key.line, 'a field name is a mapping or a list', 'write "name: value"; quote text that begins with { or [');
         break;
       }
       const value = this.#node(pair.value, key.line, depth + 1);
-      if (key.value === '<<' && isScalar(pair.key) && pair.key.type === 'PLAIN') {
+      if (merge) {
         merged.push(...(value.kind === 'list' ? value.items : [value]));
         continue;
       }

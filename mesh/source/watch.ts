@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { type Diagnostic, formatDiagnostic } from '../model/diagnostic.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { Change } from './changes.ts';
-import { inodeOf, watchable } from './files.ts';
+import { type Folders, inodeOf } from './files.ts';
 import { LiveMesh, type LiveOptions } from './live-mesh.ts';
 
 export interface WatchOptions extends LiveOptions {
@@ -57,21 +57,17 @@ export async function watchMesh(options: WatchOptions): Promise<WatchedMesh> {
       rescan();
     }, DEBOUNCE_MS);
   };
-  const folders = new Folders(
-    [...options.paths, ...(options.meshConfigFile === undefined ? [] : [options.meshConfigFile])],
-    soon,
-    options.log,
-  );
+  const folders = new FolderWatches(soon, options.log);
   const rescan = (): void => {
-    folders.refresh();
     const scan = mesh.scan(Date.now(), DEBOUNCE_MS);
+    if (folders.refresh(scan.folders)) soon();
     tell(scan.diagnostics);
     if (scan.unsettled) soon();
     if (scan.snapshot === undefined) return;
     current = scan.snapshot;
     options.onSnapshot?.(current, scan.changed);
   };
-  folders.refresh();
+  folders.refresh(first.folders);
   const poll = setInterval(rescan, options.pollMs ?? POLL_MS);
   poll.unref();
   // What changed between the first look and the beginning of the watch.
@@ -90,43 +86,58 @@ export async function watchMesh(options: WatchOptions): Promise<WatchedMesh> {
 
 const LEVELS = Object.freeze({ error: 'error', warning: 'warn', info: 'info' } as const);
 
-/** Watches paths, or the nearest folder above one that is not there. A watch that ends is begun again at the next refresh. */
-class Folders {
-  readonly #paths: readonly string[];
+/**
+ * One watch for each folder: the kernel tells of every entry that is written, made, removed or renamed in it. (Node's
+ * own recursive watch follows files, and loses those that are replaced.)
+ */
+class FolderWatches {
   readonly #changed: () => void;
   readonly #log: Logger;
-  readonly #watchers = new Map<string, { readonly target: string; readonly inode: string; readonly watcher: FSWatcher }>();
+  readonly #entries = new Map<string, ReadonlySet<string> | undefined>();
+  readonly #watchers = new Map<string, { readonly inode: string; readonly watcher: FSWatcher }>();
 
-  constructor(paths: readonly string[], changed: () => void, log: Logger) {
-    this.#paths = paths;
+  constructor(changed: () => void, log: Logger) {
     this.#changed = changed;
     this.#log = log;
   }
 
-  refresh(): void {
-    for (const path of this.#paths) {
-      const target = watchable(path);
-      const inode = inodeOf(target);
-      const known = this.#watchers.get(path);
-      if (known?.target === target && known.inode === inode) continue;
-      known?.watcher.close();
-      this.#watchers.delete(path);
-      this.#watch(path, target, inode);
+  /** @returns true when a folder is watched that was not before: what came into it meanwhile must be looked for */
+  refresh(wanted: Folders): boolean {
+    for (const [folder, { watcher }] of this.#watchers) {
+      if (wanted.has(folder)) continue;
+      watcher.close();
+      this.#watchers.delete(folder);
+      this.#entries.delete(folder);
     }
+    let fresh = false;
+    for (const [folder, entries] of wanted) {
+      this.#entries.set(folder, entries);
+      const inode = inodeOf(folder);
+      const known = this.#watchers.get(folder);
+      if (known?.inode === inode) continue;
+      known?.watcher.close();
+      this.#watchers.delete(folder);
+      if (this.#watch(folder, inode)) fresh = true;
+    }
+    return fresh;
   }
 
-  #watch(path: string, target: string, inode: string): void {
+  #watch(folder: string, inode: string): boolean {
     try {
-      // A file is watched through its folder: editors replace files, and a watch on the file would stay with the old one.
-      const watcher = watch(target, { recursive: target === path, persistent: true }, this.#changed);
-      watcher.on('error', (cause) => {
-        this.#log.debug({ err: cause, path }, 'a watch ended; polling goes on');
-        watcher.close();
-        this.#watchers.delete(path);
+      const watcher = watch(folder, (_, entry) => {
+        const entries = this.#entries.get(folder);
+        if (entries === undefined || entry === null || entries.has(entry)) this.#changed();
       });
-      this.#watchers.set(path, { target, inode, watcher });
+      watcher.on('error', (cause) => {
+        this.#log.debug({ err: cause, folder }, 'a watch ended; polling goes on');
+        watcher.close();
+        this.#watchers.delete(folder);
+      });
+      this.#watchers.set(folder, { inode, watcher });
+      return true;
     } catch (cause) {
-      this.#log.debug({ err: cause, path }, 'cannot watch; polling goes on');
+      this.#log.debug({ err: cause, folder }, 'cannot watch; polling goes on');
+      return false;
     }
   }
 

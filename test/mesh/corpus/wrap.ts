@@ -10,7 +10,8 @@ export interface Wrapped {
   readonly valid: boolean;
 }
 
-type Wrap = (row: Row) => Wrapped | undefined;
+/** @param key what the row is about, in tables that were maps */
+type Wrap = (row: Row, key: string) => Wrapped | undefined;
 
 const route = { route: [{ destination: { host: 'foo.baz' } }] };
 const virtualService = (http: unknown, valid: boolean): Wrapped => ({
