@@ -85,6 +85,7 @@ export const STEPS: readonly Step[] = Object.freeze([
       const { rotations } = context.mesh;
       const rotated = (): boolean =>
         context.mesh.workloads.every(({ workload, pod }) => rotations.has(`${workload.split('/')[0] ?? ''}/${pod}`));
+      const counts = new Map<string, number>();
       const done = await until(45_000, async () => {
         for (const [name, count] of await askMany(20, () => visit(context, 'support', '/account/7'), status))
           counts.set(name, (counts.get(name) ?? 0) + count);
