@@ -75,7 +75,7 @@ function methodOf(method: RequestMethod): string {
 
 /** The stable part of a response code detail: `upstream_reset_before_response_started{connection_failure}` without the braces. */
 function causeOf(call: Call): string {
-  const [word] = /^[a-z][a-z0-9_]{1,63}/.exec(call.details) ?? [];
+  const [word] = /^[a-z][a-z0-9_.]{1,63}/.exec(call.details) ?? [];
   if (word !== undefined) return word;
   const flag = call.flags[0];
   if (flag === 'UF') return 'upstream_connection_failure';
@@ -122,6 +122,7 @@ function arrival(call: Call, reporter: Reporter, directory: Directory): AccessRe
       // A connection without a filter chain is logged by the listener, as TCP, with NR and nothing else.
       transportRefused:
         call.shared.protocol === 'TCP' && (call.flags.includes('NR') || (common?.downstreamTransportFailureReason ?? '') !== ''),
+      answeredByProxy: call.shared.protocol !== 'TCP' && !call.reached ? causeOf(call) : undefined,
       allowPolicies: reporter.workload === undefined ? undefined : directory.allowPoliciesOf(reporter.workload),
     }),
   };

@@ -13,6 +13,8 @@ export interface Evidence {
   readonly rbac: JsonObject | undefined;
   /** The listener refused the connection: no filter chain for it, or no handshake. */
   readonly transportRefused: boolean;
+  /** Why the proxy answered an HTTP request itself, when it did: a malformed request is refused before any filter sees it. */
+  readonly answeredByProxy: string | undefined;
   /** ALLOW policies of the workload that decided; undefined when the workload is unknown. */
   readonly allowPolicies: readonly string[] | undefined;
 }
@@ -52,7 +54,8 @@ export function verdictOf(evidence: Evidence): Verdict {
   if (evidence.transportRefused) return { kind: 'denied-transport' };
   const by = allowingRule(evidence.rbac);
   if (by) return { kind: 'allowed-by-rule', by };
-  return allowPolicies?.length === 0
-    ? { kind: 'allowed-no-policy' }
-    : { kind: 'allowed-unnamed', policies: sorted(allowPolicies) };
+  if (allowPolicies?.length === 0) return { kind: 'allowed-no-policy' };
+  // Of HTTP requests the filter names each that it allows, so an unnamed one that went nowhere was not allowed either.
+  if (evidence.answeredByProxy !== undefined) return { kind: 'unreached', cause: evidence.answeredByProxy };
+  return { kind: 'allowed-unnamed', policies: sorted(allowPolicies) };
 }

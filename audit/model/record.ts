@@ -41,7 +41,7 @@ export type Verdict =
   | { readonly kind: 'denied-token' }
   /** An external authorizer (CUSTOM policy). */
   | { readonly kind: 'denied-custom' }
-  /** Never arrived at the destination, so nothing was decided there; `cause` is Envoy's response code detail. */
+  /** Never got to the destination, or no further than its proxy's parser, so nothing was decided there; `cause` is Envoy's response code detail. */
   | { readonly kind: 'unreached'; readonly cause: string };
 
 /** One call over one hop, as one proxy reported it. */

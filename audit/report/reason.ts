@@ -35,7 +35,7 @@ export function reasonOf(key: EdgeKey): string {
     case 'denied-custom':
       return 'an external authorizer denied it';
     case 'unreached':
-      return `never arrived: ${key.detail}`;
+      return `did not arrive: ${key.detail}`;
     default:
       return key.verdict satisfies never;
   }

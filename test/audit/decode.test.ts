@@ -115,6 +115,13 @@ describe('audit: decoding of log entries', () => {
     ];
     for (const [title, init, verdict] of cases) it(title, () => assert.deepEqual(inbound(init).verdict, verdict));
 
+    it('is not one of the application, nor of a policy, when the request could not be read', () => {
+      assert.deepEqual(inbound({ code: 400, details: 'http1.codec_error' }).verdict, {
+        kind: 'unreached',
+        cause: 'http1.codec_error',
+      });
+    });
+
     it('says that no policy applies', () => {
       const [arrival] = decodeAll('gateway');
       assert.deepEqual(arrival?.verdict, { kind: 'allowed-no-policy' });

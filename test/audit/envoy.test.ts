@@ -137,26 +137,29 @@ describe('audit: a real Envoy reports', function () {
     await times(3, to('outbound', '/nowhere'), 404);
     await times(4, to('outbound', '/ok/abort', { headers: { 'x-abort': '1' } }), 555);
     await times(1, () => connection(envoy.port('outbound-tcp')));
+    // No HTTP at all: refused before any filter, so neither allowed nor denied.
+    await times(2, () => connection(envoy.port('mtls'), web, 'nonsense\r\n\r\n'));
     // Two hops each: the client to the gateway, the gateway to the workload.
     await times(8, to('gateway', '/ok/gate'), 200);
     await times(2, to('gateway', '/dead/gate'), 503);
-    const calls = 5 + 3 + 4 + 2 + 6 + 2 + 3 + 7 + 2 + 3 + 4 + 1 + 8 * 2 + 2 * 2;
+    const calls = 5 + 3 + 4 + 2 + 6 + 2 + 3 + 7 + 2 + 3 + 4 + 1 + 2 + 8 * 2 + 2 * 2;
     const report = await reported(calls);
     const none = 'no rule of istio-system/all, shop/web allowed it';
     const unnamed = 'allowed; the proxy named no rule (ALLOW policies: istio-system/all, shop/web)';
     const plainText = 'refused before any request: plain text where mutual TLS is required, or a failed handshake';
     assert.deepEqual(told(report), [
-      `1 TCP - ${APP} plain ALLOW: never arrived: upstream_connection_failure`,
-      `2 HTTP/1.1 /dead ${APP} plain ALLOW: never arrived: upstream_reset_before_response_started`,
-      `2 HTTP/1.1 /dead/gate ${APP} plain ALLOW: never arrived: upstream_reset_before_response_started`,
-      `2 HTTP/1.1 /dead/gate unauthenticated plain ALLOW: ${unnamed}`,
+      `1 TCP - ${APP} plain ALLOW: did not arrive: upstream_connection_failure`,
+      `2 HTTP/1.1 - ${WEB} mTLS ALLOW: did not arrive: http1.codec_error`,
+      `2 HTTP/1.1 /dead ${APP} plain ALLOW: did not arrive: upstream_reset_before_response_started`,
+      `2 HTTP/1.1 /dead/gate ${APP} plain ALLOW: did not arrive: upstream_reset_before_response_started`,
+      `2 HTTP/1.1 /dead/gate unauthenticated plain ALLOW: did not arrive: upstream_reset_before_response_started`,
       `2 TCP - ${WEB} mTLS ALLOW: ${unnamed}`,
       `2 TCP - unauthenticated plain DENY: ${plainText}`,
       `3 HTTP/1.1 /admin/users ${WEB} mTLS DENY: rule 0 of shop/no-admin denied it`,
-      `3 HTTP/1.1 /nowhere ${APP} plain ALLOW: never arrived: route_not_found`,
+      `3 HTTP/1.1 /nowhere ${APP} plain ALLOW: did not arrive: route_not_found`,
       `3 TCP - ${EDGE} mTLS DENY: ${none}`,
       `4 HTTP/1.1 /cart/{id} ${EDGE} mTLS DENY: ${none}`,
-      `4 HTTP/1.1 /ok/abort ${APP} plain ALLOW: never arrived: fault_filter_abort`,
+      `4 HTTP/1.1 /ok/abort ${APP} plain ALLOW: did not arrive: fault_filter_abort`,
       `5 HTTP/1.1 /cart/{id} ${WEB} mTLS ALLOW: rule 1 of shop/web allowed it`,
       `6 HTTP/1.1 /cart/{id} unauthenticated plain ALLOW: ${unnamed}`,
       `7 HTTP/1.1 /ok unauthenticated plain ALLOW: ${unnamed}`,
@@ -165,12 +168,18 @@ describe('audit: a real Envoy reports', function () {
     ]);
     assert.deepEqual(
       [report.totals.calls, report.totals.denied, report.totals.unreached, report.totals.lost],
-      [calls, 12, 12, 0],
+      [calls, 12, 16, 0],
     );
     const services = new Set(
-      report.lines.filter(({ key }) => key.verdict === 'unreached').map(({ key }) => `${key.service}:${key.port}`),
+      report.lines
+        .filter(({ key }) => key.verdict === 'unreached' && key.destinationPrincipal === '')
+        .map(({ key }) => `${key.service}:${key.port}`),
     );
-    assert.deepEqual([...services].sort(), ['app.shop.svc.cluster.local:9080', 'dead.shop.svc.cluster.local:9080']);
+    assert.deepEqual([...services].sort(), [
+      'app.shop.svc.cluster.local:8080',
+      'app.shop.svc.cluster.local:9080',
+      'dead.shop.svc.cluster.local:9080',
+    ]);
   });
 
   it('counts hundreds of calls at once exactly', async () => {

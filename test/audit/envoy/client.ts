@@ -38,12 +38,12 @@ export function statusOf(
 }
 
 /** Opens a connection, sends a line, and waits until it is closed. */
-export async function connection(port: number, as?: Identity): Promise<void> {
+export async function connection(port: number, as?: Identity, line = 'GET / HTTP/1.0\r\n\r\n'): Promise<void> {
   const socket: Socket = as ? connectTls({ host: '127.0.0.1', port, ...tls(as) }) : connectPlain({ host: '127.0.0.1', port });
   // Not once(): that rejects on the reset which a denial is.
   const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()).on('error', () => undefined));
   socket.on('data', () => socket.end());
-  socket.write('GET / HTTP/1.0\r\n\r\n');
+  socket.write(line);
   await closed;
 }
 
