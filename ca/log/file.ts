@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, writeSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import { type LogRecord, toLine } from './record.ts';
@@ -8,12 +8,14 @@ import { findTail } from './recover.ts';
 export interface IssuanceLog {
   /** Resolves once the record is on disk (fdatasync); rejects when it is not, and then nothing may be issued on it. */
   commit(record: LogRecord): Promise<void>;
-  /** Writes with the next batch, at once when idle; a failure is logged only. */
+  /** Writes at once, and is on disk with the next committed record; a failure is logged only. */
   note(record: LogRecord): void;
   close(): Promise<void>;
 }
 
 interface Waiting {
+  /** Whether it must be on disk before `done`. */
+  readonly durable: boolean;
   readonly line: string;
   readonly done: (error?: Error) => void;
 }
@@ -22,7 +24,7 @@ const asError = (error: unknown): Error => (error instanceof Error ? error : new
 
 /**
  * Opens the log, setting a torn end aside into PATH.torn first. Records that arrive while a batch is being written make up the
- * next one: one write and one fdatasync for all of them. A batch that fails (disk full) is cut off again.
+ * next one: one write and at most one fdatasync for all of them. A batch that fails (disk full) is cut off again.
  */
 export async function openIssuanceLog(path: string, log: Logger): Promise<IssuanceLog> {
   const file = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
@@ -43,8 +45,9 @@ export async function openIssuanceLog(path: string, log: Logger): Promise<Issuan
       const bytes = Buffer.from(batch.map(({ line }) => line).join(''));
       if (dirty) await file.truncate(length);
       dirty = true;
-      for (let at = 0; at < bytes.length;) at += (await file.write(bytes, at, bytes.length - at, length + at)).bytesWritten;
-      await file.datasync();
+      // To the page cache, which takes microseconds; waiting for the disk is what must not block.
+      for (let at = 0; at < bytes.length;) at += writeSync(file.fd, bytes, at, bytes.length - at, length + at);
+      if (batch.some(({ durable }) => durable)) await file.datasync();
       length += bytes.length;
       dirty = false;
       for (const { done } of batch) done();
@@ -77,11 +80,12 @@ export async function openIssuanceLog(path: string, log: Logger): Promise<Issuan
   return {
     commit: (record) =>
       new Promise((resolve, reject) => {
-        add({ line: toLine(record), done: (error) => (error === undefined ? resolve() : reject(error)) });
+        add({ durable: true, line: toLine(record), done: (error) => (error === undefined ? resolve() : reject(error)) });
       }),
-    note: (record) => add({ line: toLine(record), done: () => undefined }),
+    note: (record) => add({ durable: false, line: toLine(record), done: () => undefined }),
     async close() {
       await running;
+      await file.datasync().catch(() => undefined);
       await file.close();
     },
   };
