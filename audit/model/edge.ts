@@ -89,9 +89,9 @@ export function edgeKeyOf(record: AccessRecord): EdgeKey {
   };
 }
 
-/** One text per key, injective: the identity of an edge in maps and (hashed) in stores. */
-export function keyText(key: EdgeKey): string {
-  return JSON.stringify([
+/** The values of a key in one fixed order, which stores rely on. */
+export function keyValues(key: EdgeKey): readonly (string | number | boolean)[] {
+  return [
     key.sourcePrincipal,
     key.sourceWorkload,
     key.sourceAddress,
@@ -108,7 +108,12 @@ export function keyText(key: EdgeKey): string {
     key.policy,
     key.rule,
     key.detail,
-  ]);
+  ];
+}
+
+/** One text per key, injective: the identity of an edge in maps and (hashed) in stores. */
+export function keyText(key: EdgeKey): string {
+  return JSON.stringify(keyValues(key));
 }
 
 function statusesOf(status: number): Tally['statuses'] {
@@ -144,18 +149,4 @@ export function add(a: Tally, b: Tally): Tally {
     firstSeen: Math.min(a.firstSeen, b.firstSeen),
     lastSeen: Math.max(a.lastSeen, b.lastSeen),
   };
-}
-
-/** Adds records up by key and minute, so that a store writes as many rows as there are different edges, not calls. */
-export function aggregate(records: readonly AccessRecord[]): readonly Edge[] {
-  const edges = new Map<string, Edge>();
-  for (const record of records) {
-    const key = edgeKeyOf(record);
-    const minute = Math.floor(record.time / 60_000);
-    const at = `${minute} ${keyText(key)}`;
-    const known = edges.get(at);
-    const tally = tallyOf(record);
-    edges.set(at, known ? { ...known, tally: add(known.tally, tally) } : { key, minute, tally });
-  }
-  return [...edges.values()];
 }

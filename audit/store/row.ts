@@ -1,5 +1,5 @@
 import type { SQLInputValue, SQLOutputValue } from 'node:sqlite';
-import type { Edge, EdgeKey, Tally } from '../model/edge.ts';
+import { type Edge, type EdgeKey, keyValues, type Tally } from '../model/edge.ts';
 import { PROTOCOLS, VERDICT_KINDS } from '../model/record.ts';
 
 export type Row = Readonly<Record<string, SQLOutputValue>>;
@@ -27,24 +27,7 @@ function oneOf<T extends string>(row: Row, column: string, values: readonly T[])
 
 /** The columns of `edge` after the digest, in the order of INSERT_EDGE. */
 export function keyColumns(key: EdgeKey): readonly SQLInputValue[] {
-  return [
-    key.sourcePrincipal,
-    key.sourceWorkload,
-    key.sourceAddress,
-    key.destinationPrincipal,
-    key.destinationWorkload,
-    key.service,
-    key.port,
-    key.protocol,
-    key.method,
-    key.path,
-    key.mtls ? 1 : 0,
-    key.decision,
-    key.verdict,
-    key.policy,
-    key.rule,
-    key.detail,
-  ];
+  return keyValues(key).map((value) => (typeof value === 'boolean' ? Number(value) : value));
 }
 
 /** The columns of `bucket` after minute and edge, in the order of UPSERT_BUCKET. */

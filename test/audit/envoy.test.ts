@@ -175,11 +175,7 @@ describe('audit: a real Envoy reports', function () {
         .filter(({ key }) => key.verdict === 'unreached' && key.destinationPrincipal === '')
         .map(({ key }) => `${key.service}:${key.port}`),
     );
-    assert.deepEqual([...services].sort(), [
-      'app.shop.svc.cluster.local:8080',
-      'app.shop.svc.cluster.local:9080',
-      'dead.shop.svc.cluster.local:9080',
-    ]);
+    assert.deepEqual([...services].sort(), ['app.shop.svc.cluster.local:9080', 'dead.shop.svc.cluster.local:9080']);
   });
 
   it('counts hundreds of calls at once exactly', async () => {
