@@ -6,7 +6,7 @@ export const GATEWAY_NAME = 'istio-ingressgateway';
 export const GATEWAY_ACCOUNT = 'istio-ingressgateway-service-account';
 export const GATEWAY_LABELS = Object.freeze({ app: 'istio-ingressgateway', istio: 'ingressgateway' });
 
-/** The objects of the ingress gateway that `up` adds where the configuration has Gateways but no pod for them: YAML. */
+/** The objects of the ingress gateway that `up` adds where the configuration has none of its own: YAML. */
 export function gatewayObjects(ports: readonly GatewayPort[]): string {
   const metadata = { name: GATEWAY_NAME, namespace: GATEWAY_NAMESPACE, labels: GATEWAY_LABELS };
   const objects = [

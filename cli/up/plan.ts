@@ -17,6 +17,8 @@ export interface PlanInput {
   readonly environments: Environments;
   readonly placement: Placement;
   readonly gatewayPorts: readonly GatewayPort[];
+  /** The ingress gateway was added before: it stays while Gateways come and go, as in a cluster. */
+  readonly hasGateway: boolean;
   /** A number for each pod, the same whenever it is asked for again. */
   readonly slotOf: (pod: string) => number | undefined;
 }
@@ -48,7 +50,8 @@ export function planPods(input: PlanInput): Plan {
       if (pod !== undefined) pods.push(pod);
     }
   }
-  const addsGateway = snapshot.gateways.length > 0 && !hasIngressGateway(snapshot);
+  // Also while there is no Gateway: they come and go with rules, and who is connected must not be cut off.
+  const addsGateway = !hasIngressGateway(snapshot);
   if (addsGateway) {
     const gateway = addedGateway(input);
     if (gateway !== undefined) pods.push(gateway);

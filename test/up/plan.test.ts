@@ -59,7 +59,7 @@ spec:
   - {port: {number: 8443, name: http2, protocol: HTTP}, hosts: ["*"]}
 `;
 
-function plan(text: string, placement: Placement = { kind: 'explicit', block: 10 }) {
+function plan(text: string, placement: Placement = { kind: 'explicit', block: 10 }, hasGateway = false) {
   const snapshot = snapshotOf(text);
   const slots = new Slots();
   return planPods({
@@ -68,6 +68,7 @@ function plan(text: string, placement: Placement = { kind: 'explicit', block: 10
     environments: environmentsIn(text),
     placement,
     gatewayPorts: gatewayPorts(snapshot.gateways, 8080, new Map(), undefined),
+    hasGateway,
     slotOf: (pod) => slots.take(pod),
   });
 }
@@ -144,6 +145,7 @@ describe('gatehouse up: plan', () => {
     assert.equal(gateway.kind, 'router');
     assert.equal(gateway.application, undefined);
     assert.equal(plan(CART).addsGateway, false);
+    assert.equal(plan(CART, undefined, true).addsGateway, true, 'it stays when the last Gateway goes');
     const own = `${UNKNOWN.replaceAll('pay', 'door').replace('{app: door}}\n    spec', '{app: door, istio: ingressgateway}}\n    spec')}---${GATEWAY}`;
     const owned = plan(own);
     assert.equal(owned.addsGateway, false);
