@@ -27,7 +27,7 @@ interface Rules {
   readonly shadow: RBAC | undefined;
 }
 
-function rbac(policies: readonly AuthorizationPolicy[], side: Side, layer: Layer, snapshot: Snapshot, alone: boolean): RBAC {
+function rbac(policies: readonly AuthorizationPolicy[], side: Side, layer: Layer, snapshot: Snapshot): RBAC {
   const stance: Stance = side === 'deny' ? 'refuse' : 'grant';
   const compiled: Record<string, Policy> = {};
   for (const policy of policies) {
@@ -37,7 +37,7 @@ function rbac(policies: readonly AuthorizationPolicy[], side: Side, layer: Layer
       if (found === undefined) continue;
       compiled[found.name] = create(PolicySchema, {
         permissions: [permission(found.operation)],
-        principals: [principal(alone ? guarded(found.source) : found.source, layer)],
+        principals: [principal(side === 'allow' ? guarded(found.source) : found.source, layer)],
       });
     }
   }
@@ -52,20 +52,18 @@ function rulesFor(snapshot: Snapshot, workload: SelectedWorkload, layer: Layer):
   const policies = policiesFor(snapshot, workload);
   const refusing = policies.filter(({ action }) => action === 'DENY' || action === 'CUSTOM');
   const granting = policies.filter(({ action }) => action === 'ALLOW');
-  // Whoever is in doubt is refused by the DENY filter; where there is none, by each ALLOW rule that could let them in:
-  // a filter more costs each request more than a condition.
-  const alone = !refusing.some(({ dryRun }) => !dryRun);
   const build = (chosen: readonly AuthorizationPolicy[], side: Side): Rules => {
     const enforced = chosen.filter(({ dryRun }) => !dryRun);
     const shadow = chosen.filter(({ dryRun }) => dryRun);
     return {
       side,
-      enforced: enforced.length === 0 ? undefined : rbac(enforced, side, layer, snapshot, side === 'allow' && alone),
-      shadow: shadow.length === 0 ? undefined : rbac(shadow, side, layer, snapshot, side === 'allow' && alone),
+      enforced: enforced.length === 0 ? undefined : rbac(enforced, side, layer, snapshot),
+      shadow: shadow.length === 0 ? undefined : rbac(shadow, side, layer, snapshot),
     };
   };
   const deny = build(refusing, 'deny');
   const allow = build(granting, 'allow');
+  // Each filter refuses by itself whoever is in doubt: a proxy may get a new one a moment before the other.
   if (deny.enforced !== undefined) deny.enforced.policies[PEER_GUARD] = peerGuard(layer);
   return [deny, allow];
 }

@@ -104,7 +104,7 @@ function identifies(tree: Tree<SourceLeaf>): boolean {
   }
 }
 
-/** The source of a rule that grants, closed to whoever is in doubt: for workloads without a DENY filter. */
+/** The source of a rule that grants, closed to whoever is in doubt. */
 export function guarded(source: Tree<SourceLeaf>): Tree<SourceLeaf> {
   return identifies(source) ? source : all([source, not(leaf({ test: 'doubtful-peer' }))]);
 }
