@@ -1,38 +1,44 @@
 import { isDeepStrictEqual } from 'node:util';
-import { hasSetpriv } from '../envoy/setpriv.ts';
+import { basename } from 'node:path';
+import { Guard } from '../envoy/guard.ts';
 import type { AgentConfig } from './config.ts';
+import { endStrays } from './envoy-record.ts';
 import { RootBundle } from './root-bundle.ts';
-import { prepareRunDir } from './run-directory.ts';
+import { lockRunDir } from './lock.ts';
+import { prepareRunDir, workloadPaths } from './run-directory.ts';
 import { RunningWorkload, type Surroundings } from './workload.ts';
 
-export type AgentOptions = Omit<Surroundings, 'bundle' | 'setpriv'>;
+export type AgentOptions = Omit<Surroundings, 'bundle' | 'guard'>;
 
 /** One process, many workloads. Owns them all; every change of what runs goes through `apply`, one at a time. */
 export class Agent {
   readonly #options: AgentOptions;
   readonly #roots: RootBundle;
   readonly #rootCert: string;
+  readonly #runDir: string;
   readonly #running = new Map<string, RunningWorkload>();
   #around: Surroundings | undefined;
+  #unlock: () => void = () => {};
   #turn: Promise<void> = Promise.resolve();
   #stopping = false;
 
   constructor(config: AgentConfig, options: AgentOptions) {
     this.#options = options;
     this.#rootCert = config.controlPlane.rootCert;
+    this.#runDir = config.runDir;
     this.#roots = new RootBundle(this.#rootCert, options.log);
   }
 
   /** Why a changed configuration cannot be applied to a running agent, or undefined. */
   unchangeable(config: AgentConfig): string | undefined {
-    return config.controlPlane.rootCert === this.#rootCert
-      ? undefined
-      : 'controlPlane.rootCert cannot change while the agent runs';
+    if (config.runDir !== this.#runDir) return 'runDir cannot change while the agent runs';
+    if (config.controlPlane.rootCert !== this.#rootCert) return 'controlPlane.rootCert cannot change while the agent runs';
+    return undefined;
   }
 
   /**
    * Starts what is new, stops what is gone, starts anew what changed. Everything else is not touched. Rejects when the
-   * run directory cannot be made.
+   * run directory cannot be made, or is another agent's.
    */
   apply(config: AgentConfig): Promise<void> {
     const turn = this.#turn.then(() => (this.#stopping ? undefined : this.#reconcile(config)));
@@ -47,12 +53,14 @@ export class Agent {
     this.#roots.close();
     await Promise.all([...this.#running.values()].map((workload) => workload.stop()));
     this.#running.clear();
+    this.#around?.guard.end();
+    this.#unlock();
   }
 
   async #reconcile(config: AgentConfig): Promise<void> {
-    const around = await this.#begin();
     const shared = config.workloads.some(({ envoy }) => envoy?.owner !== undefined && envoy.owner.uid !== process.getuid?.());
     await prepareRunDir(config.runDir, shared);
+    const around = await this.#begin(config);
     const wanted = new Map(config.workloads.map((workload) => [workload.name, workload]));
     const leaving = [...this.#running.values()].filter(({ config: now }) => !isDeepStrictEqual(wanted.get(now.name), now));
     await Promise.all(leaving.map((workload) => workload.stop()));
@@ -66,13 +74,18 @@ export class Agent {
     around.emit({ event: 'config', workloads: [...wanted.keys()] });
   }
 
-  async #begin(): Promise<Surroundings> {
+  async #begin(config: AgentConfig): Promise<Surroundings> {
     if (this.#around !== undefined) return this.#around;
+    this.#unlock = lockRunDir(config.runDir);
+    const folders = config.workloads.map(({ node }) =>
+      basename(workloadPaths(config.runDir, node.namespace, node.pod).directory),
+    );
+    await endStrays(config.runDir, new Set(folders));
     await this.#roots.start(this.#options.timers, () => {
       for (const workload of this.#running.values()) workload.bundleChanged();
     });
-    const around = { ...this.#options, bundle: () => this.#roots.current(), setpriv: await hasSetpriv() };
-    if (!around.setpriv) around.log.warn('no setpriv with --pdeathsig here: an Envoy outlives an agent that is killed');
+    const guard = new Guard(config.runDir, Math.ceil(config.takeoverMs / 1000));
+    const around = { ...this.#options, bundle: () => this.#roots.current(), guard };
     this.#around = around;
     return around;
   }

@@ -16,6 +16,8 @@ export interface AgentConfig {
     readonly rootCert: string;
   };
   readonly runDir: string;
+  /** How long Envoys go on after the agent was killed, for another agent to take them over. */
+  readonly takeoverMs: number;
   readonly workloads: readonly WorkloadConfig[];
 }
 

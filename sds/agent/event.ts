@@ -19,8 +19,8 @@ export type AgentEvent =
     }
   /** The certificate in hand has ended before another came. */
   | { readonly event: 'expired'; readonly workload: string; readonly serial: string; readonly notAfter: string }
-  /** An Envoy process was started. */
-  | { readonly event: 'started'; readonly workload: string; readonly pid: number | undefined }
+  /** An Envoy process was started, or taken over from an agent before us (`adopted`). */
+  | { readonly event: 'started'; readonly workload: string; readonly pid: number | undefined; readonly adopted: boolean }
   /** That Envoy is live: it has its configuration and its listeners are open. */
   | {
       readonly event: 'ready';

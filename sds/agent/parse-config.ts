@@ -12,7 +12,18 @@ import { ConfigText, type Section } from './section.ts';
 export type ConfigResult =
   { readonly ok: true; readonly config: AgentConfig } | { readonly ok: false; readonly diagnostics: readonly ConfigDiagnostic[] };
 
-const TOP = ['controlPlane', 'trustDomain', 'domain', 'runDir', 'envoy', 'certificateTtl', 'drainTime', 'xds', 'workloads'];
+const TOP = [
+  'controlPlane',
+  'trustDomain',
+  'domain',
+  'runDir',
+  'envoy',
+  'certificateTtl',
+  'drainTime',
+  'takeoverTime',
+  'xds',
+  'workloads',
+];
 const CONTROL_PLANE = ['address', 'serverName', 'rootCert'];
 const WORKLOAD =
   'namespace serviceAccount workload pod ip kind tokenFile labels locality controlPlaneAddress adminPort envoy'.split(' ');
@@ -22,6 +33,7 @@ const LOCALITY = ['region', 'zone', 'subzone'];
 const LARGEST_ID = 2 ** 32 - 2;
 const DEFAULT_TTL_SECONDS = 24 * 3600;
 const DEFAULT_DRAIN_MS = 5000;
+const DEFAULT_TAKEOVER_MS = 15_000;
 
 /** What the fields of the whole file give to each workload. */
 interface Shared {
@@ -65,12 +77,13 @@ function readTop(top: Section, folder: string, defaultEnvoy: string): AgentConfi
   const binary = top.parsed('envoy', (text) => (text.includes('/') ? path(text) : parsed(text)), defaultEnvoy);
   const ttlSeconds = top.parsed('certificateTtl', scalars.parseTtl, DEFAULT_TTL_SECONDS);
   const drainMs = top.parsed('drainTime', scalars.parseDuration, DEFAULT_DRAIN_MS);
+  const takeoverMs = top.parsed('takeoverTime', scalars.parseDuration, DEFAULT_TAKEOVER_MS);
   const domain = top.parsed('domain', scalars.parseHostname, 'cluster.local');
   const xds = top.parsed<'delta' | 'sotw'>('xds', scalars.oneOf(['delta', 'sotw']), 'delta');
   const sections = top.sections('workloads', WORKLOAD);
   if (address === undefined || serverName === undefined || rootCert === undefined || trustDomain === undefined) return undefined;
   if (runDir === undefined || binary === undefined || ttlSeconds === undefined) return undefined;
-  if (drainMs === undefined || domain === undefined || xds === undefined) return undefined;
+  if (drainMs === undefined || takeoverMs === undefined || domain === undefined || xds === undefined) return undefined;
   const authority = { ...address, serverName };
   const shared: Shared = { authority, trustDomain, domain, runDir, binary, ttlSeconds, drainMs, xds, path };
   const seen = new Set<string>();
@@ -81,7 +94,7 @@ function readTop(top: Section, folder: string, defaultEnvoy: string): AgentConfi
     seen.add(workload.name);
     return [workload];
   });
-  return { controlPlane: { address, serverName, rootCert }, runDir, workloads };
+  return { controlPlane: { address, serverName, rootCert }, runDir, takeoverMs, workloads };
 }
 
 function valueOf<T>(result: { ok: true; value: T } | { ok: false; reason: string }): T | undefined {

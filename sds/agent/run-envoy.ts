@@ -1,9 +1,11 @@
-import { lastComplaint } from '../envoy/complaint.ts';
 import { isLive } from '../envoy/admin.ts';
-import { envoyCommand } from '../envoy/command.ts';
+import { type Command, envoyCommand } from '../envoy/command.ts';
+import { lastComplaint } from '../envoy/complaint.ts';
 import { drain } from '../envoy/drain.ts';
-import { EnvoySupervisor, type EnvoyEvent } from '../envoy/supervisor.ts';
+import type { ProcessIdentity } from '../envoy/process.ts';
+import { type EnvoyEvent, EnvoySupervisor } from '../envoy/supervisor.ts';
 import type { EnvoyConfig, WorkloadConfig } from './config.ts';
+import type { EnvoyRecord } from './envoy-record.ts';
 import type { WorkloadPaths } from './run-directory.ts';
 import type { Surroundings } from './workload.ts';
 
@@ -14,27 +16,43 @@ export interface RunningEnvoy {
   stop(): Promise<void>;
 }
 
-/** Starts and supervises a workload's Envoy, and tells of it as agent events. */
-export function startEnvoy(
-  config: WorkloadConfig & { readonly envoy: EnvoyConfig },
-  paths: WorkloadPaths,
-  around: Surroundings,
-): RunningEnvoy {
-  const { envoy, name: workload } = config;
-  const { clock, timers, random, emit, setpriv } = around;
+export interface EnvoyStart {
+  readonly config: WorkloadConfig;
+  readonly envoy: EnvoyConfig;
+  readonly command: Command;
+  readonly paths: WorkloadPaths;
+  readonly record: EnvoyRecord;
+  readonly adopt: ProcessIdentity | undefined;
+}
+
+/** The command line of a workload's Envoy. */
+export function commandOf(envoy: EnvoyConfig, paths: WorkloadPaths): Command {
+  const { binary, concurrency, netns, owner, extraArgs } = envoy;
+  return envoyCommand({ binary, concurrency, netns, owner, extraArgs, bootstrapPath: paths.bootstrap, logPath: paths.log });
+}
+
+/** Starts (or takes over) and supervises a workload's Envoy, and tells of it as agent events. */
+export function startEnvoy({ config, envoy, command, paths, record, adopt }: EnvoyStart, around: Surroundings): RunningEnvoy {
+  const { name: workload } = config;
+  const { clock, timers, random, emit, guard } = around;
   let pid: number | undefined;
   const onEvent = (event: EnvoyEvent) => {
     switch (event.kind) {
-      case 'started':
+      case 'started': {
         pid = event.pid;
-        emit({ event: 'started', workload, pid });
+        const identity = pid === undefined ? undefined : guard.watch(pid);
+        if (identity !== undefined) record.write(identity);
+        emit({ event: 'started', workload, pid, adopted: event.adopted });
         return;
+      }
       case 'ready': {
         const admin = config.adminPort === undefined ? undefined : `127.0.0.1:${config.adminPort}`;
         emit({ event: 'ready', workload, pid, adminSocket: paths.adminSocket, sdsSocket: paths.sdsSocket, admin });
         return;
       }
       case 'exit': {
+        if (event.pid !== undefined) guard.forget(event.pid);
+        record.remove();
         const { code, signal, restartMs } = event;
         const reason = restartMs === undefined ? 'stopped by the agent' : event.lastWords || lastComplaint(paths.log);
         emit({ event: 'exit', workload, code, signal, reason, restartMs });
@@ -44,19 +62,9 @@ export function startEnvoy(
         event satisfies never;
     }
   };
-  const { binary, concurrency, netns, owner, extraArgs } = envoy;
-  const command = envoyCommand({
-    binary,
-    concurrency,
-    netns,
-    owner,
-    extraArgs,
-    setpriv,
-    bootstrapPath: paths.bootstrap,
-    logPath: paths.log,
-  });
   const supervisor = new EnvoySupervisor({
     command,
+    adopt,
     clock,
     timers,
     random,

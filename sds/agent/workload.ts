@@ -5,6 +5,7 @@ import type { Sign } from '../authority/signing.ts';
 import { bootstrapJson } from '../bootstrap/bootstrap.ts';
 import type { Clock, Random, Timers } from '../clock.ts';
 import { endLeftover } from '../envoy/drain.ts';
+import type { Guard } from '../envoy/guard.ts';
 import { restartDelay } from '../envoy/restart.ts';
 import type { TrustBundle } from '../identity/bundle.ts';
 import { IdentityKeeper, type KeeperEvent } from '../identity/keeper.ts';
@@ -15,7 +16,8 @@ import { type SdsServer, startSdsServer } from '../server/server.ts';
 import type { Notice } from '../subscription/notice.ts';
 import type { HostPort, WorkloadConfig } from './config.ts';
 import type { Emit } from './event.ts';
-import { type RunningEnvoy, startEnvoy } from './run-envoy.ts';
+import { EnvoyRecord } from './envoy-record.ts';
+import { commandOf, type RunningEnvoy, startEnvoy } from './run-envoy.ts';
 import {
   closedFolder,
   handOver,
@@ -37,8 +39,8 @@ export interface Surroundings {
   readonly random: Random;
   readonly log: Logger;
   readonly emit: Emit;
-  /** The kernel can be asked to end Envoy with the agent. */
-  readonly setpriv: boolean;
+  /** Ends the Envoys when the agent cannot. */
+  readonly guard: Guard;
   /** The way to an authority; gRPC by default. */
   readonly sign?: Sign | undefined;
 }
@@ -117,8 +119,13 @@ export class RunningWorkload {
   async #prepare(): Promise<void> {
     const { emit, random, timers } = this.#around;
     try {
-      await this.#prepareFiles();
+      const text = this.#bootstrapText();
+      const { adopting, launch } = this.#launcher(text);
+      if (!adopting && (await endLeftover(this.paths.adminSocket)))
+        this.#log.warn('ended an Envoy that an earlier agent had left behind');
+      await this.#prepareFiles(text);
       this.#failures = 0;
+      if (!this.#stopping) launch();
     } catch (error) {
       if (this.#stopping) return;
       this.#failures += 1;
@@ -128,12 +135,10 @@ export class RunningWorkload {
       this.#cancelRetry = timers.after(retryMs, () => {
         this.#setUp = this.#prepare();
       });
-      return;
     }
-    if (!this.#stopping) this.#launch();
   }
 
-  async #prepareFiles(): Promise<void> {
+  async #prepareFiles(bootstrapText: string): Promise<void> {
     const { paths, config } = this;
     const owner = config.envoy?.owner;
     await prepareDirectory(paths.directory);
@@ -142,7 +147,6 @@ export class RunningWorkload {
       if (closed !== undefined)
         throw new Error(`${closed} is closed to uid ${owner.uid}, as whom Envoy is to run (choose another runDir)`);
     }
-    if (await endLeftover(paths.adminSocket)) this.#log.warn('ended an Envoy that an earlier agent had left behind');
     await this.#server?.close();
     this.#server = await startSdsServer({
       socketPath: paths.sdsSocket,
@@ -150,21 +154,32 @@ export class RunningWorkload {
       store: this.#store,
       onNotice: (notice) => this.#onNotice(notice),
     });
-    const { node, controlPlane, xds, adminPort } = config;
-    const input = { node, controlPlane, xds, adminPort, sdsSocket: paths.sdsSocket, adminSocket: paths.adminSocket };
-    await writePrivate(paths.bootstrap, `${JSON.stringify(bootstrapJson(input), null, 2)}\n`, owner);
+    await writePrivate(paths.bootstrap, bootstrapText, owner);
     await rollLog(paths.log, owner);
     await handOver(paths.directory, owner);
   }
 
-  #launch(): void {
+  #bootstrapText(): string {
+    const { node, controlPlane, xds, adminPort } = this.config;
+    const { sdsSocket, adminSocket } = this.paths;
+    return `${JSON.stringify(bootstrapJson({ node, controlPlane, xds, adminPort, sdsSocket, adminSocket }), null, 2)}\n`;
+  }
+
+  /** What is to be done once the files are there. Decided before, since a leftover Envoy may use them already. */
+  #launcher(bootstrapText: string): { readonly adopting: boolean; readonly launch: () => void } {
     const { config, paths } = this;
-    const { emit } = this.#around;
-    if (config.envoy === undefined) {
-      emit({ event: 'ready', workload: config.name, sdsSocket: paths.sdsSocket });
-      return;
+    const { envoy } = config;
+    if (envoy === undefined) {
+      const launch = () => this.#around.emit({ event: 'ready', workload: config.name, sdsSocket: paths.sdsSocket });
+      return { adopting: false, launch };
     }
-    this.#envoy = startEnvoy({ ...config, envoy: config.envoy }, paths, this.#around);
+    const command = commandOf(envoy, paths);
+    const record = new EnvoyRecord(paths.directory, command, bootstrapText);
+    const adopt = record.leftover();
+    const launch = () => {
+      this.#envoy = startEnvoy({ config, envoy, command, paths, record, adopt }, this.#around);
+    };
+    return { adopting: adopt !== undefined, launch };
   }
 
   #onKeeper(event: KeeperEvent): void {

@@ -10,8 +10,6 @@ export interface EnvoyRun {
   /** The user and group to run as; only root can ask for others than its own. */
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
   readonly extraArgs: readonly string[];
-  /** `setpriv` is there (util-linux). */
-  readonly setpriv: boolean;
 }
 
 export interface Command {
@@ -22,9 +20,6 @@ export interface Command {
 /**
  * The command line for an Envoy: `[ip netns exec NAME] [setpriv ...] envoy ...`. Each of these execs the next, so the
  * child's process id is Envoy's. Always an argument vector, never a shell.
- *
- * With setpriv, the kernel kills Envoy when the agent dies, however that happens: an Envoy that nobody keeps in
- * certificates would hold the ports that its successor needs.
  */
 export function envoyCommand(run: EnvoyRun): Command {
   const [file = run.binary, ...args] = [...namespacePart(run), ...privilegePart(run), run.binary, ...envoyArgs(run)];
@@ -37,9 +32,8 @@ function namespacePart(run: EnvoyRun): readonly string[] {
 
 function privilegePart(run: EnvoyRun): readonly string[] {
   const { owner } = run;
-  if (owner === undefined) return run.setpriv ? ['setpriv', '--pdeathsig', 'KILL'] : [];
-  const user = ['--reuid', String(owner.uid), '--regid', String(owner.gid), '--clear-groups', '--no-new-privs'];
-  return ['setpriv', ...user, '--pdeathsig', 'KILL'];
+  if (owner === undefined) return [];
+  return ['setpriv', '--reuid', String(owner.uid), '--regid', String(owner.gid), '--clear-groups', '--no-new-privs'];
 }
 
 /** A replaced listener's connections are told to go at once and have Istio's 45 s to do so; Envoy's own default is 10 minutes. */

@@ -1,14 +1,16 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import type { Clock, Random, Timers } from '../clock.ts';
 import type { Command } from './command.ts';
+import { adoptProcess, type ProcessEnd, type ProcessIdentity, type RunningProcess, spawnProcess } from './process.ts';
 import { restartDelay, WELL_AFTER_MS } from './restart.ts';
 
 export type EnvoyEvent =
-  | { readonly kind: 'started'; readonly pid: number | undefined }
+  /** `adopted`: it was running already, started by an agent before us. */
+  | { readonly kind: 'started'; readonly pid: number | undefined; readonly adopted: boolean }
   | { readonly kind: 'ready'; readonly afterMs: number }
   /** `restartMs` is absent when it was told to stop. `lastWords`: the end of its standard error, where it says why it will not start. */
   | {
       readonly kind: 'exit';
+      readonly pid: number | undefined;
       readonly code: number | null;
       readonly signal: string | null;
       readonly lastWords: string;
@@ -17,6 +19,8 @@ export type EnvoyEvent =
 
 export interface SupervisorOptions {
   readonly command: Command;
+  /** Take this process over instead of starting one; further ones are started. */
+  readonly adopt?: ProcessIdentity | undefined;
   /** Asked again and again until it says true. */
   readonly isLive: () => Promise<boolean>;
   readonly clock: Clock;
@@ -28,12 +32,11 @@ export interface SupervisorOptions {
 }
 
 const PROBE_MS = 100;
-const WORDS_KEPT = 4096;
 
 /** Runs one Envoy until told to stop, and starts it again with back-off whenever it ends. */
 export class EnvoySupervisor {
   readonly #options: SupervisorOptions;
-  #child: ChildProcess | undefined;
+  #process: RunningProcess | undefined;
   #ended: Promise<void> = Promise.resolve();
   #exits = 0;
   #stopping = false;
@@ -45,7 +48,10 @@ export class EnvoySupervisor {
   }
 
   start(): void {
-    if (this.#child === undefined && !this.#stopping) this.#launch();
+    const { adopt, timers } = this.#options;
+    if (this.#process !== undefined || this.#stopping) return;
+    if (adopt === undefined) this.#launch();
+    else this.#watch(adoptProcess(adopt, timers), true);
   }
 
   /** SIGTERM, then SIGKILL after the grace. Resolves when the process is gone. */
@@ -53,60 +59,47 @@ export class EnvoySupervisor {
     this.#stopping = true;
     this.#cancelRestart();
     this.#cancelProbe();
-    const child = this.#child;
-    if (child === undefined) return;
-    child.kill('SIGTERM');
-    const cancelKill = this.#options.timers.after(this.#options.graceMs, () => child.kill('SIGKILL'));
+    const running = this.#process;
+    if (running === undefined) return;
+    running.kill('SIGTERM');
+    const cancelKill = this.#options.timers.after(this.#options.graceMs, () => running.kill('SIGKILL'));
     await this.#ended;
     cancelKill();
   }
 
   #launch(): void {
-    const { command, clock, onEvent } = this.#options;
-    const startedAt = clock.monotonic();
-    // The environment is not passed on: it may hold what is meant for the agent only.
-    const env = { PATH: process.env['PATH'] ?? '/usr/bin:/bin' };
-    const child = spawn(command.file, command.args, { stdio: ['ignore', 'ignore', 'pipe'], env });
-    this.#child = child;
-    let words = '';
-    child.stderr.on('data', (chunk: Buffer) => {
-      words = (words + chunk.toString()).slice(-WORDS_KEPT);
-    });
-    this.#ended = new Promise((resolve) => {
-      let over = false;
-      const end = (code: number | null, signal: string | null, reason: string) => {
-        if (over) return;
-        over = true;
-        this.#afterEnd(startedAt, code, signal, reason);
-        resolve();
-      };
-      child.once('error', (error) => end(null, null, error.message));
-      child.once('close', (code, signal) => end(code, signal, words));
-    });
-    onEvent({ kind: 'started', pid: child.pid });
-    this.#probe(child, startedAt);
+    this.#watch(spawnProcess(this.#options.command), false);
   }
 
-  #afterEnd(startedAt: number, code: number | null, signal: string | null, words: string): void {
+  #watch(running: RunningProcess, adopted: boolean): void {
+    const { clock, onEvent } = this.#options;
+    const startedAt = clock.monotonic();
+    this.#process = running;
+    this.#ended = running.ended.then((end) => this.#afterEnd(running.pid, startedAt, end));
+    onEvent({ kind: 'started', pid: running.pid, adopted });
+    this.#probe(running, startedAt);
+  }
+
+  #afterEnd(pid: number | undefined, startedAt: number, end: ProcessEnd): void {
     const { clock, timers, random, onEvent } = this.#options;
-    this.#child = undefined;
+    this.#process = undefined;
     this.#cancelProbe();
-    const lastWords = words.trim();
+    const exit = { kind: 'exit', pid, code: end.code, signal: end.signal, lastWords: end.words.trim() } as const;
     if (this.#stopping) {
-      onEvent({ kind: 'exit', code, signal, lastWords });
+      onEvent(exit);
       return;
     }
     this.#exits = clock.monotonic() - startedAt > WELL_AFTER_MS ? 1 : this.#exits + 1;
     const restartMs = restartDelay(this.#exits, random);
     this.#cancelRestart = timers.after(restartMs, () => this.#launch());
-    onEvent({ kind: 'exit', code, signal, lastWords, restartMs });
+    onEvent({ ...exit, restartMs });
   }
 
-  #probe(child: ChildProcess, startedAt: number): void {
+  #probe(running: RunningProcess, startedAt: number): void {
     const { timers, isLive, clock, onEvent } = this.#options;
     const ask = async () => {
       const live = await isLive();
-      if (this.#child !== child || this.#stopping) return;
+      if (this.#process !== running || this.#stopping) return;
       if (live) onEvent({ kind: 'ready', afterMs: Math.round(clock.monotonic() - startedAt) });
       else this.#cancelProbe = timers.after(PROBE_MS, () => void ask());
     };

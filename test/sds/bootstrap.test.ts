@@ -31,7 +31,6 @@ const RUN = {
   logPath: '/l',
   concurrency: 1,
   extraArgs: [],
-  setpriv: true,
 };
 
 function text(input: BootstrapInput): string {
@@ -76,16 +75,15 @@ describe("sds: Envoy's bootstrap", () => {
 });
 
 describe("sds: Envoy's command line", () => {
-  it('asks the kernel to end Envoy with the agent, where it can', () => {
-    assert.deepEqual([envoyCommand(RUN).file, envoyCommand(RUN).args.slice(0, 3)], ['setpriv', ['--pdeathsig', 'KILL', 'envoy']]);
-    assert.equal(envoyCommand({ ...RUN, setpriv: false }).file, 'envoy');
+  it('is Envoy itself where nothing else is asked for', () => {
+    assert.equal(envoyCommand(RUN).file, 'envoy');
   });
 
   it('enters the network namespace before it gives up root', () => {
     const { file, args } = envoyCommand({ ...RUN, netns: 'gh-cart', owner: { uid: 1337, gid: 1338 } });
     assert.equal(
-      [file, ...args].slice(0, 14).join(' '),
-      'ip netns exec gh-cart setpriv --reuid 1337 --regid 1338 --clear-groups --no-new-privs --pdeathsig KILL envoy',
+      [file, ...args].slice(0, 12).join(' '),
+      'ip netns exec gh-cart setpriv --reuid 1337 --regid 1338 --clear-groups --no-new-privs envoy',
     );
   });
 

@@ -7,7 +7,7 @@ import { adsService, echoListener, type SeenStream } from './ads.ts';
 import { leafWithKey, pkcs8Pem, TestAuthority } from './authority.ts';
 import { eventually } from './eventually.ts';
 import { freePort } from './free-port.ts';
-import { alive, envoyBinary, RunningAgent, testFolder, writeConfig } from './running-agent.ts';
+import { alive, envoyBinary, running, RunningAgent, testFolder, writeConfig } from './running-agent.ts';
 
 interface World {
   readonly authority: TestAuthority;
@@ -22,7 +22,13 @@ describe('sds: the agent with the real Envoy', function () {
   this.timeout(60_000);
   let world: World | undefined;
 
-  async function start(binary: string, lifetimeMs: number, mutual = false, more: Record<string, unknown> = {}): Promise<World> {
+  async function start(
+    binary: string,
+    lifetimeMs: number,
+    mutual = false,
+    more: Record<string, unknown> = {},
+    top: Record<string, unknown> = {},
+  ): Promise<World> {
     const folder = testFolder();
     const port = await freePort();
     const streams: SeenStream[] = [];
@@ -35,6 +41,7 @@ describe('sds: the agent with the real Envoy', function () {
       runDir: 'run',
       envoy: binary,
       certificateTtl: '4s',
+      ...top,
       workloads: [{ namespace: 'shop', serviceAccount: 'cart', pod: 'cart-0', ip: '127.0.0.1', tokenFile: 'token', ...more }],
     };
     const agent = RunningAgent.start(folder, config);
@@ -168,13 +175,48 @@ describe('sds: the agent with the real Envoy', function () {
     assert.equal((await ask(port, authority.rootPem, false)).status, 200);
   });
 
-  it('leaves no Envoy behind when the agent is killed', async function () {
+  it('leaves Envoys to the next agent when it is killed, and no request fails', async function () {
     if (process.platform !== 'linux') this.skip();
-    const { agent } = await start(envoyBinary(this), 600_000);
-    const { pid } = await agent.event('started');
+    const { agent, authority, port, folder, config } = await start(envoyBinary(this), 600_000);
+    const first = await agent.event('ready');
+    const failures: string[] = [];
+    let done = false;
+    const traffic = (async () => {
+      while (!done) {
+        const answer = await ask(port, authority.rootPem, false).catch((error: unknown) => ({ status: String(error) }));
+        if (answer.status !== 200) failures.push(String(answer.status));
+      }
+    })();
     agent.process.kill('SIGKILL');
     await agent.ended;
-    await eventually('Envoy is gone', () => (alive(pid) ? undefined : true));
+    const next = RunningAgent.start(folder, config);
+    if (world !== undefined) world = { ...world, agent: next };
+    assert.deepEqual(await next.event('started'), { event: 'started', workload: 'shop/cart-0', pid: first.pid, adopted: true });
+    assert.equal((await next.event('ready')).pid, first.pid);
+    const { serial } = await next.event('issued');
+    await eventually('the new certificate is served', async () => {
+      const answer = await ask(port, authority.rootPem, false);
+      return answer.serial === serial ? true : undefined;
+    });
+    done = true;
+    await traffic;
+    assert.deepEqual(failures, []);
+    // It is supervised as if it had been started here.
+    process.kill(first.pid ?? 0, 'SIGKILL');
+    const again = await next.event('started', ({ adopted }) => !adopted);
+    await next.event('ready', ({ pid }) => pid === again.pid);
+    assert.equal(await next.stop(), 0);
+    assert.equal(alive(again.pid), false);
+  });
+
+  it('leaves no Envoy behind for ever when it is killed and no other agent comes', async function () {
+    if (process.platform !== 'linux') this.skip();
+    const { agent } = await start(envoyBinary(this), 600_000, false, {}, { takeoverTime: '1s' });
+    const { pid } = await agent.event('ready');
+    agent.process.kill('SIGKILL');
+    await agent.ended;
+    assert.equal(running(pid), true);
+    await eventually('Envoy is gone', () => (running(pid) ? undefined : true));
   });
 
   it('ends its Envoys on SIGTERM and exits with 0', async function () {
@@ -266,8 +308,5 @@ describe('sds: the agent with the real Envoy', function () {
     }
     assert.match(readFileSync(`/proc/${pid}/status`, 'utf8'), /^Uid:\t1337\t1337\t1337\t1337$/m);
     assert.equal((await ask(port, authority.rootPem, false)).status, 200);
-    agent.process.kill('SIGKILL');
-    await agent.ended;
-    await eventually('Envoy is gone', () => (alive(pid) ? undefined : true));
   });
 });

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Context } from 'mocha';
 import type { AgentEvent } from '../../sds/agent/event.ts';
+import { startTimeOf } from '../../sds/envoy/process.ts';
 import { eventually } from './eventually.ts';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -101,4 +102,9 @@ export function alive(pid: number | undefined): boolean {
   } catch {
     return false;
   }
+}
+
+/** Alive and no zombie: where nobody reaps orphans, their ids stay. */
+export function running(pid: number | undefined): boolean {
+  return pid !== undefined && startTimeOf(pid) !== undefined;
 }
