@@ -22,7 +22,7 @@ export interface Grant {
 }
 
 export interface Certified {
-  /** PEM blocks: leaf, intermediates, root last. */
+  /** PEM: leaf, intermediates, the trust bundle last. */
   readonly certChain: readonly string[];
   readonly serial: string;
   readonly notBefore: Date;
@@ -44,8 +44,8 @@ export type Certify = (grant: Grant) => Promise<Outcome<Certified>>;
  * rejects: a log that cannot be written is a refusal.
  */
 export function certifier({ root, lifetimes, issuanceLog, clock, random }: CertifyOptions): Certify {
-  const [rootPem] = root.roots.map((certificate) => certificate.toString());
-  const above = [...root.intermediatesPem, ...(rootPem === undefined ? [] : [rootPem])];
+  // The last block is the whole trust bundle, as Istio answers.
+  const above = [...root.intermediatesPem, root.rootCertPem];
   return async ({ names, key, ttlSeconds, evidence }) => {
     const seconds = lifetime(ttlSeconds, lifetimes);
     if (seconds === undefined) return refuse('invalid', 'the validity asked for is not a number of seconds');

@@ -31,20 +31,26 @@ function anchoredBy(subject: X509Certificate, root: X509Certificate): boolean {
   return issuedBy(subject, root) || (version1 && subject.checkIssued(root) && subject.verify(root.publicKey));
 }
 
-/** The path from a CA certificate to a root, without both; undefined when there is none. */
+export interface PathToRoot {
+  /** Between the CA certificate and the root, without both. */
+  readonly between: readonly X509Certificate[];
+  readonly root: X509Certificate;
+}
+
+/** How a CA certificate leads to one of the roots; undefined when it does not. A root leads to itself. */
 export function pathToRoot(
   certificate: X509Certificate,
   chain: readonly X509Certificate[],
   roots: readonly X509Certificate[],
-): readonly X509Certificate[] | undefined {
-  const path: X509Certificate[] = [];
-  let current = certificate;
-  while (!roots.some((root) => root.raw.equals(current.raw) || anchoredBy(current, root))) {
+): PathToRoot | undefined {
+  const between: X509Certificate[] = [];
+  for (let current = certificate; ;) {
     const below = current;
-    const next = chain.find((candidate) => candidate !== below && !path.includes(candidate) && issuedBy(below, candidate));
+    const root = roots.find((candidate) => candidate.raw.equals(below.raw) || anchoredBy(below, candidate));
+    if (root !== undefined) return { between, root };
+    const next = chain.find((candidate) => candidate !== below && !between.includes(candidate) && issuedBy(below, candidate));
     if (next === undefined) return undefined;
-    path.push(next);
+    between.push(next);
     current = next;
   }
-  return path;
 }

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import type { Logger } from 'pino';
 import type { TrustDomain } from '../identity/trust-domain.ts';
 import { type Issuer, issuerOf } from '../sign/issuer.ts';
+import type { Validity } from '../sign/validity.ts';
 import { syncFolder, writeAtomically } from './atomic.ts';
 import { parseBundle, pathToRoot } from './chain.ts';
 import { AuthorityError } from './error.ts';
@@ -62,13 +63,21 @@ export async function loadRoot(folder: Folder, trustDomain?: TrustDomain): Promi
       `${folder.certificate} does not lead to a root in ${folder.roots}; put the certificates between them into ${folder.chain}`,
     );
   checkTrustDomain(folder, certificate, trustDomain);
-  const selfIssued = roots.some((root) => root.raw.equals(certificate.raw));
+  const intermediates = path.root.raw.equals(certificate.raw) ? [] : [certificate, ...path.between];
   return {
-    issuer: issuer.value,
+    issuer: { ...issuer.value, validity: sharedValidity([certificate, ...path.between, path.root]) },
     roots,
     rootCertPem: roots.map((root) => root.toString()).join(''),
-    intermediatesPem: (selfIssued ? [] : [certificate, ...path]).map((item) => item.toString()),
-    issuers: [certificate, ...path, ...roots],
+    intermediatesPem: intermediates.map((item) => item.toString()),
+    issuers: [certificate, ...path.between, ...roots],
+  };
+}
+
+/** When all of a chain is valid: a leaf must not outlive any certificate above it. */
+function sharedValidity(chain: readonly X509Certificate[]): Validity {
+  return {
+    notBefore: new Date(Math.max(...chain.map(({ validFromDate }) => validFromDate.getTime()))),
+    notAfter: new Date(Math.min(...chain.map(({ validToDate }) => validToDate.getTime()))),
   };
 }
 

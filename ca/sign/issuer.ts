@@ -11,6 +11,7 @@ export interface Issuer {
   /** Its subject, DER: the issuer of what it signs. */
   readonly name: Uint8Array;
   readonly keyId: Uint8Array;
+  /** Its own, or what it shares with the certificates above it. */
   readonly validity: Validity;
   /** AlgorithmIdentifier of its signatures, DER. */
   readonly algorithm: Uint8Array;
