@@ -1,18 +1,10 @@
 import { Server, type ServerCredentials } from '@grpc/grpc-js';
+import { serverOptions } from '../../xds/stream/server-options.ts';
 import { type ListenAddress, formatAddress } from '../options/address.ts';
 
-/**
- * One server for CA, xDS and access logs. Keepalive finds half-open connections: a proxy whose machine vanished is let go
- * within half a minute. Messages are bounded: a certificate request needs 64 KiB, an access-log batch a few MiB.
- */
+/** One server for CA, xDS and access logs, so with the bounds that the most demanding of them needs: xDS. */
 export function grpcServer(): Server {
-  return new Server({
-    'grpc.keepalive_time_ms': 20_000,
-    'grpc.keepalive_timeout_ms': 10_000,
-    'grpc.max_receive_message_length': 4 << 20,
-    'grpc.max_send_message_length': -1,
-    'grpc.max_concurrent_streams': 1_000,
-  });
+  return new Server({ ...serverOptions });
 }
 
 /**

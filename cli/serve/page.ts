@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isIP } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { csvReport } from '../../audit/report/csv.ts';
 import { CONTENT_SECURITY_POLICY, htmlReport, type Live } from '../../audit/report/html.ts';
@@ -10,7 +10,10 @@ import type { StoreReader } from '../../audit/store/store.ts';
 export interface ReportPageOptions {
   readonly store: Pick<StoreReader, 'query'>;
   readonly clock: () => Date;
-  /** Host names, without port, under which the page may be asked for. Others are refused: a foreign name that resolves to this address is how a web page elsewhere would read it (DNS rebinding). */
+  /**
+   * Host names, without port, under which the page may be asked for beside addresses and localhost. Others are refused: a
+   * foreign name that resolves to this address is how a web page elsewhere would read it (DNS rebinding).
+   */
   readonly hosts?: readonly string[];
   readonly refreshSeconds?: number;
 }
@@ -21,11 +24,11 @@ interface Answer {
   readonly body: string;
 }
 
-const LOOPBACK = Object.freeze(['127.0.0.1', 'localhost', '[::1]']);
 const REFRESH_SECONDS = 5;
 /** What is shown when no period is asked for. A store keeps more than a page can show. */
 const DEFAULT_SINCE = '1d';
-const PATHS = Object.freeze({ '/': 'html', '/report.json': 'json', '/report.csv': 'csv' } as const);
+const FORMATS = Object.freeze({ '/': 'html', '/report.json': 'json', '/report.csv': 'csv' } as const);
+type Format = (typeof FORMATS)[keyof typeof FORMATS];
 
 const HEADERS = Object.freeze({
   'cache-control': 'no-store',
@@ -42,10 +45,6 @@ function answer(status: number, type: string, body: string, more: Readonly<Recor
 
 function refusal(status: number, text: string, more: Readonly<Record<string, string>> = {}): Answer {
   return answer(status, 'text/plain', `${text}\n`, more);
-}
-
-function formatOf(path: string): (typeof PATHS)[keyof typeof PATHS] | undefined {
-  return path === '/' || path === '/report.json' || path === '/report.csv' ? PATHS[path] : undefined;
 }
 
 /** Links to other periods, to the denied calls only, and to the same report as data. */
@@ -68,7 +67,7 @@ function linksOf(query: URLSearchParams): Live['links'] {
   ];
 }
 
-function render(format: 'html' | 'json' | 'csv', report: Report, live: Live): Answer {
+function render(format: Format, report: Report, live: Live): Answer {
   switch (format) {
     case 'html':
       return answer(200, 'text/html', htmlReport(report, live));
@@ -81,16 +80,14 @@ function render(format: 'html' | 'json' | 'csv', report: Report, live: Live): An
   }
 }
 
-function knownHost(host: string | undefined, hosts: readonly string[]): boolean {
-  return hosts.includes((host ?? '').toLowerCase().replace(/:\d{1,5}$/, ''));
+function knownHost(host: string | undefined, names: readonly string[]): boolean {
+  const name = (host ?? '').toLowerCase().replace(/:\d{1,5}$/, '');
+  return name === 'localhost' || isIP(name.replace(/^\[(.*)\]$/, '$1')) > 0 || names.includes(name);
 }
 
-async function respond(options: ReportPageOptions, method: string, target: string, host: string | undefined): Promise<Answer> {
-  if (!knownHost(host, options.hosts ?? LOOPBACK)) return refusal(421, 'this host name is not served here');
+async function respond(options: ReportPageOptions, format: Format, target: string, host: string | undefined): Promise<Answer> {
+  if (!knownHost(host, options.hosts ?? [])) return refusal(421, 'this host name is not served here');
   const at = target.indexOf('?');
-  const format = formatOf(at < 0 ? target : target.slice(0, at));
-  if (format === undefined) return refusal(404, 'there are /, /report.json and /report.csv');
-  if (method !== 'GET' && method !== 'HEAD') return refusal(405, 'only GET', { allow: 'GET, HEAD' });
   const query = new URLSearchParams(at < 0 ? '' : target.slice(at));
   const now = options.clock();
   const of = (name: string): string | undefined => query.get(name) || undefined;
@@ -118,24 +115,13 @@ async function respond(options: ReportPageOptions, method: string, target: strin
 }
 
 /**
- * The report as web pages: `/` (HTML, refreshes itself), `/report.json` and `/report.csv`, all with the query parameters
- * since, until, namespace, workload, identity and verdict. No scripts, nothing from elsewhere.
- * @returns a handler for `createServer` of node:http
+ * Adds the report as web pages to a Fastify server: `/` (HTML, refreshes itself), `/report.json` and `/report.csv`, all with the
+ * query parameters since, until, namespace, workload, identity and verdict. No scripts, nothing from elsewhere.
  */
-export function reportPage(options: ReportPageOptions): (request: IncomingMessage, response: ServerResponse) => void {
-  return (request, response) => {
-    void respond(options, request.method ?? 'GET', request.url ?? '/', request.headers.host).then(({ status, headers, body }) => {
-      response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) });
-      response.end(request.method === 'HEAD' ? undefined : body);
-    });
-  };
-}
-
-/** The same pages as routes of a Fastify server. */
 export function addReportPage(app: FastifyInstance, options: ReportPageOptions): void {
-  for (const url of Object.keys(PATHS)) {
+  for (const [url, format] of Object.entries(FORMATS)) {
     app.get(url, async (request, reply) => {
-      const { status, headers, body } = await respond(options, request.method, request.url, request.headers.host);
+      const { status, headers, body } = await respond(options, format, request.url, request.headers.host);
       return reply.code(status).headers(headers).send(body);
     });
   }

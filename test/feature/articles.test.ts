@@ -23,7 +23,7 @@ const webVersion = (reply: Reply): string | undefined =>
   reply.status === 200 ? reply.body.trim().replace('Version: ', '') : undefined;
 
 function assertNoFailures(tally: Tally, mesh: RunningMesh): void {
-  assert.deepEqual(tally.failures, [], mesh.log());
+  assert.deepEqual(tally.failures.slice(0, 5), [], mesh.log());
 }
 
 inBothCaptureModes('the articles on a running mesh', (capture) => {

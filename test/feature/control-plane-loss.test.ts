@@ -42,7 +42,7 @@ inBothCaptureModes('loss of the control plane', (capture) => {
     ).finally(() => (back = Date.now()));
     const tally = await sendUntil(calls(), (sent) => sent >= 300 && back !== undefined);
     await returned;
-    assert.deepEqual(tally.failures, [], mesh.log());
+    assert.deepEqual(tally.failures.slice(0, 5), [], mesh.log());
     assert.equal(readFileSync(rootCert, 'utf8'), rootBefore);
 
     await mesh.apply(

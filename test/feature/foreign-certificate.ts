@@ -1,5 +1,4 @@
 import 'reflect-metadata';
-import { webcrypto } from 'node:crypto';
 import {
   KeyUsageFlags,
   KeyUsagesExtension,
@@ -11,8 +10,8 @@ import {
 /** A certificate for an identity, signed by a root that nobody trusts. */
 export async function foreignCertificate(identity: string): Promise<{ cert: string; key: string }> {
   const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
-  const rootKeys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
-  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const rootKeys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
   const validity = { notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + 3_600_000) };
   const leaf = await X509CertificateGenerator.create({
     serialNumber: '01',
@@ -27,6 +26,6 @@ export async function foreignCertificate(identity: string): Promise<{ cert: stri
       new SubjectAlternativeNameExtension([{ type: 'url', value: identity }], true),
     ],
   });
-  const key = PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY');
+  const key = PemConverter.encode(await crypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY');
   return { cert: leaf.toString('pem'), key };
 }

@@ -55,7 +55,7 @@ inBothCaptureModes('rotation under traffic', (capture) => {
     );
     watching = false;
     await watch;
-    assert.deepEqual(tally.failures, [], mesh.log());
+    assert.deepEqual(tally.failures.slice(0, 5), [], mesh.log());
     assert.ok(tally.sent >= 2_000, `only ${String(tally.sent)} requests in 40 s`);
     assert.ok(rotated(), `serials: client ${String(serials.client.size)}, server ${String(serials.server.size)}`);
     assert.ok(presented.size >= 3, `certificates seen on the wire: ${String(presented.size)}`);
