@@ -6,6 +6,8 @@ import type { Labels } from '../model/object.ts';
 export type Target =
   | { readonly kind: 'destination'; readonly destination: Destination }
   | { readonly kind: 'subset'; readonly host: Hostname; readonly subset: string }
+  | { readonly kind: 'virtual-host'; readonly host: Hostname }
+  | { readonly kind: 'subset-labels'; readonly host: Hostname; readonly subset: string; readonly labels: Labels }
   | { readonly kind: 'gateway'; readonly name: string }
   | { readonly kind: 'rule-host'; readonly host: Hostname }
   | { readonly kind: 'workloads'; readonly selector: Labels; readonly everywhere: boolean };

@@ -1,19 +1,16 @@
 import { covers, type Hostname } from '../../model/hostname.ts';
-import type { Diagnostic, Severity } from '../../model/diagnostic.ts';
-import { type Labels, selects } from '../../model/object.ts';
+import type { Diagnostic } from '../../model/diagnostic.ts';
+import { type Kind, type Labels, selects } from '../../model/object.ts';
 import type { Service } from '../../model/service.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
 import type { Destination } from '../../model/virtual-service.ts';
 import { closest } from '../closest.ts';
 import type { Admitted } from '../mesh-object.ts';
 import type { Reference } from '../reference.ts';
-
-interface Finding {
-  readonly severity: Severity;
-  readonly code: string;
-  readonly message: string;
-  readonly hint: string;
-}
+import type { VirtualService } from '../../model/virtual-service.ts';
+import { workloadsOf } from '../../model/endpoints.ts';
+import type { Finding } from './finding.ts';
+import { checkConflict, checkGatewayHost, meshHosts } from './virtual-host.ts';
 
 /** What the checks look up, made once for a snapshot. */
 interface Known {
@@ -22,6 +19,7 @@ interface Known {
   readonly wildcards: readonly Service[];
   readonly subsets: ReadonlyMap<string, ReadonlySet<string>>;
   readonly gateways: ReadonlySet<string>;
+  readonly meshHosts: ReadonlyMap<string, readonly VirtualService[]>;
 }
 
 /**
@@ -34,6 +32,7 @@ export function checkReferences(objects: readonly Admitted[], snapshot: Snapshot
     services: new Map(snapshot.services.map((service) => [service.hostname, service])),
     wildcards: snapshot.services.filter((service) => service.hostname.includes('*')),
     subsets: subsetsByHost(snapshot),
+    meshHosts: meshHosts(snapshot),
     gateways: new Set(snapshot.gateways.map(({ meta }) => `${meta.namespace}/${meta.name}`)),
   };
   return objects.flatMap((object) =>
@@ -62,12 +61,25 @@ function check({ target }: Reference, object: Admitted, known: Known): Finding |
       return checkDestination(target.destination, known);
     case 'subset':
       return checkSubset(target.host, target.subset, known);
+    case 'virtual-host':
+      if (object.object.kind !== 'VirtualService') return undefined;
+      return (
+        checkConflict(target.host, object.object.value, known.meshHosts) ??
+        checkGatewayHost(target.host, object.object.value, known.snapshot)
+      );
+    case 'subset-labels':
+      return checkSubsetLabels(target.host, target.subset, target.labels, known);
     case 'gateway':
       return checkGateway(target.name, known);
     case 'rule-host':
       return checkRuleHost(target.host, known);
     case 'workloads':
-      return checkSelector(target.selector, target.everywhere ? undefined : object.object.value.meta.namespace, known);
+      return checkSelector(
+        target.selector,
+        target.everywhere ? undefined : object.object.value.meta.namespace,
+        object.object.kind,
+        known,
+      );
   }
   return target satisfies never;
 }
@@ -155,7 +167,8 @@ function checkRuleHost(host: Hostname, known: Known): Finding | undefined {
   };
 }
 
-function checkSelector(selector: Labels, namespace: string | undefined, known: Known): Finding | undefined {
+/** Gateway pods are often kept elsewhere, so that a Gateway without any is worth a word, no more. */
+function checkSelector(selector: Labels, namespace: string | undefined, kind: Kind, known: Known): Finding | undefined {
   const { workloads } = known.snapshot;
   if (workloads.length === 0) return undefined;
   const hit = workloads.some(
@@ -166,9 +179,27 @@ function checkSelector(selector: Labels, namespace: string | undefined, known: K
   if (hit) return undefined;
   const written = Object.entries(selector).map(([name, value]) => `${name}=${value}`);
   return {
-    severity: 'warning',
+    severity: kind === 'Gateway' ? 'info' : 'warning',
     code: 'selects-nothing',
     message: `no workload${namespace === undefined ? '' : ` in namespace ${namespace}`} has the labels ${written.join(', ')}; the object has no effect`,
     hint: 'correct the labels, or the namespace',
+  };
+}
+
+/** A subset of a Service whose workloads are known, none of which has its labels. */
+function checkSubsetLabels(host: Hostname, subset: string, labels: Labels, known: Known): Finding | undefined {
+  const service = known.services.get(host);
+  const workloads = service === undefined ? [] : workloadsOf(known.snapshot, service);
+  if (
+    workloads.length === 0 ||
+    workloads.some((one) => selects(labels, one.labels) || one.instances.some((instance) => selects(labels, instance.labels)))
+  )
+    return undefined;
+  const written = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
+  return {
+    severity: 'warning',
+    code: 'selects-nothing',
+    message: `no workload behind ${host} has the labels ${written.join(', ')} of subset ${subset}; requests to it will be answered with 503`,
+    hint: 'correct the labels, or deploy the version',
   };
 }

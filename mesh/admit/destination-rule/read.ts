@@ -29,7 +29,9 @@ export function readDestinationRule(spec: Field, context: Context): DestinationR
     if (names.has(name) && name !== '')
       subset.name.error('duplicate', `the subset ${name} is given twice`, 'rename or remove one');
     names.add(name);
-    subsets.push({ name, labels: labelSelector(subset.labels), trafficPolicy: trafficPolicy(subset.trafficPolicy) });
+    const labels = labelSelector(subset.labels);
+    if (host !== undefined) refer(context, subset.name, { kind: 'subset-labels', host, subset: name, labels });
+    subsets.push({ name, labels, trafficPolicy: trafficPolicy(subset.trafficPolicy) });
   }
   const policy = trafficPolicy(fields.trafficPolicy);
   const exportTo = visibility(fields.exportTo, context);

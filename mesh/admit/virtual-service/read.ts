@@ -1,6 +1,6 @@
 import type { Hostname } from '../../model/hostname.ts';
 import type { VirtualService } from '../../model/virtual-service.ts';
-import type { Context } from '../context.ts';
+import { type Context, refer } from '../context.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
 import { hostname, visibility } from '../hosts.ts';
 import { unapplied } from '../unapplied.ts';
@@ -26,8 +26,9 @@ export function readVirtualService(spec: Field, context: Context): VirtualServic
     }
     if (hosts.includes(host)) item.error('duplicate', `the host ${host} is given twice`, 'remove one');
     hosts.push(host);
+    refer(context, item, { kind: 'virtual-host', host });
   }
-  const delegate = !fields.hosts.given && fields.http.given;
+  const delegate = !fields.hosts.given && fields.http.given && !spec.report.failed;
   if (hosts.length === 0 && !delegate && !spec.report.failed)
     fields.hosts.error('missing-field', 'hosts must name at least one host', 'as hosts: [reviews]');
   if (delegate) {
@@ -47,6 +48,7 @@ export function readVirtualService(spec: Field, context: Context): VirtualServic
   unapplied(fields.tcp, 'routing of TCP');
   for (const item of itemsOf(fields.tls)) l4Route(item, 'tls', context);
   for (const item of itemsOf(fields.tcp)) l4Route(item, 'tcp', context);
+  warnUnreachable(fields.http);
   const http = itemsOf(fields.http).flatMap((item) => {
     const route = item.given ? httpRoute(item, context) : undefined;
     return route === undefined ? [] : [route];
@@ -54,4 +56,27 @@ export function readVirtualService(spec: Field, context: Context): VirtualServic
   if (!fields.http.given && !fields.tls.given && !fields.tcp.given)
     spec.error('missing-field', 'http must have at least one route', 'as http: [{route: [{destination: {host: reviews}}]}]');
   return { meta: context.meta, hosts, gateways, exportTo: visibility(fields.exportTo, context), http };
+}
+
+/** The first route that matches is taken, so nothing reaches the routes after one that matches everything. */
+function warnUnreachable(http: Field): void {
+  const items = itemsOf(http);
+  const all = items.findIndex((item) => item.given && matchesAll(item));
+  if (all < 0) return;
+  for (const item of items.slice(all + 1)) {
+    item.warning(
+      'unreachable-route',
+      `is never reached: http[${all}] before it matches every request`,
+      'put the route without match last',
+    );
+  }
+}
+
+function matchesAll(item: Field): boolean {
+  const { match } = fieldsOf(item, ['match'], 'tolerant');
+  if (!match.given) return true;
+  const { node } = match;
+  return (
+    node?.kind === 'list' && (node.items.length === 0 || node.items.some((one) => one.kind === 'map' && one.entries.size === 0))
+  );
 }

@@ -1,0 +1,55 @@
+import { covers, type Hostname } from '../../model/hostname.ts';
+import type { Visibility } from '../../model/service.ts';
+import type { Snapshot } from '../../model/snapshot.ts';
+import type { VirtualService } from '../../model/virtual-service.ts';
+import type { Finding } from './finding.ts';
+
+/** VirtualServices that route a host for sidecars, the one that counts first. */
+export function meshHosts(snapshot: Snapshot): ReadonlyMap<string, readonly VirtualService[]> {
+  const found = new Map<string, VirtualService[]>();
+  for (const one of snapshot.virtualServices) {
+    if (!one.gateways.includes('mesh')) continue;
+    for (const host of one.hosts) found.set(host, [...(found.get(host) ?? []), one]);
+  }
+  return found;
+}
+
+/** Two VirtualServices that sidecars of one namespace see for the same host: sidecars take one, they are not merged. */
+export function checkConflict(
+  host: Hostname,
+  own: VirtualService,
+  all: ReadonlyMap<string, readonly VirtualService[]>,
+): Finding | undefined {
+  const before = all.get(host)?.find((one) => one === own || overlap(one.exportTo, own.exportTo));
+  if (before === undefined || before === own) return undefined;
+  return {
+    severity: 'warning',
+    code: 'host-conflict',
+    message: `VirtualService ${before.meta.namespace}/${before.meta.name} already routes ${host} for sidecars; this one has no effect where both are seen`,
+    hint: 'put the routes into one VirtualService, or limit exportTo',
+  };
+}
+
+function overlap(one: Visibility, other: Visibility): boolean {
+  if (one.kind === 'all' || other.kind === 'all') return true;
+  return one.namespaces.some((namespace) => other.namespaces.includes(namespace));
+}
+
+/** A host that none of the gateways it is bound to accepts. Gateways that are not there are another finding. */
+export function checkGatewayHost(host: Hostname, own: VirtualService, snapshot: Snapshot): Finding | undefined {
+  if (own.gateways.includes('mesh')) return undefined;
+  const bound = snapshot.gateways.filter(({ meta }) => own.gateways.includes(`${meta.namespace}/${meta.name}`));
+  if (bound.length === 0) return undefined;
+  const hosts = bound.flatMap(({ servers }) => servers.flatMap((server) => server.hosts));
+  const taken = hosts.some(
+    (one) =>
+      (one.namespace === '*' || one.namespace === own.meta.namespace) && (covers(one.host, host) || covers(host, one.host)),
+  );
+  if (taken) return undefined;
+  return {
+    severity: 'warning',
+    code: 'host-not-in-gateway',
+    message: `none of its gateways accepts ${host} from namespace ${own.meta.namespace}; requests for it will be answered with 404`,
+    hint: `they accept ${hosts.map((one) => (one.namespace === '*' ? one.host : `${one.namespace}/${one.host}`)).join(', ') || 'nothing'}`,
+  };
+}
