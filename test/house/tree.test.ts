@@ -15,9 +15,7 @@ describe('the tree', () => {
   });
 
   it('has no name that tells no one what is inside', () => {
-    const vague = tracked.filter((name) =>
-      /(^|[/.-])(utils?|helpers?|commons?|misc|managers?)([/.-]|$)/i.test(name),
-    );
+    const vague = tracked.filter((name) => /(^|[/.-])(utils?|helpers?|commons?|misc|managers?)([/.-]|$)/i.test(name));
     assert.deepEqual(vague, []);
   });
 
