@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { isIPv4 } from 'node:net';
 import type { Logger } from 'pino';
 import { keySetFile } from './authenticate/jwks.ts';
 import { tokenVerifier, type VerifyToken } from './authenticate/token.ts';
@@ -89,7 +88,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
       peerOf,
       issue: issuance({ trustDomain, verifyToken, peerOf, certify, issuanceLog, refusals, clock }),
       async serverCredentials({ dnsNames, ipAddresses = [], ttlSeconds = lifetimes.defaultSeconds }) {
-        const names = { dnsNames, ipv4Addresses: ipAddresses.filter(isIPv4) };
+        const names = [...dnsNames, ...ipAddresses];
         const issue = () => issueServerCertificate(certify, names, ttlSeconds, clock);
         const tls = await renewedServerTls({
           issue,

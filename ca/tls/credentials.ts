@@ -4,9 +4,9 @@ import type { Logger } from 'pino';
 import type { ServerCertificate } from './server-certificate.ts';
 
 export interface ServerTlsOptions {
-  /** DNS names of the server certificate. */
+  /** DNS names of the server certificate; IP addresses among them become addresses. */
   readonly dnsNames: readonly string[];
-  /** IPv4 addresses of the server certificate. */
+  /** IPv4 and IPv6 addresses of the server certificate. */
   readonly ipAddresses?: readonly string[];
   /** Lifetime of each server certificate in seconds; default 24 h, renewed in place when half of it is over. */
   readonly ttlSeconds?: number;

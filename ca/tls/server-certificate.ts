@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import type { Certify } from '../certify.ts';
 import { parseKey } from '../csr/keys.ts';
 import { AuthorityError } from '../root/error.ts';
+import { parseIpAddress } from '../sign/names.ts';
 
 const generate = promisify(generateKeyPair);
 
@@ -18,27 +19,25 @@ export interface ServerCertificate {
   readonly renewAt: Date;
 }
 
-export interface ServerNames {
-  readonly dnsNames: readonly string[];
-  readonly ipv4Addresses: readonly string[];
-}
-
 const DNS_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
 
-/** Issues a certificate with DNS names, which no caller can get: those steps never lead here. Rejects when the authority cannot issue. */
+/** Issues a certificate with DNS names and addresses, which no caller can get: the steps of a request never lead here. Rejects when the authority cannot issue. */
 export async function issueServerCertificate(
   certify: Certify,
-  names: ServerNames,
+  names: readonly string[],
   ttlSeconds: number,
   clock: () => Date,
 ): Promise<ServerCertificate> {
-  const wrong = names.dnsNames.find((name) => !DNS_NAME.test(name));
-  if (wrong !== undefined) throw new AuthorityError(`${JSON.stringify(wrong)} is no DNS name for the server certificate`);
+  const addresses = names.flatMap((name) => parseIpAddress(name) ?? []);
+  const dnsNames = names.filter((name) => parseIpAddress(name) === undefined);
+  const wrong = dnsNames.find((name) => !DNS_NAME.test(name));
+  if (wrong !== undefined)
+    throw new AuthorityError(`${JSON.stringify(wrong)} is neither a DNS name nor an IP address, for the server certificate`);
   const { publicKey, privateKey } = await generate('ec', { namedCurve: 'P-256' });
   const key = parseKey(publicKey.export({ type: 'spki', format: 'der' }));
   if (!key.ok) throw new Error(key.reason);
   const made = await certify({
-    names: { kind: 'server', ...names },
+    names: { kind: 'server', dnsNames, addresses },
     key: key.value,
     ttlSeconds,
     evidence: { kind: 'self', subject: 'control plane' },

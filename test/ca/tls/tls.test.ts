@@ -68,6 +68,18 @@ describe("ca/tls: the control plane's server", () => {
     await assert.rejects(handshake(service.port, { ca: authority.rootCertPem, maxVersion: 'TLSv1.1', minVersion: 'TLSv1' }));
   });
 
+  it('has addresses of both kinds, wherever they are given', async () => {
+    const tls = await authority.serverCredentials({
+      dnsNames: ['gatehouse', '10.0.0.7'],
+      ipAddresses: ['::1', '2001:DB8::a:0:0:1', '::ffff:1.2.3.4'],
+    });
+    const certificate = new X509Certificate(tls.current().chainPem);
+    for (const address of ['10.0.0.7', '::1', '2001:db8::a:0:0:1', '::ffff:1.2.3.4'])
+      assert.equal(certificate.checkIP(address), address);
+    assert.equal(certificate.checkIP('10.0.0.8'), undefined);
+    await assert.rejects(authority.serverCredentials({ dnsNames: ['fe80::1%eth0'] }), /neither a DNS name nor an IP address/);
+  });
+
   it('renews it in place: open connections stay, new ones see the new one', async () => {
     service = await serve(here, authority, { tls: { ttlSeconds: 3 } });
     const { port, tls } = service;
@@ -132,7 +144,7 @@ describe("ca/tls: the control plane's server", () => {
     const own = new X509Certificate(service2.current().chainPem);
     const ownCall = { getAuthContext: () => ({ sslPeerCertificate: { raw: own.raw, fingerprint256: own.fingerprint256 } }) };
     assert.match(reasonOf(authority.peerOf(ownCall)), /no URI name/);
-    await assert.rejects(authority.serverCredentials({ dnsNames: ['Not A Name'] }), /no DNS name/);
+    await assert.rejects(authority.serverCredentials({ dnsNames: ['Not A Name'] }), /neither a DNS name/);
   });
 });
 
