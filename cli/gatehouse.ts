@@ -1,41 +1,33 @@
 import { Command } from 'commander';
-import { agentCommand } from './agent.ts';
-import { applyCommand } from './apply.ts';
-import { auditCommand } from './audit.ts';
-import { caCommand } from './ca.ts';
-import { compileCommand } from './compile.ts';
-import { createCommand } from './create.ts';
-import { deleteCommand } from './delete.ts';
-import { getCommand } from './get.ts';
-import { policyCommand } from './policy.ts';
-import { replaceCommand } from './replace.ts';
-import { serveCommand } from './serve.ts';
-import { tourCommand } from './tour.ts';
-import { upCommand } from './up.ts';
-import { validateCommand } from './validate.ts';
 
-/** The `gatehouse` command with all its subcommands; wrong usage is thrown as CommanderError, so that main.ts decides the exit code. */
-export function gatehouse(): Command {
+/** Each subcommand and where it is. Loaded only when asked for: a certificate library is not needed to list policies. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze({
+  serve: async () => (await import('./serve.ts')).serveCommand(),
+  agent: async () => (await import('./agent.ts')).agentCommand(),
+  up: async () => (await import('./up.ts')).upCommand(),
+  tour: async () => (await import('./tour.ts')).tourCommand(),
+  apply: async () => (await import('./apply.ts')).applyCommand(),
+  create: async () => (await import('./create.ts')).createCommand(),
+  replace: async () => (await import('./replace.ts')).replaceCommand(),
+  delete: async () => (await import('./delete.ts')).deleteCommand(),
+  get: async () => (await import('./get.ts')).getCommand(),
+  validate: async () => (await import('./validate.ts')).validateCommand(),
+  compile: async () => (await import('./compile.ts')).compileCommand(),
+  policy: async () => (await import('./policy.ts')).policyCommand(),
+  ca: async () => (await import('./ca.ts')).caCommand(),
+  audit: async () => (await import('./audit.ts')).auditCommand(),
+});
+
+/**
+ * The `gatehouse` command with the subcommand that the first argument names, or with all of them when it names none. Wrong
+ * usage is thrown as CommanderError, so that main.ts decides the exit code.
+ */
+export async function gatehouse(argument?: string): Promise<Command> {
   const program = new Command('gatehouse')
     .description('identity, mTLS, authorization and routing for service meshes of stock Envoy')
     .showHelpAfterError('(add --help for the options and examples)');
-  for (const command of [
-    serveCommand(),
-    agentCommand(),
-    upCommand(),
-    tourCommand(),
-    applyCommand(),
-    createCommand(),
-    replaceCommand(),
-    deleteCommand(),
-    getCommand(),
-    validateCommand(),
-    compileCommand(),
-    policyCommand(),
-    caCommand(),
-    auditCommand(),
-  ])
-    program.addCommand(command);
+  const one = argument !== undefined && Object.hasOwn(COMMANDS, argument) ? COMMANDS[argument] : undefined;
+  for (const load of one === undefined ? Object.values(COMMANDS) : [one]) program.addCommand(await load());
   throwInsteadOfExit(program);
   return program;
 }

@@ -15,8 +15,9 @@ function all(command: Command, path: string): readonly { readonly path: string; 
   return [{ path, command }, ...command.commands.flatMap((child) => all(child, `${path} ${child.name()}`))];
 }
 
+const program = await gatehouse();
+
 describe('the gatehouse command', () => {
-  const program = gatehouse();
   const commands = program.commands.flatMap((command) => all(command, `gatehouse ${command.name()}`));
 
   it('has every command that a file of cli/ offers', () => {
