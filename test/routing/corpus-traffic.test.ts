@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DEFAULT_MESH_CONFIG } from '../../mesh/admit/mesh-config.ts';
+import { staticConfig } from '../../routing/static.ts';
+import { TestAuthority } from '../audit/envoy/certificates.ts';
+import { envoyPath, startEnvoy } from '../audit/envoy/process.ts';
+import { compiledFor, snapshotOf } from './compiled.ts';
+import { corpusCases, corpusFile } from './corpora.ts';
+import { type Answer, call } from './envoy/call.ts';
+import { secretFiles } from './envoy/secrets.ts';
+import { freePort, startUpstream, type Upstream } from './envoy/upstream.ts';
+
+interface Expected {
+  readonly status?: number;
+  readonly upstreamPath?: string;
+  readonly upstreamHost?: string;
+  readonly location?: string;
+  readonly grpcStatus?: string;
+  readonly share?: Readonly<Record<string, number>>;
+}
+
+interface Case {
+  readonly id: string;
+  readonly config: string;
+  readonly caller: string;
+  readonly calls: readonly {
+    readonly name: string;
+    readonly method: string;
+    readonly path: string;
+    readonly headers?: Readonly<Record<string, string>>;
+    readonly followRedirects?: boolean;
+    readonly count: number;
+    readonly expect: Expected;
+  }[];
+}
+
+const CLIENT = '127.23.77.1';
+const SERVERS = { b: '127.23.77.2', c: '127.23.77.3', d: '127.23.77.4' } as const;
+const NAMESPACE = 'echo1';
+
+/** What a case needs that is not there yet. */
+function missing(one: Case, yaml: string): string | undefined {
+  if (one.calls.some(({ expect }) => expect.grpcStatus !== undefined)) return 'a gRPC client';
+  if (/numTrustedProxies|EnvoyFilter/.test(yaml) || one.id === 'gatewaycases/https-with-x-forwarded-proto')
+    return 'trusted proxies in front of a gateway';
+  if (one.id.endsWith('without-headers-regex-convert-to-present_match')) return 'admission that reads the regex * as presence';
+  return undefined;
+}
+
+function surroundings(port: number, gatewayPort: number): string {
+  const server = (name: string, address: string) => `
+apiVersion: v1
+kind: Service
+metadata: {name: ${name}, namespace: ${NAMESPACE}}
+spec: {selector: {app: ${name}}, ports: [{name: http, port: 80, targetPort: ${port}}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: ${name}, namespace: ${NAMESPACE}, labels: {app: ${name}}}
+spec: {containers: [{name: app, ports: [{containerPort: ${port}}]}]}
+status: {podIP: ${address}, phase: Running}
+---`;
+  return `${Object.entries(SERVERS)
+    .map(([name, address]) => server(name, address))
+    .join('')}
+apiVersion: v1
+kind: Pod
+metadata:
+  name: a
+  namespace: ${NAMESPACE}
+  labels: {app: a, security.istio.io/tlsMode: istio}
+  annotations: {gatehouse.dev/capture: explicit, gatehouse.dev/app-address: ${CLIENT}}
+spec: {containers: [{name: app}]}
+status: {podIP: 127.23.77.9, phase: Running}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: ingress, namespace: istio-system}
+spec: {selector: {istio: ingressgateway}, ports: [{name: http2, port: 80, targetPort: ${gatewayPort}}]}
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: ingress
+  namespace: istio-system
+  labels: {istio: ingressgateway, security.istio.io/tlsMode: istio}
+  annotations: {gatehouse.dev/bind-address: 127.0.0.1}
+spec: {containers: [{name: proxy}]}
+status: {podIP: 127.0.0.1, phase: Running}
+---
+`;
+}
+
+/** The corpus leaves the namespace of its objects to the caller. */
+function inNamespace(yaml: string): string {
+  return yaml.replaceAll(/^metadata:$/gm, `metadata:\n  namespace: ${NAMESPACE}`);
+}
+
+function check(name: string, host: string, answer: Answer, expect: Expected): void {
+  if (expect.status !== undefined) assert.equal(answer.status, expect.status, name);
+  if (expect.upstreamPath !== undefined) assert.equal(answer.path, expect.upstreamPath, name);
+  if (expect.upstreamHost !== undefined) assert.equal(answer.seen.host, expect.upstreamHost, name);
+  if (expect.location !== undefined) assert.equal(answer.headers.location, expect.location.replace('@host', host), name);
+}
+
+describe('corpus: traffic through the real Envoy', function () {
+  this.timeout(60_000);
+  const cases = (corpusCases('routing-traffic') as readonly Case[]).filter(({ id }) => !id.startsWith('jwtclaimroute/'));
+  let folder = '';
+  let port = 0;
+  let gatewayPort = 0;
+  const servers: Upstream[] = [];
+
+  before(async function () {
+    if (cases.length === 0) this.skip();
+    if (envoyPath() === undefined) {
+      if (process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
+      this.skip();
+    }
+    folder = mkdtempSync(join(tmpdir(), 'gatehouse-'));
+    port = await freePort();
+    gatewayPort = await freePort();
+    for (const [name, address] of Object.entries(SERVERS)) servers.push(await startUpstream(name, address, port));
+  });
+
+  after(async () => {
+    await Promise.all(servers.map((server) => server.close()));
+    if (folder !== '') rmSync(folder, { recursive: true });
+  });
+
+  it('has cases', function () {
+    if (cases.length === 0) this.skip();
+  });
+
+  for (const [index, one] of cases.entries()) {
+    it(one.id, async function () {
+      const yaml = corpusFile('routing-traffic', one.config) ?? '';
+      if (missing(one, yaml) !== undefined) this.skip();
+      const gateway = one.caller.startsWith('ingress');
+      const snapshot = snapshotOf(surroundings(port, gatewayPort) + inNamespace(yaml), DEFAULT_MESH_CONFIG);
+      const own = join(folder, String(index));
+      mkdirSync(own);
+      const config = staticConfig(compiledFor(snapshot, gateway ? 'gateway:istio-system/ingress' : `${NAMESPACE}/a`), {
+        node: { id: 'test', cluster: 'test' },
+        secrets: await secretFiles(await TestAuthority.create(), own, 'spiffe://cluster.local/ns/echo1/sa/a'),
+        accessLog: { kind: 'none' },
+        admin: { address: '127.0.0.1', port: 0 },
+      });
+      const proxy = await startEnvoy(envoyPath() ?? '', Object(config) as object, own);
+      try {
+        for (const { name, method, path, headers = {}, followRedirects, count, expect } of one.calls) {
+          const { host = 'b', ...others } = headers;
+          const send = (to: string) =>
+            call(undefined, gateway ? '127.0.0.1' : CLIENT, gateway ? gatewayPort : 15_001, host, to, {
+              method,
+              headers: others,
+            });
+          const answers: Answer[] = [];
+          for (let n = 0; n < count; n++) answers.push(await send(path));
+          for (const first of answers) {
+            const { location } = first.headers;
+            const answer =
+              followRedirects === true && location !== undefined
+                ? await send(new URL(location).pathname + new URL(location).search)
+                : first;
+            check(name, host, answer, expect);
+          }
+          for (const [server, percent] of Object.entries(expect.share ?? {})) {
+            const got = answers.filter((answer) => answer.server === server).length;
+            // Five standard deviations: weights are drawn at random.
+            const tolerance = 5 * Math.sqrt((count * percent * (100 - percent)) / 10_000);
+            assert.ok(Math.abs(got - (count * percent) / 100) <= tolerance, `${server} answered ${got} of ${count}`);
+          }
+        }
+      } finally {
+        await proxy.stop();
+      }
+    });
+  }
+});
