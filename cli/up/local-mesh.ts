@@ -94,7 +94,6 @@ export class LocalMesh {
       environments: readEnvironments(options.paths),
       placement: capture.placement,
       gatewayPorts: this.#ports,
-      hasGateway: this.#gatewayText !== '',
       slotOf: (pod) => this.#slots.take(pod),
     });
     output.diagnostics(plan.diagnostics.filter((found) => this.#isNew(`${found.object ?? ''} ${found.message}`)));

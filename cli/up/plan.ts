@@ -17,8 +17,6 @@ export interface PlanInput {
   readonly environments: Environments;
   readonly placement: Placement;
   readonly gatewayPorts: readonly GatewayPort[];
-  /** The ingress gateway was added before: it stays while Gateways come and go, as in a cluster. */
-  readonly hasGateway: boolean;
   /** A number for each pod, the same whenever it is asked for again. */
   readonly slotOf: (pod: string) => number | undefined;
 }

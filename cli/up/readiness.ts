@@ -20,6 +20,8 @@ async function applicationObstacle({ pod, applicationPid }: WatchedPod): Promise
 async function proxyObstacle({ pod, adminSocket }: WatchedPod): Promise<string | undefined> {
   if (pod.kind === 'plain') return undefined;
   if (!(await isLive(adminSocket))) return 'Envoy is not live';
+  // A gateway without a Gateway has none, and is well.
+  if (pod.kind === 'router') return undefined;
   try {
     const { body } = await adminGet(adminSocket, '/listeners');
     return body.trim() === '' ? 'Envoy has no listeners' : undefined;

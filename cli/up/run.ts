@@ -142,7 +142,8 @@ async function start(options: UpOptions, output: Output, signal: AbortSignal, un
   follow(first);
   await applying;
   undo.push(() => applications.stopAll());
-  if (mesh.pods().length === 0) return `nothing to run in ${options.paths.join(', ')}: no Deployment whose image is known`;
+  if (mesh.pods().every(({ kind }) => kind === 'router'))
+    return `nothing to run in ${options.paths.join(', ')}: no Deployment whose image is known`;
   output.step(`${mesh.pods().length} pods placed (${describe(capture)}), applications started`);
 
   const plane = new ControlPlane(

@@ -59,7 +59,12 @@ spec:
   - {port: {number: 8443, name: http2, protocol: HTTP}, hosts: ["*"]}
 `;
 
-function plan(text: string, placement: Placement = { kind: 'explicit', block: 10 }, hasGateway = false) {
+function planOf(text: string) {
+  const { pods, ...rest } = plan(text);
+  return { pods: pods.filter(({ kind }) => kind !== 'router'), ...rest };
+}
+
+function plan(text: string, placement: Placement = { kind: 'explicit', block: 10 }) {
   const snapshot = snapshotOf(text);
   const slots = new Slots();
   return planPods({
@@ -68,7 +73,6 @@ function plan(text: string, placement: Placement = { kind: 'explicit', block: 10
     environments: environmentsIn(text),
     placement,
     gatewayPorts: gatewayPorts(snapshot.gateways, 8080, new Map(), undefined),
-    hasGateway,
     slotOf: (pod) => slots.take(pod),
   });
 }
@@ -96,7 +100,7 @@ spec:
 
 describe('gatehouse up: plan', () => {
   it('makes a pod for each replica, with addresses and environment of its own', () => {
-    const { pods, diagnostics } = plan(CART);
+    const { pods, diagnostics } = planOf(CART);
     assert.deepEqual(diagnostics, []);
     assert.deepEqual(
       pods.map(({ name, ip, appAddress, serviceAccount, kind }) => ({ name, ip, appAddress, serviceAccount, kind })),
@@ -126,7 +130,7 @@ describe('gatehouse up: plan', () => {
   });
 
   it('runs the others when an image is unknown, and says what to do about that one', () => {
-    const { pods, diagnostics } = plan(`${CART}---${UNKNOWN}`);
+    const { pods, diagnostics } = planOf(`${CART}---${UNKNOWN}`);
     assert.equal(pods.length, 2);
     assert.equal(diagnostics.length, 1);
     const [found] = diagnostics;
@@ -137,15 +141,14 @@ describe('gatehouse up: plan', () => {
     assert.ok(found.line > 20, `line ${found.line}`);
   });
 
-  it('adds a gateway where there are Gateways, and none where the folder has its own', () => {
+  it('adds a gateway, also where no Gateway is yet, and none where the folder has its own', () => {
     const added = plan(`${CART}---${GATEWAY}`);
     assert.equal(added.addsGateway, true);
     const gateway = added.pods.at(-1);
     assert.equal(gateway?.name, 'istio-ingressgateway-1');
     assert.equal(gateway.kind, 'router');
     assert.equal(gateway.application, undefined);
-    assert.equal(plan(CART).addsGateway, false);
-    assert.equal(plan(CART, undefined, true).addsGateway, true, 'it stays when the last Gateway goes');
+    assert.equal(plan(CART).addsGateway, true);
     const own = `${UNKNOWN.replaceAll('pay', 'door').replace('{app: door}}\n    spec', '{app: door, istio: ingressgateway}}\n    spec')}---${GATEWAY}`;
     const owned = plan(own);
     assert.equal(owned.addsGateway, false);
