@@ -5,7 +5,7 @@ import type { ConnectionPool } from '../../mesh/model/destination-rule.ts';
 /** As Istio: no limit unless one is asked for; Envoy's own defaults (1024, 3 retries) surprise under load. */
 const UNLIMITED = 0xffffffff;
 
-export function circuitBreakers(pool: ConnectionPool | undefined): CircuitBreakers {
+function breakers(pool: ConnectionPool | undefined): CircuitBreakers {
   return create(CircuitBreakersSchema, {
     thresholds: [
       {
@@ -17,4 +17,10 @@ export function circuitBreakers(pool: ConnectionPool | undefined): CircuitBreake
       },
     ],
   });
+}
+
+const NO_LIMITS = breakers(undefined);
+
+export function circuitBreakers(pool: ConnectionPool | undefined): CircuitBreakers {
+  return pool === undefined ? NO_LIMITS : breakers(pool);
 }

@@ -29,8 +29,7 @@ function upstream(protocol: Protocol): Upstream | undefined {
   }
 }
 
-/** How a cluster speaks HTTP; empty for clusters that do not. */
-export function httpProtocolOptions(protocol: Protocol, pool?: ConnectionPool): Record<string, Any> {
+function optionsFor(protocol: Protocol, pool: ConnectionPool | undefined): Record<string, Any> {
   const upstreamProtocolOptions = upstream(protocol);
   if (upstreamProtocolOptions === undefined) return {};
   const idle = pool?.idleTimeoutMs;
@@ -48,4 +47,14 @@ export function httpProtocolOptions(protocol: Protocol, pool?: ConnectionPool): 
       create(HttpProtocolOptionsSchema, { upstreamProtocolOptions, commonHttpProtocolOptions }),
     ),
   };
+}
+
+const withoutPool = new Map<Protocol, Record<string, Any>>();
+
+/** How a cluster speaks HTTP; empty for clusters that do not. */
+export function httpProtocolOptions(protocol: Protocol, pool?: ConnectionPool): Record<string, Any> {
+  if (pool !== undefined) return optionsFor(protocol, pool);
+  const known = withoutPool.get(protocol) ?? optionsFor(protocol, undefined);
+  withoutPool.set(protocol, known);
+  return known;
 }

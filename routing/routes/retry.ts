@@ -29,12 +29,14 @@ function policy(
   });
 }
 
+const BY_DEFAULT = policy(DEFAULT_ATTEMPTS, DEFAULT_RETRY_ON, [], undefined);
+
 /**
  * Istio's default: two retries, only where the request has surely not been served. Zero attempts turns retries off.
  * Numbers in `retryOn` are status codes, and then `retriable-status-codes` is meant as well.
  */
 export function retryPolicy(retries: Retries | undefined): RetryPolicy | undefined {
-  if (retries === undefined) return policy(DEFAULT_ATTEMPTS, DEFAULT_RETRY_ON, [], undefined);
+  if (retries === undefined) return BY_DEFAULT;
   if (retries.attempts <= 0) return undefined;
   const given = retries.retryOn.map((one) => one.trim()).filter((one) => one !== '');
   const codes = given.filter((one) => STATUS.test(one)).map(Number);

@@ -12,28 +12,34 @@ export const SDS_CLUSTER = 'sds-grpc';
 /** The bootstrap's cluster for the control plane. */
 export const CONTROL_PLANE_CLUSTER = 'xds-grpc';
 
+// One message each, shared by everything that names it: compiled messages are never changed.
+
+const ADS = create(ConfigSourceSchema, {
+  configSourceSpecifier: { case: 'ads', value: {} },
+  initialFetchTimeout: duration(0),
+  resourceApiVersion: ApiVersion.V3,
+});
+
+const SDS = create(ConfigSourceSchema, {
+  configSourceSpecifier: {
+    case: 'apiConfigSource',
+    value: {
+      apiType: ApiConfigSource_ApiType.GRPC,
+      transportApiVersion: ApiVersion.V3,
+      setNodeOnFirstMessageOnly: true,
+      grpcServices: [{ targetSpecifier: { case: 'envoyGrpc', value: { clusterName: SDS_CLUSTER } } }],
+    },
+  },
+  initialFetchTimeout: duration(0),
+  resourceApiVersion: ApiVersion.V3,
+});
+
 /** Resources by the aggregated stream; no time limit, so that a slow control plane delays traffic but never opens it. */
 export function adsSource(): ConfigSource {
-  return create(ConfigSourceSchema, {
-    configSourceSpecifier: { case: 'ads', value: {} },
-    initialFetchTimeout: duration(0),
-    resourceApiVersion: ApiVersion.V3,
-  });
+  return ADS;
 }
 
-/** Secrets by the agent's Unix socket. */
+/** Secrets by the agent's Unix socket; no time limit either. */
 export function sdsSource(): ConfigSource {
-  return create(ConfigSourceSchema, {
-    configSourceSpecifier: {
-      case: 'apiConfigSource',
-      value: {
-        apiType: ApiConfigSource_ApiType.GRPC,
-        transportApiVersion: ApiVersion.V3,
-        setNodeOnFirstMessageOnly: true,
-        grpcServices: [{ targetSpecifier: { case: 'envoyGrpc', value: { clusterName: SDS_CLUSTER } } }],
-      },
-    },
-    initialFetchTimeout: duration(0),
-    resourceApiVersion: ApiVersion.V3,
-  });
+  return SDS;
 }
