@@ -1,23 +1,16 @@
 import { create } from '@bufbuild/protobuf';
 import { type Permission, PermissionSchema } from '#gen/envoy/config/rbac/v3/rbac_pb.js';
 import { cidr } from './principal.ts';
+import { headerMatcher, pathMatcher } from './request.ts';
 import type { OperationLeaf, Tree } from './test.ts';
 import { stringMatcher } from './text.ts';
 
 function leafPermission(leaf: OperationLeaf): Permission {
   switch (leaf.test) {
-    case 'header': {
-      const { name, text, ignoreCase } = leaf;
-      const headerMatchSpecifier =
-        text.kind === 'present'
-          ? ({ case: 'presentMatch', value: true } as const)
-          : ({ case: 'stringMatch', value: stringMatcher(text, ignoreCase) } as const);
-      return create(PermissionSchema, { rule: { case: 'header', value: { name, headerMatchSpecifier } } });
-    }
+    case 'header':
+      return create(PermissionSchema, { rule: { case: 'header', value: headerMatcher(leaf) } });
     case 'path':
-      return create(PermissionSchema, {
-        rule: { case: 'urlPath', value: { rule: { case: 'path', value: stringMatcher(leaf.text) } } },
-      });
+      return create(PermissionSchema, { rule: { case: 'urlPath', value: pathMatcher(leaf) } });
     case 'destination-address':
       return create(PermissionSchema, { rule: { case: 'destinationIp', value: cidr(leaf.block) } });
     case 'destination-port':
