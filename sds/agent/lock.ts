@@ -12,7 +12,12 @@ export function lockRunDir(runDir: string): () => void {
   if (holder !== undefined && holder.pid !== process.pid && isRunning(holder))
     throw new Error(`${runDir} is in use by another agent, process ${holder.pid} (stop that one, or choose another runDir)`);
   rmSync(path, { force: true });
-  writeFileSync(path, `${process.pid} ${startTimeOf(process.pid) ?? '-'}\n`, { mode: 0o600, flag: 'wx' });
+  try {
+    writeFileSync(path, `${process.pid} ${startTimeOf(process.pid) ?? '-'}\n`, { mode: 0o600, flag: 'wx' });
+  } catch (error) {
+    // Identities need no disk. What is left against a second agent then is that its sockets are refused.
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error;
+  }
   return () => rmSync(path, { force: true });
 }
 

@@ -54,6 +54,7 @@ describe("sds: the agent's configuration", () => {
       envoy: 'bin/envoy',
       certificateTtl: '1h30m',
       drainTime: '500ms',
+      takeoverTime: '1m',
       xds: 'sotw',
       workloads: [
         {
@@ -68,6 +69,7 @@ describe("sds: the agent's configuration", () => {
     for (const text of [stringify(full), JSON.stringify(full)]) {
       const result = parse(text);
       assert.ok(result.ok, JSON.stringify(result));
+      assert.equal(result.config.takeoverMs, 60_000);
       const [one, two] = result.config.workloads;
       assert.deepEqual(one?.authority, { host: '::1', port: 15012, serverName: 'istiod.istio-system.svc' });
       assert.deepEqual(one?.controlPlane, { host: '10.1.1.1', port: 15012, serverName: 'istiod.istio-system.svc' });

@@ -177,18 +177,20 @@ describe('sds: the agent with the real Envoy', function () {
 
   it('leaves Envoys to the next agent when it is killed, and no request fails', async function () {
     if (process.platform !== 'linux') this.skip();
-    const { agent, authority, port, folder, config } = await start(envoyBinary(this), 600_000);
+    const top = { takeoverTime: '8s' };
+    const { agent, authority, port, folder, config } = await start(envoyBinary(this), 600_000, false, {}, top);
     const first = await agent.event('ready');
     const failures: string[] = [];
-    let done = false;
-    const traffic = (async () => {
-      while (!done) {
+    const traffic = { done: false };
+    const asking = (async () => {
+      while (!traffic.done) {
         const answer = await ask(port, authority.rootPem, false).catch((error: unknown) => ({ status: String(error) }));
         if (answer.status !== 200) failures.push(String(answer.status));
       }
     })();
     agent.process.kill('SIGKILL');
     await agent.ended;
+    const guardActs = Date.now() + 8000;
     const next = RunningAgent.start(folder, config);
     if (world !== undefined) world = { ...world, agent: next };
     assert.deepEqual(await next.event('started'), { event: 'started', workload: 'shop/cart-0', pid: first.pid, adopted: true });
@@ -198,9 +200,12 @@ describe('sds: the agent with the real Envoy', function () {
       const answer = await ask(port, authority.rootPem, false);
       return answer.serial === serial ? true : undefined;
     });
-    done = true;
-    await traffic;
+    traffic.done = true;
+    await asking;
     assert.deepEqual(failures, []);
+    // The first agent's guard leaves it alone when its time has come.
+    await eventually('that time', () => (Date.now() > guardActs + 1000 ? true : undefined));
+    assert.equal(running(first.pid), true);
     // It is supervised as if it had been started here.
     process.kill(first.pid ?? 0, 'SIGKILL');
     const again = await next.event('started', ({ adopted }) => !adopted);
