@@ -10,7 +10,7 @@ export function lockFolder(path: string, dir: string): () => void {
   const database = new DatabaseSync(path);
   try {
     chmodSync(path, 0o600);
-    database.exec('PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE');
+    database.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
   } catch (error) {
     database.close();
     if (error instanceof Error && /locked|busy/i.test(error.message))

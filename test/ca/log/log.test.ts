@@ -1,4 +1,5 @@
 import { strict as assert } from 'node:assert';
+import { execFileSync } from 'node:child_process';
 import { appendFileSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openIssuanceLog } from '../../../ca/log/file.ts';
@@ -87,6 +88,32 @@ describe('ca/log: the issuance log', () => {
     await assert.rejects(opened.commit(intent('1')), /ENOSPC/);
     await opened.close();
     assert.ok(lines.some(({ msg }) => String(msg).includes('cannot be written')));
+  });
+
+  it('holds exactly the acknowledged records when it cannot grow', async () => {
+    // A file size limit stands for the full disk: the write that crosses it is cut short, the next fails.
+    const script = `
+      import { openIssuanceLog } from ${JSON.stringify(join(import.meta.dirname, '../../../ca/log/file.ts'))};
+      process.on('SIGXFSZ', () => {});
+      const log = await openIssuanceLog(${JSON.stringify(path)}, { error() {}, warn() {} });
+      const record = ${JSON.stringify(intent('1'))};
+      let written = 0;
+      for (let failed = 0; failed < 3; ) await log.commit(record).then(() => written++, () => failed++);
+      log.note({ kind: 'refused', time: record.time, code: 'invalid', reason: 'short' });
+      await log.close();
+      console.log(written);`;
+    const node = `${JSON.stringify(process.execPath)} --disable-warning=ExperimentalWarning --input-type=module -e "$SCRIPT"`;
+    const out = execFileSync('sh', ['-c', `ulimit -f 8 && exec ${node}`], {
+      encoding: 'utf8',
+      env: { ...process.env, SCRIPT: script },
+    });
+    const { issuances, refusals, unreadable } = await readIssuanceLog(path);
+    const lines = readFileSync(path, 'utf8').split('\n');
+    assert.equal(lines.at(-1), '');
+    assert.ok(Number(out) > 5);
+    assert.equal(lines.length - 1 - refusals.length, Number(out));
+    assert.equal(issuances.length, 1);
+    assert.equal(unreadable, 0);
   });
 
   it('counts damaged lines instead of failing on them', async () => {

@@ -144,6 +144,8 @@ describe('ca/root: the kept root', () => {
     child.kill('SIGKILL');
     await gone;
     const unlock = lockFolder(lock, dir);
+    assert.equal(mode(lock), '600');
+    assert.ok(!existsSync(`${lock}-journal`));
     assert.throws(() => lockFolder(lock, dir), AuthorityError);
     unlock();
     lockFolder(lock, dir)();
