@@ -6,7 +6,8 @@ import { endStrays } from './envoy-record.ts';
 import { RootBundle } from './root-bundle.ts';
 import { lockRunDir } from './lock.ts';
 import { prepareRunDir, workloadPaths } from './run-directory.ts';
-import { RunningWorkload, type Surroundings } from './workload.ts';
+import type { Surroundings } from './surroundings.ts';
+import { RunningWorkload } from './workload.ts';
 
 export type AgentOptions = Omit<Surroundings, 'bundle' | 'guard'>;
 

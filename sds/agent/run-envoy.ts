@@ -7,7 +7,7 @@ import { type EnvoyEvent, EnvoySupervisor } from '../envoy/supervisor.ts';
 import type { EnvoyConfig, WorkloadConfig } from './config.ts';
 import type { EnvoyRecord } from './envoy-record.ts';
 import type { WorkloadPaths } from './run-directory.ts';
-import type { Surroundings } from './workload.ts';
+import type { Surroundings } from './surroundings.ts';
 
 const GRACE_MS = 3000;
 

@@ -1,13 +1,9 @@
 import { rm } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import { grpcSigner } from '../authority/client.ts';
-import type { Sign } from '../authority/signing.ts';
 import { bootstrapJson } from '../bootstrap/bootstrap.ts';
-import type { Clock, Random, Timers } from '../clock.ts';
 import { endLeftover } from '../envoy/drain.ts';
-import type { Guard } from '../envoy/guard.ts';
 import { restartDelay } from '../envoy/restart.ts';
-import type { TrustBundle } from '../identity/bundle.ts';
 import { IdentityKeeper, type KeeperEvent } from '../identity/keeper.ts';
 import { parseToken } from '../identity/token.ts';
 import { certificateSecret, rootsSecret, TRUST_ROOTS, WORKLOAD_CERTIFICATE } from '../secret/secret.ts';
@@ -15,7 +11,6 @@ import { SecretStore } from '../secret/store.ts';
 import { type SdsServer, startSdsServer } from '../server/server.ts';
 import type { Notice } from '../subscription/notice.ts';
 import type { HostPort, WorkloadConfig } from './config.ts';
-import type { Emit } from './event.ts';
 import { EnvoyRecord } from './envoy-record.ts';
 import { commandOf, type RunningEnvoy, startEnvoy } from './run-envoy.ts';
 import {
@@ -27,23 +22,10 @@ import {
   workloadPaths,
   writePrivate,
 } from './run-directory.ts';
+import type { Surroundings } from './surroundings.ts';
 import { readText } from './watch-file.ts';
 
 const CALL_TIMEOUT_MS = 10_000;
-
-/** What all workloads of an agent share. */
-export interface Surroundings {
-  readonly bundle: () => TrustBundle | undefined;
-  readonly clock: Clock;
-  readonly timers: Timers;
-  readonly random: Random;
-  readonly log: Logger;
-  readonly emit: Emit;
-  /** Ends the Envoys when the agent cannot. */
-  readonly guard: Guard;
-  /** The way to an authority; gRPC by default. */
-  readonly sign?: Sign | undefined;
-}
 
 /**
  * One workload: its certificate, its SDS socket, its Envoy. The certificate is asked for at once; the files are

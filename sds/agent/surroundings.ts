@@ -1,0 +1,20 @@
+import type { Logger } from 'pino';
+import type { Sign } from '../authority/signing.ts';
+import type { Clock, Random, Timers } from '../clock.ts';
+import type { Guard } from '../envoy/guard.ts';
+import type { TrustBundle } from '../identity/bundle.ts';
+import type { Emit } from './event.ts';
+
+/** What all workloads of an agent share. */
+export interface Surroundings {
+  readonly bundle: () => TrustBundle | undefined;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly emit: Emit;
+  /** Ends the Envoys when the agent cannot. */
+  readonly guard: Guard;
+  /** The way to an authority; gRPC by default. */
+  readonly sign?: Sign | undefined;
+}
