@@ -24,12 +24,11 @@ import { retryPolicy } from './retry.ts';
 import { pathRewrite } from './rewrite.ts';
 
 /**
- * No limit unless one is asked for; with one, gRPC's own deadline may only shorten it. `max_grpc_timeout` is deprecated in
- * favour of `max_stream_duration`, but that would turn `timeout` off for every request.
+ * No limit unless one is asked for. Nothing is said about gRPC's own deadline: `max_stream_duration` would turn `timeout` off
+ * for every request, and `max_grpc_timeout` is going from Envoy. The header goes on, and the client ends the call itself.
  */
 export function timeouts(timeoutMs: number | undefined) {
-  const limit = duration(timeoutMs ?? 0);
-  return { timeout: limit, maxGrpcTimeout: limit };
+  return { timeout: duration(timeoutMs ?? 0) };
 }
 
 function weighted(scope: Scope, site: RouteSite, one: RouteDestination): WeightedCluster_ClusterWeight {

@@ -55,8 +55,8 @@ function oneHost(one: Case): Case {
   return JSON.parse(JSON.stringify(one).replaceAll('"*.', '"any.').replaceAll('|*.', '|any.')) as Case;
 }
 
-/** What Istio says for its own dashboards, and what it leaves at Envoy's default. */
-const IGNORED: ReadonlySet<string> = new Set(['decorator', 'metadata']);
+/** What Istio says for its own dashboards, and a field that is going from Envoy. */
+const IGNORED: ReadonlySet<string> = new Set(['decorator', 'metadata', 'maxGrpcTimeout']);
 
 function plain(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(plain);
