@@ -32,6 +32,7 @@ export function serveCommand(): Command {
     .option('--http-address <host:port>', 'health, metrics and /debug/syncz', '127.0.0.1:15014')
     .option('--page-address <host:port>', 'a page with the report of who talked to whom')
     .option('--audit-db <file>', 'the audit store', '.gatehouse/audit.db')
+    .option('--audit-retention <duration>', 'delete what is older than this, such as 2160h; without it nothing is deleted')
     .option('--certificate-ttl <duration>', 'longest lifetime of a certificate', '24h')
     .option('--advertise <name>', "further DNS name for the server's own certificate; may be repeated", collect)
     .addHelpText('after', EXAMPLES)

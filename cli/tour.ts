@@ -61,7 +61,7 @@ async function tour(flags: TourFlags): Promise<void> {
         '--page-address',
         flags.pageAddress,
         '--certificate-ttl',
-        flags.once ? '8s' : '60s',
+        flags.once ? '8s' : '20s',
       ],
     ]);
   } catch (error) {

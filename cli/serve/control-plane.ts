@@ -7,7 +7,6 @@ import { openSqliteStore } from '../../audit/store/sqlite.ts';
 import { openAuthority } from '../../ca/authority.ts';
 import { addCertificateService } from '../../ca/service/service.ts';
 import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
-import { watchMesh } from '../../mesh/source/watch.ts';
 import { snapshotResources, type SnapshotResources } from '../../xds/resources/source.ts';
 import { addDiscoveryService } from '../../xds/stream/service.ts';
 import type { ListenAddress } from '../options/address.ts';
@@ -18,6 +17,7 @@ import { controlPlaneMetrics } from './metrics.ts';
 import type { ServeOptions } from './options.ts';
 import { startPage } from './page-server.ts';
 import { statusServer } from './status-server.ts';
+import { watchedMesh } from './watched-mesh.ts';
 
 export interface ControlPlane {
   readonly grpc: readonly ListenAddress[];
@@ -46,10 +46,7 @@ export async function startControlPlane(
 ): Promise<ControlPlane> {
   const clock = (): Date => new Date();
   let resources: SnapshotResources | undefined;
-  const mesh = await watchMesh({
-    paths: options.paths,
-    ...(options.meshConfigFile !== undefined && { meshConfigFile: options.meshConfigFile }),
-    log,
+  const mesh = await watchedMesh(options, log, {
     onSnapshot: (snapshot) => {
       resources?.publish(snapshot);
       log.info({ snapshot: snapshot.number }, 'new snapshot');
@@ -67,7 +64,14 @@ export async function startControlPlane(
   });
   mkdirSync(dirname(options.auditFile), { recursive: true, mode: 0o700 });
   const recorder = new Recorder({
-    open: () => Promise.resolve(openSqliteStore({ file: options.auditFile, clock })),
+    open: () =>
+      Promise.resolve(
+        openSqliteStore({
+          file: options.auditFile,
+          clock,
+          ...(options.auditRetentionMs !== undefined && { retentionMs: options.auditRetentionMs }),
+        }),
+      ),
     log,
     clock,
     flushMs: 250,

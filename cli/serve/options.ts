@@ -15,6 +15,7 @@ export interface ServeFlags {
   readonly httpAddress: string;
   readonly pageAddress?: string;
   readonly auditDb: string;
+  readonly auditRetention?: string;
   readonly certificateTtl: string;
   readonly advertise?: readonly string[];
 }
@@ -28,6 +29,8 @@ export interface ServeOptions {
   readonly http: ListenAddress;
   readonly page: ListenAddress | undefined;
   readonly auditFile: string;
+  /** Edges older than this are deleted; undefined keeps all. */
+  readonly auditRetentionMs: number | undefined;
   readonly certificateTtlSeconds: number;
   /** Further DNS names under which proxies reach this server. */
   readonly advertise: readonly string[];
@@ -35,6 +38,7 @@ export interface ServeOptions {
 
 export const DEFAULT_GRPC_ADDRESS = '127.0.0.1:15012';
 const MAX_TTL_SECONDS = 7 * 24 * 3600;
+const MIN_RETENTION_MS = 3_600_000;
 
 export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
   const grpc: ListenAddress[] = [];
@@ -50,6 +54,12 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
   const ttl = (parseDuration(flags.certificateTtl) ?? 0) / 1000;
   if (ttl < 1 || ttl > MAX_TTL_SECONDS)
     return { ok: false, reason: `--certificate-ttl: ${flags.certificateTtl} is not between 1s and 168h` };
+  const retention = flags.auditRetention === undefined ? undefined : (parseDuration(flags.auditRetention) ?? 0);
+  if (retention !== undefined && retention < MIN_RETENTION_MS)
+    return {
+      ok: false,
+      reason: `--audit-retention: ${String(flags.auditRetention)} is not 1h or more (write hours, such as 2160h for 90 days)`,
+    };
   if ((flags.jwks === undefined) !== (flags.tokenIssuer === undefined))
     return {
       ok: false,
@@ -69,6 +79,7 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
       http: http.value,
       page: page?.value,
       auditFile: resolve(flags.auditDb),
+      auditRetentionMs: retention,
       certificateTtlSeconds: ttl,
       advertise: flags.advertise ?? [],
     },

@@ -79,6 +79,7 @@ describe('gatehouse serve', function () {
 
   for (const [wrong, message] of [
     [['--certificate-ttl', '9999h'], /--certificate-ttl/],
+    [['--audit-retention', '5s'], /--audit-retention: 5s is not 1h or more/],
     [['--http-address', 'example.com:1'], /--http-address: .*no IP address/],
     [['--jwks', 'keys.json'], /--jwks and --token-issuer go together/],
   ] as const) {
