@@ -24,5 +24,9 @@ serve(async (req, res, url) => {
   const target = url.pathname === '/call' ? url.searchParams.get('url') : null;
   const upstream = target === null ? undefined : await call(target, '', handedOn(req.headers));
   // Every header, so that header operations of routes can be seen.
-  return json(res, statusFor(req), { ...self(req), headers: req.headers, ...(upstream === undefined ? {} : { upstream: { target: upstream } }) });
+  return json(res, statusFor(req), {
+    ...self(req),
+    headers: req.headers,
+    ...(upstream === undefined ? {} : { upstream: { target: upstream } }),
+  });
 });

@@ -26,7 +26,10 @@ function stars(rating) {
 }
 
 function section(title, answer, show) {
-  const body = answer.status === 200 ? show(answer.body) : `<p class="error">not available (${answer.status === 0 ? escape(answer.error) : answer.status})</p>`;
+  const body =
+    answer.status === 200
+      ? show(answer.body)
+      : `<p class="error">not available (${answer.status === 0 ? escape(answer.error) : answer.status})</p>`;
   return `<section><h2>${title}</h2>${body}</section>`;
 }
 
@@ -43,13 +46,21 @@ serve(async (req, res, url) => {
   const headers = onward(req);
   switch (url.pathname) {
     case '/':
-      return text(res, 200, '<!doctype html><title>Bookinfo</title><a href="/productpage">The book</a>\n', 'text/html; charset=utf-8');
+      return text(
+        res,
+        200,
+        '<!doctype html><title>Bookinfo</title><a href="/productpage">The book</a>\n',
+        'text/html; charset=utf-8',
+      );
     case '/productpage': {
       const [book, opinions] = await Promise.all([call(details, '/details/0', headers), call(reviews, '/reviews/0', headers)]);
       return text(res, 200, page(req, book, opinions), 'text/html; charset=utf-8');
     }
     case '/login':
-      res.writeHead(302, { location: '/productpage', 'set-cookie': `user=${encodeURIComponent(url.searchParams.get('username') ?? '')}; Path=/; HttpOnly; SameSite=Lax` });
+      res.writeHead(302, {
+        location: '/productpage',
+        'set-cookie': `user=${encodeURIComponent(url.searchParams.get('username') ?? '')}; Path=/; HttpOnly; SameSite=Lax`,
+      });
       return res.end();
     case '/logout':
       res.writeHead(302, { location: '/productpage', 'set-cookie': 'user=; Path=/; Max-Age=0' });

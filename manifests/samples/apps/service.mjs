@@ -9,10 +9,33 @@ import { Agent, createServer, request } from 'node:http';
 export const env = process.env;
 
 /** Headers that a service hands on to the services it calls: who the user is, and what ties one request's spans together. */
-const HANDED_ON = ['end-user', 'cookie', 'authorization', 'user-agent', 'x-request-id', 'traceparent', 'tracestate', 'x-b3-traceid', 'x-b3-spanid', 'x-b3-parentspanid', 'x-b3-sampled', 'x-b3-flags', 'b3'];
+const HANDED_ON = [
+  'end-user',
+  'cookie',
+  'authorization',
+  'user-agent',
+  'x-request-id',
+  'traceparent',
+  'tracestate',
+  'x-b3-traceid',
+  'x-b3-spanid',
+  'x-b3-parentspanid',
+  'x-b3-sampled',
+  'x-b3-flags',
+  'b3',
+];
 
 /** Headers a caller of a sample wants to see echoed: those above and what proxies add. */
-const OF_INTEREST = [...HANDED_ON, 'host', 'x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'x-envoy-original-path', 'x-envoy-attempt-count', 'x-forwarded-client-cert'];
+const OF_INTEREST = [
+  ...HANDED_ON,
+  'host',
+  'x-forwarded-for',
+  'x-forwarded-proto',
+  'x-forwarded-host',
+  'x-envoy-original-path',
+  'x-envoy-attempt-count',
+  'x-forwarded-client-cert',
+];
 
 const BODY_LIMIT = 1 << 20;
 const agent = new Agent({ keepAlive: true });
@@ -59,7 +82,13 @@ export function call(base, path, headers = {}, method = 'GET') {
         if (size <= BODY_LIMIT) chunks.push(chunk);
       });
       answer.on('error', failed);
-      answer.on('end', () => resolve({ url: target.href, status: answer.statusCode, body: parsed(answer.headers['content-type'], Buffer.concat(chunks).toString()) }));
+      answer.on('end', () =>
+        resolve({
+          url: target.href,
+          status: answer.statusCode,
+          body: parsed(answer.headers['content-type'], Buffer.concat(chunks).toString()),
+        }),
+      );
     });
     sent.on('timeout', () => sent.destroy(new Error('no answer in 10 s')));
     sent.on('error', failed);
