@@ -15,13 +15,17 @@ export function isFree(host: string, port: number): Promise<boolean> {
   });
 }
 
+/** Whether a port can be bound on every one of the addresses. */
+export async function allFree(hosts: readonly string[], port: number): Promise<boolean> {
+  return (await Promise.all(hosts.map((host) => isFree(host, port)))).every(Boolean);
+}
+
 /** A port that is free on every one of the addresses. */
 export async function freePort(hosts: readonly string[], except: ReadonlySet<number> = new Set()): Promise<number> {
   for (let attempt = 0; attempt < TRIES; attempt++) {
     const port = randomInt(FIRST, LAST + 1);
     if (except.has(port)) continue;
-    const free = await Promise.all(hosts.map((host) => isFree(host, port)));
-    if (free.every(Boolean)) return port;
+    if (await allFree(hosts, port)) return port;
   }
   throw new Error(`no free port on ${hosts.join(', ')}`);
 }

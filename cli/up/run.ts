@@ -10,7 +10,7 @@ import { Applications } from './applications.ts';
 import type { Capture } from './capture.ts';
 import { ControlPlane, type ControlPlaneReady } from './control-plane.ts';
 import { explicitCapture } from './explicit.ts';
-import { freePort, isFree } from './free-port.ts';
+import { allFree, freePort, isFree } from './free-port.ts';
 import { LocalMesh } from './local-mesh.ts';
 import { netnsCapture } from './netns/capture.ts';
 import type { UpOptions } from './options.ts';
@@ -68,6 +68,10 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
+/** Where `gatehouse serve` listens by itself, as istiod does; other ports where these are taken. */
+const GRPC_PORT = 15_012;
+const HTTP_PORT = 15_014;
+
 /** Starts everything; gives the reason when that is not possible. */
 async function start(options: UpOptions, output: Output, signal: AbortSignal, undo: Undo[]): Promise<string | undefined> {
   if (options.gatewayPort !== 0 && !(await isFree(LOCAL, options.gatewayPort)))
@@ -83,8 +87,10 @@ async function start(options: UpOptions, output: Output, signal: AbortSignal, un
   const agentDir = capture.agentDir ?? agentFolder(dir.root, undo);
 
   const addresses = [LOCAL, ...(capture.extraAddress === undefined ? [] : [capture.extraAddress])];
-  const grpcPort = await freePort(addresses);
-  const httpPort = await freePort([LOCAL], new Set([grpcPort]));
+  // Who asks for any port of the gateway runs several meshes at once, perhaps started in the same moment.
+  const alone = options.gatewayPort !== 0;
+  const grpcPort = alone && (await allFree(addresses, GRPC_PORT)) ? GRPC_PORT : await freePort(addresses);
+  const httpPort = alone && (await isFree(LOCAL, HTTP_PORT)) ? HTTP_PORT : await freePort([LOCAL], new Set([grpcPort]));
   const gatewayPort = options.gatewayPort === 0 ? await freePort([LOCAL], new Set([grpcPort, httpPort])) : options.gatewayPort;
   const spare = options.gatewayPort === 0 ? await sparePorts(new Set([grpcPort, httpPort, gatewayPort])) : [];
 
