@@ -6,6 +6,12 @@ import { inBothCaptureModes } from './capture-modes.ts';
 import { field, send, share, type Tally } from './load.ts';
 import { type Reply, RunningMesh, root, samples, seeds } from './running-mesh.ts';
 
+/**
+ * Envoy draws for each request: over 1,000 a share of 25 % strays by 3 percentage points in one run of forty, over 4,000 in one
+ * of eighty thousand.
+ */
+const REQUESTS = 4_000;
+
 const here = join(root, 'test', 'feature', 'meshes');
 
 /** The version of reviews that the product page was served by. */
@@ -104,14 +110,14 @@ inBothCaptureModes('the articles on a running mesh', (capture) => {
     const eighty = await mesh.gatehouse('apply', '-f', join(seeds, '001-03-web-demo-80-20.yaml'), '--dir', mesh.dir);
     assert.equal(eighty.code, 0, eighty.stderr);
     await mesh.settled();
-    const split = await send(web(), 1_000);
+    const split = await send(web(), REQUESTS);
     assertNoFailures(split, mesh);
     assert.ok(Math.abs(share(split, 'v0.1') - 80) <= 3, JSON.stringify([...split.counts]));
 
     const five = await mesh.gatehouse('apply', '-f', join(seeds, '001-04-web-demo-5-95.yaml'), '--dir', mesh.dir);
     assert.equal(five.code, 0, five.stderr);
     await mesh.settled();
-    const most = await send(web(), 1_000);
+    const most = await send(web(), REQUESTS);
     assertNoFailures(most, mesh);
     assert.ok(Math.abs(share(most, 'v0.1') - 5) <= 3, JSON.stringify([...most.counts]));
     await mesh.remove('web-gateway.yaml');
@@ -139,9 +145,9 @@ inBothCaptureModes('the articles on a running mesh', (capture) => {
     const canary = await mesh.gatehouse('apply', '-f', join(seeds, '003-canary-25-75.yaml'), '--dir', mesh.dir);
     assert.equal(canary.code, 0, canary.stderr);
     await mesh.settled();
-    const split = await send({ address: mesh.gateway, path: '/', headers: { host: 'myapp' }, name: echoVersion }, 1_000);
+    const split = await send({ address: mesh.gateway, path: '/', headers: { host: 'myapp' }, name: echoVersion }, REQUESTS);
     assertNoFailures(split, mesh);
-    assert.ok(Math.abs(share(split, 'v1') - 25) <= 4, JSON.stringify([...split.counts]));
+    assert.ok(Math.abs(share(split, 'v1') - 25) <= 3, JSON.stringify([...split.counts]));
   });
 
   it('003: the circuit breaker ejects v2 after its errors', async () => {
@@ -194,7 +200,7 @@ inBothCaptureModes('the articles on a running mesh', (capture) => {
           return echoVersion(reply);
         },
       },
-      1_000,
+      REQUESTS,
     );
     assertNoFailures(split, mesh);
     assert.ok(Math.abs(share(split, 'v1') - 90) <= 3, JSON.stringify([...split.counts]));

@@ -161,7 +161,11 @@ export class RunningMesh {
     };
     createInterface({ input: up.stderr }).on('line', keep);
     const lines = createInterface({ input: up.stdout });
-    const ready = await new Promise<ReadyEvent>((resolve, reject) => {
+    const ready = await new Promise<ReadyEvent>((resolve, fail) => {
+      const reject = (error: Error): void => {
+        rmSync(dir, { recursive: true, force: true });
+        fail(error);
+      };
       const timer = setTimeout(
         () => reject(new Error(`the mesh was not ready in 60 s:\n${output.slice(-60).join('\n')}`)),
         60_000,
