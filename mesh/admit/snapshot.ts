@@ -59,6 +59,18 @@ export function buildSnapshot(
   options: BuildOptions = {},
 ): Built {
   const { objects: unique, diagnostics } = withoutDuplicates(objects);
+  const built = buildFrom(unique, meshConfig, number, previous, options);
+  return { snapshot: built.snapshot, diagnostics: [...diagnostics, ...built.diagnostics] };
+}
+
+/** As `buildSnapshot`, of objects among which no two have one name. */
+export function buildFrom(
+  unique: readonly Admitted[],
+  meshConfig: MeshConfig,
+  number: number,
+  previous: Snapshot | undefined,
+  options: BuildOptions,
+): Built {
   const kinds = new ByKind(unique);
   const services = addressed(
     [...kinds.services, ...kinds.external],
@@ -83,7 +95,7 @@ export function buildSnapshot(
     authorizationPolicies: list(kinds.authorizationPolicies, (one) => one.meta, previous?.authorizationPolicies),
     peerAuthentications: list(kinds.peerAuthentications, (one) => one.meta, previous?.peerAuthentications),
   });
-  return { snapshot, diagnostics: [...diagnostics, ...checkReferences(unique, snapshot)] };
+  return { snapshot, diagnostics: checkReferences(unique, snapshot) };
 }
 
 /** Sorted as Istio resolves conflicts: by age, then by namespace and name; objects without a time come last. */

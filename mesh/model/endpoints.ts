@@ -16,28 +16,31 @@ export interface Endpoint {
   readonly workload: string | undefined;
 }
 
-const byNamespace = new WeakMap<Snapshot, ReadonlyMap<string, readonly Workload[]>>();
+/** Workloads by namespace, made once for each list of workloads: snapshots in which none changed share the list. */
+const byNamespace = new WeakMap<readonly Workload[], ReadonlyMap<string, readonly Workload[]>>();
 
-function workloadsIn(snapshot: Snapshot, namespace: string): readonly Workload[] {
-  let index = byNamespace.get(snapshot);
+function workloadsIn(workloads: readonly Workload[], namespace: string): readonly Workload[] {
+  let index = byNamespace.get(workloads);
   if (index === undefined) {
-    index = Map.groupBy(snapshot.workloads, (workload) => workload.namespace);
-    byNamespace.set(snapshot, index);
+    index = Map.groupBy(workloads, (workload) => workload.namespace);
+    byNamespace.set(workloads, index);
   }
   return index.get(namespace) ?? [];
 }
 
-const selected = new WeakMap<Snapshot, WeakMap<Service, readonly Workload[]>>();
+/** What each Service selects, for each list of workloads. */
+const selections = new WeakMap<readonly Workload[], WeakMap<Service, readonly Workload[]>>();
 
 /** The workloads that a Service selects: those of its namespace whose labels it names. */
 export function workloadsOf(snapshot: Snapshot, service: Service): readonly Workload[] {
   const { selector } = service;
   if (selector === undefined) return [];
-  const known = selected.get(snapshot) ?? new WeakMap<Service, readonly Workload[]>();
-  selected.set(snapshot, known);
+  const { workloads } = snapshot;
+  const known = selections.get(workloads) ?? new WeakMap<Service, readonly Workload[]>();
+  selections.set(workloads, known);
   const before = known.get(service);
   if (before !== undefined) return before;
-  const found = workloadsIn(snapshot, service.meta.namespace).filter((workload) => selects(selector, workload.labels));
+  const found = workloadsIn(workloads, service.meta.namespace).filter((workload) => selects(selector, workload.labels));
   known.set(service, found);
   return found;
 }

@@ -32,7 +32,8 @@ export interface Meta {
 
 /** True when every pair of `selector` is in `labels`; an empty selector selects all. */
 export function selects(selector: Labels, labels: Labels): boolean {
-  return Object.entries(selector).every(([key, value]) => labels[key] === value);
+  for (const key of Object.keys(selector)) if (labels[key] !== selector[key]) return false;
+  return true;
 }
 
 /** `namespace/name`, the name under which an object is known within its kind. */

@@ -1,5 +1,5 @@
 import type { Admitted } from '../admit/mesh-object.ts';
-import { buildSnapshot, sameSnapshot, withoutDuplicates } from '../admit/snapshot.ts';
+import { buildFrom, sameSnapshot, withoutDuplicates } from '../admit/snapshot.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import type { MeshConfig } from '../model/mesh-config.ts';
 import type { Snapshot } from '../model/snapshot.ts';
@@ -62,7 +62,7 @@ export class LiveMesh {
     const unique = withoutDuplicates(merged.objects);
     const objects = new Map(unique.objects.map((object) => [object.key, this.#asBefore(object)]));
     const before = this.#snapshot;
-    const built = buildSnapshot([...objects.values()], meshConfig, (before?.number ?? 0) + 1, before, {
+    const built = buildFrom([...objects.values()], meshConfig, (before?.number ?? 0) + 1, before, {
       assumePods: this.#options.assumePods ?? false,
     });
     const changed = changesBetween(this.#objects, objects);
