@@ -18,7 +18,7 @@ import type { AccessRecord } from '../../audit/model/record.ts';
 import type { Parsed } from '../../ca/identity/parsed.ts';
 import type { SpiffeId } from '../../ca/identity/spiffe-id.ts';
 import { http, peer, tcp } from './entries.ts';
-import { eventually } from './eventually.ts';
+import { eventually } from '../eventually.ts';
 import { APP, APP_NODE, directory, NOW, WEB } from './world.ts';
 
 type Message = Extract<MessageInitShape<typeof StreamAccessLogsMessageSchema>, { readonly $typeName?: never }>;

@@ -17,7 +17,7 @@ import { bootstrap } from './envoy/bootstrap.ts';
 import { TestAuthority } from './envoy/certificates.ts';
 import { connection, freePort, type Identity, statusOf } from './envoy/client.ts';
 import { type Envoy, envoyPath, startEnvoy } from './envoy/process.ts';
-import { eventually } from './eventually.ts';
+import { eventually } from '../eventually.ts';
 import { APP, directory as world, EDGE, WEB } from './world.ts';
 
 /** The one Envoy plays all parts; whatever is at 127.0.0.1 has a proxy. */

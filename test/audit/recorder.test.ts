@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { Recorder, type RecorderOptions } from '../../audit/intake/recorder.ts';
 import type { Batch, Store } from '../../audit/store/store.ts';
 import { callsOf, distinct, record } from './edges.ts';
-import { eventually } from './eventually.ts';
+import { eventually } from '../eventually.ts';
 import { NOW } from './world.ts';
 
 /** A store in memory that refuses as long as it is told to. */

@@ -1,37 +1,30 @@
 // kill -9 of the control plane under traffic: the data plane goes on, and what comes back has the same root.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { eventually } from '../eventually.ts';
 import { inBothCaptureModes } from './capture-modes.ts';
-import { field, send, sendUntil } from './load.ts';
-import { type Reply, RunningMesh, root, until } from './running-mesh.ts';
+import { send, sendUntil } from './load.ts';
+import { answerInstead, serverStatus, startPair, throughClient } from './pair.ts';
+import type { Reply, RunningMesh } from './running-mesh.ts';
 
-const pair = join(root, 'test', 'feature', 'meshes', 'pair');
-
-const answered = (reply: Reply): string | undefined =>
-  reply.status === 200 && field(reply.body, 'upstream', 'target', 'status') === 200 ? 'ok' : undefined;
+const answered = (reply: Reply): string | undefined => (serverStatus(reply) === '200' ? 'ok' : undefined);
 
 inBothCaptureModes('loss of the control plane', (capture) => {
   let mesh: RunningMesh;
   before('start a pair', async () => {
-    mesh = await RunningMesh.start([pair], capture);
+    mesh = await startPair(capture);
   });
   after(() => mesh?.stop());
 
-  const calls = () => ({
-    address: mesh.gateway,
-    path: '/call?url=http://server:8080/',
-    headers: { host: 'pair.localhost' },
-    name: answered,
-  });
+  const calls = () => ({ ...throughClient(mesh), name: answered });
 
   it('no request is dropped; proxies reconnect, the root is the same, and changes arrive again', async () => {
     const { rootCert } = mesh.ready.controlPlane;
     const rootBefore = readFileSync(rootCert, 'utf8');
-    const before = await until('control plane status', () => mesh.status());
+    const before = await eventually('control plane status', () => mesh.status());
     process.kill(before.pid, 'SIGKILL');
     let back: number | undefined;
-    const returned = until(
+    const returned = eventually(
       'the control plane to come back with all proxies',
       async () => {
         const now = await mesh.status();
@@ -45,21 +38,8 @@ inBothCaptureModes('loss of the control plane', (capture) => {
     assert.deepEqual(tally.failures.slice(0, 5), [], mesh.log());
     assert.equal(readFileSync(rootCert, 'utf8'), rootBefore);
 
-    await mesh.apply(
-      `apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata:
-  name: server
-  namespace: pair
-spec:
-  hosts:
-  - server
-  http:
-  - directResponse:
-      status: 418
-`,
-    );
-    const after = await send({ ...calls(), name: (reply) => String(field(reply.body, 'upstream', 'target', 'status')) }, 5);
+    await mesh.apply(answerInstead(418));
+    const after = await send(throughClient(mesh), 5);
     assert.deepEqual([...after.counts], [['418', 5]]);
     await mesh.remove('rules.yaml');
   });

@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
+import { eventually } from '../eventually.ts';
 import { inBothCaptureModes } from './capture-modes.ts';
 import { foreignCertificate } from './foreign-certificate.ts';
-import { field, send } from './load.ts';
-import { get, type Reply, RunningMesh, root, until } from './running-mesh.ts';
-
-const pair = join(root, 'test', 'feature', 'meshes', 'pair');
-const answered = (reply: Reply): string => String(field(reply.body, 'upstream', 'target', 'status'));
+import { send } from './load.ts';
+import { meshCertificate } from './mesh-certificate.ts';
+import { answerInstead, startPair, throughClient } from './pair.ts';
+import { get, type RunningMesh } from './running-mesh.ts';
 
 /** One request over TLS with a certificate of our own making; what came back, or why nothing did. */
 function askOverTls(host: string, port: number, certificate?: { cert: string; key: string }): Promise<string> {
@@ -29,16 +29,9 @@ function askOverTls(host: string, port: number, certificate?: { cert: string; ke
 inBothCaptureModes('refusals', (capture) => {
   let mesh: RunningMesh;
   before('start a pair', async () => {
-    mesh = await RunningMesh.start([pair], capture);
+    mesh = await startPair(capture);
   });
   after(() => mesh?.stop());
-
-  const calls = () => ({
-    address: mesh.gateway,
-    path: '/call?url=http://server:8080/',
-    headers: { host: 'pair.localhost' },
-    name: answered,
-  });
 
   it('plain text to a STRICT workload is refused, and let in once it is PERMISSIVE', async () => {
     const { ip } = mesh.workload('pair/server');
@@ -46,84 +39,65 @@ inBothCaptureModes('refusals', (capture) => {
     const file = join(mesh.dir, 'pair', 'pair.yaml');
     const strict = readFileSync(file, 'utf8');
     await mesh.change(() => writeFileSync(file, strict.replace('mode: STRICT', 'mode: PERMISSIVE')));
-    const plain = await until('plain text to be let in', () =>
+    const plain = await eventually('plain text to be let in', () =>
       get(`${ip}:8080`, '/', { connection: 'close' }).catch(() => undefined),
     );
     assert.equal(plain.status, 200);
     await mesh.change(() => writeFileSync(file, strict));
-    await until('plain text to be refused again', () =>
+    await eventually('plain text to be refused again', () =>
       get(`${ip}:8080`, '/', { connection: 'close' }).then(
         () => undefined,
         () => true,
       ),
     );
-    const still = await send(calls(), 5);
+    const still = await send(throughClient(mesh), 5);
     assert.deepEqual([...still.counts], [['200', 5]]);
   });
 
-  it('a certificate of another root is refused, and so is none', async () => {
+  it('a certificate of another root is refused, and so is none; one of the mesh is let in', async () => {
     const { ip } = mesh.workload('pair/server');
+    const own = await meshCertificate(mesh, 'pair', 'client', mesh.workload('pair/client').pod);
+    assert.match(await askOverTls(ip, 8080, own), /^HTTP\/1\.1 200 /);
     const foreign = await foreignCertificate('spiffe://cluster.local/ns/pair/sa/client');
     assert.match(await askOverTls(ip, 8080, foreign), /^refused: /);
     assert.match(await askOverTls(ip, 8080), /^refused: /);
   });
 
   it('a bad file keeps the last good state of its objects, and is told of', async () => {
-    const good = `apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata:
-  name: server
-  namespace: pair
-spec:
-  hosts:
-  - server
-  http:
-  - directResponse:
-      status: 418
-`;
+    const good = answerInstead(418);
     await mesh.apply(good);
-    assert.deepEqual([...(await send(calls(), 3)).counts], [['418', 3]]);
+    assert.deepEqual([...(await send(throughClient(mesh), 3)).counts], [['418', 3]]);
     for (const bad of [
       good.replace('directResponse', 'directRespons'),
       good.replace('spec:', 'spec: ['),
       good.replace('418', '"no"'),
     ]) {
       await mesh.apply(bad);
-      assert.deepEqual([...(await send(calls(), 3)).counts], [['418', 3]], bad);
+      assert.deepEqual([...(await send(throughClient(mesh), 3)).counts], [['418', 3]], bad);
     }
     assert.match(mesh.log(), /rules\.yaml/);
     await mesh.remove('rules.yaml');
-    assert.deepEqual([...(await send(calls(), 3)).counts], [['200', 3]]);
+    assert.deepEqual([...(await send(throughClient(mesh), 3)).counts], [['200', 3]]);
   });
 
   it('create, replace, apply, delete and get work on the running mesh', async () => {
     const rule = join(mesh.ready.runDir, 'rule.yaml');
-    const text = (status: number): string => `apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata:
-  name: server
-  namespace: pair
-spec:
-  hosts: [server]
-  http:
-  - directResponse: { status: ${String(status)} }
-`;
     const run = async (command: readonly string[], code: number): Promise<string> => {
       const outcome = await mesh.gatehouse(...command, '--dir', mesh.dir);
       assert.equal(outcome.code, code, `${command.join(' ')}: ${outcome.stderr}`);
       await mesh.settled();
       return outcome.stdout + outcome.stderr;
     };
-    const seen = async (): Promise<readonly (readonly [string, number])[]> => [...(await send(calls(), 3)).counts];
-    writeFileSync(rule, text(418));
+    const seen = async (): Promise<readonly (readonly [string, number])[]> => [...(await send(throughClient(mesh), 3)).counts];
+    writeFileSync(rule, answerInstead(418));
     await run(['replace', '-f', rule], 1);
     await run(['create', '-f', rule], 0);
     assert.deepEqual(await seen(), [['418', 3]]);
     assert.match(await run(['create', '-f', rule], 1), /exists/);
-    writeFileSync(rule, text(429));
+    writeFileSync(rule, answerInstead(429));
     await run(['replace', '-f', rule], 0);
     assert.deepEqual(await seen(), [['429', 3]]);
-    writeFileSync(rule, text(451));
+    writeFileSync(rule, answerInstead(451));
     assert.match(await run(['apply', '-f', rule], 0), /virtualservice\.networking\.istio\.io\/server configured/);
     assert.deepEqual(await seen(), [['451', 3]]);
     assert.match(await run(['get', 'virtualservice', '-n', 'pair', '-o', 'yaml'], 0), /status: 451/);

@@ -1,11 +1,11 @@
 // Certificates that last four seconds, replaced every two, under traffic.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import { eventually } from '../eventually.ts';
 import { inBothCaptureModes } from './capture-modes.ts';
 import { field, sendUntil } from './load.ts';
-import { RunningMesh, root, until } from './running-mesh.ts';
-
-const pair = join(root, 'test', 'feature', 'meshes', 'pair');
+import { startPair, throughClient } from './pair.ts';
+import type { RunningMesh } from './running-mesh.ts';
 
 /** The serial number of the certificate that a proxy presents now. */
 async function serialOf(mesh: RunningMesh, workload: string): Promise<string> {
@@ -20,7 +20,7 @@ async function serialOf(mesh: RunningMesh, workload: string): Promise<string> {
 inBothCaptureModes('rotation under traffic', (capture) => {
   let mesh: RunningMesh;
   before('start a pair', async () => {
-    mesh = await RunningMesh.start([pair], capture, ['--certificate-ttl', '4s']);
+    mesh = await startPair(capture, ['--certificate-ttl', '4s']);
   });
   after(() => mesh?.stop());
 
@@ -28,9 +28,9 @@ inBothCaptureModes('rotation under traffic', (capture) => {
     const serials = { client: new Set<string>(), server: new Set<string>() };
     // The hash of the client's certificate, as the server's proxy saw it on the connection.
     const presented = new Set<string>();
-    let watching = true;
+    const watching = new AbortController();
     const watch = (async () => {
-      while (watching) {
+      while (!watching.signal.aborted) {
         serials.client.add(await serialOf(mesh, 'pair/client'));
         serials.server.add(await serialOf(mesh, 'pair/server'));
         await new Promise((resolve) => setTimeout(resolve, 200));
@@ -40,10 +40,7 @@ inBothCaptureModes('rotation under traffic', (capture) => {
     const deadline = Date.now() + 40_000;
     const tally = await sendUntil(
       {
-        address: mesh.gateway,
-        path: '/call?url=http://server:8080/',
-        headers: { host: 'pair.localhost' },
-        concurrency: 4,
+        ...throughClient(mesh),
         name: (reply) => {
           if (reply.status !== 200 || field(reply.body, 'upstream', 'target', 'status') !== 200) return undefined;
           const certificate = String(field(reply.body, 'upstream', 'target', 'body', 'headers', 'x-forwarded-client-cert'));
@@ -53,7 +50,7 @@ inBothCaptureModes('rotation under traffic', (capture) => {
       },
       (sent) => (sent >= 2_000 && rotated()) || Date.now() > deadline,
     );
-    watching = false;
+    watching.abort();
     await watch;
     assert.deepEqual(tally.failures.slice(0, 5), [], mesh.log());
     assert.ok(tally.sent >= 2_000, `only ${String(tally.sent)} requests in 40 s`);
@@ -62,7 +59,7 @@ inBothCaptureModes('rotation under traffic', (capture) => {
   });
 
   it('every issuance is in the log of the authority', async () => {
-    const entries = await until('issuances of both workloads', async () => {
+    const entries = await eventually('issuances of both workloads', async () => {
       const { code, stdout, stderr } = await mesh.gatehouse('ca', 'log', '--ca-dir', join(mesh.ready.runDir, 'ca'), '-o', 'json');
       assert.equal(code, 0, stderr);
       return stdout.includes('ns/pair/sa/client') && stdout.includes('ns/pair/sa/server') ? stdout : undefined;

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { eventually } from '../eventually.ts';
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 export const samples = join(root, 'manifests', 'samples');
@@ -34,21 +35,6 @@ export interface Reply {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
-}
-
-/** Waits until `probe` gives a value; fails with `what` after the deadline. */
-export async function until<T>(
-  what: string,
-  probe: () => Promise<T | undefined> | T | undefined,
-  deadlineMs = 20_000,
-): Promise<T> {
-  const end = Date.now() + deadlineMs;
-  for (;;) {
-    const value = await probe();
-    if (value !== undefined) return value;
-    if (Date.now() > end) assert.fail(`not within ${String(deadlineMs)} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }
 
 /** What the control plane says of itself at /debug/syncz. */
@@ -208,11 +194,11 @@ export class RunningMesh {
 
   /** Waits until every proxy has acknowledged the folder as it is now. */
   async settled(): Promise<void> {
-    const before = await until('control plane status', () => this.status());
+    const before = await eventually('control plane status', () => this.status());
     // What was changed may have made no new snapshot, so a namespace of no consequence marks the moment.
     const mark = `settled-${String(this.#marks++)}`;
     writeFileSync(join(this.dir, 'settled.yaml'), `apiVersion: v1\nkind: Namespace\nmetadata:\n  name: ${mark}\n`);
-    await until('a new snapshot acknowledged by all', async () => {
+    await eventually('a new snapshot acknowledged by all', async () => {
       const now = await this.status();
       if (now === undefined || now.snapshot <= before.snapshot || now.proxies.length === 0) return undefined;
       return now.namespaces.includes(mark) && now.proxies.every((proxy) => proxy.acknowledged >= now.snapshot) ? true : undefined;
@@ -233,7 +219,7 @@ export class RunningMesh {
   /** Waits until the gateway answers a path as expected. */
   async answers(path: string, expected: (reply: Reply) => boolean, headers: Record<string, string> = {}): Promise<void> {
     let last = 'nothing';
-    await until(`the gateway to answer ${path}`, async () => {
+    await eventually(`the gateway to answer ${path}`, async () => {
       const reply = await get(this.gateway, path, headers).catch((error: Error) => error);
       last = reply instanceof Error ? reply.message : `${String(reply.status)} ${reply.body.slice(0, 100)}`;
       return !(reply instanceof Error) && expected(reply) ? true : undefined;

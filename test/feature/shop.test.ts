@@ -1,9 +1,10 @@
 // The shop: who may call whom, and a report whose counts equal the requests sent.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import { eventually } from '../eventually.ts';
 import { inBothCaptureModes } from './capture-modes.ts';
 import { field, send } from './load.ts';
-import { type Reply, type ReportedEdge, RunningMesh, samples, until } from './running-mesh.ts';
+import { type Reply, type ReportedEdge, RunningMesh, samples } from './running-mesh.ts';
 
 const status = (reply: Reply): string => String(reply.status);
 
@@ -23,7 +24,7 @@ inBothCaptureModes('the shop', (capture) => {
 
   /** The edges between two workloads whose counts add up to `count`; waits, as access logs arrive after the calls. */
   const edgesOf = (source: string, destination: string, count: number): Promise<readonly ReportedEdge[]> =>
-    until(`${String(count)} calls from ${source} to ${destination} in the report`, async () => {
+    eventually(`${String(count)} calls from ${source} to ${destination} in the report`, async () => {
       const found = (await mesh.edges()).filter(
         (edge) => edge.source.workload === source && edge.destination.workload === destination,
       );

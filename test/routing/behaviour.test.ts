@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { envoyPath } from '../audit/envoy/process.ts';
-import { eventually } from '../audit/eventually.ts';
+import { eventually } from '../eventually.ts';
 import { type GatewayMesh, startGatewayMesh } from './envoy/gateway-mesh.ts';
 
 /** A VirtualService for the host NAME.test with these http routes. */

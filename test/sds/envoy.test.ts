@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { adminGet } from '../../sds/envoy/admin.ts';
 import { adsService, echoListener, type SeenStream } from './ads.ts';
 import { leafWithKey, pkcs8Pem, TestAuthority } from './authority.ts';
-import { eventually } from './eventually.ts';
+import { eventually } from '../eventually.ts';
 import { freePort } from './free-port.ts';
 import { alive, envoyBinary, running, RunningAgent, testFolder, writeConfig } from './running-agent.ts';
 

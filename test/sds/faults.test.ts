@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { adsService, echoListener, type SeenStream } from './ads.ts';
 import { TestAuthority } from './authority.ts';
-import { eventually } from './eventually.ts';
+import { eventually } from '../eventually.ts';
 import { freePort } from './free-port.ts';
 import { alive, envoyBinary, running, RunningAgent, testFolder, writeConfig } from './running-agent.ts';
 

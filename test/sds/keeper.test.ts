@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { selfSignedRoot } from './authority.ts';
-import { eventually } from './eventually.ts';
+import { eventually } from '../eventually.ts';
 import { bundleOf, KeeperWorld } from './world.ts';
 
 const HOUR = 3_600_000;

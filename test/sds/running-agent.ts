@@ -8,7 +8,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Context } from 'mocha';
 import type { AgentEvent } from '../../sds/agent/event.ts';
 import { startTimeOf } from '../../sds/envoy/process.ts';
-import { eventually } from './eventually.ts';
+import { eventually } from '../eventually.ts';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 

@@ -17,7 +17,7 @@ import { certificateSecret, rootsSecret } from '../../sds/secret/secret.ts';
 import { SecretStore } from '../../sds/secret/store.ts';
 import { type SdsServer, startSdsServer } from '../../sds/server/server.ts';
 import type { Notice } from '../../sds/subscription/notice.ts';
-import { eventually } from './eventually.ts';
+import { eventually } from '../eventually.ts';
 import { KeeperWorld } from './world.ts';
 
 const STREAM = rpc(SecretDiscoveryService.method.streamSecrets);

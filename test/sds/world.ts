@@ -8,7 +8,7 @@ import type { Clock, Timers } from '../../sds/clock.ts';
 import { parseBundle, type TrustBundle } from '../../sds/identity/bundle.ts';
 import { IdentityKeeper, type KeeperEvent } from '../../sds/identity/keeper.ts';
 import { type KeyedCertificate, selfSignedRoot, signLeaf } from './authority.ts';
-import { eventually } from './eventually.ts';
+import { eventually } from '../eventually.ts';
 
 interface Timer {
   readonly at: number;

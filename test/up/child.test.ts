@@ -6,7 +6,7 @@ import { Child } from '../../cli/up/child.ts';
 import { findExecutable } from '../../cli/up/executable.ts';
 import { isAlive, processId } from '../../cli/up/process-id.ts';
 import { claimRunDir, recordChildren, releaseRunDir, runDirAt, writeAtomically } from '../../cli/up/run-dir.ts';
-import { until } from '../feature/running-mesh.ts';
+import { eventually } from '../eventually.ts';
 
 describe('gatehouse up: processes', () => {
   let folder = '';
@@ -25,9 +25,9 @@ describe('gatehouse up: processes', () => {
       { onLine: (line) => lines.push(line), onExit: ({ restartMs }) => exits.push(restartMs) },
     );
     child.start();
-    await until('first start', () => (lines.length === 1 ? true : undefined));
+    await eventually('first start', () => (lines.length === 1 ? true : undefined));
     process.kill(Number(lines[0]), 'SIGKILL');
-    await until('second start', () => (lines.length === 2 ? true : undefined));
+    await eventually('second start', () => (lines.length === 2 ? true : undefined));
     assert.ok(typeof exits[0] === 'number');
     const second = processId(Number(lines[1]));
     assert.equal(isAlive(second), true);
@@ -44,9 +44,9 @@ describe('gatehouse up: processes', () => {
       onLine: (line) => lines.push(line),
     });
     child.start();
-    const grandchild = processId(Number(await until('start', () => lines[0])));
+    const grandchild = processId(Number(await eventually('start', () => lines[0])));
     await child.stop();
-    await until('the grandchild is gone', () => (isAlive(grandchild) && !zombie(grandchild.pid) ? undefined : true));
+    await eventually('the grandchild is gone', () => (isAlive(grandchild) && !zombie(grandchild.pid) ? undefined : true));
   });
 
   it('tells a command that is not there from one that is', async () => {
@@ -58,7 +58,7 @@ describe('gatehouse up: processes', () => {
       onExit: ({ code }) => exits.push(code),
     });
     child.start();
-    await until('the failure', () => (exits.length > 0 ? true : undefined));
+    await eventually('the failure', () => (exits.length > 0 ? true : undefined));
     await child.stop();
   });
 

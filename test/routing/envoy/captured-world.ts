@@ -8,7 +8,7 @@ import { createServer } from 'node:http';
 import { createServer as createTcpServer, connect } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { eventually } from '../../audit/eventually.ts';
+import { eventually } from '../../eventually.ts';
 import { call } from './call.ts';
 
 const ENVOY_UID = '1337';

@@ -8,7 +8,7 @@ import {
   type DiscoveryResponse,
   DiscoveryResponseSchema,
 } from '#gen/envoy/service/discovery/v3/discovery_pb.js';
-import { eventually } from '../eventually.ts';
+import { eventually } from '../../eventually.ts';
 import { NODE } from './server.ts';
 
 const SERVICE = '/envoy.service.discovery.v3.AggregatedDiscoveryService';

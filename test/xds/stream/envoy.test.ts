@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { LISTENER, type ResourceSet, ROUTES } from '../../../xds/resource-set.ts';
-import { eventually } from '../eventually.ts';
+import { eventually } from '../../eventually.ts';
 import { meshSet } from './envoy-resources.ts';
 import { type Envoy, envoyPath, startEnvoy } from './envoy.ts';
 import { type Running, startServer } from './server.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { status } from '@grpc/grpc-js';
 import { refused } from '../../../ca/identity/parsed.ts';
 import { CLUSTER, ENDPOINTS, LISTENER, resourceSet, ROUTES } from '../../../xds/resource-set.ts';
-import { eventually } from '../eventually.ts';
+import { eventually } from '../../eventually.ts';
 import { type Content, fake, fakeAny, setOf } from '../resources.ts';
 import { DeltaClient, SotwClient } from './client.ts';
 import { cuttable } from './cuttable.ts';
