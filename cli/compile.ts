@@ -6,8 +6,8 @@ import { inboundSecurity } from '../xds/resources/security.ts';
 import { chooseProxy } from './compile/choose-proxy.ts';
 import { type CompileFlags, staticForm } from './compile/static-form.ts';
 import { xdsForm } from './compile/xds-form.ts';
-import { collect } from './options/collect.ts';
-import { printDiagnostics } from './options/diagnostics.ts';
+import { diagnosticsOption, filenameOption, meshConfigOption } from './input/options.ts';
+import { hasErrors, printDiagnostics } from './input/print-diagnostics.ts';
 
 const EXAMPLES = `
 Examples:
@@ -20,12 +20,13 @@ A Deployment without Pods is compiled for one made-up instance. Diagnostics of t
 export function compileCommand(): Command {
   return new Command('compile')
     .description('the Envoy resources for one proxy')
-    .requiredOption('-f, --filename <path>', 'file or folder of Kubernetes and Istio YAML; may be repeated', collect)
+    .addOption(filenameOption().makeOptionMandatory())
     .requiredOption('--proxy <namespace/workload>', 'the workload whose proxy it is')
-    .option('--mesh-config <file>', "Istio's MeshConfig fields")
+    .addOption(meshConfigOption())
     .option('--static', 'a complete configuration for envoy -c, instead of the resources as sent over xDS', false)
     .option('--certificates <dir>', 'with --static: a folder with cert-chain.pem, key.pem and root-cert.pem')
     .option('--sds-socket <path>', "with --static: an agent's SDS socket, instead of files")
+    .addOption(diagnosticsOption())
     .addOption(new Option('-o, --output <format>', 'how to print').choices(['yaml', 'json']).default('yaml'))
     .addHelpText('after', EXAMPLES)
     .action(compile);
@@ -37,7 +38,7 @@ function compile(flags: CompileFlags): void {
     meshConfigFile: flags.meshConfig,
     assumePods: true,
   });
-  printDiagnostics(diagnostics);
+  printDiagnostics(diagnostics, flags.diagnostics);
   const proxy = chooseProxy(snapshot, flags.proxy);
   if (!proxy.ok) {
     process.stderr.write(`gatehouse compile: ${proxy.reason}\n`);
@@ -54,5 +55,5 @@ function compile(flags: CompileFlags): void {
     return;
   }
   process.stdout.write(flags.output === 'json' ? `${JSON.stringify(value.value, undefined, 2)}\n` : stringify(value.value));
-  if (diagnostics.some(({ severity }) => severity === 'error')) process.exitCode = 1;
+  if (hasErrors(diagnostics)) process.exitCode = 1;
 }

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { diagnosticsOption, filenameOption, meshConfigOption } from './input/options.ts';
 import { logger } from './log.ts';
 import { formatAddress } from './options/address.ts';
 import { collect } from './options/collect.ts';
@@ -18,8 +19,8 @@ Ends on SIGINT and SIGTERM; proxies go on with what they have and reconnect when
 export function serveCommand(): Command {
   return new Command('serve')
     .description('the control plane: certificates, xDS and access logs for proxies, from a folder of YAML')
-    .requiredOption('-f, --filename <path>', 'file or folder of Kubernetes and Istio YAML; may be repeated', collect)
-    .option('--mesh-config <file>', "Istio's MeshConfig fields")
+    .addOption(filenameOption().makeOptionMandatory())
+    .addOption(meshConfigOption())
     .option('--ca-dir <dir>', "the authority's root and issuance log", '.gatehouse/ca')
     .option('--jwks <file>', 'public keys of the token issuer (JWKS)')
     .option('--token-issuer <issuer>', 'the `iss` that tokens must have')
@@ -35,6 +36,7 @@ export function serveCommand(): Command {
     .option('--audit-retention <duration>', 'delete what is older than this, such as 2160h; without it nothing is deleted')
     .option('--certificate-ttl <duration>', 'longest lifetime of a certificate', '24h')
     .option('--advertise <name>', "further DNS name for the server's own certificate; may be repeated", collect)
+    .addOption(diagnosticsOption())
     .addHelpText('after', EXAMPLES)
     .action(serve);
 }
@@ -48,7 +50,7 @@ async function serve(flags: ServeFlags): Promise<void> {
   }
   const log = logger();
   try {
-    const plane = await startControlPlane(options.value, log, newDiagnostics());
+    const plane = await startControlPlane(options.value, log, newDiagnostics(flags.diagnostics));
     const [first] = plane.grpc;
     process.stdout.write(
       `${JSON.stringify({

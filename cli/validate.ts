@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
-import { type LoadedMesh, loadMesh } from '../mesh/source/mesh.ts';
+import { type LoadedMesh, loadMesh, sorted } from '../mesh/source/mesh.ts';
+import { policyDiagnostics } from '../policy/diagnose.ts';
 import { type DiagnosticsFormat, diagnosticsOption, filenameOption, meshConfigOption, namespaceOption } from './input/options.ts';
 import { diagnosticRow, hasErrors, printDiagnostics } from './input/print-diagnostics.ts';
 
@@ -31,7 +32,8 @@ Examples:
 Exit code: 0 when there is no error (warnings may be), 1 when there is one, 2 for wrong usage.`,
     )
     .action((flags: ValidateFlags) => {
-      const mesh = loadMesh({ paths: flags.filename, meshConfigFile: flags.meshConfig, defaultNamespace: flags.namespace });
+      const loaded = loadMesh({ paths: flags.filename, meshConfigFile: flags.meshConfig, defaultNamespace: flags.namespace });
+      const mesh = { ...loaded, diagnostics: sorted([...loaded.diagnostics, ...policyDiagnostics(loaded.snapshot)]) };
       printDiagnostics(mesh.diagnostics, flags.diagnostics);
       print(mesh, flags);
       if (hasErrors(mesh.diagnostics)) process.exitCode = 1;

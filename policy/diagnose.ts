@@ -16,7 +16,7 @@ function ofPolicy(policy: AuthorizationPolicy): readonly Diagnostic[] {
     case 'CUSTOM':
       return [
         found(policy, {
-          severity: 'error',
+          severity: 'warning',
           message: `the provider ${JSON.stringify(policy.provider ?? '')} is not asked yet; whatever the policy matches is denied`,
           hint: 'use ALLOW and DENY, or remove the policy',
         }),

@@ -3,6 +3,7 @@ import type { JsonValue } from '@bufbuild/protobuf';
 import type { Parsed } from '../../ca/identity/parsed.ts';
 import type { Proxy } from '../../mesh/model/proxy.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
+import type { DiagnosticsFormat } from '../input/options.ts';
 import type { CompiledProxy } from '../../routing/compile.ts';
 import { staticConfig, type StaticSecrets } from '../../routing/static.ts';
 
@@ -14,6 +15,7 @@ export interface CompileFlags {
   readonly static: boolean;
   readonly certificates?: string;
   readonly sdsSocket?: string;
+  readonly diagnostics: DiagnosticsFormat;
   readonly output: 'yaml' | 'json';
 }
 

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Parsed } from '../../ca/identity/parsed.ts';
 import { parseDuration } from '../../mesh/admit/duration.ts';
+import type { DiagnosticsFormat } from '../input/options.ts';
 import { type ListenAddress, parseListenAddress } from '../options/address.ts';
 
 /** What commander hands over. */
@@ -17,6 +18,7 @@ export interface ServeFlags {
   readonly auditDb: string;
   readonly auditRetention?: string;
   readonly certificateTtl: string;
+  readonly diagnostics: DiagnosticsFormat;
   readonly advertise?: readonly string[];
 }
 

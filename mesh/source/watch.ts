@@ -35,10 +35,7 @@ export async function watchMesh(options: WatchOptions): Promise<WatchedMesh> {
   let told: readonly Diagnostic[] = [];
   const tell = (diagnostics: readonly Diagnostic[]): void => {
     if (JSON.stringify(diagnostics) === JSON.stringify(told)) return;
-    const known = new Set(told.map(formatDiagnostic));
     told = diagnostics;
-    for (const found of diagnostics)
-      if (!known.has(formatDiagnostic(found))) options.log[LEVELS[found.severity]]({ code: found.code }, formatDiagnostic(found));
     options.onDiagnostics?.(diagnostics);
   };
   // At the start whatever is there is read, also what was written just now: there is nothing older to keep.
@@ -83,8 +80,6 @@ export async function watchMesh(options: WatchOptions): Promise<WatchedMesh> {
     },
   });
 }
-
-const LEVELS = Object.freeze({ error: 'error', warning: 'warn', info: 'info' } as const);
 
 /**
  * One watch for each folder: the kernel tells of every entry that is written, made, removed or renamed in it. (Node's
