@@ -1,10 +1,10 @@
 // The YAML of the articles that the project began from, as it stands, on a running mesh.
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { inBothCaptureModes } from './capture-modes.ts';
 import { field, send, share, type Tally } from './load.ts';
-import { type Reply, RunningMesh, root, samples, seeds } from './running-mesh.ts';
+import { type Reply, RunningMesh, root, samples } from './running-mesh.ts';
+import { isPresent, SEEDS } from '../shared-data.ts';
 
 /**
  * Envoy draws for each request: over 1,000 a share of 25 % strays by 3 percentage points in one run of forty, over 4,000 in one
@@ -36,11 +36,7 @@ inBothCaptureModes('the articles on a running mesh', (capture) => {
   let mesh: RunningMesh;
 
   before('start bookinfo and the echo services', async function () {
-    if (!existsSync(seeds)) {
-      if (process.env['CI'] !== undefined && process.env['GATEHOUSE_SEEDS'] !== undefined)
-        throw new Error(`no seeds at ${seeds}`);
-      return this.skip();
-    }
+    if (!isPresent(SEEDS)) return this.skip();
     mesh = await RunningMesh.start([join(samples, 'bookinfo'), join(here, 'echo')], capture);
   });
   after(() => mesh?.stop());
@@ -65,7 +61,7 @@ inBothCaptureModes('the articles on a running mesh', (capture) => {
   it('000: the cookie user=jason goes to reviews v2, everyone else to v1', async () => {
     // As the article has it: this rule replaces reviews' own, the subsets stay.
     await mesh.applySeed('000-route-rule-all-v1.yaml', 'rules.yaml');
-    const replaced = await mesh.gatehouse('replace', '-f', join(seeds, '000-route-rule-reviews-test-v2.yaml'), '--dir', mesh.dir);
+    const replaced = await mesh.gatehouse('replace', '-f', join(SEEDS, '000-route-rule-reviews-test-v2.yaml'), '--dir', mesh.dir);
     assert.equal(replaced.code, 0, replaced.stderr);
     await mesh.settled();
     const jason = await send(products({ cookie: 'a=b;user=jason' }), 40);
@@ -76,14 +72,14 @@ inBothCaptureModes('the articles on a running mesh', (capture) => {
   it('003: dark launch for end-user: tester, then half of its calls fail with 503 under the fault', async () => {
     const subsets = '000-route-rule-all-v1.yaml';
     await mesh.applySeed(subsets, 'rules.yaml');
-    const dark = await mesh.gatehouse('apply', '-f', join(seeds, '003-dark-launch.yaml'), '--dir', mesh.dir);
+    const dark = await mesh.gatehouse('apply', '-f', join(SEEDS, '003-dark-launch.yaml'), '--dir', mesh.dir);
     assert.equal(dark.code, 0, dark.stderr);
     await mesh.settled();
     const tester = await send(products({ 'end-user': 'tester' }), 40);
     const other = await send(products({ 'end-user': 'other' }), 40);
     assert.deepEqual([[...tester.counts], [...other.counts]], [[['v2', 40]], [['v1', 40]]]);
 
-    const fault = await mesh.gatehouse('apply', '-f', join(seeds, '003-dark-launch-fault.yaml'), '--dir', mesh.dir);
+    const fault = await mesh.gatehouse('apply', '-f', join(SEEDS, '003-dark-launch-fault.yaml'), '--dir', mesh.dir);
     assert.equal(fault.code, 0, fault.stderr);
     await mesh.settled();
     const faulty = await send(products({ 'end-user': 'tester' }), 400);
@@ -107,14 +103,14 @@ inBothCaptureModes('the articles on a running mesh', (capture) => {
     assertNoFailures(even, mesh);
     assert.ok(Math.abs(share(even, 'v0.1') - 50) < 12, JSON.stringify([...even.counts]));
 
-    const eighty = await mesh.gatehouse('apply', '-f', join(seeds, '001-03-web-demo-80-20.yaml'), '--dir', mesh.dir);
+    const eighty = await mesh.gatehouse('apply', '-f', join(SEEDS, '001-03-web-demo-80-20.yaml'), '--dir', mesh.dir);
     assert.equal(eighty.code, 0, eighty.stderr);
     await mesh.settled();
     const split = await send(web(), REQUESTS);
     assertNoFailures(split, mesh);
     assert.ok(Math.abs(share(split, 'v0.1') - 80) <= 3, JSON.stringify([...split.counts]));
 
-    const five = await mesh.gatehouse('apply', '-f', join(seeds, '001-04-web-demo-5-95.yaml'), '--dir', mesh.dir);
+    const five = await mesh.gatehouse('apply', '-f', join(SEEDS, '001-04-web-demo-5-95.yaml'), '--dir', mesh.dir);
     assert.equal(five.code, 0, five.stderr);
     await mesh.settled();
     const most = await send(web(), REQUESTS);
@@ -126,7 +122,7 @@ inBothCaptureModes('the articles on a running mesh', (capture) => {
 
   it('003: the malformed Gateway gets a diagnostic with the repair; repaired, blue and green go by host', async () => {
     await mesh.applySeed('003-circuit-breaker.yaml', 'subsets.yaml', (text) => text.replace(/\n {6}trafficPolicy:[^]*$/, '\n'));
-    const file = join(seeds, '003-blue-green.yaml');
+    const file = join(SEEDS, '003-blue-green.yaml');
     const found = await mesh.gatehouse('validate', '-f', mesh.dir, '-f', file);
     assert.equal(found.code, 1);
     assert.match(found.stderr, /003-blue-green\.yaml:\d+: error: .*Gateway default\/my-gateway.*servers/);
@@ -142,7 +138,7 @@ inBothCaptureModes('the articles on a running mesh', (capture) => {
   });
 
   it('003: 25/75', async () => {
-    const canary = await mesh.gatehouse('apply', '-f', join(seeds, '003-canary-25-75.yaml'), '--dir', mesh.dir);
+    const canary = await mesh.gatehouse('apply', '-f', join(SEEDS, '003-canary-25-75.yaml'), '--dir', mesh.dir);
     assert.equal(canary.code, 0, canary.stderr);
     await mesh.settled();
     const split = await send({ address: mesh.gateway, path: '/', headers: { host: 'myapp' }, name: echoVersion }, REQUESTS);
@@ -184,7 +180,7 @@ inBothCaptureModes('the articles on a running mesh', (capture) => {
       '-n',
       'test',
       '-f',
-      join(seeds, '004-traffic-shifting.yaml'),
+      join(SEEDS, '004-traffic-shifting.yaml'),
       '--dir',
       mesh.dir,
     );

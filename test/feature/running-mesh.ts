@@ -8,10 +8,10 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { eventually } from '../eventually.ts';
+import { SEEDS } from '../shared-data.ts';
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 export const samples = join(root, 'manifests', 'samples');
-export const seeds = process.env['GATEHOUSE_SEEDS'] ?? join(root, '..', 'shared', 'seeds');
 
 export type CaptureMode = 'explicit' | 'netns';
 
@@ -228,7 +228,7 @@ export class RunningMesh {
 
   /** Puts a seed article's YAML, as it stands, into the mesh under a file name. */
   async applySeed(name: string, as = 'rules.yaml', edit: (text: string) => string = (text) => text): Promise<void> {
-    await this.apply(edit(readFileSync(join(seeds, name), 'utf8')), as);
+    await this.apply(edit(readFileSync(join(SEEDS, name), 'utf8')), as);
   }
 
   /** Writes `text` to a file of the mesh's folder and waits for it to be in force. */

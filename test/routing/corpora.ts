@@ -1,13 +1,11 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-const CORPORA = process.env['GATEHOUSE_CORPORA'] ?? fileURLToPath(new URL('../../../shared/corpora', import.meta.url));
+import { CORPORA, isPresent } from '../shared-data.ts';
 
 /** A file of the corpora of real cases; undefined where they are not. */
 export function corpusFile(...path: readonly string[]): string | undefined {
   const file = join(CORPORA, ...path);
-  return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+  return isPresent(file) ? readFileSync(file, 'utf8') : undefined;
 }
 
 /** The cases of a theme; none where the corpora are not. */

@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Parsed } from '../../../ca/identity/parsed.ts';
 import {
@@ -13,6 +13,7 @@ import {
 } from '../../../ca/identity/spiffe-id.ts';
 import { parseMeshTrustDomain, parseTrustDomain } from '../../../ca/identity/trust-domain.ts';
 import { must } from './must.ts';
+import { CORPORA, isPresent } from '../../shared-data.ts';
 
 // Rows of Go tables leave zero values out; tables/istio rows carry `row` instead of the fields above it.
 interface Case {
@@ -36,11 +37,7 @@ interface Case {
   };
 }
 
-const file = join(
-  process.env['GATEHOUSE_CORPORA'] ?? join(import.meta.dirname, '../../../../shared/corpora'),
-  'spiffe-ids',
-  'cases.json',
-);
+const file = join(CORPORA, 'spiffe-ids', 'cases.json');
 
 // Istio's parser reads empty names out of `spiffe://td/ns//sa/`; the standard forbids the ID, and so do we (docs/ca.md).
 const STRICTER_THAN_ISTIO: ReadonlySet<string> = new Set(['istio/identity/case-2']);
@@ -100,7 +97,7 @@ function check(row: Case): void {
 }
 
 describe('SPIFFE IDs: the corpus', function () {
-  if (!existsSync(file)) {
+  if (!isPresent(file)) {
     it('corpus spiffe-ids', function () {
       this.skip();
     });

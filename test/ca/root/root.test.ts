@@ -20,6 +20,7 @@ import { lockFolder } from '../../../ca/root/lock.ts';
 import { parseTrustDomain } from '../../../ca/identity/trust-domain.ts';
 import { must } from '../identity/must.ts';
 import { memoryLog, TD, temporaryFolder } from '../world.ts';
+import { CORPORA, isPresent } from '../../shared-data.ts';
 
 const mode = (path: string) => (statSync(path).mode & 0o777).toString(8);
 
@@ -114,12 +115,8 @@ describe('ca/root: the kept root', () => {
   });
 
   it('loads an intermediate with its chain (the cacerts layout)', async function () {
-    const corpus = join(
-      process.env['GATEHOUSE_CORPORA'] ?? join(import.meta.dirname, '../../../../shared/corpora'),
-      'pki',
-      'plugin-ca-sample',
-    );
-    if (!existsSync(corpus)) this.skip();
+    const corpus = join(CORPORA, 'pki', 'plugin-ca-sample');
+    if (!isPresent(corpus)) this.skip();
     mkdirSync(dir, { mode: 0o700 });
     for (const name of readdirSync(corpus)) copyFileSync(join(corpus, name), join(dir, name));
     chmodSync(join(dir, 'ca-key.pem'), 0o600);

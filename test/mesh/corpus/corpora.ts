@@ -1,7 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-
-export const CORPORA = process.env['GATEHOUSE_CORPORA'] ?? join(import.meta.dirname, '../../../../shared/corpora');
+import { CORPORA, isPresent } from '../../shared-data.ts';
 
 export type Row = Readonly<Record<string, unknown>>;
 
@@ -23,7 +22,7 @@ export function text(value: unknown): string {
 /** The cases of a theme; undefined when the corpora are not on this machine. */
 export function casesOf(theme: string): readonly Row[] | undefined {
   const file = join(CORPORA, theme, 'cases.json');
-  if (!existsSync(file)) return undefined;
+  if (!isPresent(file)) return undefined;
   const read: unknown = JSON.parse(readFileSync(file, 'utf8'));
   if (!isRow(read) || !Array.isArray(read['cases'])) throw new Error(`${file} has no cases`);
   return read['cases'].filter(isRow);

@@ -1,14 +1,11 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-const root = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
-const corpora = process.env['GATEHOUSE_CORPORA'] ?? join(root, '..', 'shared', 'corpora');
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { CORPORA, isPresent } from '../../shared-data.ts';
 
 /** A theme of the corpus of cases from other projects, which is not part of this repository. */
 export function corpusPath(theme: string): string | undefined {
-  const path = join(corpora, theme);
-  return existsSync(join(path, 'cases.json')) ? path : undefined;
+  const path = join(CORPORA, theme);
+  return isPresent(join(path, 'cases.json')) ? path : undefined;
 }
 
 /** The cases of a theme, as the test's own reading of them says; none where the corpus is absent. */
