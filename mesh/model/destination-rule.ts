@@ -5,6 +5,8 @@ import type { Visibility } from './service.ts';
 
 export type ClientTls =
   | { readonly mode: 'DISABLE' }
+  /** Asked for and not there yet: no connection is made, since one in plain text would give away what TLS was to protect. */
+  | { readonly mode: 'SIMPLE' | 'MUTUAL' }
   /** The workload's own identity by SDS. */
   | { readonly mode: 'ISTIO_MUTUAL'; readonly sni: string | undefined; readonly subjectAltNames: readonly string[] };
 

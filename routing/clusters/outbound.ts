@@ -148,7 +148,10 @@ function serviceClusters(
   for (const port of service.ports) {
     if (port.protocol === 'udp') continue;
     for (const subset of [undefined, ...destination.subsets]) {
-      const made = cluster(scope, service, port, subset, portPolicy(destination, subset, port.port), discovery);
+      const policy = portPolicy(destination, subset, port.port);
+      // TLS was asked for that is not there: without a cluster requests are answered with 503, never sent in plain text.
+      if (policy.tls?.mode === 'SIMPLE' || policy.tls?.mode === 'MUTUAL') continue;
+      const made = cluster(scope, service, port, subset, policy, discovery);
       // A number that stands twice among the ports means the first.
       if (clusters.has(made.name)) continue;
       clusters.set(made.name, made);

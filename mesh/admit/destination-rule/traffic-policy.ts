@@ -2,7 +2,6 @@ import type { ClientTls, TrafficPolicy } from '../../model/destination-rule.ts';
 import type { Port } from '../../model/port.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
 import { flag, oneOf, optionalText, port, requiredText, text, texts } from '../scalar.ts';
-import { unapplied } from '../unapplied.ts';
 import { connectionPool } from './connection-pool.ts';
 import { loadBalancer } from './load-balancer.ts';
 import { outlierDetection } from './outlier-detection.ts';
@@ -89,8 +88,12 @@ function clientTls(field: Field): ClientTls | undefined {
       }
       if (credential !== '' && files.some((one) => one.given))
         fields.credentialName.error('contradiction', 'stands beside files', 'keep credentialName or the files');
-      unapplied(fields.mode, `TLS origination (${mode})`);
-      return undefined;
+      fields.mode.warning(
+        'not-yet-applied',
+        `TLS origination (${mode}) is not applied yet; requests to this host are answered with 503`,
+        'remove tls to send them in plain text, if that is what you want',
+      );
+      return { mode };
   }
   return mode satisfies never;
 }
