@@ -45,7 +45,6 @@ function missing(one: Case, yaml: string): string | undefined {
   if (one.calls.some(({ expect }) => expect.grpcStatus !== undefined)) return 'a gRPC client';
   if (/numTrustedProxies|EnvoyFilter/.test(yaml) || one.id === 'gatewaycases/https-with-x-forwarded-proto')
     return 'trusted proxies in front of a gateway';
-  if (one.id.endsWith('without-headers-regex-convert-to-present_match')) return 'admission that reads the regex * as presence';
   return undefined;
 }
 

@@ -5,8 +5,11 @@ import { text } from '../scalar.ts';
 
 const FORMS = ['exact', 'prefix', 'regex'] as const;
 
+/** What Istio reads as "present" where a header or parameter is asked for, though it is no regular expression. */
+const ANY = '*';
+
 /** Istio's StringMatch; undefined when no form is given. */
-export function stringMatch(field: Field): StringMatch | undefined {
+export function stringMatch(field: Field, mayBeAny = false): StringMatch | undefined {
   const fields = fieldsOf(field, FORMS);
   const given = FORMS.filter((form) => fields[form].given);
   if (given.length > 1)
@@ -14,7 +17,7 @@ export function stringMatch(field: Field): StringMatch | undefined {
   const [kind] = given;
   if (kind === undefined) return undefined;
   const value = text(fields[kind]);
-  if (kind === 'regex') checkRegex(fields.regex, value);
+  if (kind === 'regex' && !(mayBeAny && value === ANY)) checkRegex(fields.regex, value);
   return { kind, value };
 }
 
@@ -35,11 +38,11 @@ export function headerMatches(field: Field, named: 'header' | 'parameter'): Read
     if (name === '') value.error('bad-header', 'a name is empty', 'name the header or parameter');
     else if (named === 'header' && !/^:?[-_.~!#$%&'*+^`|A-Za-z0-9]+$/.test(name))
       value.error('bad-header', 'is no header name', 'letters, digits, "-" and "_"');
-    const match = value.given ? stringMatch(value) : undefined;
+    const match = value.given ? stringMatch(value, true) : undefined;
     if (match !== undefined && match.kind !== 'exact' && match.value === '')
       value.error('missing-field', `${match.kind} must not be empty`, 'write {} to ask only that it is there');
     const present =
-      match === undefined || (match.kind !== 'exact' && match.value === '') || (match.kind === 'regex' && match.value === '*');
+      match === undefined || (match.kind !== 'exact' && match.value === '') || (match.kind === 'regex' && match.value === ANY);
     found[name] = present ? { kind: 'present' } : match;
   }
   return found;
