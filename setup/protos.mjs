@@ -38,6 +38,7 @@ const ENVOY = [
   'extensions/filters/listener/tls_inspector/v3/tls_inspector',
   'extensions/filters/listener/http_inspector/v3/http_inspector',
   'extensions/transport_sockets/tls/v3/tls',
+  'extensions/transport_sockets/tls/v3/tls_spiffe_validator_config',
   'extensions/transport_sockets/raw_buffer/v3/raw_buffer',
   'extensions/access_loggers/grpc/v3/als',
   'extensions/access_loggers/file/v3/file',
@@ -46,7 +47,9 @@ const ENVOY = [
   'extensions/retry/host/previous_hosts/v3/previous_hosts',
 ];
 
-const ROOTS = [...ENVOY.map((name) => `envoy/${name}.proto`), 'gatehouse/ca/v1/istio_ca.proto'];
+const OWN = ['ca/v1/istio_ca', 'ca/v1/jwt', 'workload/v1/spiffe_workload_api'];
+
+const ROOTS = [...ENVOY.map((name) => `envoy/${name}.proto`), ...OWN.map((name) => `gatehouse/${name}.proto`)];
 
 function find(name) {
   for (const source of SOURCES) if (existsSync(join(source, name))) return join(source, name);
