@@ -10,13 +10,15 @@ export const ENDPOINTS = 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLo
 export const EXTENSION_CONFIG = 'type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig';
 export const LISTENER = 'type.googleapis.com/envoy.config.listener.v3.Listener';
 export const ROUTES = 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration';
+/** What proxies trust: the roots against which peers are verified. Certificates and keys never come this way. */
+export const SECRET = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret';
 export const VIRTUAL_HOST = 'type.googleapis.com/envoy.config.route.v3.VirtualHost';
 
 /**
  * The types served, in the order in which additions and changes are pushed (make before break: what refers comes after
  * what is referred to). Envoy, xDS protocol, "Eventual consistency considerations".
  */
-export const TYPE_URLS = Object.freeze([CLUSTER, ENDPOINTS, EXTENSION_CONFIG, LISTENER, ROUTES, VIRTUAL_HOST] as const);
+export const TYPE_URLS = Object.freeze([SECRET, CLUSTER, ENDPOINTS, EXTENSION_CONFIG, LISTENER, ROUTES, VIRTUAL_HOST] as const);
 export type TypeUrl = (typeof TYPE_URLS)[number];
 
 /** The order of removals: from what refers to what is referred to. */
@@ -27,6 +29,7 @@ export const REMOVAL_ORDER: readonly TypeUrl[] = Object.freeze([
   ROUTES,
   CLUSTER,
   ENDPOINTS,
+  SECRET,
 ]);
 
 /** The type URL, or undefined when it is none of ours. */

@@ -53,7 +53,6 @@ export async function startControlPlane(
     },
     onDiagnostics,
   });
-  const source = (resources = snapshotResources(mesh.current()));
   const authority = await openAuthority({
     dir: options.caDir,
     trustDomain: mesh.current().meshConfig.trustDomain,
@@ -62,6 +61,7 @@ export async function startControlPlane(
     maxTtlSeconds: options.certificateTtlSeconds,
     ...options.token,
   });
+  const source = (resources = snapshotResources(mesh.current(), { generation: 1, rootsPem: authority.rootCertPem }));
   mkdirSync(dirname(options.auditFile), { recursive: true, mode: 0o700 });
   const recorder = new Recorder({
     open: () =>
@@ -95,7 +95,7 @@ export async function startControlPlane(
 
   const sources = {
     snapshot: () => mesh.current(),
-    streams: () => discovery.streams(),
+    streams: () => discovery.streams().filter(({ kind }) => kind === 'proxy'),
     recorder: () => recorder.stats,
     serverCertificateNotAfter: () => tls.current().notAfter,
   };

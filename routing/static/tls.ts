@@ -11,11 +11,18 @@ import {
   DownstreamTlsContextSchema,
   UpstreamTlsContextSchema,
 } from '#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
+import { agentsRoots } from '../tls/secrets.ts';
 import type { StaticSecrets } from './options.ts';
 
 const file = (path: string) => ({ specifier: { case: 'filename' as const, value: path } });
 
-/** References to the agent's secrets become references to files. */
+/** Without a control plane the agent answers for the roots as well. */
+function readAgent(context: CommonTlsContext): void {
+  const validation = context.validationContextType;
+  if (validation.case === 'combinedValidationContext') validation.value.validationContextSdsSecretConfig = agentsRoots();
+}
+
+/** References to secrets become references to files. */
 function readFiles(context: CommonTlsContext, files: Extract<StaticSecrets, { kind: 'files' }>): void {
   if (context.tlsCertificateSdsSecretConfigs.length > 0) {
     context.tlsCertificateSdsSecretConfigs = [];
@@ -34,12 +41,13 @@ function readFiles(context: CommonTlsContext, files: Extract<StaticSecrets, { ki
 
 /** The same transport socket with its secrets from where `secrets` says. */
 export function withSecrets(socket: TransportSocket, secrets: StaticSecrets): TransportSocket {
-  if (secrets.kind === 'sds' || socket.configType.case !== 'typedConfig') return socket;
+  if (socket.configType.case !== 'typedConfig') return socket;
   const any = socket.configType.value;
   for (const schema of [DownstreamTlsContextSchema, UpstreamTlsContextSchema]) {
     const context = anyUnpack(any, schema);
     if (context?.commonTlsContext === undefined) continue;
-    readFiles(context.commonTlsContext, secrets);
+    if (secrets.kind === 'sds') readAgent(context.commonTlsContext);
+    else readFiles(context.commonTlsContext, secrets);
     const copy = clone(TransportSocketSchema, socket);
     copy.configType = { case: 'typedConfig', value: anyPack(schema, context) };
     return copy;

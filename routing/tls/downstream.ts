@@ -4,7 +4,7 @@ import { TlsParameters_TlsProtocol } from '#gen/envoy/extensions/transport_socke
 import { DownstreamTlsContextSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import { typedConfig } from '../wire/any.ts';
-import { OWN_CERTIFICATE, ROOTS, sdsSecret } from './secrets.ts';
+import { ownCertificate, trustedRoots } from './secrets.ts';
 import { anyMeshIdentity } from './secure-naming.ts';
 
 /** Forward secrecy and authenticated encryption only; for TLS 1.2, since 1.3 has no others. */
@@ -31,12 +31,12 @@ export function mutualTlsServer(mesh: MeshConfig, alpn: readonly string[]): Tran
           tlsMaximumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_3,
           cipherSuites: [...CIPHERS],
         },
-        tlsCertificateSdsSecretConfigs: [sdsSecret(OWN_CERTIFICATE)],
+        tlsCertificateSdsSecretConfigs: [ownCertificate()],
         validationContextType: {
           case: 'combinedValidationContext',
           value: {
             defaultValidationContext: { matchTypedSubjectAltNames: anyMeshIdentity(mesh) },
-            validationContextSdsSecretConfig: sdsSecret(ROOTS),
+            validationContextSdsSecretConfig: trustedRoots(),
           },
         },
       },

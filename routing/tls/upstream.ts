@@ -8,7 +8,7 @@ import {
 import { UpstreamTlsContextSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import type { Protocol } from '../../mesh/model/port.ts';
 import { typedConfig } from '../wire/any.ts';
-import { OWN_CERTIFICATE, ROOTS, sdsSecret } from './secrets.ts';
+import { ownCertificate, trustedRoots } from './secrets.ts';
 
 /**
  * What a client offers: `istio` says "mutual TLS of the mesh" to a permissive server; HTTP/2 is named as well where the
@@ -37,12 +37,12 @@ export function mutualTlsClient({ sni, alpn, servers }: MutualTlsClient): Transp
           tlsMinimumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_2,
           tlsMaximumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_3,
         },
-        tlsCertificateSdsSecretConfigs: [sdsSecret(OWN_CERTIFICATE)],
+        tlsCertificateSdsSecretConfigs: [ownCertificate()],
         validationContextType: {
           case: 'combinedValidationContext',
           value: {
             defaultValidationContext: { matchTypedSubjectAltNames: [...servers] },
-            validationContextSdsSecretConfig: sdsSecret(ROOTS),
+            validationContextSdsSecretConfig: trustedRoots(),
           },
         },
       },

@@ -39,7 +39,7 @@ export function adsSource(): ConfigSource {
   return ADS;
 }
 
-/** Secrets by the agent's Unix socket; no time limit either. */
+/** The workload's own certificate by the agent's Unix socket; no time limit either. */
 export function sdsSource(): ConfigSource {
   return SDS;
 }

@@ -9,6 +9,7 @@ import {
   type ResourceSet,
   resourceSet,
   ROUTES,
+  SECRET,
 } from '../../xds/resource-set.ts';
 
 /** A resource that is no message of its type: neither the subscription machine nor the streams look inside. */
@@ -27,6 +28,7 @@ export interface Content {
   readonly endpoints?: Readonly<Record<string, string>>;
   readonly listeners?: Readonly<Record<string, string>>;
   readonly extensions?: Readonly<Record<string, string>>;
+  readonly secrets?: Readonly<Record<string, string>>;
   readonly routes?: Readonly<Record<string, string>>;
 }
 
@@ -36,6 +38,7 @@ const all = (named: Readonly<Record<string, string>> = {}): EncodedResource[] =>
 /** A set of fake resources: name -> content. */
 export function setOf(content: Content): ResourceSet {
   return resourceSet({
+    [SECRET]: all(content.secrets),
     [CLUSTER]: all(content.clusters),
     [ENDPOINTS]: all(content.endpoints),
     [EXTENSION_CONFIG]: all(content.extensions),

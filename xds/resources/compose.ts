@@ -3,6 +3,7 @@ import { ClusterLoadAssignmentSchema } from '#gen/envoy/config/endpoint/v3/endpo
 import { TypedExtensionConfigSchema } from '#gen/envoy/config/core/v3/extension_pb.js';
 import { ListenerSchema } from '#gen/envoy/config/listener/v3/listener_pb.js';
 import { RouteConfigurationSchema } from '#gen/envoy/config/route/v3/route_pb.js';
+import type { TrustBundle } from '../../ca/bundle.ts';
 import type { Proxy } from '../../mesh/model/proxy.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { compileProxy } from '../../routing/compile.ts';
@@ -15,17 +16,20 @@ import {
   type ResourceSet,
   resourceSet,
   ROUTES,
+  SECRET,
 } from '../resource-set.ts';
 import { discoveredSecurity } from './security.ts';
+import { trustResource } from './trust.ts';
 
 /**
- * All that one proxy is told under a snapshot, encoded. Pure; what the compilers share between proxies (same message
+ * All that one proxy is told under a snapshot and a trust bundle, encoded. Pure; what the compilers share between proxies (same message
  * object) is encoded once.
  */
-export function composeResources(snapshot: Snapshot, proxy: Proxy): ResourceSet {
+export function composeResources(snapshot: Snapshot, proxy: Proxy, bundle: TrustBundle): ResourceSet {
   const { security, extensions } = discoveredSecurity(snapshot, proxy.workload);
   const compiled = compileProxy(snapshot, proxy, security);
   return resourceSet({
+    [SECRET]: [trustResource(bundle)],
     [CLUSTER]: compiled.clusters.map((cluster) => encodeResource(ClusterSchema, cluster)),
     [ENDPOINTS]: compiled.endpoints.map((assignment) => encodeResource(ClusterLoadAssignmentSchema, assignment)),
     [EXTENSION_CONFIG]: extensions.map((extension) => encodeResource(TypedExtensionConfigSchema, extension)),

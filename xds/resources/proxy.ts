@@ -5,12 +5,20 @@ import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { Workload } from '../../mesh/model/workload.ts';
 
 /** What a connected proxy says it is (its node id), and what its certificate proves. */
-export interface ProxyClaim {
+export interface PodClaim {
   readonly kind: 'sidecar' | 'gateway';
   readonly namespace: string;
   readonly pod: string;
   readonly identity: SpiffeId;
 }
+
+/** An agent, which follows the trust bundle for itself. Any identity may: a bundle is public. */
+export interface AgentClaim {
+  readonly kind: 'agent';
+  readonly identity: SpiffeId;
+}
+
+export type ProxyClaim = PodClaim | AgentClaim;
 
 export type FoundProxy =
   | { readonly kind: 'found'; readonly proxy: Proxy }
@@ -23,7 +31,7 @@ export type FoundProxy =
  * The proxy a claim stands for. Only the certificate is believed: the node id merely chooses among the pods that run under
  * the certificate's own namespace and service account.
  */
-export function findProxy(snapshot: Snapshot, claim: ProxyClaim): FoundProxy {
+export function findProxy(snapshot: Snapshot, claim: PodClaim): FoundProxy {
   const owner = workloadOf(claim.identity);
   if (owner === undefined) return { kind: 'refused', reason: `${claim.identity} is no workload's identity` };
   if (owner.namespace !== claim.namespace)

@@ -1,13 +1,24 @@
+import type { TrustBundle } from '../../ca/bundle.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { Instance } from '../../mesh/model/workload.ts';
-import { EMPTY_SET, type ResourceSet, type Resources, TYPE_URLS, versionOf } from '../resource-set.ts';
+import { EMPTY_SET, type ResourceSet, type Resources, resourceSet, SECRET, TYPE_URLS, versionOf } from '../resource-set.ts';
 import type { Answer, ResourceSource } from '../stream/source.ts';
 import { composeResources } from './compose.ts';
-import { findProxy, type ProxyClaim } from './proxy.ts';
+import { findProxy, type PodClaim } from './proxy.ts';
+import { trustResource } from './trust.ts';
 
 export interface SnapshotResources extends ResourceSource {
   /** Makes a snapshot the current one and tells all streams. Numbers only grow. */
   publish(snapshot: Snapshot): void;
+  /** Makes a trust bundle the current one and tells all streams. */
+  publishBundle(bundle: TrustBundle): void;
+  /** The bundle that streams are told now, and the version by which they acknowledge it ({@link StreamStatus}). */
+  bundle(): PublishedBundle;
+}
+
+export interface PublishedBundle {
+  readonly bundle: TrustBundle;
+  readonly version: string;
 }
 
 /**
@@ -15,13 +26,15 @@ export interface SnapshotResources extends ResourceSource {
  * the next; a type whose resources are the same as before keeps its identity, so that streams see at once that there is
  * nothing to send.
  */
-export function snapshotResources(first: Snapshot): SnapshotResources {
+export function snapshotResources(first: Snapshot, firstBundle: TrustBundle): SnapshotResources {
   let current = first;
+  let bundle = firstBundle;
+  let forAgents: ResourceSet | undefined;
   let kept = new Map<string, ResourceSet>();
   let previous = new Map<string, ResourceSet>();
   const listeners = new Set<() => void>();
 
-  const setOf = (claim: ProxyClaim, instance: Instance, make: () => ResourceSet): ResourceSet => {
+  const setOf = (claim: PodClaim, instance: Instance, make: () => ResourceSet): ResourceSet => {
     const key = `${claim.kind} ${claim.namespace}/${instance.name}`;
     const known = kept.get(key);
     if (known !== undefined) return known;
@@ -30,24 +43,38 @@ export function snapshotResources(first: Snapshot): SnapshotResources {
     return set;
   };
 
+  const renew = (): void => {
+    // Only what was asked for the last time: a proxy that is gone does not keep its configuration in memory.
+    previous = kept;
+    kept = new Map();
+    forAgents = undefined;
+    for (const listener of listeners) listener();
+  };
+
   return {
     publish(snapshot) {
       current = snapshot;
-      // Only what was asked for under the last snapshot: a proxy that is gone does not keep its configuration in memory.
-      previous = kept;
-      kept = new Map();
-      for (const listener of listeners) listener();
+      renew();
     },
+    publishBundle(next) {
+      bundle = next;
+      renew();
+    },
+    bundle: () => ({ bundle, version: trustResource(bundle).version }),
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
     resourcesFor(claim): Answer {
+      if (claim.kind === 'agent') {
+        forAgents ??= resourceSet({ [SECRET]: [trustResource(bundle)] });
+        return { kind: 'found', snapshot: current.number, set: forAgents };
+      }
       const found = findProxy(current, claim);
       switch (found.kind) {
         case 'found': {
           const { proxy } = found;
-          const set = setOf(claim, proxy.instance, () => composeResources(current, proxy));
+          const set = setOf(claim, proxy.instance, () => composeResources(current, proxy, bundle));
           return { kind: 'found', snapshot: current.number, set };
         }
         case 'unknown':

@@ -1,16 +1,13 @@
 import { isIP } from 'node:net';
 import { parsed, refused, type Parsed } from '../../ca/identity/parsed.ts';
-import type { ProxyClaim } from '../resources/proxy.ts';
+import type { PodClaim } from '../resources/proxy.ts';
 
 /** A proxy's own word on what it is. Only what its certificate proves is believed. */
-export interface NodeId {
-  readonly text: string;
-  readonly kind: ProxyClaim['kind'];
-  readonly pod: string;
-  readonly namespace: string;
-}
+export type NodeId =
+  | { readonly kind: PodClaim['kind']; readonly text: string; readonly pod: string; readonly namespace: string }
+  | { readonly kind: 'agent'; readonly text: string };
 
-const KINDS: ReadonlyMap<string, ProxyClaim['kind']> = new Map([
+const KINDS: ReadonlyMap<string, PodClaim['kind']> = new Map([
   ['sidecar', 'sidecar'],
   ['router', 'gateway'],
 ]);
@@ -21,11 +18,19 @@ const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const SUBDOMAIN = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
 const LONGEST = 1024;
 
-/** Parses `sidecar~IP~POD.NAMESPACE~DOMAIN` or `router~...` (Istio's grammar of node ids). The namespace has no dot, the pod may. */
+/**
+ * Parses `sidecar~IP~POD.NAMESPACE~DOMAIN` or `router~...` (Istio's grammar of node ids; the namespace has no dot, the pod
+ * may), or `agent~NAME`, an agent of ours by whatever name tells its machine and process.
+ */
 export function parseNodeId(text: string): Parsed<NodeId> {
   if (text === '') return refused('the first request must carry node.id');
   if (text.length > LONGEST) return refused(`node.id is longer than ${LONGEST} characters`);
   const [kindText = '', ip = '', name = '', domain = '', ...rest] = text.split('~');
+  if (kindText === 'agent') {
+    return isName(ip) && name === '' && domain === '' && rest.length === 0
+      ? parsed({ kind: 'agent', text })
+      : refused('node.id of an agent must be agent~NAME, its name as of a DNS host');
+  }
   const kind = KINDS.get(kindText);
   if (kind === undefined) return refused('node.id must begin with sidecar~ or router~');
   if (rest.length > 0 || domain === '') return refused('node.id must be KIND~IP~POD.NAMESPACE~DOMAIN');

@@ -1,7 +1,9 @@
 import type { SpiffeId } from '../../ca/identity/spiffe-id.ts';
+import { ROOTS } from '../../routing/tls/secrets.ts';
 import type { TypeUrl } from '../resource-set.ts';
 import { sentWhole } from '../subscription/due.ts';
 import type { Variant } from '../subscription/event.ts';
+import { wants } from '../subscription/interest.ts';
 import { type State, type TypeState, WHOLE_TYPE } from '../subscription/state.ts';
 
 export interface RejectedResource {
@@ -28,16 +30,28 @@ export interface SubscriptionStatus {
   readonly outstanding: number;
 }
 
+/** How far a stream is with the trust bundle. */
+export type TrustBundleStatus =
+  /** It verifies no peer, so it has asked for no roots; once it does it is told the current ones. */
+  | { readonly kind: 'unused' }
+  /** Nothing was sent yet, or the last that was sent has no answer yet. */
+  | { readonly kind: 'pending' }
+  | { readonly kind: 'accepted'; readonly version: string }
+  | { readonly kind: 'rejected'; readonly message: string };
+
 /** One connected stream, as it is at the moment of asking. */
 export interface StreamStatus {
   readonly node: string;
   readonly identity: SpiffeId;
   readonly variant: Variant;
+  /** An agent follows the trust bundle and nothing else; its `acknowledged` stays 0. */
+  readonly kind: 'proxy' | 'agent';
   readonly connectedAt: Date;
   /** The last snapshot that was wholly answered, by ACK or NACK, or that changed nothing for this proxy; 0 before the first. */
   readonly acknowledged: number;
   /** False while the pod is in no snapshot, and nothing is sent. */
   readonly known: boolean;
+  readonly trustBundle: TrustBundleStatus;
   readonly rejected: readonly RejectedResource[];
   readonly subscriptions: readonly SubscriptionStatus[];
   readonly sent: SentCounts;
@@ -66,4 +80,14 @@ export function subscriptions(types: ReadonlyMap<TypeUrl, TypeState>): readonly 
     names: interest.names.size,
     outstanding: outstanding.length,
   }));
+}
+
+/** What a stream has answered about its trust bundle. `version` is what {@link PublishedBundle} calls it. */
+export function trustBundle(of: TypeState | undefined): TrustBundleStatus {
+  if (of === undefined || !wants(of.interest, ROOTS)) return { kind: 'unused' };
+  if (of.isolate.length > 0 || of.outstanding.some(({ names }) => names.includes(ROOTS))) return { kind: 'pending' };
+  const refusal = of.rejected.get(ROOTS);
+  if (refusal !== undefined) return { kind: 'rejected', message: refusal.detail };
+  const version = of.sent.get(ROOTS)?.version;
+  return version === undefined || version === '' ? { kind: 'pending' } : { kind: 'accepted', version };
 }

@@ -2,16 +2,17 @@ import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import type { SpiffeId } from '../../ca/identity/spiffe-id.ts';
 import type { ProxyClaim } from '../resources/proxy.ts';
+import { SECRET } from '../resource-set.ts';
 import type { Event, Report, Variant } from '../subscription/event.ts';
 import { step } from '../subscription/machine.ts';
 import { openState, type State } from '../subscription/state.ts';
 import type { Limits } from './limits.ts';
-import { parseNodeId } from './node-id.ts';
+import { type NodeId, parseNodeId } from './node-id.ts';
 import { Outbox } from './outbox.ts';
 import { logReport } from './report.ts';
 import { parseRequest, type Request } from './request.ts';
 import type { Answer, ResourceSource } from './source.ts';
-import { rejectedResources, type StreamStatus, subscriptions } from './status.ts';
+import { rejectedResources, type StreamStatus, subscriptions, trustBundle } from './status.ts';
 import type { Timers } from './timers.ts';
 
 export type DiscoveryCall = ServerDuplexStream<Buffer, Buffer>;
@@ -85,7 +86,9 @@ export class DiscoveryStream {
       identity: this.#options.identity,
       variant: this.#options.variant,
       connectedAt: this.#connectedAt,
+      kind: this.#claim?.kind === 'agent' ? 'agent' : 'proxy',
       acknowledged: this.#acknowledged,
+      trustBundle: trustBundle(this.#state.types.get(SECRET)),
       known: this.#known,
       rejected: rejectedResources(this.#state),
       subscriptions: subscriptions(this.#state.types),
@@ -165,11 +168,10 @@ export class DiscoveryStream {
       this.#refuse(status.INVALID_ARGUMENT, node.reason);
       return false;
     }
-    const { kind, namespace, pod, text } = node.value;
     this.#cancelFirst();
-    this.#node = text;
-    this.#claim = { kind, namespace, pod, identity };
-    this.#log = log.child({ node: text, identity, variant });
+    this.#node = node.value.text;
+    this.#claim = claimOf(node.value, identity);
+    this.#log = log.child({ node: this.#node, identity, variant });
     this.#log.info({ peer: this.#options.call.getPeer() }, 'discovery stream opened');
     onNode(this);
     this.#look();
@@ -264,4 +266,9 @@ export class DiscoveryStream {
       this.#guarded(() => this.#step({ kind: 'release' }));
     });
   }
+}
+
+function claimOf(node: NodeId, identity: SpiffeId): ProxyClaim {
+  if (node.kind === 'agent') return { kind: 'agent', identity };
+  return { kind: node.kind, namespace: node.namespace, pod: node.pod, identity };
 }

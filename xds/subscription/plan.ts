@@ -1,4 +1,4 @@
-import { CLUSTER, ENDPOINTS, EXTENSION_CONFIG, TYPE_URLS, versionOf } from '../resource-set.ts';
+import { CLUSTER, ENDPOINTS, EXTENSION_CONFIG, SECRET, TYPE_URLS, versionOf } from '../resource-set.ts';
 import type { Resources, TypeUrl } from '../resource-set.ts';
 import { type Draft, send, sendParts, sendWhole, settle, typeOf, underWay, versionLabel, warm } from './draft.ts';
 import { dueOf, keeping, sentWhole, wantedOf } from './due.ts';
@@ -34,8 +34,8 @@ export function plan(before: State, urgent: Urgent | undefined, release: boolean
     const of = draft.state.types.get(type);
     if (of === undefined) continue;
     const first = type === CLUSTER || type === ENDPOINTS;
-    // Policy refers to nothing, and must not wait for anything.
-    const independent = first || type === EXTENSION_CONFIG;
+    // Policy and trust refer to nothing, and must not wait for anything.
+    const independent = first || type === EXTENSION_CONFIG || type === SECRET;
     const now: Now = release || independent || !waits ? 'all' : urgent?.type === type ? urgent.names : 'none';
     const left: boolean = sentWhole(before.variant, type) ? pushWhole(draft, type, of, now) : pushParts(draft, type, of, now);
     if (left) draft.state = { ...draft.state, held: true };

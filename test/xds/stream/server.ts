@@ -40,7 +40,7 @@ export class TestSource implements ResourceSource {
   resourcesFor(claim: ProxyClaim): Answer {
     this.claims.push(claim);
     if (this.failure !== undefined) throw this.failure;
-    const own = this.answers.get(claim.pod);
+    const own = claim.kind === 'agent' ? undefined : this.answers.get(claim.pod);
     if (own !== undefined) return own;
     return this.#set === undefined ? { kind: 'unknown' } : { kind: 'found', snapshot: this.#snapshot, set: this.#set };
   }
