@@ -70,7 +70,14 @@ export function certifier({ root, lifetimes, issuanceLog, clock, random }: Certi
     } catch {
       return refuse('unavailable', 'the issuance log cannot be written');
     }
-    const der = signCertificate({ serial: serialBytes, names, key, validity: valid }, root.issuer);
+    let der: Uint8Array;
+    try {
+      const signed = signCertificate({ serial: serialBytes, names, key, validity: valid }, root.issuer);
+      der = signed instanceof Promise ? await signed : signed;
+    } catch {
+      issuanceLog.note({ kind: 'withheld', time: clock().toISOString(), serial, reason: 'the CA key could not be used' });
+      return refuse('unavailable', "the authority's key cannot be reached");
+    }
     const intended = { serial, subjectAltName: printed, key, validity: valid, longestSeconds: lifetimes.maxSeconds };
     const checked = checkIssued(der, intended, root.issuer, now);
     if (!checked.ok) {

@@ -3,6 +3,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import type { Logger } from 'pino';
 import type { TrustDomain } from '../identity/trust-domain.ts';
+import { memorySigner } from '../key-store/signer.ts';
 import { type Issuer, issuerOf } from '../sign/issuer.ts';
 import type { Validity } from '../sign/validity.ts';
 import { syncFolder, writeAtomically } from './atomic.ts';
@@ -55,7 +56,9 @@ export async function loadRoot(folder: Folder, trustDomain?: TrustDomain): Promi
   const roots = await bundleAt(folder.roots);
   const chain = [...followers, ...(existsSync(folder.chain) ? await bundleAt(folder.chain) : [])];
   if (certificate === undefined) throw new AuthorityError(`${folder.certificate}: there is no certificate`);
-  const issuer = issuerOf(certificate, await keyAt(folder.key));
+  const signer = memorySigner(await keyAt(folder.key));
+  if (!signer.ok) throw new AuthorityError(`${folder.key}: ${signer.reason}`);
+  const issuer = issuerOf(certificate, signer.value);
   if (!issuer.ok) throw new AuthorityError(`${folder.certificate} and ${folder.key}: ${issuer.reason}`);
   const path = pathToRoot(certificate, chain, roots);
   if (path === undefined)

@@ -70,7 +70,7 @@ describe('ca/sign: the certificate', () => {
   it('is an X.509-SVID for every kind of key', async () => {
     for (const kind of ['P-256', 'P-384', 'Ed25519', 'RSA-2048'] as const) {
       const meant = plan({ key: keyOf(kind) });
-      const der = signCertificate(meant, root.issuer);
+      const der = await signCertificate(meant, root.issuer);
       const checked = check(der, meant);
       assert.ok(checked.ok, checked.ok ? '' : checked.fault);
       assert.equal(checked.certificate.validFrom, 'Nov 21 11:58:00 2026 GMT');
@@ -86,10 +86,10 @@ describe('ca/sign: the certificate', () => {
     }
   });
 
-  it('satisfies openssl verify, purpose and all', function () {
+  it('satisfies openssl verify, purpose and all', async function () {
     const meant = plan();
     const path = join(folder.path, 'leaf.pem');
-    writeFileSync(path, new X509Certificate(signCertificate(meant, root.issuer)).toString());
+    writeFileSync(path, new X509Certificate(await signCertificate(meant, root.issuer)).toString());
     try {
       execFileSync('openssl', ['version'], { stdio: 'ignore' });
     } catch {
@@ -139,15 +139,15 @@ describe('ca/sign: the certificate', () => {
       [{ ...meant, validity: long }, /another validity/],
     ];
     for (const [made, text] of cases) {
-      const checked = check(signCertificate(made, root.issuer), meant);
+      const checked = check(await signCertificate(made, root.issuer), meant);
       assert.match(checked.ok ? 'released' : checked.fault, text);
     }
     const tooLong = { ...meant, validity: long };
-    assert.match(faultOf(check(signCertificate(tooLong, root.issuer), tooLong)), /lives too long/);
+    assert.match(faultOf(check(await signCertificate(tooLong, root.issuer), tooLong)), /lives too long/);
     const later = new Date(NOW.getTime() + 3600_000);
-    assert.match(faultOf(check(signCertificate(meant, root.issuer), meant, later)), /not valid now/);
+    assert.match(faultOf(check(await signCertificate(meant, root.issuer), meant, later)), /not valid now/);
     const broken = { ...root.issuer, sign: (bytes: Uint8Array) => root.issuer.sign(Buffer.concat([bytes, Buffer.from([0])])) };
-    assert.match(faultOf(check(signCertificate(meant, broken), meant)), /signature does not verify/);
+    assert.match(faultOf(check(await signCertificate(meant, broken), meant)), /signature does not verify/);
     const elsewhere = temporaryFolder();
     const foreign = await loadOrCreateRoot(folderAt(join(elsewhere.path, 'ca')), {
       clock: () => NOW,
@@ -155,7 +155,7 @@ describe('ca/sign: the certificate', () => {
       log: memoryLog().log,
     });
     elsewhere.remove();
-    assert.match(faultOf(check(signCertificate(meant, foreign.issuer), meant)), /issuer|signature/);
+    assert.match(faultOf(check(await signCertificate(meant, foreign.issuer), meant)), /issuer|signature/);
     assert.match(faultOf(check(root.issuer.certificate.raw, meant)), /CA certificate/);
     assert.match(faultOf(check(Buffer.from('3000', 'hex'), meant)), /does not parse/);
   });
