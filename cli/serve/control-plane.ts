@@ -10,6 +10,7 @@ import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
 import { snapshotResources, type SnapshotResources } from '../../xds/resources/source.ts';
 import { addDiscoveryService } from '../../xds/stream/service.ts';
 import type { ListenAddress } from '../options/address.ts';
+import { startAdminSocket } from './admin-socket.ts';
 import { snapshotDirectory } from './directory.ts';
 import { grpcServer, listen } from './grpc-server.ts';
 import { listenHttp } from './http-listen.ts';
@@ -103,6 +104,9 @@ export async function startControlPlane(
   const http = await listenHttp(status, options.http, '--http-address');
   const page = options.page === undefined ? undefined : await startPage(options.page, options.auditFile, clock);
 
+  // What commands may order; each part adds its routes here.
+  const admin = await startAdminSocket(options.caDir, [], log);
+
   return {
     grpc,
     http,
@@ -111,6 +115,7 @@ export async function startControlPlane(
     snapshot: mesh.current().number,
     close: async () => {
       mesh.close();
+      await admin.close();
       await page?.close();
       await status.close();
       await discovery.close();
