@@ -1,10 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
+import { callAuthentication } from './authenticate/call.ts';
 import { keySetFile } from './authenticate/jwks.ts';
 import { tokenVerifier, type VerifyToken } from './authenticate/token.ts';
 import { certifier } from './certify.ts';
 import type { TrustDomain } from './identity/trust-domain.ts';
 import { issuance, type Issue } from './issue.ts';
+import { type JwtAuthority, type JwtRules, openJwtAuthority } from './jwt-svid/authority.ts';
+import { jwtKeyFile } from './jwt-svid/key-file.ts';
 import { openIssuanceLog } from './log/file.ts';
 import { refusalBudget } from './log/refusals.ts';
 import { AuthorityError } from './root/error.ts';
@@ -34,6 +37,8 @@ export interface AuthorityOptions {
   readonly maxTtlSeconds?: number | undefined;
   /** Given when the caller asks for 0; default 24 h, at most maxTtlSeconds. */
   readonly defaultTtlSeconds?: number | undefined;
+  /** Lifetimes of JWT-SVIDs and of the keys that sign them. */
+  readonly jwt?: JwtRules | undefined;
   /** Timers, for tests. */
   readonly every?: Every | undefined;
 }
@@ -48,6 +53,8 @@ export interface Authority {
   readonly notAfter: Date;
   /** Authenticate, verify, authorize, log, sign, check, log. Never rejects for what a caller sent. */
   readonly issue: Issue;
+  /** Signs JWT-SVIDs for the same callers. */
+  readonly jwt: JwtAuthority;
   /** TLS for the control plane's gRPC server, with a certificate of this authority, renewed in place. */
   serverCredentials(options: ServerTlsOptions): Promise<ServerTls>;
   /** The verified TLS peer of a call; refuses foreign, expired and missing certificates. */
@@ -77,6 +84,9 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     const certify = certifier({ root, lifetimes, issuanceLog, clock, random: randomBytes });
     const peerOf = peerVerifier(root.issuers, clock);
     const refusals = refusalBudget(clock);
+    const authenticate = callAuthentication({ trustDomain, verifyToken, peerOf });
+    const store = jwtKeyFile(folder.dir);
+    const jwt = await openJwtAuthority({ ...options.jwt, trustDomain, authenticate, store, clock, every, log });
     const stopLooking = every(DAY_SECONDS * 1000, look);
     const open = new Set<ServerTls>();
     let closed: Promise<void> | undefined;
@@ -86,6 +96,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
       rootCertPath: folder.roots,
       notAfter: root.issuer.validity.notAfter,
       peerOf,
+      jwt,
       issue: issuance({ trustDomain, verifyToken, peerOf, certify, issuanceLog, refusals, clock }),
       async serverCredentials({ dnsNames, ipAddresses = [], ttlSeconds = lifetimes.defaultSeconds }) {
         const names = [...dnsNames, ...ipAddresses];
@@ -103,6 +114,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
       close() {
         closed ??= (async () => {
           stopLooking();
+          await jwt.close();
           for (const tls of open) tls.close();
           await issuanceLog.close();
           unlock();

@@ -1,10 +1,10 @@
-import { authenticate, type Caller } from './authenticate/caller.ts';
+import { callAuthentication } from './authenticate/call.ts';
+import type { Caller } from './authenticate/caller.ts';
 import type { VerifyToken } from './authenticate/token.ts';
 import { authorize } from './authorize.ts';
 import type { Certified, Certify } from './certify.ts';
 import { verifyRequest } from './csr/verify.ts';
-import { parsed, refused, type Parsed } from './identity/parsed.ts';
-import { type SpiffeId, trustDomainOf, workloadOf } from './identity/spiffe-id.ts';
+import type { SpiffeId } from './identity/spiffe-id.ts';
 import type { TrustDomain } from './identity/trust-domain.ts';
 import type { IssuanceLog } from './log/file.ts';
 import type { RefusalBudget } from './log/refusals.ts';
@@ -40,11 +40,9 @@ export type Issue = (request: IssueRequest) => Promise<Outcome<Issued>>;
 
 /** Everything between a certificate request and the certificate, in order. Never rejects for what a caller sent. */
 export function issuance(options: IssueOptions): Issue {
+  const authenticateCall = callAuthentication(options);
   return async (request) => {
-    const caller = await authenticate(request.authorization, {
-      certificate: () => callerByCertificate(options, request.call),
-      token: options.verifyToken,
-    });
+    const caller = await authenticateCall(request);
     if (!caller.ok) return refusedTo(options, undefined, caller.refusal);
     const verified = verifyRequest(request.csr);
     if (!verified.ok) return refusedTo(options, caller.value, verified.refusal);
@@ -60,16 +58,6 @@ export function issuance(options: IssueOptions): Issue {
     if (!certified.ok) return refusedTo(options, caller.value, certified.refusal);
     return outcome({ ...certified.value, spiffeId: granted.value });
   };
-}
-
-/** A caller that presents a certificate of ours: a workload of our trust domain, nothing else that we issued. */
-function callerByCertificate({ peerOf, trustDomain }: IssueOptions, call: AuthenticatedCall | undefined): Parsed<Caller> {
-  if (call === undefined) return refused('no client certificate was presented');
-  const id = peerOf(call);
-  if (!id.ok) return id;
-  if (trustDomainOf(id.value) !== trustDomain) return refused('the client certificate is of another trust domain');
-  if (workloadOf(id.value) === undefined) return refused("the client certificate is not a workload's");
-  return parsed({ id: id.value, evidence: { kind: 'certificate', subject: id.value } });
 }
 
 function refusedTo(

@@ -5,6 +5,7 @@ import { addAccessLogService } from '../../audit/intake/access-log-service.ts';
 import { Recorder } from '../../audit/intake/recorder.ts';
 import { openSqliteStore } from '../../audit/store/sqlite.ts';
 import { openAuthority } from '../../ca/authority.ts';
+import { addJwtService } from '../../ca/jwt-svid/service.ts';
 import { addCertificateService } from '../../ca/service/service.ts';
 import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
 import { snapshotResources, type SnapshotResources } from '../../xds/resources/source.ts';
@@ -80,6 +81,7 @@ export async function startControlPlane(
 
   const server = grpcServer();
   addCertificateService(server, { authority, log });
+  addJwtService(server, { authority, log });
   const discovery = addDiscoveryService(server, { source, authenticate: authority.peerOf, log, clock });
   addAccessLogService(server, {
     authenticate: authority.peerOf,

@@ -1,0 +1,39 @@
+import { parsed, refused, type Parsed } from '../identity/parsed.ts';
+import { trustDomainOf, workloadOf } from '../identity/spiffe-id.ts';
+import type { TrustDomain } from '../identity/trust-domain.ts';
+import type { Outcome } from '../refusal.ts';
+import type { AuthenticatedCall, PeerOf } from '../tls/peer.ts';
+import { authenticate, type Caller } from './caller.ts';
+import type { VerifyToken } from './token.ts';
+
+/** What a call brings to say who makes it. */
+export interface CallEvidence {
+  /** The values of the metadata key `authorization`. */
+  readonly authorization: readonly string[];
+  /** The call, for its TLS peer certificate; absent where there is no TLS. */
+  readonly call?: AuthenticatedCall | undefined;
+}
+
+export type AuthenticateCall = (evidence: CallEvidence) => Promise<Outcome<Caller>>;
+
+export interface CallRules {
+  readonly trustDomain: TrustDomain;
+  readonly verifyToken: VerifyToken;
+  readonly peerOf: PeerOf;
+}
+
+/** Who makes a call: one answer for everything that the authority issues. */
+export function callAuthentication(rules: CallRules): AuthenticateCall {
+  return ({ authorization, call }) =>
+    authenticate(authorization, { certificate: () => callerByCertificate(rules, call), token: rules.verifyToken });
+}
+
+/** A caller that presents a certificate of ours: a workload of our trust domain, nothing else that we issued. */
+function callerByCertificate({ peerOf, trustDomain }: CallRules, call: AuthenticatedCall | undefined): Parsed<Caller> {
+  if (call === undefined) return refused('no client certificate was presented');
+  const id = peerOf(call);
+  if (!id.ok) return id;
+  if (trustDomainOf(id.value) !== trustDomain) return refused('the client certificate is of another trust domain');
+  if (workloadOf(id.value) === undefined) return refused("the client certificate is not a workload's");
+  return parsed({ id: id.value, evidence: { kind: 'certificate', subject: id.value } });
+}
