@@ -1,15 +1,19 @@
 import { isDeepStrictEqual } from 'node:util';
 import { basename } from 'node:path';
+import { Reachability, tcpProbe } from '../authority/reachability.ts';
+import { watchClock } from '../clock-jump.ts';
 import { Guard } from '../envoy/guard.ts';
-import type { AgentConfig } from './config.ts';
+import type { AgentConfig, HostPort } from './config.ts';
 import { endStrays } from './envoy-record.ts';
 import { RootBundle } from './root-bundle.ts';
 import { lockRunDir } from './lock.ts';
 import { prepareRunDir, workloadPaths } from './run-directory.ts';
+import { type AgentStatus, rootStatus } from './status.ts';
+import { type Listening, serveMetrics, serveStatus } from './status-server.ts';
 import type { Surroundings } from './surroundings.ts';
 import { RunningWorkload } from './workload.ts';
 
-export type AgentOptions = Omit<Surroundings, 'bundle' | 'guard'>;
+export type AgentOptions = Omit<Surroundings, 'bundle' | 'guard' | 'reachability'>;
 
 /** One process, many workloads. Owns them all; every change of what runs goes through `apply`, one at a time. */
 export class Agent {
@@ -19,6 +23,10 @@ export class Agent {
   readonly #runDir: string;
   readonly #running = new Map<string, RunningWorkload>();
   #around: Surroundings | undefined;
+  readonly #reachability = new Map<string, Reachability>();
+  #statusServer: Listening | undefined;
+  #metrics: { readonly address: HostPort; readonly server: Listening } | undefined;
+  #endClock: () => void = () => {};
   #unlock: () => void = () => {};
   #turn: Promise<void> = Promise.resolve();
   #stopping = false;
@@ -52,10 +60,20 @@ export class Agent {
     this.#stopping = true;
     await this.#turn;
     this.#roots.close();
+    this.#endClock();
+    await this.#metrics?.server.close();
+    await this.#statusServer?.close();
     await Promise.all([...this.#running.values()].map((workload) => workload.stop()));
     this.#running.clear();
     this.#around?.guard.end();
     this.#unlock();
+  }
+
+  /** The state of all workloads, for `gatehouse proxy secrets` and metrics. */
+  status(): AgentStatus {
+    const now = this.#options.clock.now();
+    const workloads = [...this.#running.values()].map((workload) => workload.status(now.getTime()));
+    return { pid: process.pid, time: now.toISOString(), roots: rootStatus(this.#roots.current()), workloads };
   }
 
   async #reconcile(config: AgentConfig): Promise<void> {
@@ -72,6 +90,7 @@ export class Agent {
       this.#running.set(name, started);
       started.start();
     }
+    await this.#serveMetrics(config.metrics);
     around.emit({ event: 'config', workloads: [...wanted.keys()] });
   }
 
@@ -86,8 +105,46 @@ export class Agent {
       for (const workload of this.#running.values()) workload.bundleChanged();
     });
     const guard = new Guard(config.runDir, Math.ceil(config.takeoverMs / 1000));
-    const around = { ...this.#options, bundle: () => this.#roots.current(), guard };
+    this.#endClock = watchClock(this.#options.clock, this.#options.timers, (byMs) => {
+      this.#options.log.warn({ byMs }, 'the clock was set, or the machine slept');
+      for (const workload of this.#running.values()) workload.clockJumped();
+    });
+    await this.#serveStatus(config.runDir);
+    const reachability = (authority: HostPort) => this.#reachabilityOf(authority);
+    const around = { ...this.#options, bundle: () => this.#roots.current(), guard, reachability };
     this.#around = around;
     return around;
+  }
+
+  #reachabilityOf({ host, port }: HostPort): Reachability {
+    const key = `${host} ${port}`;
+    const known = this.#reachability.get(key);
+    if (known !== undefined) return known;
+    const made = new Reachability(tcpProbe(host, port), this.#options.timers, this.#options.random);
+    this.#reachability.set(key, made);
+    return made;
+  }
+
+  /** Who cannot see the state still gets certificates: neither server's failure stops the agent. */
+  async #serveStatus(runDir: string): Promise<void> {
+    try {
+      this.#statusServer = await serveStatus(runDir, () => this.status());
+    } catch (error) {
+      this.#options.log.error({ error: String(error) }, 'gatehouse proxy secrets will not work');
+    }
+  }
+
+  async #serveMetrics(address: HostPort | undefined): Promise<void> {
+    if (isDeepStrictEqual(address, this.#metrics?.address)) return;
+    await this.#metrics?.server.close();
+    this.#metrics = undefined;
+    if (address === undefined) return;
+    try {
+      const server = await serveMetrics(address, () => this.status());
+      this.#metrics = { address, server };
+      this.#options.log.info({ host: server.host, port: server.port }, 'metrics');
+    } catch (error) {
+      this.#options.log.error({ error: String(error) }, 'metrics cannot be served (choose another metricsAddress)');
+    }
   }
 }

@@ -1,5 +1,6 @@
 import type { SpiffeId } from '../../ca/identity/spiffe-id.ts';
 import type { LocalityInput, NodeInput } from '../bootstrap/input.ts';
+import type { FilesConfig } from '../files/keep-files.ts';
 import type { Owner } from '../server/socket.ts';
 
 /** `host:port`, taken apart. IPv6 addresses stand in brackets in the text, without them here. */
@@ -18,6 +19,8 @@ export interface AgentConfig {
   readonly runDir: string;
   /** How long Envoys go on after the agent was killed, for another agent to take them over. */
   readonly takeoverMs: number;
+  /** Where metrics are served over HTTP; absent: nowhere. */
+  readonly metrics?: HostPort | undefined;
   readonly workloads: readonly WorkloadConfig[];
 }
 
@@ -36,6 +39,8 @@ export interface WorkloadConfig {
   readonly controlPlane: HostPort & { readonly serverName: string };
   readonly xds: 'delta' | 'sotw';
   readonly adminPort?: number | undefined;
+  /** Absent: the certificate is in no file. */
+  readonly files?: FilesConfig | undefined;
   /** Absent: no Envoy is started. */
   readonly envoy?: EnvoyConfig | undefined;
 }

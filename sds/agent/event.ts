@@ -9,14 +9,17 @@ export type AgentEvent =
   /** The first certificate, and each that replaced one. `serial` in hexadecimal, `notAfter` in ISO 8601. */
   | { readonly event: 'issued'; readonly workload: string; readonly serial: string; readonly notAfter: string }
   | { readonly event: 'rotated'; readonly workload: string; readonly serial: string; readonly notAfter: string }
-  /** An attempt to get a certificate, or to prepare the workload's files (`SETUP`), failed and will be repeated. */
+  /** An attempt to get a certificate, to prepare the workload's folder (`SETUP`) or to write its files (`FILES`) failed. */
   | {
       readonly event: 'failed';
       readonly workload: string;
       readonly code: string;
       readonly reason: string;
-      readonly retryMs: number;
+      /** Absent where it is not repeated: a reload command. */
+      readonly retryMs?: number | undefined;
     }
+  /** The certificate in hand is in the workload's files. */
+  | { readonly event: 'written'; readonly workload: string; readonly dir: string }
   /** The certificate in hand has ended before another came. */
   | { readonly event: 'expired'; readonly workload: string; readonly serial: string; readonly notAfter: string }
   /** An Envoy process was started, or taken over from an agent before us (`adopted`). */

@@ -2,7 +2,8 @@ import { dirname } from 'node:path';
 import { parsed } from '../../ca/identity/parsed.ts';
 import { parseWorkloadSpiffeId } from '../../ca/identity/spiffe-id.ts';
 import { parseTrustDomain, type TrustDomain } from '../../ca/identity/trust-domain.ts';
-import { LONGEST_SOCKET_PATH } from '../server/socket.ts';
+import type { FilesConfig } from '../files/keep-files.ts';
+import { LONGEST_SOCKET_PATH, type Owner } from '../server/socket.ts';
 import type { AgentConfig, EnvoyConfig, HostPort, WorkloadConfig } from './config.ts';
 import type { ConfigDiagnostic } from './diagnostic.ts';
 import { workloadPaths } from './run-directory.ts';
@@ -22,12 +23,14 @@ const TOP = [
   'drainTime',
   'takeoverTime',
   'xds',
+  'metricsAddress',
   'workloads',
 ];
 const CONTROL_PLANE = ['address', 'serverName', 'rootCert'];
 const WORKLOAD =
-  'namespace serviceAccount workload pod ip kind tokenFile labels locality controlPlaneAddress adminPort envoy'.split(' ');
+  'namespace serviceAccount workload pod ip kind tokenFile labels locality controlPlaneAddress adminPort files envoy'.split(' ');
 const ENVOY = ['netns', 'uid', 'gid', 'concurrency', 'extraArgs'];
+const FILES = ['dir', 'uid', 'gid', 'reload'];
 const LOCALITY = ['region', 'zone', 'subzone'];
 
 const LARGEST_ID = 2 ** 32 - 2;
@@ -80,6 +83,7 @@ function readTop(top: Section, folder: string, defaultEnvoy: string): AgentConfi
   const takeoverMs = top.parsed('takeoverTime', scalars.parseDuration, DEFAULT_TAKEOVER_MS);
   const domain = top.parsed('domain', scalars.parseHostname, 'cluster.local');
   const xds = top.parsed<'delta' | 'sotw'>('xds', scalars.oneOf(['delta', 'sotw']), 'delta');
+  const metrics = top.optional('metricsAddress', scalars.parseBindAddress);
   const sections = top.sections('workloads', WORKLOAD);
   if (address === undefined || serverName === undefined || rootCert === undefined || trustDomain === undefined) return undefined;
   if (runDir === undefined || binary === undefined || ttlSeconds === undefined) return undefined;
@@ -87,14 +91,18 @@ function readTop(top: Section, folder: string, defaultEnvoy: string): AgentConfi
   const authority = { ...address, serverName };
   const shared: Shared = { authority, trustDomain, domain, runDir, binary, ttlSeconds, drainMs, xds, path };
   const seen = new Set<string>();
+  const folders = new Set<string>();
   const workloads = sections.flatMap((section) => {
     const workload = readWorkload(section, shared);
     if (workload === undefined) return [];
     if (seen.has(workload.name)) section.fail('pod', `${workload.name} is there twice`);
     seen.add(workload.name);
+    if (workload.files !== undefined && folders.has(workload.files.dir))
+      section.fail('files', `${workload.files.dir} is another workload's folder`);
+    folders.add(workload.files?.dir ?? '');
     return [workload];
   });
-  return { controlPlane: { address, serverName, rootCert }, runDir, takeoverMs, workloads };
+  return { controlPlane: { address, serverName, rootCert }, runDir, takeoverMs, metrics, workloads };
 }
 
 function valueOf<T>(result: { ok: true; value: T } | { ok: false; reason: string }): T | undefined {
@@ -118,6 +126,7 @@ function readWorkload(section: Section, shared: Shared): WorkloadConfig | undefi
     zone: place.optional('zone', parsed),
     subzone: place.optional('subzone', parsed),
   };
+  const files = section.has('files') ? readFiles(section, shared) : undefined;
   const envoy = section.isFalse('envoy') ? undefined : readEnvoy(section, shared);
   if (namespace === undefined || pod === undefined || serviceAccount === undefined || workload === undefined) return undefined;
   if (ip === undefined || kind === undefined || tokenFile === undefined || controlPlane === undefined) return undefined;
@@ -141,19 +150,31 @@ function readWorkload(section: Section, shared: Shared): WorkloadConfig | undefi
     controlPlane: { ...controlPlane, serverName: shared.authority.serverName },
     xds: shared.xds,
     adminPort,
+    files,
     envoy,
   };
 }
 
-function readEnvoy(section: Section, shared: Shared): EnvoyConfig {
-  const part = section.section('envoy', ENVOY);
+function readFiles(section: Section, shared: Shared): FilesConfig | undefined {
+  const part = section.section('files', FILES);
+  const dir = part?.parsed('dir', shared.path);
+  return dir === undefined || part === undefined ? undefined : { dir, owner: readOwner(part), reload: part.texts('reload') };
+}
+
+/** The user and group given by `uid` and `gid`; the group is the user's where it is not named. */
+function readOwner(part: Section | undefined): Owner | undefined {
   const uid = part?.integer('uid', 0, LARGEST_ID);
   const gid = part?.integer('gid', 0, LARGEST_ID);
   if (gid !== undefined && uid === undefined) part?.fail('gid', 'is given without uid');
+  return uid === undefined ? undefined : { uid, gid: gid ?? uid };
+}
+
+function readEnvoy(section: Section, shared: Shared): EnvoyConfig {
+  const part = section.section('envoy', ENVOY);
   return {
     binary: shared.binary,
     netns: part?.optional('netns', scalars.parseNetns),
-    owner: uid === undefined ? undefined : { uid, gid: gid ?? uid },
+    owner: readOwner(part),
     concurrency: part?.integer('concurrency', 1, 1024) ?? 1,
     extraArgs: part?.texts('extraArgs') ?? [],
     drainMs: shared.drainMs,

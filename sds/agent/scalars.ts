@@ -41,6 +41,14 @@ export function parseHostPort(text: string): Parsed<HostPort> {
   return known && port >= 1 && port <= 65_535 ? parsed({ host, port }) : refused('must be HOST:PORT, such as 127.0.0.1:15012');
 }
 
+/** Where a server listens: an IP address and a port, 0 for any free one. */
+export function parseBindAddress(text: string): Parsed<HostPort> {
+  const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
+  const [host, port] = [match?.[1] ?? match?.[2] ?? '', Number(match?.[3])];
+  const known = isIP(host) === (match?.[1] === undefined ? 4 : 6);
+  return known && port <= 65_535 ? parsed({ host, port }) : refused('must be IP:PORT, such as 127.0.0.1:15020');
+}
+
 /** `24h`, `90m`, `4s`, `1h30m`: milliseconds. */
 export function parseDuration(text: string): Parsed<number> {
   if (!/^(\d{1,6}(ms|s|m|h|d))+$/.test(text)) return refused('must be a duration such as 24h, 90m or 30s');

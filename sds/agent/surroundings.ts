@@ -1,8 +1,10 @@
 import type { Logger } from 'pino';
+import type { Reachability } from '../authority/reachability.ts';
 import type { Sign } from '../authority/signing.ts';
 import type { Clock, Random, Timers } from '../clock.ts';
 import type { Guard } from '../envoy/guard.ts';
 import type { TrustBundle } from '../identity/bundle.ts';
+import type { HostPort } from './config.ts';
 import type { Emit } from './event.ts';
 
 /** What all workloads of an agent share. */
@@ -15,6 +17,8 @@ export interface Surroundings {
   readonly emit: Emit;
   /** Ends the Envoys when the agent cannot. */
   readonly guard: Guard;
+  /** One for each authority's address, so that one probe serves all workloads. */
+  readonly reachability: (authority: HostPort) => Reachability;
   /** The way to an authority; gRPC by default. */
   readonly sign?: Sign | undefined;
 }

@@ -4,6 +4,8 @@ import { grpcSigner } from '../authority/client.ts';
 import { bootstrapJson } from '../bootstrap/bootstrap.ts';
 import { endLeftover } from '../envoy/drain.ts';
 import { restartDelay } from '../envoy/restart.ts';
+import { fileSet } from '../files/output.ts';
+import { KeptFiles } from '../files/keep-files.ts';
 import { IdentityKeeper, type KeeperEvent } from '../identity/keeper.ts';
 import { parseToken } from '../identity/token.ts';
 import { certificateSecret, rootsSecret, TRUST_ROOTS, WORKLOAD_CERTIFICATE } from '../secret/secret.ts';
@@ -22,6 +24,7 @@ import {
   workloadPaths,
   writePrivate,
 } from './run-directory.ts';
+import { keeperPart, type WorkloadStatus } from './status.ts';
 import type { Surroundings } from './surroundings.ts';
 import { readText } from './watch-file.ts';
 
@@ -38,6 +41,10 @@ export class RunningWorkload {
   readonly #log: Logger;
   readonly #store = new SecretStore([WORKLOAD_CERTIFICATE, TRUST_ROOTS]);
   readonly #keeper: IdentityKeeper;
+  readonly #files: KeptFiles | undefined;
+  /** The version of each secret that Envoy accepted last. */
+  readonly #accepted = new Map<string, string>();
+  #filesWritten = false;
   #server: SdsServer | undefined;
   #envoy: RunningEnvoy | undefined;
   #stopping = false;
@@ -65,7 +72,9 @@ export class RunningWorkload {
       timers: around.timers,
       random: around.random,
       onEvent: (event) => this.#onKeeper(event),
+      onReturn: (task) => around.reachability(config.authority).onReturn(task),
     });
+    this.#files = config.files && new KeptFiles(config.files, this.#filesAround());
   }
 
   start(): void {
@@ -78,6 +87,50 @@ export class RunningWorkload {
   bundleChanged(): void {
     this.#putRoots();
     this.#keeper.bundleChanged();
+    this.#putFiles();
+  }
+
+  clockJumped(): void {
+    this.#keeper.clockJumped();
+  }
+
+  status(now: number): WorkloadStatus {
+    const { files, name, id } = this.config;
+    return {
+      workload: name,
+      identity: id,
+      ...keeperPart(this.#keeper.status(), now),
+      acknowledged: { certificate: this.#isAccepted(WORKLOAD_CERTIFICATE), roots: this.#isAccepted(TRUST_ROOTS) },
+      sdsSocket: this.paths.sdsSocket,
+      files: files === undefined ? null : { dir: files.dir, written: this.#filesWritten },
+    };
+  }
+
+  #isAccepted(name: string): boolean | null {
+    const accepted = this.#accepted.get(name);
+    const found = this.#store.lookup(name);
+    return accepted === undefined ? null : found.kind === 'present' && found.secret.version === accepted;
+  }
+
+  #putFiles(): void {
+    const [svid, bundle] = [this.#keeper.current(), this.#around.bundle()];
+    if (this.#files === undefined || svid === undefined || bundle === undefined) return;
+    this.#filesWritten = false;
+    this.#files.put(fileSet(svid, bundle.pem));
+  }
+
+  #filesAround(): ConstructorParameters<typeof KeptFiles>[1] {
+    const { timers, random, emit } = this.#around;
+    const workload = this.config.name;
+    return {
+      timers,
+      random,
+      onWritten: () => {
+        this.#filesWritten = true;
+        emit({ event: 'written', workload, dir: this.config.files?.dir ?? '' });
+      },
+      onFailed: (reason, retryMs) => emit({ event: 'failed', workload, code: 'FILES', reason, retryMs }),
+    };
   }
 
   /** Drains and ends Envoy, then the rest. The certificate is served until Envoy is gone. */
@@ -87,6 +140,7 @@ export class RunningWorkload {
     await this.#setUp;
     await this.#envoy?.stop();
     await this.#keeper.stop();
+    await this.#files?.close();
     await this.#server?.close();
     await rm(this.paths.adminSocket, { force: true });
     this.#around.emit({ event: 'stopped', workload: this.config.name });
@@ -135,6 +189,7 @@ export class RunningWorkload {
       owner,
       store: this.#store,
       onNotice: (notice) => this.#onNotice(notice),
+      onAccepted: (name, version) => this.#accepted.set(name, version),
     });
     await writePrivate(paths.bootstrap, bootstrapText, owner);
     await rollLog(paths.log, owner);
@@ -170,6 +225,7 @@ export class RunningWorkload {
     switch (event.kind) {
       case 'issued': {
         this.#store.put(certificateSecret(event.svid));
+        this.#putFiles();
         const notAfter = new Date(event.svid.notAfter).toISOString();
         emit({ event: event.previous === undefined ? 'issued' : 'rotated', workload, serial: event.svid.serial, notAfter });
         return;

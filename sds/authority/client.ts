@@ -4,7 +4,7 @@ import { Client, credentials, Metadata, status, type ServiceError } from '@grpc/
 import { IstioCertificateRequestSchema, IstioCertificateService } from '#gen/gatehouse/ca/v1/istio_ca_pb.js';
 import { rpc } from '../grpc.ts';
 import { retryHint } from './retry-hint.ts';
-import type { Sign, SigningAnswer, SigningCall } from './signing.ts';
+import { type Sign, type SigningAnswer, type SigningCall, unanswered } from './signing.ts';
 
 const CREATE = rpc(IstioCertificateService.method.createCertificate);
 
@@ -81,6 +81,7 @@ function createCertificate(
       (error, response) => {
         signal.removeEventListener('abort', abort);
         if (response !== undefined && error === null) resolve({ kind: 'signed', certChain: response.certChain });
+        else if (error?.code === status.DEADLINE_EXCEEDED) resolve(unanswered(address.timeoutMs));
         else resolve(failure(error));
       },
     );

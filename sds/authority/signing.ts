@@ -20,3 +20,9 @@ export type SigningAnswer =
 
 /** The way to an authority, as a parameter: gRPC in production, a function in tests. Never rejects. */
 export type Sign = (call: SigningCall, signal: AbortSignal) => Promise<SigningAnswer>;
+
+/** The answer in place of one that did not come in time. */
+export function unanswered(limitMs: number): SigningAnswer & { readonly kind: 'failed' } {
+  const seconds = Number((limitMs / 1000).toFixed(1));
+  return { kind: 'failed', code: 'DEADLINE_EXCEEDED', reason: `the authority did not answer within ${seconds} s` };
+}

@@ -1,6 +1,6 @@
 import type { Parsed } from '../../ca/identity/parsed.ts';
 import type { SpiffeId } from '../../ca/identity/spiffe-id.ts';
-import type { Sign, SigningAnswer } from '../authority/signing.ts';
+import { type Sign, type SigningAnswer, unanswered } from '../authority/signing.ts';
 import type { Clock, Random, Timers } from '../clock.ts';
 import { acceptCertificate, type Svid } from './accept.ts';
 import { retryDelay } from './backoff.ts';
@@ -31,10 +31,28 @@ export interface KeeperOptions {
   readonly timers: Timers;
   readonly random: Random;
   readonly onEvent: (event: KeeperEvent) => void;
+  /** Calls back once when an authority that could not be reached is there again; returns the end. Without it, only time tells. */
+  readonly onReturn?: ((task: () => void) => () => void) | undefined;
+}
+
+/** What a keeper is about, for status and metrics. Times in milliseconds since the epoch. */
+export interface KeeperStatus {
+  readonly svid: Svid | undefined;
+  /** When it asks again: the planned renewal, or the next attempt after a failure. Undefined while an attempt is under way. */
+  readonly nextAttempt: number | undefined;
+  /** Certificates received, attempts failed, since the start. */
+  readonly issued: number;
+  readonly failed: number;
+  /** Failures since the last certificate; 0 while all is well. */
+  readonly failuresInARow: number;
+  /** The last failure, also when all is well since. */
+  readonly lastFailure: { readonly at: number; readonly code: string; readonly reason: string } | undefined;
 }
 
 const LONGEST_CALL_MS = 10_000;
 const SHORTEST_CALL_MS = 500;
+/** What is said of a call that never met the authority, or met nobody who answered. */
+const UNREACHED: readonly string[] = Object.freeze(['UNAVAILABLE', 'DEADLINE_EXCEEDED']);
 
 /**
  * Keeps one identity's certificate fresh. One task owns the state: it asks, checks, publishes, sleeps. The certificate in
@@ -46,7 +64,14 @@ export class IdentityKeeper {
   #current: Svid | undefined;
   #plan: Plan | undefined;
   #expiredSerial: string | undefined;
+  /** Since the last certificate or return of the authority; the back-off grows with it. */
   #failures = 0;
+  #issued = 0;
+  #failed = 0;
+  #failuresInARow = 0;
+  #lastFailure: KeeperStatus['lastFailure'];
+  #nextAttempt: number | undefined;
+  #endReturn: () => void = () => {};
   #wake: () => void = () => {};
   #task: Promise<void> | undefined;
 
@@ -58,6 +83,17 @@ export class IdentityKeeper {
     return this.#current;
   }
 
+  status(): KeeperStatus {
+    return {
+      svid: this.#current,
+      nextAttempt: this.#nextAttempt,
+      issued: this.#issued,
+      failed: this.#failed,
+      failuresInARow: this.#failuresInARow,
+      lastFailure: this.#lastFailure,
+    };
+  }
+
   start(): void {
     this.#task ??= this.#run();
   }
@@ -65,8 +101,14 @@ export class IdentityKeeper {
   /** Resolves when no call is under way any more. */
   async stop(): Promise<void> {
     this.#stop.abort();
+    this.#endReturn();
     this.#wake();
     await this.#task;
+  }
+
+  /** To be called when time has moved otherwise than by passing: what is due is done now. */
+  clockJumped(): void {
+    this.#wake();
   }
 
   /** To be called when the configured roots changed: a certificate that does not lead to them is replaced at once. */
@@ -94,8 +136,13 @@ export class IdentityKeeper {
     this.#noteExpiry();
     if (this.#plan !== undefined) {
       const step = nextStep(this.#plan, clock.now().getTime(), clock.monotonic());
-      if (step.kind === 'wait') return step.ms;
+      if (step.kind === 'wait') {
+        this.#nextAttempt = this.#plan.renewAt;
+        return step.ms;
+      }
     }
+    this.#endReturn();
+    this.#nextAttempt = undefined;
     const retryMs = await this.#renew();
     this.#noteExpiry();
     return retryMs;
@@ -109,14 +156,19 @@ export class IdentityKeeper {
     if (this.#stop.signal.aborted) return 0;
     const roots = bundle();
     const now = clock.now().getTime();
-    if (answer.kind === 'failed') return this.#failed(answer.code, answer.reason, answer.hint);
-    if (roots === undefined) return this.#failed('NO_ROOTS', 'the root certificate file cannot be used');
+    if (answer.kind === 'failed') {
+      if (UNREACHED.includes(answer.code) && answer.hint === undefined) this.#awaitReturn();
+      return this.#failure(answer.code, answer.reason, answer.hint);
+    }
+    if (roots === undefined) return this.#failure('NO_ROOTS', 'the root certificate file cannot be used');
     const accepted = acceptCertificate(answer.certChain, { id, key: asked.key }, roots, now);
-    if (!accepted.ok) return this.#failed('REFUSED', `the authority's answer was refused: ${accepted.reason}`);
+    if (!accepted.ok) return this.#failure('REFUSED', `the authority's answer was refused: ${accepted.reason}`);
     const previous = this.#current;
     this.#current = accepted.svid;
     this.#plan = planRenewal(accepted.svid.notAfter, now, clock.monotonic(), random);
     this.#failures = 0;
+    this.#failuresInARow = 0;
+    this.#issued += 1;
     onEvent({ kind: 'issued', svid: accepted.svid, previous });
     return 0;
   }
@@ -133,11 +185,13 @@ export class IdentityKeeper {
     // gone) and yet take the token, so that after a failure every other try goes with the token alone.
     const client = valid !== undefined && (this.#failures % 2 === 0 || !token.ok) ? valid : undefined;
     const limit = new AbortController();
-    const cancel = this.#options.timers.after(this.#callLimit(), () => limit.abort());
+    const limitMs = this.#callLimit();
+    const cancel = this.#options.timers.after(limitMs, () => limit.abort());
     const sent = client === undefined && token.ok ? token.value : undefined;
     try {
       const call = { csr, ttlSeconds, rootsPem: roots.pem, token: sent, client };
       const answer = await sign(call, AbortSignal.any([limit.signal, this.#stop.signal]));
+      if (answer.kind === 'failed' && limit.signal.aborted) return unanswered(limitMs);
       return answer.kind === 'failed' && sent !== undefined ? this.#explained(answer, sent) : answer;
     } finally {
       cancel();
@@ -152,11 +206,25 @@ export class IdentityKeeper {
     return { ...answer, reason: `${answer.reason} (${note})` };
   }
 
-  #failed(code: string, reason: string, hint?: number): number {
+  /** A return begins the back-off anew, so that an authority that is still starting is asked again soon. */
+  #awaitReturn(): void {
+    this.#endReturn =
+      this.#options.onReturn?.(() => {
+        this.#failures = 0;
+        this.#wake();
+      }) ?? this.#endReturn;
+  }
+
+  #failure(code: string, reason: string, hint?: number): number {
     this.#failures += 1;
+    this.#failuresInARow += 1;
+    this.#failed += 1;
     const local = code === 'NO_ROOTS' || code === 'NO_TOKEN';
     const failure = { count: this.#failures, lifeLeft: this.#lifeLeft(), hint, local };
     const retryMs = Math.ceil(retryDelay(failure, this.#options.random));
+    const at = this.#options.clock.now().getTime();
+    this.#lastFailure = { at, code, reason };
+    this.#nextAttempt = at + retryMs;
     this.#options.onEvent({ kind: 'failed', code, reason, retryMs });
     return retryMs;
   }

@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { SecretDiscoveryService } from '#gen/envoy/service/secret/v3/sds_pb.js';
 import { rpc } from '../grpc.ts';
 import type { SecretStore } from '../secret/store.ts';
+import type { OnAccepted } from './acknowledged.ts';
 import { clearStaleSocket, type Owner, restrictSocket } from './socket.ts';
 import { deltaSecrets, fetchSecrets, type OnNotice, streamSecrets } from './streams.ts';
 
@@ -19,6 +20,7 @@ export interface SdsServerOptions {
   readonly owner?: Owner | undefined;
   readonly store: SecretStore;
   readonly onNotice: OnNotice;
+  readonly onAccepted?: OnAccepted | undefined;
 }
 
 export interface SdsServer {
@@ -30,11 +32,11 @@ export interface SdsServer {
  * is no other authentication, as with Istio's and SPIRE's agents.
  */
 export async function startSdsServer(options: SdsServerOptions): Promise<SdsServer> {
-  const { socketPath, store, onNotice, owner } = options;
+  const { socketPath, store, onNotice, onAccepted, owner } = options;
   const server = new Server({ 'grpc.max_receive_message_length': 256 * 1024, 'grpc.enable_channelz': 0 });
   server.addService(SERVICE, {
-    streamSecrets: streamSecrets(store, onNotice),
-    deltaSecrets: deltaSecrets(store, onNotice),
+    streamSecrets: streamSecrets(store, onNotice, onAccepted),
+    deltaSecrets: deltaSecrets(store, onNotice, onAccepted),
     fetchSecrets: fetchSecrets(store, onNotice),
   });
   await clearStaleSocket(socketPath);

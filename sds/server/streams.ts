@@ -10,6 +10,8 @@ import { deltaChange, deltaRequest, NEW_DELTA } from '../subscription/delta.ts';
 import type { Notice, Outcome } from '../subscription/notice.ts';
 import { NEW_SOTW, present, requestReason, sotwChange, sotwRequest, sotwResponse } from '../subscription/sotw.ts';
 
+import { Acknowledgements, type OnAccepted } from './acknowledged.ts';
+
 export type OnNotice = (notice: Notice) => void;
 
 /** The pure machine behind one stream. */
@@ -23,12 +25,18 @@ interface Machine<State, Request, Response> {
  * Runs a machine on a gRPC stream: requests and changes in, responses out. While the peer does not read, changes are
  * not queued; when it reads again it gets what is current then.
  */
-function serve<State, Request, Response>(
+function serve<
+  State,
+  Request extends DiscoveryRequest | DeltaDiscoveryRequest,
+  Response extends DiscoveryResponse | DeltaDiscoveryResponse,
+>(
   machine: Machine<State, Request, Response>,
   call: ServerDuplexStream<Request, Response>,
   store: SecretStore,
   onNotice: OnNotice,
+  onAccepted: OnAccepted,
 ): void {
+  const acknowledgements = new Acknowledgements(store, onAccepted);
   let state = machine.initial;
   let blocked = false;
   const apply = (outcome: Outcome<State, Response>) => {
@@ -39,7 +47,9 @@ function serve<State, Request, Response>(
     }
     state = outcome.state;
     for (const notice of outcome.notices) onNotice(notice);
-    if (outcome.response !== undefined) blocked = !call.write(outcome.response);
+    if (outcome.response === undefined) return;
+    acknowledgements.sent(outcome.response);
+    blocked = !call.write(outcome.response);
   };
   const changed = () => {
     if (!blocked) apply(machine.change(state, store));
@@ -49,7 +59,10 @@ function serve<State, Request, Response>(
     unsubscribe();
     call.removeAllListeners('data');
   };
-  call.on('data', (request: Request) => apply(machine.request(state, request, store)));
+  call.on('data', (request: Request) => {
+    acknowledgements.answered(request);
+    apply(machine.request(state, request, store));
+  });
   call.on('drain', () => {
     blocked = false;
     changed();
@@ -62,14 +75,14 @@ function serve<State, Request, Response>(
   call.on('error', done);
 }
 
-export function streamSecrets(store: SecretStore, onNotice: OnNotice) {
+export function streamSecrets(store: SecretStore, onNotice: OnNotice, onAccepted: OnAccepted = () => {}) {
   return (call: ServerDuplexStream<DiscoveryRequest, DiscoveryResponse>): void =>
-    serve({ initial: NEW_SOTW, request: sotwRequest, change: sotwChange }, call, store, onNotice);
+    serve({ initial: NEW_SOTW, request: sotwRequest, change: sotwChange }, call, store, onNotice, onAccepted);
 }
 
-export function deltaSecrets(store: SecretStore, onNotice: OnNotice) {
+export function deltaSecrets(store: SecretStore, onNotice: OnNotice, onAccepted: OnAccepted = () => {}) {
   return (call: ServerDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>): void =>
-    serve({ initial: NEW_DELTA, request: deltaRequest, change: deltaChange }, call, store, onNotice);
+    serve({ initial: NEW_DELTA, request: deltaRequest, change: deltaChange }, call, store, onNotice, onAccepted);
 }
 
 /** One answer with what there is now; UNAVAILABLE while a secret that was asked for has not arrived yet. */
