@@ -10,6 +10,9 @@ import { type JwtAuthority, type JwtRules, openJwtAuthority } from './jwt-svid/a
 import { jwtKeyFile } from './jwt-svid/key-file.ts';
 import { openIssuanceLog } from './log/file.ts';
 import { refusalBudget } from './log/refusals.ts';
+import { revocationFile } from './revocation/file.ts';
+import { issuedInLog } from './revocation/issued.ts';
+import { openRevocations, type Revocations } from './revocation/revocations.ts';
 import { AuthorityError } from './root/error.ts';
 import { folderAt, prepareFolder } from './root/folder.ts';
 import { loadOrCreateRoot } from './root/load.ts';
@@ -59,6 +62,8 @@ export interface Authority {
   serverCredentials(options: ServerTlsOptions): Promise<ServerTls>;
   /** The verified TLS peer of a call; refuses foreign, expired and missing certificates. */
   readonly peerOf: PeerOf;
+  /** Who is cut off. */
+  readonly revocations: Revocations;
   /** Writes what is left to the issuance log and frees the folder; nothing is issued after. May be called again. */
   close(): Promise<void>;
 }
@@ -82,9 +87,18 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     const issuanceLog = await openIssuanceLog(folder.issuanceLog, log);
     issuanceLog.note({ kind: 'opened', time: clock().toISOString(), issuer: root.issuer.certificate.fingerprint256 });
     const certify = certifier({ root, lifetimes, issuanceLog, clock, random: randomBytes });
-    const peerOf = peerVerifier(root.issuers, clock);
+    const revocations = await openRevocations({
+      store: revocationFile(folder.revocations),
+      findIssued: issuedInLog(folder.issuanceLog),
+      issuers: () => [root.issuer],
+      clock,
+      every,
+      log,
+    });
+    const { revoked } = revocations;
+    const peerOf = peerVerifier(root.issuers, clock, revoked);
     const refusals = refusalBudget(clock);
-    const authenticate = callAuthentication({ trustDomain, verifyToken, peerOf });
+    const authenticate = callAuthentication({ trustDomain, verifyToken, peerOf, revoked });
     const store = jwtKeyFile(folder.dir);
     const jwt = await openJwtAuthority({ ...options.jwt, trustDomain, authenticate, store, clock, every, log });
     const stopLooking = every(DAY_SECONDS * 1000, look);
@@ -96,8 +110,9 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
       rootCertPath: folder.roots,
       notAfter: root.issuer.validity.notAfter,
       peerOf,
+      revocations,
       jwt,
-      issue: issuance({ trustDomain, verifyToken, peerOf, certify, issuanceLog, refusals, clock }),
+      issue: issuance({ trustDomain, verifyToken, peerOf, revoked, certify, issuanceLog, refusals, clock }),
       async serverCredentials({ dnsNames, ipAddresses = [], ttlSeconds = lifetimes.defaultSeconds }) {
         const names = [...dnsNames, ...ipAddresses];
         const issue = () => issueServerCertificate(certify, names, ttlSeconds, clock);
@@ -114,6 +129,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
       close() {
         closed ??= (async () => {
           stopLooking();
+          await revocations.close();
           await jwt.close();
           for (const tls of open) tls.close();
           await issuanceLog.close();

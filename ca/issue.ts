@@ -8,7 +8,8 @@ import type { SpiffeId } from './identity/spiffe-id.ts';
 import type { TrustDomain } from './identity/trust-domain.ts';
 import type { IssuanceLog } from './log/file.ts';
 import type { RefusalBudget } from './log/refusals.ts';
-import { outcome, type Outcome, type Refusal } from './refusal.ts';
+import { outcome, type Outcome, type Refusal, refuse } from './refusal.ts';
+import type { Revoked } from './revocation/revocations.ts';
 import type { AuthenticatedCall, PeerOf } from './tls/peer.ts';
 
 export interface IssueRequest {
@@ -30,6 +31,7 @@ export interface IssueOptions {
   readonly trustDomain: TrustDomain;
   readonly verifyToken: VerifyToken;
   readonly peerOf: PeerOf;
+  readonly revoked: Revoked;
   readonly certify: Certify;
   readonly issuanceLog: IssuanceLog;
   readonly refusals: RefusalBudget;
@@ -56,6 +58,9 @@ export function issuance(options: IssueOptions): Issue {
       evidence: caller.value.evidence,
     });
     if (!certified.ok) return refusedTo(options, caller.value, certified.refusal);
+    // Revoked while the log was written: such a certificate may have been missed by the revocation's own search of the log.
+    const cut = options.revoked(granted.value);
+    if (cut !== undefined) return refusedTo(options, caller.value, refuse('forbidden', cut).refusal);
     return outcome({ ...certified.value, spiffeId: granted.value });
   };
 }

@@ -1,7 +1,8 @@
 import { parsed, refused, type Parsed } from '../identity/parsed.ts';
 import { trustDomainOf, workloadOf } from '../identity/spiffe-id.ts';
 import type { TrustDomain } from '../identity/trust-domain.ts';
-import type { Outcome } from '../refusal.ts';
+import type { Revoked } from '../revocation/revocations.ts';
+import { type Outcome, refuse } from '../refusal.ts';
 import type { AuthenticatedCall, PeerOf } from '../tls/peer.ts';
 import { authenticate, type Caller } from './caller.ts';
 import type { VerifyToken } from './token.ts';
@@ -20,12 +21,17 @@ export interface CallRules {
   readonly trustDomain: TrustDomain;
   readonly verifyToken: VerifyToken;
   readonly peerOf: PeerOf;
+  readonly revoked: Revoked;
 }
 
 /** Who makes a call: one answer for everything that the authority issues. */
 export function callAuthentication(rules: CallRules): AuthenticateCall {
-  return ({ authorization, call }) =>
-    authenticate(authorization, { certificate: () => callerByCertificate(rules, call), token: rules.verifyToken });
+  return async ({ authorization, call }) => {
+    const certificate = () => callerByCertificate(rules, call);
+    const caller = await authenticate(authorization, { certificate, token: rules.verifyToken });
+    const cut = caller.ok ? rules.revoked(caller.value.id) : undefined;
+    return cut === undefined ? caller : refuse('forbidden', cut);
+  };
 }
 
 /** A caller that presents a certificate of ours: a workload of our trust domain, nothing else that we issued. */

@@ -14,6 +14,7 @@ export interface Folder {
   /** There while a new root is being written: until it is removed, nothing was issued. */
   readonly creating: string;
   readonly issuanceLog: string;
+  readonly revocations: string;
   readonly lock: string;
 }
 
@@ -27,6 +28,7 @@ export function folderAt(path: string): Folder {
     roots: join(dir, 'root-cert.pem'),
     creating: join(dir, '.creating'),
     issuanceLog: join(dir, 'issuance.jsonl'),
+    revocations: join(dir, 'revocations.json'),
     lock: join(dir, '.lock'),
   };
 }

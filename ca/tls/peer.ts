@@ -3,6 +3,7 @@ import { certificateFields } from '../der/certificate.ts';
 import { OID } from '../der/oid.ts';
 import { hex, soleElement, TAG } from '../der/read.ts';
 import { parsed, refused, type Parsed } from '../identity/parsed.ts';
+import type { Revoked } from '../revocation/revocations.ts';
 import { parseSpiffeId, type SpiffeId } from '../identity/spiffe-id.ts';
 
 /** What every grpc-js server call offers. grpc-js shows the peer's certificate only when TLS verified it against our roots. */
@@ -15,6 +16,7 @@ export type PeerOf = (call: AuthenticatedCall) => Parsed<SpiffeId>;
 
 interface Known {
   readonly id: SpiffeId;
+  readonly serial: string;
   readonly notBefore: number;
   readonly notAfter: number;
 }
@@ -24,10 +26,10 @@ const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 
 /**
  * Verifies peers a second time, after TLS: a resumed session is not checked again by OpenSSL, and its certificate may have expired since.
- * Issuer, signature and name are looked at once for each certificate; its times on every call.
+ * Issuer, signature and name are looked at once for each certificate; its times and whether it is revoked on every call.
  * @param issuers our own CA certificates: the only ones whose certificates authenticate
  */
-export function peerVerifier(issuers: readonly X509Certificate[], clock: () => Date): PeerOf {
+export function peerVerifier(issuers: readonly X509Certificate[], clock: () => Date, revoked: Revoked = () => undefined): PeerOf {
   const remembered = new Map<string, Known>();
   return (call) => {
     const presented = call.getAuthContext().sslPeerCertificate;
@@ -42,7 +44,9 @@ export function peerVerifier(issuers: readonly X509Certificate[], clock: () => D
     }
     const now = clock().getTime();
     if (now >= known.notAfter) return refused('the client certificate has expired');
-    return now < known.notBefore ? refused('the client certificate is not valid yet') : parsed(known.id);
+    if (now < known.notBefore) return refused('the client certificate is not valid yet');
+    const cut = revoked(known.id, known.serial);
+    return cut === undefined ? parsed(known.id) : refused(cut);
   };
 }
 
@@ -61,7 +65,12 @@ function verifyPeer(der: Uint8Array, issuers: readonly X509Certificate[]): Parse
   if (!genuine) return refused('the client certificate is of another authority');
   const id = soleSpiffeId(certificate);
   if (!id.ok) return id;
-  return parsed({ id: id.value, notBefore: certificate.validFromDate.getTime(), notAfter: certificate.validToDate.getTime() });
+  return parsed({
+    id: id.value,
+    serial: certificate.serialNumber.toLowerCase(),
+    notBefore: certificate.validFromDate.getTime(),
+    notAfter: certificate.validToDate.getTime(),
+  });
 }
 
 // keyCertSign and cRLSign (RFC 5280, section 4.2.1.3), which no leaf may have (X.509-SVID, section 4.3).

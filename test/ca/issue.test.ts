@@ -25,6 +25,7 @@ describe('ca: the steps of an issuance', () => {
         note: (record) => records.push(record),
         close: () => Promise.resolve(),
       },
+      revoked: () => undefined,
       refusals: { take: () => 0 },
       clock: () => new Date(0),
       ...changes,

@@ -1,0 +1,203 @@
+import type { Logger } from 'pino';
+import { parsed, refused, type Parsed } from '../identity/parsed.ts';
+import type { SpiffeId } from '../identity/spiffe-id.ts';
+import type { Issuer } from '../sign/issuer.ts';
+import type { Every } from '../tls/credentials.ts';
+import { maySignCrls, signCrl } from './crl.ts';
+import type { RevocationStore } from './file.ts';
+import type { FindIssued } from './issued.ts';
+import {
+  listedCertificates,
+  pruned,
+  type RevocationList,
+  type RevokedPeers,
+  revokedPeers,
+  withEntry,
+  withoutTarget,
+} from './list.ts';
+import { isTarget, type Revocation, type RevocationRecord, type RevocationTarget, targetText } from './revocation.ts';
+
+export interface RevocationsOptions {
+  readonly store: RevocationStore;
+  readonly findIssued: FindIssued;
+  /** Every CA of ours under which certificates may still be valid; asked anew for each list. */
+  readonly issuers: () => readonly Issuer[];
+  readonly clock: () => Date;
+  readonly every: Every;
+  readonly log: Logger;
+}
+
+/** Why a peer must be refused, by its identity and the certificate it shows, or undefined. */
+export type Revoked = (identity: SpiffeId, serial?: string) => string | undefined;
+
+/** Who is cut off, kept on disk before anything follows from it. */
+export interface Revocations {
+  list(): readonly Revocation[];
+  /** Resolves once it is on disk, in force here and published. Revoking again replaces reason and time. */
+  revoke(target: RevocationTarget, why: Pick<RevocationRecord, 'reason' | 'by'>): Promise<Parsed<Revocation>>;
+  /** Lifts a revocation; refused when there is none. */
+  undo(target: RevocationTarget): Promise<Parsed<Revocation>>;
+  readonly revoked: Revoked;
+  /** The same object until something changes. */
+  peers(): RevokedPeers;
+  /** One list of each issuer, PEM; undefined while no certificate is revoked. The same text until something changes. */
+  crlPem(): string | undefined;
+  /** To be called when the issuers changed. */
+  issuersChanged(): Promise<void>;
+  onChange(listener: () => void): () => void;
+  /** Resolves when no change is under way any more. */
+  close(): Promise<void>;
+}
+
+const DAY_MS = 24 * 3_600_000;
+const BACKDATE_MS = 120_000;
+/** Twice the longest lifetime that a certificate can have: a control plane may be away for as long as certificates live. */
+const CRL_LIFE_MS = 14 * DAY_MS;
+
+/** Opens the list of what is revoked. Rejects when it cannot be read. */
+export async function openRevocations(options: RevocationsOptions): Promise<Revocations> {
+  const { store, findIssued, issuers, clock, log } = options;
+  let current = pruned(await store.load(), clock());
+  let peers = revokedPeers(current);
+  let index = indexOf(current);
+  let crlPem: string | undefined;
+  let changing: Promise<unknown> = Promise.resolve();
+  let closed = false;
+  const listeners = new Set<() => void>();
+
+  const told = (): void => {
+    for (const listener of listeners) listener();
+  };
+  /** One change after another; a failed one leaves all as it was. */
+  const inTurn = <T>(task: () => Promise<T>): Promise<T> => {
+    const run = changing.then(() => {
+      if (closed) throw new Error('the authority is closing');
+      return task();
+    });
+    changing = run.catch(() => undefined);
+    return run;
+  };
+  /** On disk first. Certificates listed anew or no more make a new list with a new number. */
+  const put = async (next: RevocationList, renew: boolean): Promise<void> => {
+    const list = { ...next, crlNumber: renew ? next.crlNumber + 1 : next.crlNumber };
+    await store.save(list);
+    current = list;
+    index = indexOf(list);
+    // A signer far away must not hold up the denial.
+    const before = peers;
+    peers = samePeers(before, revokedPeers(list));
+    if (peers !== before) told();
+    if (!renew) return;
+    try {
+      crlPem = await publish(list, issuers(), clock(), log);
+      told();
+    } catch (error) {
+      log.error(
+        { error: String(error) },
+        'the revocation list cannot be signed; the last one stays in force, and so does the denial',
+      );
+    }
+  };
+
+  if (current.entries.length > 0) await put(current, true);
+  const stop = options.every(DAY_MS, () => {
+    if (current.entries.length === 0) return;
+    inTurn(() => put(pruned(current, clock()), true)).catch((error: unknown) =>
+      log.error({ error: String(error) }, 'the revocation list cannot be renewed; the last one stays in force'),
+    );
+  });
+
+  const revoke: Revocations['revoke'] = (target, why) =>
+    inTurn(async () => {
+      const now = clock();
+      const record = { ...why, time: now.toISOString() };
+      const list = pruned(current, now);
+      if (target.kind === 'identity') {
+        const entry = { kind: 'identity', identity: target.identity, certificates: [], ...record } as const;
+        // The denial does not wait for the search of the log.
+        await put(withEntry(list, entry), false);
+        const found = await findIssued(target);
+        const certificates = found.filter(valid(now)).map(({ serial, notAfter }) => ({ serial, notAfter }));
+        const whole = { ...entry, certificates };
+        await put(withEntry(current, whole), true);
+        log.warn({ ...record, identity: target.identity, certificates: certificates.length }, 'an identity was revoked');
+        return parsed(whole);
+      }
+      const [found] = await findIssued(target);
+      if (found === undefined) return refused(`no certificate with the serial number ${target.serial} was issued here`);
+      if (!valid(now)(found))
+        return refused(`the certificate ${target.serial} has expired (${found.notAfter}): nobody takes it any more`);
+      const entry = { kind: 'serial', ...found, ...record } as const;
+      await put(withEntry(list, entry), true);
+      log.warn(entry, 'a certificate was revoked');
+      return parsed(entry);
+    });
+
+  return {
+    list: () => current.entries,
+    revoke,
+    undo: (target) =>
+      inTurn(async () => {
+        const known = current.entries.find((entry) => isTarget(entry, target));
+        if (known === undefined) return refused(`${targetText(target)} is not revoked`);
+        await put(withoutTarget(pruned(current, clock()), target), true);
+        log.warn({ ...known }, 'a revocation was lifted');
+        return parsed(known);
+      }),
+    revoked(identity, serial) {
+      const entry = index.get(identity) ?? (serial === undefined ? undefined : index.get(serial));
+      if (entry === undefined) return undefined;
+      const what = entry.kind === 'identity' ? entry.identity : `the certificate ${entry.serial}`;
+      return `${what} was revoked at ${entry.time} (${entry.reason})`;
+    },
+    peers: () => peers,
+    crlPem: () => crlPem,
+    issuersChanged: () => inTurn(async () => (current.entries.length > 0 ? put(current, true) : undefined)),
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    async close() {
+      stop();
+      await changing;
+      closed = true;
+      listeners.clear();
+    },
+  };
+}
+
+/** By SPIFFE ID and by serial number, which cannot be mistaken for each other. */
+function indexOf({ entries }: RevocationList): ReadonlyMap<string, Revocation> {
+  return new Map(entries.map((entry) => [entry.kind === 'identity' ? entry.identity : entry.serial, entry]));
+}
+
+function samePeers(before: RevokedPeers, after: RevokedPeers): RevokedPeers {
+  const same = (one: readonly string[], other: readonly string[]) => one.join() === other.join();
+  return same(before.identities, after.identities) && same(before.serials, after.serials) ? before : after;
+}
+
+function valid(now: Date): (certificate: { readonly notAfter: string }) => boolean {
+  return ({ notAfter }) => Date.parse(notAfter) > now.getTime();
+}
+
+/** Envoy refuses every leaf of an issuer without a list as soon as it has one of another, so it is all of them or none. */
+async function publish(list: RevocationList, issuers: readonly Issuer[], now: Date, log: Logger): Promise<string | undefined> {
+  const certificates = listedCertificates(list);
+  if (certificates.length === 0 || issuers.length === 0) return undefined;
+  const unable = issuers.find((issuer) => !maySignCrls(issuer));
+  if (unable !== undefined) {
+    log.error(
+      { subject: unable.certificate.subject, fingerprint: unable.certificate.fingerprint256 },
+      'the CA certificate does not allow to sign revocation lists (key usage cRLSign), so proxies get none: requests are ' +
+        'denied by policy, but a revoked certificate can still open a TCP connection',
+    );
+    return undefined;
+  }
+  const plan = {
+    number: list.crlNumber,
+    thisUpdate: new Date(now.getTime() - BACKDATE_MS),
+    nextUpdate: new Date(now.getTime() + CRL_LIFE_MS),
+    certificates,
+  };
+  return (await Promise.all(issuers.map((issuer) => signCrl(plan, issuer)))).join('');
+}
