@@ -1,8 +1,11 @@
 import { constants, writeSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Logger } from 'pino';
+import { logFilesAt } from './files.ts';
+import { loadOrCreateLogKey } from './log-key.ts';
 import { type LogRecord, toLine } from './record.ts';
 import { findTail } from './recover.ts';
+import { type LogTree, openTree } from './tree-file.ts';
 
 /** The append-only record of everything the authority did. */
 export interface IssuanceLog {
@@ -13,6 +16,16 @@ export interface IssuanceLog {
   close(): Promise<void>;
 }
 
+export interface IssuanceLogOptions {
+  /** Name of the log in its checkpoints; default `issuance-log`. */
+  readonly origin?: string;
+  /** A checkpoint after so many records, and so often in milliseconds while there are new ones. */
+  readonly checkpoint?: { readonly records: number; readonly everyMs: number };
+  readonly every?: (ms: number, task: () => void) => () => void;
+}
+
+const CHECKPOINT = Object.freeze({ records: 4096, everyMs: 10_000 });
+
 interface Waiting {
   /** Whether it must be on disk before `done`. */
   readonly durable: boolean;
@@ -20,17 +33,28 @@ interface Waiting {
   readonly done: (error?: Error) => void;
 }
 
+const systemEvery = (ms: number, task: () => void): (() => void) => {
+  const timer = setInterval(task, ms);
+  timer.unref();
+  return () => clearInterval(timer);
+};
+
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
 
 /**
  * Opens the log, setting a torn end aside into PATH.torn first. Records that arrive while a batch is being written make up the
- * next one: one write and at most one fdatasync for all of them. A batch that fails (disk full) is cut off again.
+ * next one: one write and at most one fdatasync for all of them. A batch that fails (disk full) is cut off again. Records are hashed into
+ * the tree while the disk works, and checkpoints are written beside the batches, so that no caller waits for either.
  */
-export async function openIssuanceLog(path: string, log: Logger): Promise<IssuanceLog> {
+export async function openIssuanceLog(path: string, log: Logger, options: IssuanceLogOptions = {}): Promise<IssuanceLog> {
+  const { origin = 'issuance-log', checkpoint = CHECKPOINT, every = systemEvery } = options;
+  const files = logFilesAt(path);
   const file = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
   let length: number;
+  let tree: LogTree;
   try {
     length = await repaired(file, path, log);
+    tree = await openTree(files, file, length, await loadOrCreateLogKey(files, origin));
   } catch (error) {
     await file.close();
     throw error;
@@ -40,6 +64,20 @@ export async function openIssuanceLog(path: string, log: Logger): Promise<Issuan
   // Whether a failed batch may have left bytes after `length`; then they are cut off before the next one, or at the next start.
   let dirty = false;
 
+  let sealing: Promise<void> | undefined;
+  const sealNow = async (): Promise<void> => {
+    try {
+      // What the tree holds now is in the file; a checkpoint must not swear to what a power cut could take.
+      const sealed = await tree.seal(() => file.datasync());
+      if (sealed !== undefined) log.info({ checkpoint: sealed }, 'checkpoint of the issuance log');
+    } catch (error) {
+      log.error({ path: files.checkpoints, error: asError(error).message }, 'no checkpoint could be written; it is tried again');
+    }
+    sealing = undefined;
+  };
+  const seal = (): Promise<void> => (sealing ??= sealNow());
+  const stopSealing = every(checkpoint.everyMs, () => void seal());
+
   const writeBatch = async (batch: readonly Waiting[]): Promise<void> => {
     try {
       const bytes = Buffer.from(batch.map(({ line }) => line).join(''));
@@ -47,10 +85,14 @@ export async function openIssuanceLog(path: string, log: Logger): Promise<Issuan
       dirty = true;
       // To the page cache, which takes microseconds; waiting for the disk is what must not block.
       for (let at = 0; at < bytes.length;) at += writeSync(file.fd, bytes, at, bytes.length - at, length + at);
-      if (batch.some(({ durable }) => durable)) await file.datasync();
+      const synced = batch.some(({ durable }) => durable) ? file.datasync() : undefined;
+      const keep = tree.add(batch.map(({ line }) => line.slice(0, -1)));
+      await synced;
+      keep(bytes.length);
       length += bytes.length;
       dirty = false;
       for (const { done } of batch) done();
+      if (tree.unsealed() >= checkpoint.records) void seal();
     } catch (error) {
       log.error(
         { path, error: asError(error).message, records: batch.length },
@@ -84,8 +126,12 @@ export async function openIssuanceLog(path: string, log: Logger): Promise<Issuan
       }),
     note: (record) => add({ durable: false, line: toLine(record), done: () => undefined }),
     async close() {
+      stopSealing();
       await running;
+      await sealing;
+      await seal();
       await file.datasync().catch(() => undefined);
+      await tree.close();
       await file.close();
     },
   };
