@@ -10,7 +10,7 @@ import { signCertificate } from './sign/build.ts';
 import { type CertificateNames, printedNames } from './sign/names.ts';
 import { newSerial, type RandomBytes } from './sign/serial.ts';
 import { type LifetimeRules, lifetime, validity } from './sign/validity.ts';
-import { checkIssued } from './validate/certificate.ts';
+import { releaseCheck } from './validate/release.ts';
 
 /** A certificate that was granted and is to be made. */
 export interface Grant {
@@ -46,6 +46,7 @@ export type Certify = (grant: Grant) => Promise<Outcome<Certified>>;
 export function certifier({ root, lifetimes, issuanceLog, clock, random }: CertifyOptions): Certify {
   // The last block is the whole trust bundle, as Istio answers.
   const above = [...root.intermediatesPem, root.rootCertPem];
+  const check = releaseCheck();
   return async ({ names, key, ttlSeconds, evidence }) => {
     const seconds = lifetime(ttlSeconds, lifetimes);
     if (seconds === undefined) return refuse('invalid', 'the validity asked for is not a number of seconds');
@@ -79,10 +80,10 @@ export function certifier({ root, lifetimes, issuanceLog, clock, random }: Certi
       return refuse('unavailable', "the authority's key cannot be reached");
     }
     const intended = { serial, subjectAltName: printed, key, validity: valid, longestSeconds: lifetimes.maxSeconds };
-    const checked = checkIssued(der, intended, root.issuer, now);
-    if (!checked.ok) {
-      issuanceLog.note({ kind: 'withheld', time: clock().toISOString(), serial, reason: checked.fault });
-      return refuse('internal', `the new certificate failed its check: ${checked.fault}`);
+    const fault = check(der, intended, root.issuer, now);
+    if (fault !== undefined) {
+      issuanceLog.note({ kind: 'withheld', time: clock().toISOString(), serial, reason: fault });
+      return refuse('internal', `the new certificate failed its check: ${fault}`);
     }
     issuanceLog.note({
       kind: 'issued',

@@ -1,23 +1,12 @@
 import { X509Certificate } from 'node:crypto';
-import type { RequestedKey } from '../csr/keys.ts';
 import { certificateFields } from '../der/certificate.ts';
 import { hex } from '../der/read.ts';
 import type { Issuer } from '../sign/issuer.ts';
-import type { Validity } from '../sign/validity.ts';
-
-/** What the authority meant to issue, told by the steps before signing, not by the builder. */
-export interface Intended {
-  readonly serial: string;
-  /** As node:crypto prints names: `URI:spiffe://…`, or `DNS:a, IP Address:127.0.0.1`. */
-  readonly subjectAltName: string;
-  readonly key: RequestedKey;
-  readonly validity: Validity;
-  readonly longestSeconds: number;
-}
+import type { Intended } from './intended.ts';
+import { wrongTimes } from './times.ts';
 
 /** Clients and servers are the same workloads: id-kp-serverAuth and id-kp-clientAuth, no more. */
 const USAGES = '1.3.6.1.5.5.7.3.1,1.3.6.1.5.5.7.3.2';
-const BACKDATED_AT_MOST_MS = 120_000;
 
 // Told again, and not taken from the builder, so that one wrong table cannot hide itself.
 const EXTENSIONS = Object.freeze({
@@ -48,7 +37,9 @@ export function checkIssued(
     return { ok: false, fault: 'it does not parse' };
   }
   const fault =
-    wrongContent(certificate, intended) ?? wrongTime(certificate, intended, issuer, now) ?? wrongIssuer(certificate, issuer);
+    wrongContent(certificate, intended) ??
+    wrongTimes(timesOf(certificate), intended, issuer, now) ??
+    wrongIssuer(certificate, issuer);
   return fault === undefined ? { ok: true, certificate } : { ok: false, fault };
 }
 
@@ -72,15 +63,8 @@ function wrongContent(certificate: X509Certificate, intended: Intended): string 
   return usage === (intended.key.kind === 'RSA' ? '030205a0' : '03020780') ? undefined : 'its key usage is wrong';
 }
 
-function wrongTime(certificate: X509Certificate, intended: Intended, issuer: Issuer, now: Date): string | undefined {
-  const [from, to] = [certificate.validFromDate.getTime(), certificate.validToDate.getTime()];
-  if (from !== intended.validity.notBefore.getTime() || to !== intended.validity.notAfter.getTime())
-    return 'it has another validity';
-  if (from > now.getTime() || to <= now.getTime()) return 'it is not valid now';
-  if (to - now.getTime() > intended.longestSeconds * 1000) return 'it lives too long';
-  if (now.getTime() - from > BACKDATED_AT_MOST_MS + 1000) return 'it is backdated too far';
-  const { notBefore, notAfter } = issuer.validity;
-  return from < notBefore.getTime() || to > notAfter.getTime() ? 'it outlives its issuer' : undefined;
+function timesOf(certificate: X509Certificate): { readonly from: number; readonly to: number } {
+  return { from: certificate.validFromDate.getTime(), to: certificate.validToDate.getTime() };
 }
 
 function wrongIssuer(certificate: X509Certificate, issuer: Issuer): string | undefined {

@@ -21,6 +21,9 @@ import { type Plan, signCertificate } from '../../../ca/sign/build.ts';
 import { newSerial } from '../../../ca/sign/serial.ts';
 import { validity } from '../../../ca/sign/validity.ts';
 import { checkIssued } from '../../../ca/validate/certificate.ts';
+import type { Intended } from '../../../ca/validate/intended.ts';
+import { readBack } from '../../../ca/validate/read-back.ts';
+import { releaseCheck } from '../../../ca/validate/release.ts';
 import { must } from '../identity/must.ts';
 import { requestDer, testKey } from '../requests.ts';
 import { memoryLog, TD, temporaryFolder } from '../world.ts';
@@ -48,19 +51,20 @@ describe('ca/sign: the certificate', () => {
       ...changes,
     };
   };
-  const check = (der: Uint8Array, meant: Plan, now = NOW, issuer = root.issuer) =>
-    checkIssued(
-      der,
-      {
-        serial: hex(meant.serial),
-        subjectAltName: `URI:${ID}`,
-        key: meant.key,
-        validity: meant.validity,
-        longestSeconds: 24 * 3600,
-      },
-      issuer,
-      now,
-    );
+  const intendedBy = (meant: Plan): Intended => ({
+    serial: hex(meant.serial),
+    subjectAltName: `URI:${ID}`,
+    key: meant.key,
+    validity: meant.validity,
+    longestSeconds: 24 * 3600,
+  });
+  /** Both readers must find a fault, or neither; gives what OpenSSL's says. */
+  const check = (der: Uint8Array, meant: Plan, now = NOW, issuer = root.issuer) => {
+    const checked = checkIssued(der, intendedBy(meant), issuer, now);
+    const fault = readBack(der, intendedBy(meant), issuer, now);
+    assert.equal(fault === undefined, checked.ok, `${fault} / ${checked.ok ? 'fine' : checked.fault}`);
+    return checked;
+  };
 
   before(async () => {
     root = await loadOrCreateRoot(folderAt(join(folder.path, 'ca')), { clock: () => NOW, trustDomain: TD, log: memoryLog().log });
@@ -158,6 +162,42 @@ describe('ca/sign: the certificate', () => {
     assert.match(faultOf(check(await signCertificate(meant, foreign.issuer), meant)), /issuer|signature/);
     assert.match(faultOf(check(root.issuer.certificate.raw, meant)), /CA certificate/);
     assert.match(faultOf(check(Buffer.from('3000', 'hex'), meant)), /does not parse/);
+  });
+
+  it('is held back when any byte of it is another, or missing', async () => {
+    for (const kind of ['P-256', 'RSA-2048'] as const) {
+      const meant = plan({ key: keyOf(kind) });
+      const der = await signCertificate(meant, root.issuer);
+      const fault = (bytes: Uint8Array) => readBack(bytes, intendedBy(meant), root.issuer, NOW);
+      assert.equal(fault(der), undefined);
+      for (let at = 0; at < der.length; at++) {
+        for (const bit of [0x01, 0x80]) {
+          const changed = Uint8Array.from(der);
+          changed[at] = (changed[at] ?? 0) ^ bit;
+          assert.ok(fault(changed) !== undefined, `byte ${at}`);
+        }
+        assert.ok(fault(der.subarray(0, at)) !== undefined, `cut at ${at}`);
+      }
+      assert.ok(fault(Buffer.concat([der, Buffer.from([0])])) !== undefined);
+    }
+  });
+
+  it('is shown to OpenSSL first for each issuer and kind of key, then now and then', async () => {
+    let shown = 0;
+    const counted = {
+      ...root.issuer,
+      get certificate() {
+        shown++;
+        return root.issuer.certificate;
+      },
+    };
+    const release = releaseCheck();
+    for (const kind of ['P-256', 'Ed25519'] as const) {
+      const meant = plan({ key: keyOf(kind) });
+      const der = await signCertificate(meant, counted);
+      for (let time = 0; time < 300; time++) assert.equal(release(der, intendedBy(meant), counted, NOW), undefined);
+    }
+    assert.equal(shown, 4);
   });
 });
 

@@ -1,0 +1,148 @@
+// Certificates per CPU second of the server: CreateCertificate over TLS gRPC, each request's signature and token checked, P-256
+// keys and root, the issuance log on disk. The server runs in a process of its own and only its CPU time counts; the share of what
+// node:crypto does raw is the figure to compare between machines. Usage: node bench/issuance.ts [seconds per row] [-o json]
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import type { ClientHttp2Session } from 'node:http2';
+import { loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createCertificate, session } from './issuance/client.ts';
+import { ISSUER, jwks, requests, token, tokenKeys } from './issuance/evidence.ts';
+import { combined, rawSpeed } from './issuance/raw.ts';
+
+const SECONDS = Number(process.argv[2]?.match(/^\d+$/)?.[0] ?? 4);
+const WARM_UP_SECONDS = Math.min(2, SECONDS);
+/** More than the authority remembers, so that taken in turn each is new to it. */
+const TOKENS = 11_000;
+
+interface Load {
+  readonly name: string;
+  readonly callers: number;
+  readonly tokens: readonly string[];
+  readonly connections: 'one' | 'new';
+  /** Certificates a CPU second if only the cryptography of one cost anything. */
+  readonly floor: number;
+}
+
+interface Row {
+  readonly name: string;
+  readonly callers: number;
+  readonly perCpuSecond: number;
+  readonly perSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly shareOfRaw: number;
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'gatehouse-bench-'));
+const keys = tokenKeys();
+const jwksFile = join(folder, 'jwks.json');
+writeFileSync(jwksFile, jwks(keys));
+const messages = requests(200);
+const numbers = Array.from({ length: TOKENS }, (_, number) => number);
+const [ecTokens, rsaTokens] = keys.map((key) => numbers.map((number) => token(key, number)));
+const raw = rawSpeed(1);
+
+const child = fork(join(import.meta.dirname, 'issuance', 'server.ts'), [join(folder, 'ca'), jwksFile, ISSUER], {
+  execArgv: ['--disable-warning=ExperimentalWarning', ...(process.env['BENCH_SERVER_FLAGS']?.split(' ') ?? [])],
+  stdio: ['ignore', 'ignore', openSync(join(folder, 'server.log'), 'w'), 'ipc'],
+});
+
+interface FromServer {
+  readonly port: number;
+  readonly rootsPem: string;
+  readonly cpuUs: number;
+  readonly rssBytes: number;
+}
+
+async function told(): Promise<FromServer> {
+  const [message]: FromServer[] = await once(child, 'message');
+  if (message === undefined) throw new Error('the server said nothing');
+  return message;
+}
+
+const { port, rootsPem } = await told();
+const usage = (): Promise<FromServer> => {
+  child.send('usage');
+  return told();
+};
+
+async function drive(load: Load, over: ClientHttp2Session | undefined, seconds: number): Promise<number[]> {
+  const latencies: number[] = [];
+  const end = performance.now() + seconds * 1000;
+  let next = 0;
+  const caller = async (): Promise<void> => {
+    while (performance.now() < end) {
+      const number = next++;
+      const message = messages[number % messages.length];
+      const bearer = load.tokens[number % load.tokens.length];
+      if (message === undefined || bearer === undefined) throw new Error('nothing to send');
+      const began = performance.now();
+      const mine = over ?? (await session(port, rootsPem));
+      await createCertificate(mine, message, bearer);
+      if (over === undefined) mine.close();
+      latencies.push(performance.now() - began);
+    }
+  };
+  await Promise.all(Array.from({ length: load.callers }, caller));
+  return latencies;
+}
+
+async function measure(load: Load): Promise<Row> {
+  const over = load.connections === 'one' ? await session(port, rootsPem) : undefined;
+  await drive(load, over, WARM_UP_SECONDS);
+  const [before, began] = [await usage(), performance.now()];
+  const latencies = (await drive(load, over, SECONDS)).toSorted((a, b) => a - b);
+  const wall = (performance.now() - began) / 1000;
+  const perCpuSecond = (latencies.length * 1e6) / ((await usage()).cpuUs - before.cpuUs);
+  over?.close();
+  return {
+    name: load.name,
+    callers: load.callers,
+    perCpuSecond,
+    perSecond: latencies.length / wall,
+    p50Ms: latencies[Math.floor(latencies.length * 0.5)] ?? 0,
+    p99Ms: latencies[Math.floor(latencies.length * 0.99)] ?? 0,
+    shareOfRaw: perCpuSecond / load.floor,
+  };
+}
+
+const same = (ecTokens ?? []).slice(0, 1);
+// Verify the request, verify the token, sign.
+const ecFloor = combined(raw.verify, raw.verify, raw.sign);
+const rsaFloor = combined(raw.verify, raw.verifyRsa, raw.sign);
+const sameFloor = combined(raw.verify, raw.sign);
+const one = { connections: 'one', tokens: same, floor: sameFloor } as const;
+const loads: readonly Load[] = [
+  { ...one, name: 'one connection, one token', callers: 16 },
+  { ...one, name: 'one connection, one token', callers: 64 },
+  { ...one, name: 'one connection, a new ES256 token each', callers: 64, tokens: ecTokens ?? [], floor: ecFloor },
+  { ...one, name: 'one connection, a new RS256 token each', callers: 16, tokens: rsaTokens ?? [], floor: rsaFloor },
+  { ...one, name: 'one connection, a new RS256 token each', callers: 64, tokens: rsaTokens ?? [], floor: rsaFloor },
+  { ...one, name: 'a new connection each, one token', callers: 16, connections: 'new' },
+];
+const only = process.env['BENCH_ONLY'];
+const rows: Row[] = [];
+for (const [index, load] of loads.entries()) if (only === undefined || only === String(index)) rows.push(await measure(load));
+const { rssBytes } = await usage();
+child.disconnect();
+await once(child, 'exit');
+rmSync(folder, { recursive: true });
+
+const [load1] = loadavg();
+if (process.argv.includes('json')) {
+  process.stdout.write(`${JSON.stringify({ raw, rows, rssBytes, load1 }, null, 2)}\n`);
+} else {
+  const integer = (value: number, width: number): string => Math.round(value).toLocaleString('en').padStart(width);
+  process.stdout.write(
+    `node:crypto alone, a CPU second: ${integer(raw.sign, 0)} P-256 signatures, ${integer(raw.verify, 0)} verifications, ${integer(raw.verifyRsa, 0)} RSA-2048 verifications\n`,
+  );
+  for (const { name, callers, perCpuSecond, perSecond, p50Ms, p99Ms, shareOfRaw } of rows)
+    process.stdout.write(
+      `${name.padEnd(40)}${String(callers).padStart(3)} callers${integer(perCpuSecond, 7)} per server CPU-s${integer(perSecond, 7)}/s  p50 ${p50Ms.toFixed(1).padStart(5)} ms  p99 ${p99Ms.toFixed(1).padStart(5)} ms  ${(shareOfRaw * 100).toFixed(0).padStart(3)} % of raw\n`,
+    );
+  process.stdout.write(
+    `server RSS ${integer(rssBytes / 2 ** 20, 0)} MiB; load average of the machine ${(load1 ?? 0).toFixed(1)}\n`,
+  );
+}

@@ -1,0 +1,126 @@
+import { hash, verify } from 'node:crypto';
+import { SIGNATURES } from '../csr/signatures.ts';
+import type { Issuer } from '../sign/issuer.ts';
+import { Cursor } from './cursor.ts';
+import type { Intended } from './intended.ts';
+import { wrongTimes } from './times.ts';
+
+const fixed = (hexadecimal: string): Uint8Array => Buffer.from(hexadecimal, 'hex');
+
+// The profile, told again and not taken from the builder, so that one wrong table cannot hide itself (RFC 5280, section 4.2).
+const VERSION_3 = fixed('a003020102');
+const SERIAL = fixed('0210');
+const EMPTY_SUBJECT = fixed('3000');
+const USAGES = Object.freeze({
+  signs: fixed('300e0603551d0f0101ff040403020780'),
+  signsAndEnciphers: fixed('300e0603551d0f0101ff0404030205a0'),
+});
+const EXTENDED_USAGE = fixed('301d0603551d250416301406082b0601050507030106082b06010505070302');
+const NO_CA = fixed('300c0603551d130101ff04023000');
+const SUBJECT_KEY_ID = fixed('301d0603551d0e04160414');
+const AUTHORITY_KEY_ID = fixed('0603551d23');
+const SUBJECT_ALT_NAME = fixed('0603551d110101ff');
+const [SEQUENCE, BIT_STRING, OCTET_STRING, UTC_TIME, GENERALIZED_TIME] = [0x30, 0x03, 0x04, 0x17, 0x18];
+const [EXTENSIONS, KEY_ID, URI] = [0xa3, 0x80, 0x86];
+
+/**
+ * Reads a workload's new certificate byte by byte and compares all of it with what was meant: every byte is either one that the profile
+ * says, or one that the steps before signing said, or of the signature, which is verified. Gives back what is wrong.
+ */
+export function readBack(der: Uint8Array, intended: Intended, issuer: Issuer, now: Date): string | undefined {
+  const cursor = new Cursor(der);
+  if (cursor.enter(SEQUENCE) !== der.length) return 'it does not parse';
+  const start = cursor.at;
+  const end = cursor.enter(SEQUENCE);
+  if (end < 0) return 'it does not parse';
+  const fault = wrongContent(cursor, intended, issuer, now);
+  if (fault !== undefined) return fault;
+  if (cursor.at !== end) return 'its structure is wrong';
+  if (!cursor.pass(issuer.algorithm)) return 'its signature algorithm is wrong';
+  const last = cursor.enter(BIT_STRING);
+  if (last !== der.length || cursor.bytes[cursor.at] !== 0) return 'its signature is malformed';
+  const signature = der.subarray(cursor.at + 1);
+  return signedBy(issuer, der.subarray(start, end), signature) ? undefined : 'its signature does not verify';
+}
+
+function wrongContent(cursor: Cursor, intended: Intended, issuer: Issuer, now: Date): string | undefined {
+  if (!cursor.pass(VERSION_3)) return 'its structure is wrong';
+  if (!cursor.pass(SERIAL) || !cursor.pass(fixed(intended.serial))) return 'it has another serial number';
+  if (!cursor.pass(issuer.algorithm)) return 'its signature algorithm is wrong';
+  if (!cursor.pass(issuer.name)) return 'it names another issuer';
+  const end = cursor.enter(SEQUENCE);
+  const [from, to] = [timeAt(cursor), timeAt(cursor)];
+  if (end < 0 || from === undefined || to === undefined || cursor.at !== end) return 'its validity is malformed';
+  const fault = wrongTimes({ from, to }, intended, issuer, now);
+  if (fault !== undefined) return fault;
+  if (!cursor.pass(EMPTY_SUBJECT)) return 'its subject is not empty';
+  if (!cursor.pass(intended.key.spki)) return 'it is for another key';
+  return wrongExtensions(cursor, intended, issuer);
+}
+
+function wrongExtensions(cursor: Cursor, intended: Intended, issuer: Issuer): string | undefined {
+  const end = cursor.enter(EXTENSIONS);
+  if (end < 0 || cursor.enter(SEQUENCE) !== end) return 'its structure is wrong';
+  if (!cursor.pass(intended.key.kind === 'RSA' ? USAGES.signsAndEnciphers : USAGES.signs)) return 'its key usage is wrong';
+  if (!cursor.pass(EXTENDED_USAGE)) return 'its extended key usage is wrong';
+  if (!cursor.pass(NO_CA)) return 'its basic constraints are wrong';
+  // RFC 7093, section 2, method 4.
+  const keyId = hash('sha256', intended.key.spki, 'buffer').subarray(0, 20);
+  if (!cursor.pass(SUBJECT_KEY_ID) || !cursor.pass(keyId)) return 'its key identifier is wrong';
+  if (!authorityKeyIdAt(cursor, issuer.keyId)) return 'it names the key of another issuer';
+  if (!soleUriAt(cursor, intended.subjectAltName)) return 'it has other names';
+  return cursor.at === end ? undefined : 'it has an extension too many';
+}
+
+function authorityKeyIdAt(cursor: Cursor, keyId: Uint8Array): boolean {
+  const end = cursor.enter(SEQUENCE);
+  const known = end > 0 && cursor.pass(AUTHORITY_KEY_ID);
+  return (
+    known &&
+    cursor.enter(OCTET_STRING) === end &&
+    cursor.enter(SEQUENCE) === end &&
+    cursor.enter(KEY_ID) === end &&
+    cursor.pass(keyId) &&
+    cursor.at === end
+  );
+}
+
+/** @param printed `URI:spiffe://…` */
+function soleUriAt(cursor: Cursor, printed: string): boolean {
+  const end = cursor.enter(SEQUENCE);
+  const known = end > 0 && cursor.pass(SUBJECT_ALT_NAME);
+  return (
+    known &&
+    cursor.enter(OCTET_STRING) === end &&
+    cursor.enter(SEQUENCE) === end &&
+    cursor.enter(URI) === end &&
+    printed.startsWith('URI:') &&
+    cursor.passText(printed.slice('URI:'.length)) &&
+    cursor.at === end
+  );
+}
+
+const UTC = /^(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/;
+
+/** Milliseconds since the epoch; undefined where no time stands. UTCTime until 2049, then GeneralizedTime (RFC 5280, section 4.1.2.5). */
+function timeAt(cursor: Cursor): number | undefined {
+  const short = cursor.bytes[cursor.at] === UTC_TIME;
+  const end = cursor.enter(short ? UTC_TIME : GENERALIZED_TIME);
+  if (end < 0) return undefined;
+  const text = Buffer.from(cursor.take(end)).toString('latin1');
+  const century = short ? (text < '5' ? 2000 : 1900) : Number(text.slice(0, 2)) * 100;
+  const [, year, month, day, hour, minute, second] = UTC.exec(short ? text : text.slice(2)) ?? [];
+  const time = Date.UTC(century + Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second));
+  if (Number.isNaN(time) || (!short && time < Date.UTC(2050, 0, 1))) return undefined;
+  return time;
+}
+
+function signedBy(issuer: Issuer, bytes: Uint8Array, signature: Uint8Array): boolean {
+  const algorithm = SIGNATURES[Buffer.from(issuer.algorithm).toString('hex')];
+  if (algorithm === undefined) return false;
+  try {
+    return verify(algorithm.digest, bytes, issuer.publicKey, signature);
+  } catch {
+    return false;
+  }
+}
