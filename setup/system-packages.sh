@@ -2,8 +2,9 @@
 # Debian packages that the tests use beyond Node, Python and npm. Does nothing when all are there; without root, and on
 # other systems, it says what is missing, and the tests that need it are skipped by name.
 # iptables, iproute2, util-linux: network namespaces of `gatehouse up --capture netns`.
+# openssl: reads back what the authority signs and exports. softhsm2: a PKCS#11 token in software, for CA keys in an HSM.
 set -euo pipefail
-packages=(iptables iproute2 util-linux openssl)
+packages=(iptables iproute2 util-linux openssl softhsm2)
 if ! command -v dpkg-query >/dev/null; then
   echo "not a Debian system; wanted: ${packages[*]}" >&2
   exit 0
