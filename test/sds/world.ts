@@ -71,6 +71,12 @@ export class KeeperWorld {
   lifetimeMs = 3_600_000;
   /** Set to answer with a failure instead. */
   failure: (SigningAnswer & { kind: 'failed' }) | undefined;
+  /** How far the authority's clock is ahead of the keeper's. */
+  aheadMs = 0;
+  /** Set to answer nothing until the caller gives up. */
+  hang = false;
+  /** Who waits for the authority to come back. */
+  readonly waiting = new Set<() => void>();
   readonly keeper: IdentityKeeper;
 
   private constructor(root: KeyedCertificate, draw: number) {
@@ -81,13 +87,17 @@ export class KeeperWorld {
     this.keeper = new IdentityKeeper({
       id: id.value,
       ttlSeconds: 3600,
-      sign: (call) => this.#sign(call),
+      sign: (call, signal) => this.#sign(call, signal),
       readToken: () => Promise.resolve(this.token),
       bundle: () => this.bundle,
       clock: this.time,
       timers: this.time,
       random: () => draw,
       onEvent: (event) => this.events.push(event),
+      onReturn: (task) => {
+        this.waiting.add(task);
+        return () => this.waiting.delete(task);
+      },
     });
   }
 
@@ -95,11 +105,15 @@ export class KeeperWorld {
     return new KeeperWorld(await selfSignedRoot(), draw);
   }
 
-  readonly #sign: Sign extends (call: infer C, ...rest: never) => infer R ? (call: C) => R : never = async (call) => {
+  readonly #sign: Sign = async (call, signal) => {
     this.calls.push(call);
+    if (this.hang) {
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      return { kind: 'failed', code: 'CANCELLED', reason: 'Cancelled on client' };
+    }
     if (this.failure !== undefined) return this.failure;
     const request = new x509.Pkcs10CertificateRequest(call.csr);
-    const now = this.time.now().getTime();
+    const now = this.time.now().getTime() + this.aheadMs;
     const certificate = await signLeaf(this.root, {
       names: [{ type: 'url', value: 'spiffe://cluster.local/ns/shop/sa/cart' }],
       publicKey: request.publicKey,
@@ -108,6 +122,13 @@ export class KeeperWorld {
     });
     return { kind: 'signed', certChain: [certificate.toString('pem')] };
   };
+
+  /** The authority is back: tells who waits for that. */
+  returned(): void {
+    const told = [...this.waiting];
+    this.waiting.clear();
+    for (const task of told) task();
+  }
 
   kinds(): readonly string[] {
     return this.events.map(({ kind }) => kind);
