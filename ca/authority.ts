@@ -15,7 +15,8 @@ import { issuedInLog } from './revocation/issued.ts';
 import { openRevocations, type Revocations } from './revocation/revocations.ts';
 import { AuthorityError } from './root/error.ts';
 import { folderAt, prepareFolder } from './root/folder.ts';
-import { loadOrCreateRoot } from './root/load.ts';
+import { inUseInLog } from './rotation/in-use.ts';
+import { openRotation, type Rotation } from './rotation/rotation.ts';
 import { lockFolder } from './root/lock.ts';
 import { type Every, renewedServerTls, type ServerTls, type ServerTlsOptions, systemEvery } from './tls/credentials.ts';
 import { type PeerOf, peerVerifier } from './tls/peer.ts';
@@ -42,14 +43,18 @@ export interface AuthorityOptions {
   readonly defaultTtlSeconds?: number | undefined;
   /** Lifetimes of JWT-SVIDs and of the keys that sign them. */
   readonly jwt?: JwtRules | undefined;
+  /** How long proxies have to come back after a start before a rotation may go on; for tests. */
+  readonly settleMs?: number | undefined;
   /** Timers, for tests. */
   readonly every?: Every | undefined;
 }
 
 export interface Authority {
   readonly trustDomain: TrustDomain;
-  /** The trust bundle, PEM. */
+  /** The roots of the trust bundle of now, PEM. */
   readonly rootCertPem: string;
+  /** Which root signs, which are trusted, and how one follows another. */
+  readonly rotation: Rotation;
   /** DIR/root-cert.pem, absolute. */
   readonly rootCertPath: string;
   /** When the issuing certificate ends: nothing issued lives longer. */
@@ -80,45 +85,70 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   await prepareFolder(folder);
   const unlock = lockFolder(folder.lock, folder.dir);
   try {
-    const root = await loadOrCreateRoot(folder, { clock, trustDomain, log });
+    const rotation = await openRotation({
+      folder,
+      clock,
+      trustDomain,
+      log,
+      findInUse: inUseInLog(folder.issuanceLog),
+      settleMs: options.settleMs,
+    });
+    const { root, rootsPem: bundlePem } = rotation;
     const every = options.every ?? systemEvery;
-    const look = () => warnOfExpiry(root.issuer.validity.notAfter, clock(), log);
+    const look = () => warnOfExpiry(root().issuer.validity.notAfter, clock(), log);
     look();
     const issuanceLog = await openIssuanceLog(folder.issuanceLog, log);
-    issuanceLog.note({ kind: 'opened', time: clock().toISOString(), issuer: root.issuer.certificate.fingerprint256 });
-    const certify = certifier({ root, lifetimes, issuanceLog, clock, random: randomBytes });
+    issuanceLog.note({ kind: 'opened', time: clock().toISOString(), issuer: root().issuer.certificate.fingerprint256 });
+    const issues = { bundlePem, lifetimes, issuanceLog, clock, random: randomBytes };
+    const certify = certifier({ ...issues, root });
+    const certifyServer = certifier({ ...issues, root: rotation.serverRoot });
     const revocations = await openRevocations({
       store: revocationFile(folder.revocations),
       findIssued: issuedInLog(folder.issuanceLog),
-      issuers: () => [root.issuer],
+      issuers: rotation.signers,
       clock,
       every,
       log,
     });
     const { revoked } = revocations;
-    const peerOf = peerVerifier(root.issuers, clock, revoked);
+    const peerOf = peerVerifier(rotation.issuers, clock, revoked);
     const refusals = refusalBudget(clock);
     const authenticate = callAuthentication({ trustDomain, verifyToken, peerOf, revoked });
     const store = jwtKeyFile(folder.dir);
     const jwt = await openJwtAuthority({ ...options.jwt, trustDomain, authenticate, store, clock, every, log });
     const stopLooking = every(DAY_SECONDS * 1000, look);
     const open = new Set<ServerTls>();
+    let signedServer = rotation.serverRoot();
+    rotation.onChange(async () => {
+      for (const tls of open) tls.trustChanged();
+      await revocations.issuersChanged();
+      look();
+      if (rotation.serverRoot() === signedServer) return;
+      // Before the old root leaves the bundle; nobody who has the new one is left behind.
+      for (const tls of open) await tls.renew();
+      signedServer = rotation.serverRoot();
+    });
     let closed: Promise<void> | undefined;
     return {
       trustDomain,
-      rootCertPem: root.rootCertPem,
+      get rootCertPem() {
+        return bundlePem();
+      },
       rootCertPath: folder.roots,
-      notAfter: root.issuer.validity.notAfter,
+      get notAfter() {
+        return root().issuer.validity.notAfter;
+      },
+      rotation,
       peerOf,
       revocations,
       jwt,
       issue: issuance({ trustDomain, verifyToken, peerOf, revoked, certify, issuanceLog, refusals, clock }),
       async serverCredentials({ dnsNames, ipAddresses = [], ttlSeconds = lifetimes.defaultSeconds }) {
         const names = [...dnsNames, ...ipAddresses];
-        const issue = () => issueServerCertificate(certify, names, ttlSeconds, clock);
+        const issue = () => issueServerCertificate(certifyServer, names, ttlSeconds, clock);
         const tls = await renewedServerTls({
           issue,
-          rootCertPem: root.rootCertPem,
+          rootCertPem: bundlePem,
           clock,
           every,
           log,

@@ -30,7 +30,10 @@ export interface Certified {
 }
 
 export interface CertifyOptions {
-  readonly root: Root;
+  /** Who signs now. */
+  readonly root: () => Root;
+  /** The trust bundle of now, PEM. */
+  readonly bundlePem: () => string;
   readonly lifetimes: LifetimeRules;
   readonly issuanceLog: IssuanceLog;
   readonly clock: () => Date;
@@ -43,14 +46,13 @@ export type Certify = (grant: Grant) => Promise<Outcome<Certified>>;
  * The last steps of every issuance: log the intent (on disk before anything is signed), sign, check the output, log the result. Never
  * rejects: a log that cannot be written is a refusal.
  */
-export function certifier({ root, lifetimes, issuanceLog, clock, random }: CertifyOptions): Certify {
-  // The last block is the whole trust bundle, as Istio answers.
-  const above = [...root.intermediatesPem, root.rootCertPem];
+export function certifier({ root: current, bundlePem, lifetimes, issuanceLog, clock, random }: CertifyOptions): Certify {
   const check = releaseCheck();
   return async ({ names, key, ttlSeconds, evidence }) => {
     const seconds = lifetime(ttlSeconds, lifetimes);
     if (seconds === undefined) return refuse('invalid', 'the validity asked for is not a number of seconds');
     const now = clock();
+    const root = current();
     const valid = validity(now, seconds, root.issuer.validity);
     if (valid === undefined) return refuse('unavailable', "the authority's own certificate is not valid now");
     const serialBytes = newSerial(random);
@@ -65,6 +67,7 @@ export function certifier({ root, lifetimes, issuanceLog, clock, random }: Certi
         names: printed,
         evidence,
         key: key.kind,
+        issuer: hex(root.issuer.keyId),
         notBefore: valid.notBefore.toISOString(),
         notAfter: valid.notAfter.toISOString(),
       });
@@ -91,6 +94,7 @@ export function certifier({ root, lifetimes, issuanceLog, clock, random }: Certi
       serial,
       sha256: createHash('sha256').update(der).digest('hex'),
     });
-    return outcome({ certChain: [toPem('CERTIFICATE', der), ...above], serial, ...valid });
+    // The last block is the whole trust bundle, as Istio answers.
+    return outcome({ certChain: [toPem('CERTIFICATE', der), ...root.intermediatesPem, bundlePem()], serial, ...valid });
   };
 }

@@ -41,5 +41,6 @@ function callerByCertificate({ peerOf, trustDomain }: CallRules, call: Authentic
   if (!id.ok) return id;
   if (trustDomainOf(id.value) !== trustDomain) return refused('the client certificate is of another trust domain');
   if (workloadOf(id.value) === undefined) return refused("the client certificate is not a workload's");
-  return parsed({ id: id.value, evidence: { kind: 'certificate', subject: id.value } });
+  const serial = call.getAuthContext().sslPeerCertificate?.serialNumber?.toLowerCase();
+  return parsed({ id: id.value, evidence: { kind: 'certificate', subject: id.value, ...(serial !== undefined && { serial }) } });
 }

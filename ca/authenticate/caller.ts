@@ -6,6 +6,8 @@ import { outcome, refuse, type Outcome } from '../refusal.ts';
 export interface Evidence {
   readonly kind: 'token' | 'certificate' | 'self';
   readonly subject: string;
+  /** The certificate that was shown, which the new one replaces. */
+  readonly serial?: string;
 }
 
 export interface Caller {

@@ -7,6 +7,8 @@ interface Certified {
   readonly names: string;
   readonly evidence: Evidence;
   readonly key: string;
+  /** Key identifier of the CA that signs, hexadecimal; absent in records from before roots could be rotated. */
+  readonly issuer?: string;
   readonly notBefore: string;
   readonly notAfter: string;
 }

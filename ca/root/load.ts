@@ -3,6 +3,9 @@ import { readFile, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import type { Logger } from 'pino';
 import type { TrustDomain } from '../identity/trust-domain.ts';
+import { readRotation } from '../rotation/file.ts';
+import { generationFolder } from '../rotation/generation.ts';
+import { signing } from '../rotation/state.ts';
 import { memorySigner } from '../key-store/signer.ts';
 import { type Issuer, issuerOf } from '../sign/issuer.ts';
 import type { Validity } from '../sign/validity.ts';
@@ -38,8 +41,15 @@ export async function loadOrCreateRoot(folder: Folder, options: RootOptions): Pr
   return loadRoot(folder, options.trustDomain);
 }
 
-/** Loads a root that is there; never creates one. */
+/** Loads the root that signs, in whichever generation of a rotation; never creates one. */
 export async function loadRoot(folder: Folder, trustDomain?: TrustDomain): Promise<Root> {
+  const rotation = await readRotation(folder.dir);
+  const place = rotation === undefined ? folder : generationFolder(folder.dir, signing(rotation.state));
+  return loadFolder(place, trustDomain);
+}
+
+/** Loads the root whose files are in exactly this folder. */
+export async function loadFolder(folder: Folder, trustDomain?: TrustDomain): Promise<Root> {
   const missing = [folder.key, folder.certificate, folder.roots].filter((path) => !existsSync(path));
   if (missing.length === 3)
     throw new AuthorityError(

@@ -17,6 +17,10 @@ export interface ServerTls {
   readonly credentials: ServerCredentials;
   /** The server certificate in use, for metrics and logs. */
   current(): { readonly serial: string; readonly notAfter: Date; readonly chainPem: string };
+  /** Gets another certificate at once. Rejects when there is none to be had; the one in use stays. */
+  renew(): Promise<void>;
+  /** To be called when the trust bundle changed: whose client certificates count on new connections. */
+  trustChanged(): void;
   /** Stops the renewal. */
   close(): void;
 }
@@ -54,7 +58,7 @@ const LOOK_EVERY_MS = 30_000;
 
 export interface Renewal {
   readonly issue: () => Promise<ServerCertificate>;
-  readonly rootCertPem: string;
+  readonly rootCertPem: () => string;
   readonly clock: () => Date;
   readonly every: Every;
   readonly log: Logger;
@@ -64,12 +68,15 @@ export interface Renewal {
 export async function renewedServerTls({ issue, rootCertPem, clock, every, log }: Renewal): Promise<ServerTls> {
   let certificate = await issue();
   let renewing = false;
-  const credentials = new RenewableCredentials(contextOf(certificate, rootCertPem));
+  const credentials = new RenewableCredentials(contextOf(certificate, rootCertPem()));
+  const exchange = async (): Promise<void> => {
+    certificate = await issue();
+    credentials.renew(contextOf(certificate, rootCertPem()));
+    log.info({ serial: certificate.serial, notAfter: certificate.notAfter }, 'the server certificate was renewed');
+  };
   const renew = async (): Promise<void> => {
     try {
-      certificate = await issue();
-      credentials.renew(contextOf(certificate, rootCertPem));
-      log.info({ serial: certificate.serial, notAfter: certificate.notAfter }, 'the server certificate was renewed');
+      await exchange();
     } catch (error) {
       log.error(
         { error: error instanceof Error ? error.message : String(error), notAfter: certificate.notAfter },
@@ -89,6 +96,8 @@ export async function renewedServerTls({ issue, rootCertPem, clock, every, log }
   return {
     credentials,
     current: () => ({ serial: certificate.serial, notAfter: certificate.notAfter, chainPem: certificate.chainPem }),
+    renew: exchange,
+    trustChanged: () => credentials.renew(contextOf(certificate, rootCertPem())),
     close: stop,
   };
 }

@@ -6,9 +6,15 @@ import { parsed, refused, type Parsed } from '../identity/parsed.ts';
 import type { Revoked } from '../revocation/revocations.ts';
 import { parseSpiffeId, type SpiffeId } from '../identity/spiffe-id.ts';
 
+interface PeerCertificate {
+  readonly raw: Buffer;
+  readonly fingerprint256: string;
+  readonly serialNumber?: string;
+}
+
 /** What every grpc-js server call offers. grpc-js shows the peer's certificate only when TLS verified it against our roots. */
 export interface AuthenticatedCall {
-  getAuthContext(): { readonly sslPeerCertificate?: { readonly raw: Buffer; readonly fingerprint256: string } | undefined };
+  getAuthContext(): { readonly sslPeerCertificate?: PeerCertificate | undefined };
 }
 
 /** Who is at the other end of the TLS connection, from its verified client certificate only. */
@@ -27,16 +33,25 @@ const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 /**
  * Verifies peers a second time, after TLS: a resumed session is not checked again by OpenSSL, and its certificate may have expired since.
  * Issuer, signature and name are looked at once for each certificate; its times and whether it is revoked on every call.
- * @param issuers our own CA certificates: the only ones whose certificates authenticate
+ * @param issuers our own CA certificates: the only ones whose certificates authenticate; another array when they changed
  */
-export function peerVerifier(issuers: readonly X509Certificate[], clock: () => Date, revoked: Revoked = () => undefined): PeerOf {
+export function peerVerifier(
+  issuers: () => readonly X509Certificate[],
+  clock: () => Date,
+  revoked: Revoked = () => undefined,
+): PeerOf {
   const remembered = new Map<string, Known>();
+  let trusted = issuers();
   return (call) => {
+    if (trusted !== issuers()) {
+      trusted = issuers();
+      remembered.clear();
+    }
     const presented = call.getAuthContext().sslPeerCertificate;
     if (presented === undefined) return refused('no client certificate of this authority was presented');
     let known = remembered.get(presented.fingerprint256);
     if (known === undefined) {
-      const checked = verifyPeer(presented.raw, issuers);
+      const checked = verifyPeer(presented.raw, trusted);
       if (!checked.ok) return checked;
       known = checked.value;
       if (remembered.size >= MOST_REMEMBERED) remembered.delete(remembered.keys().next().value ?? '');

@@ -102,9 +102,10 @@ async function verifiedLeaf(id: string): Promise<{ readonly ok: boolean; readonl
   });
   const root = is('no-roots-for-leaf-cert-domain') ? await ca('CN=domain2.test', leafKeys) : issuer;
   const certificate = new X509Certificate(leaf.toString('pem'));
+  const issuers = [new X509Certificate(root.toString('pem'))];
   const now = new Date(NOT_AFTER.getTime() + (is('with-time') ? 1000 : -1000));
   return peerVerifier(
-    [new X509Certificate(root.toString('pem'))],
+    () => issuers,
     () => now,
   )({
     getAuthContext: () => ({ sslPeerCertificate: { raw: certificate.raw, fingerprint256: certificate.fingerprint256 } }),

@@ -127,8 +127,12 @@ describe("ca/tls: the control plane's server", () => {
     const leaf = new X509Certificate(certPem);
     const call = { getAuthContext: () => ({ sslPeerCertificate: { raw: leaf.raw, fingerprint256: leaf.fingerprint256 } }) };
     const root = new X509Certificate(authority.rootCertPem);
+    const roots = [root];
     let now = Date.now();
-    const peerOf = peerVerifier([root], () => new Date(now));
+    const peerOf = peerVerifier(
+      () => roots,
+      () => new Date(now),
+    );
     assert.deepEqual(peerOf(call), { ok: true, value: ID });
     now += 61_000;
     assert.match(reasonOf(peerOf(call)), /has expired/);
@@ -136,10 +140,27 @@ describe("ca/tls: the control plane's server", () => {
     assert.match(reasonOf(peerOf(call)), /not valid yet/);
     const elsewhere = await world();
     const foreign = await elsewhere.open();
-    assert.match(reasonOf(peerVerifier([new X509Certificate(foreign.rootCertPem)], () => new Date())(call)), /another authority/);
+    const others = [new X509Certificate(foreign.rootCertPem)];
+    assert.match(
+      reasonOf(
+        peerVerifier(
+          () => others,
+          () => new Date(),
+        )(call),
+      ),
+      /another authority/,
+    );
     await elsewhere.close();
     const garbage = { getAuthContext: () => ({ sslPeerCertificate: { raw: Buffer.from('00', 'hex'), fingerprint256: 'x' } }) };
-    assert.match(reasonOf(peerVerifier([root], () => new Date())(garbage)), /cannot be parsed/);
+    assert.match(
+      reasonOf(
+        peerVerifier(
+          () => roots,
+          () => new Date(),
+        )(garbage),
+      ),
+      /cannot be parsed/,
+    );
     const service2 = await authority.serverCredentials({ dnsNames: ['gatehouse'] });
     const own = new X509Certificate(service2.current().chainPem);
     const ownCall = { getAuthContext: () => ({ sslPeerCertificate: { raw: own.raw, fingerprint256: own.fingerprint256 } }) };

@@ -1,0 +1,283 @@
+import type { X509Certificate } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import type { Logger } from 'pino';
+import type { TrustDomain } from '../identity/trust-domain.ts';
+import { writeAtomically } from '../root/atomic.ts';
+import { createRoot } from '../root/create.ts';
+import { AuthorityError } from '../root/error.ts';
+import type { Folder } from '../root/folder.ts';
+import { loadFolder, loadOrCreateRoot, type Root } from '../root/load.ts';
+import type { Issuer } from '../sign/issuer.ts';
+import { NEVER_ROTATED, readRotation, type RotationRecord, writeRotation } from './file.ts';
+import { copyRoot, generationFolder, removeGeneration, removeOthers, setFirstApart, writeRoot } from './generation.ts';
+import type { FindInUse } from './in-use.ts';
+import {
+  advance,
+  type Behind,
+  type Blocker,
+  type Facts,
+  type InUse,
+  kept,
+  type Move,
+  rollback,
+  type RotationState,
+  signing,
+  signingServer,
+  trusted,
+} from './state.ts';
+
+export interface RotationOptions {
+  readonly folder: Folder;
+  readonly trustDomain: TrustDomain;
+  readonly clock: () => Date;
+  readonly log: Logger;
+  readonly findInUse: FindInUse;
+  /** How long proxies have to come back after a start, in milliseconds, before their acknowledgements count as complete. */
+  readonly settleMs?: number | undefined;
+}
+
+/** What a rotation does next, and why not yet. */
+export interface Plan {
+  readonly step: 'prepare' | 'activate' | 'retire' | 'revoke';
+  readonly ready: boolean;
+  readonly blockers: readonly Blocker[];
+}
+
+export interface RotationStatus {
+  readonly phase: RotationState['phase'];
+  readonly since: string;
+  readonly roots: readonly RootStatus[];
+  readonly revoked: RotationRecord['revoked'];
+}
+
+export interface RootStatus {
+  readonly generation: number;
+  readonly role: 'old' | 'new' | 'only';
+  readonly signs: boolean;
+  readonly trusted: boolean;
+  readonly sha256: readonly string[];
+  readonly notAfter: string;
+}
+
+export type Done = { readonly ok: true; readonly status: RotationStatus } | Refused;
+export interface Refused {
+  readonly ok: false;
+  readonly reason: string;
+  readonly blockers: readonly Blocker[];
+}
+
+/** All roots of an authority, and which of them does what. Every change is on disk before anything follows from it. */
+export interface Rotation {
+  /** Signs for workloads. */
+  readonly root: () => Root;
+  /** Signs for the control plane's own server. */
+  readonly serverRoot: () => Root;
+  /** Everything that may have issued a certificate that is still trusted. The same array until something changes. */
+  readonly issuers: () => readonly X509Certificate[];
+  /** The CAs under which certificates may still be valid. */
+  readonly signers: () => readonly Issuer[];
+  /** The roots of the trust bundle, PEM. */
+  readonly rootsPem: () => string;
+  /** Takes what the signing generation's files became: another intermediate, other roots. */
+  replace(root: Root): Promise<void>;
+  status(): RotationStatus;
+  plan(behind: readonly Behind[]): Promise<Plan>;
+  /** Makes a new root, or takes one from a folder of the `cacerts` layout, and puts it into the trust bundle. */
+  prepare(from?: string): Promise<Done>;
+  /** One step forward; what it must wait for refuses it, save with `force`. */
+  advance(behind: readonly Behind[], force: boolean): Promise<Done>;
+  rollback(force: boolean): Promise<Done>;
+  /** Listeners are awaited in turn after each change, before the order that made it is answered. */
+  onChange(listener: () => Promise<void>): void;
+}
+
+const SETTLE_MS = 15_000;
+const NOTHING: InUse = Object.freeze({ count: 0, until: undefined, identities: [] });
+
+const STEPS = Object.freeze({ steady: 'prepare', prepared: 'activate', active: 'retire', retiring: 'revoke' } as const);
+
+export async function openRotation(options: RotationOptions): Promise<Rotation> {
+  const { folder, clock, log, trustDomain } = options;
+  const { dir } = folder;
+  const openedAt = clock().getTime();
+  let record = await readRotation(dir);
+  const roots = new Map<number, Root>();
+  if (record === undefined) roots.set(0, await loadOrCreateRoot(folder, options));
+  else {
+    await tidy(dir, record, log);
+    for (const generation of kept(record.state))
+      roots.set(generation, await loadFolder(generationFolder(dir, generation), trustDomain));
+  }
+  let issuers: readonly X509Certificate[] = [];
+  const listeners: (() => Promise<void>)[] = [];
+  const state = (): RotationState => (record ?? NEVER_ROTATED).state;
+
+  const rootOf = (generation: number): Root => {
+    const root = roots.get(generation);
+    if (root === undefined) throw new Error(`root ${generation} is not loaded; this is a bug`);
+    return root;
+  };
+  const settle = (): void => {
+    issuers = kept(state())
+      .filter((generation) => trusted(state()).includes(generation))
+      .flatMap((generation) => rootOf(generation).issuers);
+  };
+  settle();
+
+  const rootsPem = (): string => uniqueRoots(trusted(state()).map(rootOf));
+  const distribute = async (): Promise<void> => {
+    // Generation 0 alone: the file is the root's own.
+    if (record === undefined) return;
+    const known = existsSync(folder.roots) ? readFileSync(folder.roots, 'utf8') : '';
+    if (known !== rootsPem()) await writeAtomically(folder.roots, rootsPem(), 0o644);
+  };
+  await distribute();
+
+  const changed = async (): Promise<void> => {
+    settle();
+    await distribute();
+    for (const listener of listeners) await listener();
+  };
+
+  const facts = async (behind: readonly Behind[]): Promise<Facts> => {
+    const now = clock();
+    const current = state();
+    const settledAt = new Date(openedAt + (options.settleMs ?? SETTLE_MS));
+    if (current.phase === 'steady')
+      return { now, behind, settledAt, inUse: { old: NOTHING, next: NOTHING }, nextValid: undefined };
+    const [old, next] = [rootOf(current.old), rootOf(current.next)];
+    const inUse = await options.findInUse({ old: old.issuer.keyId, next: next.issuer.keyId }, now);
+    return { now, behind, settledAt, inUse, nextValid: next.issuer.validity };
+  };
+
+  /** Commits a state: from here on a restart goes on with it. */
+  const commit = async (to: RotationState, last: number): Promise<void> => {
+    const before = record ?? NEVER_ROTATED;
+    const gone = kept(before.state).filter((generation) => !kept(to).includes(generation));
+    const since = clock().toISOString();
+    const revoked = gone.map((generation) => ({
+      generation,
+      sha256: rootOf(generation).roots.map(({ fingerprint256 }) => fingerprint256),
+      revokedAt: since,
+    }));
+    record = { state: to, since, last, revoked: [...before.revoked, ...revoked] };
+    try {
+      await writeRotation(dir, record);
+    } catch (error) {
+      record = before === NEVER_ROTATED ? undefined : before;
+      throw error;
+    }
+    log.info({ from: before.state, to }, 'root rotation');
+    await changed();
+    for (const generation of gone) roots.delete(generation);
+    await tidy(dir, record, log);
+  };
+
+  let turn: Promise<unknown> = Promise.resolve();
+  /** One order after another. */
+  const inTurn = <Result>(task: () => Promise<Result>): Promise<Result> => {
+    const run = turn.then(task);
+    turn = run.catch(() => undefined);
+    return run;
+  };
+
+  const take = async (move: Move, force: boolean): Promise<Done> => {
+    if (!move.ok) return { ...move, blockers: [] };
+    if (move.blockers.length > 0 && !force)
+      return { ok: false, reason: `${move.blockers.length} things are in the way`, blockers: move.blockers };
+    if (move.blockers.length > 0) log.warn({ blockers: move.blockers.length, to: move.to }, 'root rotation is forced');
+    await commit(move.to, record?.last ?? 0);
+    return { ok: true, status: status() };
+  };
+
+  const status = (): RotationStatus => {
+    const current = state();
+    return {
+      phase: current.phase,
+      since: record?.since ?? '',
+      revoked: record?.revoked ?? [],
+      roots: kept(current).map((generation) => {
+        const { roots: own, issuer } = rootOf(generation);
+        return {
+          generation,
+          role: current.phase === 'steady' ? 'only' : generation === current.old ? 'old' : 'new',
+          signs: signing(current) === generation,
+          trusted: trusted(current).includes(generation),
+          sha256: own.map(({ fingerprint256 }) => fingerprint256),
+          notAfter: issuer.validity.notAfter.toISOString(),
+        };
+      }),
+    };
+  };
+
+  const prepare = async (from?: string): Promise<Done> => {
+    const current = state();
+    if (current.phase !== 'steady')
+      return { ok: false, reason: `a rotation is under way already (${current.phase}); finish it or roll it back`, blockers: [] };
+    const next = (record?.last ?? 0) + 1;
+    const made = await made0(next, from);
+    if (!made.ok) return { ok: false, reason: made.reason, blockers: [] };
+    roots.set(next, made.root);
+    if (record === undefined) await setFirstApart(dir, rootOf(0).rootCertPem);
+    await commit({ phase: 'prepared', old: current.signing, next }, next);
+    return { ok: true, status: status() };
+  };
+
+  const made0 = async (
+    generation: number,
+    from: string | undefined,
+  ): Promise<{ readonly ok: true; readonly root: Root } | { readonly ok: false; readonly reason: string }> => {
+    try {
+      await removeGeneration(dir, generation);
+      const at =
+        from === undefined
+          ? await writeRoot(await createRoot(trustDomain, clock()), dir, generation)
+          : await copyRoot(from, dir, generation);
+      const root = await loadFolder(at, trustDomain);
+      const twice = root.roots.find(({ raw }) => rootOf(signing(state())).roots.some((own) => own.raw.equals(raw)));
+      if (twice === undefined) return { ok: true, root };
+      await removeGeneration(dir, generation);
+      return { ok: false, reason: 'the new root is the one in use already' };
+    } catch (error) {
+      await removeGeneration(dir, generation);
+      if (error instanceof AuthorityError) return { ok: false, reason: error.message };
+      throw error;
+    }
+  };
+
+  return {
+    root: () => rootOf(signing(state())),
+    serverRoot: () => rootOf(signingServer(state())),
+    issuers: () => issuers,
+    signers: () => kept(state()).map((generation) => rootOf(generation).issuer),
+    rootsPem,
+    replace: (root) =>
+      inTurn(async () => {
+        roots.set(signing(state()), root);
+        await changed();
+      }),
+    status,
+    async plan(behind) {
+      const current = state();
+      const move = advance(current, await facts(behind));
+      const blockers = move.ok ? move.blockers : [];
+      return { step: STEPS[current.phase], ready: blockers.length === 0, blockers };
+    },
+    prepare: (from) => inTurn(() => prepare(from)),
+    advance: (behind, force) => inTurn(async () => take(advance(state(), await facts(behind)), force)),
+    rollback: (force) => inTurn(async () => take(rollback(state(), await facts([])), force)),
+    onChange: (listener) => void listeners.push(listener),
+  };
+}
+
+/** Finishes what a crash may have left undone after the last commit. */
+async function tidy(dir: string, { state, revoked }: RotationRecord, log: Logger): Promise<void> {
+  const needed = kept(state);
+  const orphans = await removeOthers(dir, needed);
+  if (orphans.length > 0) log.info({ generations: orphans }, 'files of roots that are not in use were removed');
+  if (!needed.includes(0) && revoked.some(({ generation }) => generation === 0)) await removeGeneration(dir, 0);
+}
+
+function uniqueRoots(all: readonly Root[]): string {
+  return [...new Set(all.flatMap(({ roots }) => roots.map((root) => root.toString())))].join('');
+}
