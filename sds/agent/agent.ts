@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { basename } from 'node:path';
 import { Reachability, tcpProbe } from '../authority/reachability.ts';
+import { turns } from '../authority/turns.ts';
 import { watchClock } from '../clock-jump.ts';
 import { Guard } from '../envoy/guard.ts';
 import type { AgentConfig, HostPort } from './config.ts';
@@ -13,7 +14,9 @@ import { type Listening, serveMetrics, serveStatus } from './status-server.ts';
 import type { Surroundings } from './surroundings.ts';
 import { RunningWorkload } from './workload.ts';
 
-export type AgentOptions = Omit<Surroundings, 'bundle' | 'guard' | 'reachability'>;
+const MOST_CALLS = 32;
+
+export type AgentOptions = Omit<Surroundings, 'bundle' | 'guard' | 'reachability' | 'turns'>;
 
 /** One process, many workloads. Owns them all; every change of what runs goes through `apply`, one at a time. */
 export class Agent {
@@ -111,7 +114,7 @@ export class Agent {
     });
     await this.#serveStatus(config.runDir);
     const reachability = (authority: HostPort) => this.#reachabilityOf(authority);
-    const around = { ...this.#options, bundle: () => this.#roots.current(), guard, reachability };
+    const around = { ...this.#options, bundle: () => this.#roots.current(), guard, reachability, turns: turns(MOST_CALLS) };
     this.#around = around;
     return around;
   }

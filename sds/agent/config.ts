@@ -1,4 +1,5 @@
 import type { SpiffeId } from '../../ca/identity/spiffe-id.ts';
+import type { TrustDomain } from '../../ca/identity/trust-domain.ts';
 import type { LocalityInput, NodeInput } from '../bootstrap/input.ts';
 import type { FilesConfig } from '../files/keep-files.ts';
 import type { Owner } from '../server/socket.ts';
@@ -9,6 +10,11 @@ export interface HostPort {
   readonly port: number;
 }
 
+/** As gRPC takes it. */
+export function targetOf({ host, port }: HostPort): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
 /** The agent's configuration file, checked. Paths are absolute, times in the unit that the name says. */
 export interface AgentConfig {
   readonly controlPlane: {
@@ -16,6 +22,11 @@ export interface AgentConfig {
     readonly serverName: string;
     readonly rootCert: string;
   };
+  readonly trustDomain: TrustDomain;
+  /** The files with the bundles of other trust domains. */
+  readonly federatedBundles: ReadonlyMap<TrustDomain, string>;
+  /** A folder of Kubernetes Secrets, for gateways. */
+  readonly secretsDir?: string | undefined;
   readonly runDir: string;
   /** How long Envoys go on after the agent was killed, for another agent to take them over. */
   readonly takeoverMs: number;
@@ -39,6 +50,8 @@ export interface WorkloadConfig {
   readonly controlPlane: HostPort & { readonly serverName: string };
   readonly xds: 'delta' | 'sotw';
   readonly adminPort?: number | undefined;
+  /** Folders whose files it may have through SDS. */
+  readonly secretFiles: readonly string[];
   /** Absent: the certificate is in no file. */
   readonly files?: FilesConfig | undefined;
   /** Absent: no Envoy is started. */

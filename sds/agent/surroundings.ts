@@ -1,11 +1,13 @@
 import type { Logger } from 'pino';
 import type { Reachability } from '../authority/reachability.ts';
 import type { Sign } from '../authority/signing.ts';
+import type { Turns } from '../authority/turns.ts';
 import type { Clock, Random, Timers } from '../clock.ts';
 import type { Guard } from '../envoy/guard.ts';
 import type { TrustBundle } from '../identity/bundle.ts';
 import type { HostPort } from './config.ts';
 import type { Emit } from './event.ts';
+import type { OutsideTrust } from './outside-trust.ts';
 
 /** What all workloads of an agent share. */
 export interface Surroundings {
@@ -19,6 +21,9 @@ export interface Surroundings {
   readonly guard: Guard;
   /** One for each authority's address, so that one probe serves all workloads. */
   readonly reachability: (authority: HostPort) => Reachability;
+  /** For calls to the authority. */
+  readonly turns: Turns;
+  readonly outside: OutsideTrust;
   /** The way to an authority; gRPC by default. */
   readonly sign?: Sign | undefined;
 }

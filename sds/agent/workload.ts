@@ -72,6 +72,7 @@ export class RunningWorkload {
       timers: around.timers,
       random: around.random,
       onEvent: (event) => this.#onKeeper(event),
+      turns: around.turns,
       onReturn: (task) => around.reachability(config.authority).onReturn(task),
     });
     this.#files = config.files && new KeptFiles(config.files, this.#filesAround());

@@ -1,6 +1,7 @@
 import type { Parsed } from '../../ca/identity/parsed.ts';
 import type { SpiffeId } from '../../ca/identity/spiffe-id.ts';
 import { type Sign, type SigningAnswer, unanswered } from '../authority/signing.ts';
+import type { Turns } from '../authority/turns.ts';
 import type { Clock, Random, Timers } from '../clock.ts';
 import { acceptCertificate, type Svid } from './accept.ts';
 import { retryDelay } from './backoff.ts';
@@ -33,6 +34,8 @@ export interface KeeperOptions {
   readonly onEvent: (event: KeeperEvent) => void;
   /** Calls back once when an authority that could not be reached is there again; returns the end. Without it, only time tells. */
   readonly onReturn?: ((task: () => void) => () => void) | undefined;
+  /** Shared by keepers whose attempts must not all run at once. */
+  readonly turns?: Turns | undefined;
 }
 
 /** What a keeper is about, for status and metrics. Times in milliseconds since the epoch. */
@@ -143,7 +146,8 @@ export class IdentityKeeper {
     }
     this.#endReturn();
     this.#nextAttempt = undefined;
-    const retryMs = await this.#renew();
+    const { turns } = this.#options;
+    const retryMs = await (turns === undefined ? this.#renew() : turns(() => this.#renew()));
     this.#noteExpiry();
     return retryMs;
   }
@@ -151,6 +155,7 @@ export class IdentityKeeper {
   /** Asks once. Returns 0 when there is a new certificate, else how long to wait before asking again. */
   async #renew(): Promise<number> {
     const { id, bundle, clock, random, onEvent } = this.#options;
+    if (this.#stop.signal.aborted) return 0;
     const asked = await requestFor(id, await newKey());
     const answer = await this.#ask(asked.csr);
     if (this.#stop.signal.aborted) return 0;
