@@ -1,11 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import { basename } from 'node:path';
+import type { TrustDomain } from '../../ca/identity/trust-domain.ts';
 import { Reachability, tcpProbe } from '../authority/reachability.ts';
 import { turns } from '../authority/turns.ts';
 import { watchClock } from '../clock-jump.ts';
 import { Guard } from '../envoy/guard.ts';
 import type { AgentConfig, HostPort } from './config.ts';
 import { endStrays } from './envoy-record.ts';
+import { OutsideTrust } from './outside-trust.ts';
 import { RootBundle } from './root-bundle.ts';
 import { lockRunDir } from './lock.ts';
 import { prepareRunDir, workloadPaths } from './run-directory.ts';
@@ -16,7 +18,7 @@ import { RunningWorkload } from './workload.ts';
 
 const MOST_CALLS = 32;
 
-export type AgentOptions = Omit<Surroundings, 'bundle' | 'guard' | 'reachability' | 'turns'>;
+export type AgentOptions = Omit<Surroundings, 'bundle' | 'outside' | 'guard' | 'reachability' | 'turns'>;
 
 /** One process, many workloads. Owns them all; every change of what runs goes through `apply`, one at a time. */
 export class Agent {
@@ -24,6 +26,8 @@ export class Agent {
   readonly #roots: RootBundle;
   readonly #rootCert: string;
   readonly #runDir: string;
+  readonly #trustDomain: TrustDomain;
+  readonly #outside: OutsideTrust;
   readonly #running = new Map<string, RunningWorkload>();
   #around: Surroundings | undefined;
   readonly #reachability = new Map<string, Reachability>();
@@ -39,12 +43,15 @@ export class Agent {
     this.#rootCert = config.controlPlane.rootCert;
     this.#runDir = config.runDir;
     this.#roots = new RootBundle(this.#rootCert, options.log);
+    this.#trustDomain = config.trustDomain;
+    this.#outside = new OutsideTrust({ ...options, trustDomain: config.trustDomain, bundle: () => this.#roots.current() });
   }
 
   /** Why a changed configuration cannot be applied to a running agent, or undefined. */
   unchangeable(config: AgentConfig): string | undefined {
     if (config.runDir !== this.#runDir) return 'runDir cannot change while the agent runs';
     if (config.controlPlane.rootCert !== this.#rootCert) return 'controlPlane.rootCert cannot change while the agent runs';
+    if (config.trustDomain !== this.#trustDomain) return 'trustDomain cannot change while the agent runs';
     return undefined;
   }
 
@@ -63,6 +70,7 @@ export class Agent {
     this.#stopping = true;
     await this.#turn;
     this.#roots.close();
+    this.#outside.close();
     this.#endClock();
     await this.#metrics?.server.close();
     await this.#statusServer?.close();
@@ -83,6 +91,7 @@ export class Agent {
     const shared = config.workloads.some(({ envoy }) => envoy?.owner !== undefined && envoy.owner.uid !== process.getuid?.());
     await prepareRunDir(config.runDir, shared);
     const around = await this.#begin(config);
+    await this.#outside.configure(config);
     const wanted = new Map(config.workloads.map((workload) => [workload.name, workload]));
     const leaving = [...this.#running.values()].filter(({ config: now }) => !isDeepStrictEqual(wanted.get(now.name), now));
     await Promise.all(leaving.map((workload) => workload.stop()));
@@ -114,7 +123,15 @@ export class Agent {
     });
     await this.#serveStatus(config.runDir);
     const reachability = (authority: HostPort) => this.#reachabilityOf(authority);
-    const around = { ...this.#options, bundle: () => this.#roots.current(), guard, reachability, turns: turns(MOST_CALLS) };
+    const outside = this.#outside;
+    const around = {
+      ...this.#options,
+      outside,
+      bundle: () => this.#roots.current(),
+      guard,
+      reachability,
+      turns: turns(MOST_CALLS),
+    };
     this.#around = around;
     return around;
   }

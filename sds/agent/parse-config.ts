@@ -16,6 +16,8 @@ export type ConfigResult =
 const TOP = [
   'controlPlane',
   'trustDomain',
+  'federatedBundles',
+  'secretsDir',
   'domain',
   'runDir',
   'envoy',
@@ -28,7 +30,9 @@ const TOP = [
 ];
 const CONTROL_PLANE = ['address', 'serverName', 'rootCert'];
 const WORKLOAD =
-  'namespace serviceAccount workload pod ip kind tokenFile labels locality controlPlaneAddress adminPort files envoy'.split(' ');
+  'namespace serviceAccount workload pod ip kind tokenFile labels locality controlPlaneAddress adminPort secretFiles files envoy'.split(
+    ' ',
+  );
 const ENVOY = ['netns', 'uid', 'gid', 'concurrency', 'extraArgs'];
 const FILES = ['dir', 'uid', 'gid', 'reload'];
 const LOCALITY = ['region', 'zone', 'subzone'];
@@ -84,6 +88,8 @@ function readTop(top: Section, folder: string, defaultEnvoy: string): AgentConfi
   const domain = top.parsed('domain', scalars.parseHostname, 'cluster.local');
   const xds = top.parsed<'delta' | 'sotw'>('xds', scalars.oneOf(['delta', 'sotw']), 'delta');
   const metrics = top.optional('metricsAddress', scalars.parseBindAddress);
+  const federatedBundles = readFederation(top, path);
+  const secretsDir = top.optional('secretsDir', path);
   const sections = top.sections('workloads', WORKLOAD);
   if (address === undefined || serverName === undefined || rootCert === undefined || trustDomain === undefined) return undefined;
   if (runDir === undefined || binary === undefined || ttlSeconds === undefined) return undefined;
@@ -102,7 +108,21 @@ function readTop(top: Section, folder: string, defaultEnvoy: string): AgentConfi
     folders.add(workload.files?.dir ?? '');
     return [workload];
   });
-  return { controlPlane: { address, serverName, rootCert }, runDir, takeoverMs, metrics, workloads };
+  if (federatedBundles.has(trustDomain)) top.fail('federatedBundles', `${trustDomain} is the own trust domain`);
+  const controlPlaneConfig = { address, serverName, rootCert };
+  return { controlPlane: controlPlaneConfig, trustDomain, federatedBundles, secretsDir, runDir, takeoverMs, metrics, workloads };
+}
+
+/** The bundle file of each other trust domain. */
+function readFederation(top: Section, path: Shared['path']): ReadonlyMap<TrustDomain, string> {
+  const files = new Map<TrustDomain, string>();
+  for (const [name, text] of Object.entries(top.record('federatedBundles'))) {
+    const [domain, file] = [parseTrustDomain(name), path(text)];
+    if (!domain.ok) top.fail('federatedBundles', `${name}: ${domain.reason}`);
+    else if (!file.ok) top.fail('federatedBundles', `${name}: ${file.reason}`);
+    else files.set(domain.value, file.value);
+  }
+  return files;
 }
 
 function valueOf<T>(result: { ok: true; value: T } | { ok: false; reason: string }): T | undefined {
@@ -126,6 +146,10 @@ function readWorkload(section: Section, shared: Shared): WorkloadConfig | undefi
     zone: place.optional('zone', parsed),
     subzone: place.optional('subzone', parsed),
   };
+  const secretFiles = section.texts('secretFiles').flatMap((text) => {
+    const folder = shared.path(text);
+    return folder.ok ? [folder.value] : (section.fail('secretFiles', folder.reason) ?? []);
+  });
   const files = section.has('files') ? readFiles(section, shared) : undefined;
   const envoy = section.isFalse('envoy') ? undefined : readEnvoy(section, shared);
   if (namespace === undefined || pod === undefined || serviceAccount === undefined || workload === undefined) return undefined;
@@ -150,6 +174,7 @@ function readWorkload(section: Section, shared: Shared): WorkloadConfig | undefi
     controlPlane: { ...controlPlane, serverName: shared.authority.serverName },
     xds: shared.xds,
     adminPort,
+    secretFiles,
     files,
     envoy,
   };

@@ -12,7 +12,7 @@ import { certificateSecret, rootsSecret, TRUST_ROOTS, WORKLOAD_CERTIFICATE } fro
 import { SecretStore } from '../secret/store.ts';
 import { type SdsServer, startSdsServer } from '../server/server.ts';
 import type { Notice } from '../subscription/notice.ts';
-import type { HostPort, WorkloadConfig } from './config.ts';
+import { targetOf, type WorkloadConfig } from './config.ts';
 import { EnvoyRecord } from './envoy-record.ts';
 import { commandOf, type RunningEnvoy, startEnvoy } from './run-envoy.ts';
 import {
@@ -27,6 +27,7 @@ import {
 import { keeperPart, type WorkloadStatus } from './status.ts';
 import type { Surroundings } from './surroundings.ts';
 import { readText } from './watch-file.ts';
+import { WorkloadApis } from './workload-apis.ts';
 
 const CALL_TIMEOUT_MS = 10_000;
 
@@ -39,7 +40,8 @@ export class RunningWorkload {
   readonly paths: WorkloadPaths;
   readonly #around: Surroundings;
   readonly #log: Logger;
-  readonly #store = new SecretStore([WORKLOAD_CERTIFICATE, TRUST_ROOTS]);
+  readonly #store: SecretStore;
+  readonly #apis: WorkloadApis;
   readonly #keeper: IdentityKeeper;
   readonly #files: KeptFiles | undefined;
   /** The version of each secret that Envoy accepted last. */
@@ -57,12 +59,14 @@ export class RunningWorkload {
     this.paths = workloadPaths(config.runDir, config.node.namespace, config.node.pod);
     this.#around = around;
     this.#log = around.log.child({ workload: config.name });
+    this.#apis = new WorkloadApis(config, around, this.#log);
+    this.#store = new SecretStore([WORKLOAD_CERTIFICATE, TRUST_ROOTS], this.#apis.sources);
     this.#keeper = new IdentityKeeper({
       id: config.id,
       ttlSeconds: config.ttlSeconds,
       sign:
         around.sign ??
-        grpcSigner({ target: target(config.authority), serverName: config.authority.serverName, timeoutMs: CALL_TIMEOUT_MS }),
+        grpcSigner({ target: targetOf(config.authority), serverName: config.authority.serverName, timeoutMs: CALL_TIMEOUT_MS }),
       readToken: async () => {
         const content = await readText(config.tokenFile);
         return content.ok ? parseToken(content.text) : content;
@@ -143,13 +147,16 @@ export class RunningWorkload {
     await this.#keeper.stop();
     await this.#files?.close();
     await this.#server?.close();
+    this.#apis.stop();
     await rm(this.paths.adminSocket, { force: true });
     this.#around.emit({ event: 'stopped', workload: this.config.name });
   }
 
   #putRoots(): void {
     const bundle = this.#around.bundle();
-    if (bundle !== undefined) this.#store.put(rootsSecret(bundle));
+    if (bundle === undefined) return;
+    this.#store.put(rootsSecret(bundle));
+    this.#apis.identity.putBundle(bundle);
   }
 
   /** Folder, socket, bootstrap, Envoy, in this order. Never rejects: tries again later instead. */
@@ -190,6 +197,7 @@ export class RunningWorkload {
       owner,
       store: this.#store,
       onNotice: (notice) => this.#onNotice(notice),
+      addTo: (server) => this.#apis.addTo(server),
       onAccepted: (name, version) => this.#accepted.set(name, version),
     });
     await writePrivate(paths.bootstrap, bootstrapText, owner);
@@ -226,12 +234,14 @@ export class RunningWorkload {
     switch (event.kind) {
       case 'issued': {
         this.#store.put(certificateSecret(event.svid));
+        this.#apis.identity.issued(event.svid);
         this.#putFiles();
         const notAfter = new Date(event.svid.notAfter).toISOString();
         emit({ event: event.previous === undefined ? 'issued' : 'rotated', workload, serial: event.svid.serial, notAfter });
         return;
       }
       case 'failed':
+        this.#apis.identity.failed(event.code, event.reason);
         emit({ event: 'failed', workload, code: event.code, reason: event.reason, retryMs: event.retryMs });
         return;
       case 'expired':
@@ -258,8 +268,4 @@ export class RunningWorkload {
         notice satisfies never;
     }
   }
-}
-
-function target(address: HostPort): string {
-  return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
 }

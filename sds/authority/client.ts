@@ -32,9 +32,10 @@ export function grpcSigner(address: AuthorityAddress): Sign {
   };
 }
 
-function connect(
+/** A channel with the roots and the client certificate of this moment. */
+export function connect(
   address: AuthorityAddress,
-  call: SigningCall,
+  call: Pick<SigningCall, 'rootsPem' | 'client'>,
 ): { kind: 'connected'; client: Client } | (SigningAnswer & { kind: 'failed' }) {
   try {
     const context = createSecureContext({

@@ -21,6 +21,8 @@ export interface SdsServerOptions {
   readonly store: SecretStore;
   readonly onNotice: OnNotice;
   readonly onAccepted?: OnAccepted | undefined;
+  /** Adds what else is served on the socket. */
+  readonly addTo?: ((server: Server) => void) | undefined;
 }
 
 export interface SdsServer {
@@ -32,13 +34,14 @@ export interface SdsServer {
  * is no other authentication, as with Istio's and SPIRE's agents.
  */
 export async function startSdsServer(options: SdsServerOptions): Promise<SdsServer> {
-  const { socketPath, store, onNotice, onAccepted, owner } = options;
+  const { socketPath, store, onNotice, onAccepted, owner, addTo } = options;
   const server = new Server({ 'grpc.max_receive_message_length': 256 * 1024, 'grpc.enable_channelz': 0 });
   server.addService(SERVICE, {
     streamSecrets: streamSecrets(store, onNotice, onAccepted),
     deltaSecrets: deltaSecrets(store, onNotice, onAccepted),
     fetchSecrets: fetchSecrets(store, onNotice),
   });
+  addTo?.(server);
   await clearStaleSocket(socketPath);
   await new Promise<void>((resolve, reject) => {
     server.bindAsync(`unix:${socketPath}`, ServerCredentials.createInsecure(), (error) => (error ? reject(error) : resolve()));

@@ -1,0 +1,98 @@
+import type { Logger } from 'pino';
+import type { TrustDomain } from '../../ca/identity/trust-domain.ts';
+import type { Clock, Random, Timers } from '../clock.ts';
+import { FederatedBundles } from '../federation/federated-bundles.ts';
+import type { TrustBundle } from '../identity/bundle.ts';
+import { JwtBundles } from '../jwt/bundles.ts';
+import { grpcJwtAuthority } from '../jwt/client.ts';
+import type { SecretData, SecretProvider } from '../names/kubernetes-secrets.ts';
+import { SecretsFolder } from '../names/secrets-folder.ts';
+import { type AgentConfig, type HostPort, targetOf } from './config.ts';
+
+export interface OutsideOptions {
+  readonly trustDomain: TrustDomain;
+  readonly bundle: () => TrustBundle | undefined;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+const CALL_TIMEOUT_MS = 10_000;
+
+/**
+ * What comes from outside and is the same for all workloads of an agent: the bundles of other trust domains, the keys of
+ * JWT-SVIDs, Kubernetes Secrets. Follows the configuration.
+ */
+export class OutsideTrust implements SecretProvider {
+  readonly federation: FederatedBundles;
+  readonly jwtBundles: JwtBundles;
+  readonly #options: OutsideOptions;
+  readonly #onFederation = new Set<() => void>();
+  readonly #onSecrets = new Set<() => void>();
+  #authority: HostPort & { readonly serverName: string } = { host: '', port: 0, serverName: '' };
+  #secrets: SecretsFolder | undefined;
+
+  constructor(options: OutsideOptions) {
+    this.#options = options;
+    const { timers, log, bundle } = options;
+    this.federation = new FederatedBundles(timers, log, () => {
+      this.jwtBundles.changed();
+      for (const listener of this.#onFederation) listener();
+    });
+    this.jwtBundles = new JwtBundles({
+      ...options,
+      authority: {
+        create: (call) => this.#jwtAuthority().create(call),
+        bundle: (rootsPem) => this.#jwtAuthority().bundle(rootsPem),
+      },
+      rootsPem: () => bundle()?.pem,
+      federated: () => this.federation.jwt(),
+    });
+  }
+
+  async configure({ controlPlane, federatedBundles, secretsDir }: AgentConfig): Promise<void> {
+    this.#authority = { ...controlPlane.address, serverName: controlPlane.serverName };
+    await this.federation.configure(federatedBundles);
+    if (secretsDir === this.#secrets?.path) return;
+    this.#secrets?.close();
+    const folder = secretsDir === undefined ? undefined : new SecretsFolder(secretsDir, this.#options.timers, this.#options.log);
+    this.#secrets = folder;
+    folder?.onChange(() => this.#secretsChanged());
+    await folder?.start();
+    this.#secretsChanged();
+  }
+
+  /** Calls back when another trust domain's bundle changed; returns the end. */
+  onFederation(listener: () => void): () => void {
+    this.#onFederation.add(listener);
+    return () => this.#onFederation.delete(listener);
+  }
+
+  get(namespace: string, name: string): SecretData | undefined {
+    return this.#secrets?.get(namespace, name);
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#onSecrets.add(listener);
+    return () => this.#onSecrets.delete(listener);
+  }
+
+  close(): void {
+    this.federation.close();
+    this.jwtBundles.close();
+    this.#secrets?.close();
+  }
+
+  #secretsChanged(): void {
+    for (const listener of this.#onSecrets) listener();
+  }
+
+  #jwtAuthority() {
+    return grpcJwtAuthority({
+      target: targetOf(this.#authority),
+      serverName: this.#authority.serverName,
+      timeoutMs: CALL_TIMEOUT_MS,
+    });
+  }
+}
