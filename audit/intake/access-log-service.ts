@@ -22,6 +22,11 @@ export interface AccessLogOptions {
   readonly clock: () => Date;
 }
 
+export interface AccessLogService {
+  /** Authenticates every stream once more, and ends those that would be refused now. */
+  reauthenticate(): void;
+}
+
 /** Bytes pass through gRPC untouched: a message that does not parse is our refusal to count, not a broken call. */
 const bytes = (buffer: Buffer): Buffer => buffer;
 const METHOD = {
@@ -83,8 +88,9 @@ async function consume(call: AccessLogCall, principal: SpiffeId, options: Access
 }
 
 /** Serves envoy.service.accesslog.v3.AccessLogService on a gRPC server. */
-export function addAccessLogService(server: Server, options: AccessLogOptions): void {
+export function addAccessLogService(server: Server, options: AccessLogOptions): AccessLogService {
   const { authenticate, log } = options;
+  const streams = new Map<AccessLogCall, (reason: string) => void>();
   server.addService(
     { streamAccessLogs: METHOD },
     {
@@ -95,16 +101,31 @@ export function addAccessLogService(server: Server, options: AccessLogOptions): 
           callback({ code: status.UNAUTHENTICATED, details: caller.reason });
           return;
         }
-        consume(call, caller.value, options).then(
-          (refusal) => {
-            if (refusal === undefined) return callback(null, Buffer.alloc(0));
-            log.warn({ principal: caller.value, reason: refusal }, 'access-log stream refused');
-            return callback({ code: status.INVALID_ARGUMENT, details: refusal });
-          },
-          // The proxy went away, which is how these streams usually end.
-          (error: unknown) => log.debug({ principal: caller.value, error }, 'access-log stream ended'),
-        );
+        streams.set(call, (reason) => {
+          log.warn({ principal: caller.value, reason }, 'access-log stream ended');
+          callback({ code: status.UNAUTHENTICATED, details: reason });
+          call.destroy();
+        });
+        consume(call, caller.value, options)
+          .then(
+            (refusal) => {
+              if (refusal === undefined) return callback(null, Buffer.alloc(0));
+              log.warn({ principal: caller.value, reason: refusal }, 'access-log stream refused');
+              return callback({ code: status.INVALID_ARGUMENT, details: refusal });
+            },
+            // The proxy went away, which is how these streams usually end.
+            (error: unknown) => log.debug({ principal: caller.value, error }, 'access-log stream ended'),
+          )
+          .finally(() => streams.delete(call));
       },
     },
   );
+  return {
+    reauthenticate() {
+      for (const [call, end] of streams) {
+        const caller = authenticate(call);
+        if (!caller.ok) end(caller.reason);
+      }
+    },
+  };
 }

@@ -9,6 +9,9 @@ export function policiesOf(key: EdgeKey): readonly string[] {
 /** The rule that the policy compiler puts before all others: it denies a certificate that does not name exactly one identity. */
 const PEER_GUARD = 'gatehouse-peer-identity';
 
+/** The rule that denies what was revoked; see policy/compile/revoked.ts. */
+const REVOKED = 'gatehouse-revoked';
+
 function rule(key: EdgeKey): string {
   return key.rule < 0 ? key.policy : `rule ${key.rule} of ${key.policy}`;
 }
@@ -23,9 +26,8 @@ export function reasonOf(key: EdgeKey): string {
     case 'allowed-unnamed':
       return `allowed; the proxy named no rule${key.detail === '' ? '' : ` (ALLOW policies: ${policiesOf(key).join(', ')})`}`;
     case 'denied-by-rule':
-      return key.policy === PEER_GUARD
-        ? 'the certificate of the caller does not name exactly one SPIFFE ID'
-        : `${rule(key)} denied it`;
+      if (key.policy === PEER_GUARD) return 'the certificate of the caller does not name exactly one SPIFFE ID';
+      return key.policy === REVOKED ? 'the identity or the certificate of the caller is revoked' : `${rule(key)} denied it`;
     case 'denied-no-rule':
       return key.detail === '' ? 'no rule allowed it' : `no rule of ${policiesOf(key).join(', ')} allowed it`;
     case 'denied-transport':

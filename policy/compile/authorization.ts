@@ -15,6 +15,7 @@ import {
   type HttpFilter,
   HttpFilterSchema,
 } from '#gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import type { RevokedPeers } from '../../ca/revocation/list.ts';
 import type { AuthorizationPolicy } from '../../mesh/model/authorization-policy.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { type SelectedWorkload, policiesFor } from '../select.ts';
@@ -22,6 +23,7 @@ import type { Layer } from './field.ts';
 import { PEER_GUARD, guarded, peerFilter, peerGuard } from './peer.ts';
 import { permission } from './permission.ts';
 import { principal } from './principal.ts';
+import { NOBODY, REVOKED, revokedPolicy } from './revoked.ts';
 import { compileRule } from './rule.ts';
 import { asPrincipal, isCheap } from './request.ts';
 import type { Stance } from './stance.ts';
@@ -66,7 +68,7 @@ function rbac(policies: readonly AuthorizationPolicy[], side: Side, layer: Layer
  * DENY, then ALLOW, as Istio orders them. CUSTOM asks an external server, which cannot be asked yet: what it matches is
  * denied. AUDIT decides nothing. A dry run adds shadow rules only, and so no implicit denial.
  */
-function rulesFor(snapshot: Snapshot, workload: SelectedWorkload, layer: Layer): readonly Rules[] {
+function rulesFor(snapshot: Snapshot, workload: SelectedWorkload, layer: Layer, revoked: RevokedPeers): readonly Rules[] {
   const policies = policiesFor(snapshot, workload);
   const refusing = policies.filter(({ action }) => action === 'DENY' || action === 'CUSTOM');
   const granting = policies.filter(({ action }) => action === 'ALLOW');
@@ -79,11 +81,19 @@ function rulesFor(snapshot: Snapshot, workload: SelectedWorkload, layer: Layer):
       shadow: shadow.length === 0 ? undefined : rbac(shadow, side, layer, snapshot),
     };
   };
-  const deny = build(refusing, 'deny');
+  const deny = withRevoked(build(refusing, 'deny'), revokedPolicy(revoked, layer));
   const allow = build(granting, 'allow');
   // Each filter refuses by itself whoever is in doubt: a proxy may get a new one a moment before the other.
   if (deny.enforced !== undefined) deny.enforced.policies[PEER_GUARD] = peerGuard(layer);
   return [deny, allow];
+}
+
+/** A revocation refuses whatever policies say, and where there are none. */
+function withRevoked(deny: Rules, revoked: Policy | undefined): Rules {
+  if (revoked === undefined) return deny;
+  const enforced = deny.enforced ?? create(RBACSchema, { action: RBAC_Action.DENY });
+  enforced.policies[REVOKED] = revoked;
+  return { ...deny, enforced };
 }
 
 function inForce({ enforced, shadow }: Rules): boolean {
@@ -99,8 +109,12 @@ function shadowPrefix(side: Side): string {
  * must be kept. Empty when no policy applies. Decisions are in the dynamic metadata `envoy.filters.http.rbac`; the
  * filter that ran last, which is the one that decided, is what `enforced_*` tells.
  */
-export function httpAuthorization(snapshot: Snapshot, workload: SelectedWorkload): readonly HttpFilter[] {
-  const filters = rulesFor(snapshot, workload, 'http')
+export function httpAuthorization(
+  snapshot: Snapshot,
+  workload: SelectedWorkload,
+  revoked: RevokedPeers = NOBODY,
+): readonly HttpFilter[] {
+  const filters = rulesFor(snapshot, workload, 'http', revoked)
     .filter(inForce)
     .map(({ side, enforced, shadow }) => {
       const config = create(HttpRbacSchema, {
@@ -116,8 +130,12 @@ export function httpAuthorization(snapshot: Snapshot, workload: SelectedWorkload
 }
 
 /** The network filters that enforce the AuthorizationPolicies of a workload on a TCP port: DENY, ALLOW; empty when no policy applies. */
-export function tcpAuthorization(snapshot: Snapshot, workload: SelectedWorkload): readonly Filter[] {
-  return rulesFor(snapshot, workload, 'tcp')
+export function tcpAuthorization(
+  snapshot: Snapshot,
+  workload: SelectedWorkload,
+  revoked: RevokedPeers = NOBODY,
+): readonly Filter[] {
+  return rulesFor(snapshot, workload, 'tcp', revoked)
     .filter(inForce)
     .map(({ side, enforced, shadow }) => {
       const config = create(TcpRbacSchema, {

@@ -13,6 +13,9 @@ import { stringMatcher } from './text.ts';
 /** Where the peer's URI SAN is kept for the filters of one request. */
 export const PEER_KEY = 'gatehouse.peer';
 
+/** Where the serial number of its certificate is kept, in lower-case hexadecimal. */
+const SERIAL_KEY = 'gatehouse.peer.serial';
+
 /** The name of the policy that refuses a peer whose identity is in doubt. */
 export const PEER_GUARD = 'gatehouse-peer-identity';
 
@@ -20,8 +23,8 @@ const SINGLE: Text = Object.freeze({ kind: 'regex', value: 'spiffe://[^,]+' });
 const WITH_COMMA: Text = Object.freeze({ kind: 'regex', value: '(?s)spiffe://[^,]*,.*' });
 const ANYTHING: Text = Object.freeze({ kind: 'regex', value: '(?s).+' });
 
-function inFilterState(text: Text): Principal {
-  const value = { key: PEER_KEY, matcher: { case: 'stringMatch', value: stringMatcher(text) } } as const;
+function inFilterState(text: Text, key = PEER_KEY): Principal {
+  const value = { key, matcher: { case: 'stringMatch', value: stringMatcher(text) } } as const;
   return create(PrincipalSchema, { identifier: { case: 'filterState', value } });
 }
 
@@ -38,26 +41,33 @@ export function peerMatches(text: Text, layer: Layer): Principal {
   return layer === 'tcp' ? authenticated(text) : inFilterState(text);
 }
 
-/** Writes the peer certificate's URI SANs, joined by commas, where policies read them; writes nothing without one. */
+/** The serial number of the peer's certificate is a text. Only on HTTP. */
+export function certificateMatches(text: Text): Principal {
+  return inFilterState(text, SERIAL_KEY);
+}
+
+function kept(key: string, format: string) {
+  return {
+    key: { case: 'objectKey', value: key },
+    factoryKey: 'envoy.string',
+    value: {
+      case: 'formatString',
+      value: {
+        format: { case: 'textFormatSource', value: { specifier: { case: 'inlineString', value: format } } },
+        omitEmptyValues: true,
+      },
+    },
+    skipIfEmpty: true,
+  } as const;
+}
+
+/**
+ * Writes the peer certificate's URI SANs, joined by commas, and its serial number where policies read them; writes nothing without a
+ * certificate.
+ */
 export function peerFilter(): HttpFilter {
   const config = create(ConfigSchema, {
-    onRequestHeaders: [
-      {
-        key: { case: 'objectKey', value: PEER_KEY },
-        factoryKey: 'envoy.string',
-        value: {
-          case: 'formatString',
-          value: {
-            format: {
-              case: 'textFormatSource',
-              value: { specifier: { case: 'inlineString', value: '%DOWNSTREAM_PEER_URI_SAN%' } },
-            },
-            omitEmptyValues: true,
-          },
-        },
-        skipIfEmpty: true,
-      },
-    ],
+    onRequestHeaders: [kept(PEER_KEY, '%DOWNSTREAM_PEER_URI_SAN%'), kept(SERIAL_KEY, '%DOWNSTREAM_PEER_SERIAL%')],
   });
   return create(HttpFilterSchema, {
     name: 'gatehouse.peer',

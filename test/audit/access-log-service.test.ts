@@ -11,7 +11,7 @@ import {
 } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import { StreamAccessLogsMessageSchema } from '#gen/envoy/service/accesslog/v3/als_pb.js';
-import { type AccessLogCall, addAccessLogService } from '../../audit/intake/access-log-service.ts';
+import { type AccessLogCall, type AccessLogService, addAccessLogService } from '../../audit/intake/access-log-service.ts';
 import type { Sink } from '../../audit/intake/sink.ts';
 import type { LossReason } from '../../audit/model/loss.ts';
 import type { AccessRecord } from '../../audit/model/record.ts';
@@ -61,13 +61,14 @@ const httpLogs = (count: number): NonNullable<Message['logEntries']> => ({
 
 describe('audit: access-log service', () => {
   let server: Server;
+  let service: AccessLogService;
   let client: Client;
   let gate: Gate;
   let principal: Parsed<SpiffeId>;
 
   before(async () => {
     server = new Server();
-    addAccessLogService(server, {
+    service = addAccessLogService(server, {
       authenticate: (_call: AccessLogCall) => principal,
       directory,
       sink: { accept: (records) => gate.accept(records), lose: (reason, count) => gate.lose(reason, count) },
@@ -129,6 +130,19 @@ describe('audit: access-log service', () => {
     send({ identifier: identifier('inbound'), logEntries: httpLogs(1) });
     const error = await done;
     assert.deepEqual([error?.code, error?.details, gate.records.length], [status.UNAUTHENTICATED, 'no client certificate', 0]);
+  });
+
+  it('ends the streams of whoever is refused when asked again', async () => {
+    const { send, done } = open();
+    send({ identifier: identifier('inbound'), logEntries: httpLogs(1) });
+    await eventually('a record', () => (gate.records.length > 0 ? true : undefined));
+    service.reauthenticate();
+    send({ logEntries: httpLogs(1) });
+    await eventually('another record', () => (gate.records.length > 1 ? true : undefined));
+    principal = { ok: false, reason: 'the identity was revoked' };
+    service.reauthenticate();
+    const error = await done;
+    assert.deepEqual([error?.code, error?.details], [status.UNAUTHENTICATED, 'the identity was revoked']);
   });
 
   const refusals: readonly (readonly [string, Message, RegExp])[] = [

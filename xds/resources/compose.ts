@@ -4,6 +4,7 @@ import { TypedExtensionConfigSchema } from '#gen/envoy/config/core/v3/extension_
 import { ListenerSchema } from '#gen/envoy/config/listener/v3/listener_pb.js';
 import { RouteConfigurationSchema } from '#gen/envoy/config/route/v3/route_pb.js';
 import type { TrustBundle } from '../../ca/bundle.ts';
+import type { RevokedPeers } from '../../ca/revocation/list.ts';
 import type { Proxy } from '../../mesh/model/proxy.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { compileProxy } from '../../routing/compile.ts';
@@ -25,8 +26,8 @@ import { trustResource } from './trust.ts';
  * All that one proxy is told under a snapshot and a trust bundle, encoded. Pure; what the compilers share between proxies (same message
  * object) is encoded once.
  */
-export function composeResources(snapshot: Snapshot, proxy: Proxy, bundle: TrustBundle): ResourceSet {
-  const { security, extensions } = discoveredSecurity(snapshot, proxy.workload);
+export function composeResources(snapshot: Snapshot, proxy: Proxy, bundle: TrustBundle, revoked: RevokedPeers): ResourceSet {
+  const { security, extensions } = discoveredSecurity(snapshot, proxy.workload, revoked);
   const compiled = compileProxy(snapshot, proxy, security);
   return resourceSet({
     [SECRET]: [trustResource(bundle)],

@@ -6,10 +6,12 @@ import {
   type HttpFilter,
   HttpFilterSchema,
 } from '#gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import type { RevokedPeers } from '../../ca/revocation/list.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { Workload } from '../../mesh/model/workload.ts';
 import { httpAuthorization, tcpAuthorization } from '../../policy/compile/authorization.ts';
 import { peerFilter } from '../../policy/compile/peer.ts';
+import { NOBODY } from '../../policy/compile/revoked.ts';
 import { mtlsMode } from '../../policy/peer-authentication/mode.ts';
 import type { InboundSecurity } from '../../routing/security.ts';
 import { adsSource } from '../../routing/wire/config-source.ts';
@@ -20,8 +22,13 @@ export function inboundSecurity(snapshot: Snapshot, workload: Workload): Inbound
   return withFilters(snapshot, workload, http);
 }
 
-function withFilters(snapshot: Snapshot, workload: Workload, http: readonly HttpFilter[]): InboundSecurity {
-  const network = tcpAuthorization(snapshot, workload);
+function withFilters(
+  snapshot: Snapshot,
+  workload: Workload,
+  http: readonly HttpFilter[],
+  revoked: RevokedPeers = NOBODY,
+): InboundSecurity {
+  const network = tcpAuthorization(snapshot, workload, revoked);
   return {
     mtlsMode: (port) => mtlsMode(snapshot, workload, port),
     peerMtlsMode: (peer, port) => mtlsMode(snapshot, peer, port),
@@ -57,14 +64,14 @@ export interface DiscoveredSecurity {
 
 /**
  * As {@link inboundSecurity}, but with HTTP policy in resources of its own (ECDS), so that a changed policy decides over
- * the next request on connections that are open already, and no listener is drained for it.
+ * the next request on connections that are open already, and no listener is drained for it. Revoked peers are denied whatever policies say.
  */
-export function discoveredSecurity(snapshot: Snapshot, workload: Workload): DiscoveredSecurity {
-  const inline = httpAuthorization(snapshot, workload);
+export function discoveredSecurity(snapshot: Snapshot, workload: Workload, revoked: RevokedPeers): DiscoveredSecurity {
+  const inline = httpAuthorization(snapshot, workload, revoked);
   const extensions = DISCOVERED.map((name) => {
     const config = inline.find((filter) => filter.name === name)?.configType;
     const typedConfig = config?.case === 'typedConfig' ? config.value : NO_RULES;
     return create(TypedExtensionConfigSchema, { name, typedConfig });
   });
-  return { security: withFilters(snapshot, workload, FILTERS), extensions };
+  return { security: withFilters(snapshot, workload, FILTERS, revoked), extensions };
 }

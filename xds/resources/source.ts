@@ -1,6 +1,8 @@
 import type { TrustBundle } from '../../ca/bundle.ts';
+import type { RevokedPeers } from '../../ca/revocation/list.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { Instance } from '../../mesh/model/workload.ts';
+import { NOBODY } from '../../policy/compile/revoked.ts';
 import { EMPTY_SET, type ResourceSet, type Resources, resourceSet, SECRET, TYPE_URLS, versionOf } from '../resource-set.ts';
 import type { Answer, ResourceSource } from '../stream/source.ts';
 import { composeResources } from './compose.ts';
@@ -12,6 +14,8 @@ export interface SnapshotResources extends ResourceSource {
   publish(snapshot: Snapshot): void;
   /** Makes a trust bundle the current one and tells all streams. */
   publishBundle(bundle: TrustBundle): void;
+  /** Makes proxies refuse these peers, and no others: by policy, and by the lists in the bundle. Tells all streams. */
+  publishRevoked(revoked: RevokedPeers, bundle: TrustBundle): void;
   /** The bundle that streams are told now, and the version by which they acknowledge it ({@link StreamStatus}). */
   bundle(): PublishedBundle;
 }
@@ -26,9 +30,10 @@ export interface PublishedBundle {
  * the next; a type whose resources are the same as before keeps its identity, so that streams see at once that there is
  * nothing to send.
  */
-export function snapshotResources(first: Snapshot, firstBundle: TrustBundle): SnapshotResources {
+export function snapshotResources(first: Snapshot, firstBundle: TrustBundle, firstRevoked = NOBODY): SnapshotResources {
   let current = first;
   let bundle = firstBundle;
+  let revoked = firstRevoked;
   let forAgents: ResourceSet | undefined;
   let kept = new Map<string, ResourceSet>();
   let previous = new Map<string, ResourceSet>();
@@ -45,8 +50,11 @@ export function snapshotResources(first: Snapshot, firstBundle: TrustBundle): Sn
 
   const renew = (): void => {
     // Only what was asked for the last time: a proxy that is gone does not keep its configuration in memory.
-    previous = kept;
-    kept = new Map();
+    // Two changes at once are one: nobody has asked in between.
+    if (kept.size > 0) {
+      previous = kept;
+      kept = new Map();
+    }
     forAgents = undefined;
     for (const listener of listeners) listener();
   };
@@ -58,6 +66,11 @@ export function snapshotResources(first: Snapshot, firstBundle: TrustBundle): Sn
     },
     publishBundle(next) {
       bundle = next;
+      renew();
+    },
+    publishRevoked(next, nextBundle) {
+      revoked = next;
+      bundle = nextBundle;
       renew();
     },
     bundle: () => ({ bundle, version: trustResource(bundle).version }),
@@ -74,7 +87,7 @@ export function snapshotResources(first: Snapshot, firstBundle: TrustBundle): Sn
       switch (found.kind) {
         case 'found': {
           const { proxy } = found;
-          const set = setOf(claim, proxy.instance, () => composeResources(current, proxy, bundle));
+          const set = setOf(claim, proxy.instance, () => composeResources(current, proxy, bundle, revoked));
           return { kind: 'found', snapshot: current.number, set };
         }
         case 'unknown':

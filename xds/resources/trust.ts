@@ -13,7 +13,14 @@ export function trustResource(bundle: TrustBundle): EncodedResource {
   const inline = (text: string) => ({ specifier: { case: 'inlineBytes' as const, value: new TextEncoder().encode(text) } });
   const secret = create(SecretSchema, {
     name: ROOTS,
-    type: { case: 'validationContext', value: { trustedCa: inline(bundle.rootsPem) } },
+    type: {
+      case: 'validationContext',
+      value: {
+        trustedCa: inline(bundle.rootsPem),
+        // Lists of the authorities that issue to workloads. Those above them issue to nobody else, and have none.
+        ...(bundle.crlPem !== undefined && { crl: inline(bundle.crlPem), onlyVerifyLeafCertCrl: true }),
+      },
+    },
   });
   const resource = encodeResource(SecretSchema, secret);
   composed.set(bundle, resource);

@@ -25,6 +25,8 @@ export interface DiscoveryServiceOptions {
 export interface DiscoveryService {
   /** One for each connected stream that has named its node. */
   streams(): readonly StreamStatus[];
+  /** Authenticates every stream once more, and ends those that would be refused now: whose identity or certificate was revoked. */
+  reauthenticate(): void;
   /** Ends all streams with UNAVAILABLE, so that proxies reconnect elsewhere, and takes no new ones. */
   close(): Promise<void>;
 }
@@ -124,6 +126,12 @@ export function addDiscoveryService(server: Server, options: DiscoveryServiceOpt
 
   return {
     streams: () => [...streams].filter(({ node }) => node !== '').map((stream) => stream.status),
+    reauthenticate() {
+      for (const stream of streams) {
+        const caller = authenticate(stream.call);
+        if (!caller.ok) void stream.end(status.UNAUTHENTICATED, caller.reason);
+      }
+    },
     async close() {
       closed = true;
       unsubscribe();

@@ -75,6 +75,10 @@ export class DiscoveryStream {
     return this.#options.identity;
   }
 
+  get call(): DiscoveryCall {
+    return this.#options.call;
+  }
+
   /** Empty before the first request. */
   get node(): string {
     return this.#node;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { status } from '@grpc/grpc-js';
-import { refused } from '../../../ca/identity/parsed.ts';
+import { parsed, refused } from '../../../ca/identity/parsed.ts';
 import { CLUSTER, ENDPOINTS, LISTENER, resourceSet, ROUTES } from '../../../xds/resource-set.ts';
 import { eventually } from '../../eventually.ts';
 import { type Content, fake, fakeAny, setOf } from '../resources.ts';
@@ -298,6 +298,28 @@ describe('discovery service', () => {
     await eventually('the stream is open', () => server.only());
     wire.freeze();
     await eventually('the stream is gone', () => (server.only() === undefined ? true : undefined));
+  });
+
+  it('authenticates streams once more when told to, and ends those that are refused now', async () => {
+    const revoked = new Set<string>();
+    let streams = 0;
+    const serials = new Map<unknown, string>();
+    const server = await start({
+      authenticate: (call) => {
+        const serial = serials.get(call) ?? `serial-${String((streams += 1))}`;
+        serials.set(call, serial);
+        return revoked.has(serial) ? refused(`${serial} was revoked`) : parsed(SHOP);
+      },
+    });
+    const cut = await settled(server);
+    const other = delta(server);
+    other.ask(CLUSTER, [], 'sidecar~127.0.0.1~web-2.shop~shop.svc.cluster.local');
+    await other.next();
+    revoked.add('serial-1');
+    server.service.reauthenticate();
+    assert.deepEqual(await cut.end(), { code: status.UNAUTHENTICATED, details: 'serial-1 was revoked' });
+    assert.equal(other.ended, undefined);
+    assert.equal(server.service.streams().length, 1);
   });
 
   it('on close ends streams with UNAVAILABLE, takes no more, and lets go of the source', async () => {

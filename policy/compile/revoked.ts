@@ -1,0 +1,35 @@
+import { create } from '@bufbuild/protobuf';
+import { type Policy, PolicySchema, type Principal, PrincipalSchema } from '#gen/envoy/config/rbac/v3/rbac_pb.js';
+import type { RevokedPeers } from '../../ca/revocation/list.ts';
+import type { Layer } from './field.ts';
+import { certificateMatches, peerMatches } from './peer.ts';
+import { escapeRegex, inGroups, oneOf } from './regex.ts';
+import type { Text } from './test.ts';
+
+/** The name of the policy that refuses peers whose identity or certificate was revoked, in response details and the audit. */
+export const REVOKED = 'gatehouse-revoked';
+
+export const NOBODY: RevokedPeers = Object.freeze({ identities: Object.freeze([]), serials: Object.freeze([]) });
+
+/** Some texts as few comparisons: the cost of a request must not grow with the list. */
+function texts(all: readonly string[]): readonly Text[] {
+  const [only, another] = all;
+  if (only === undefined) return [];
+  if (another === undefined) return [{ kind: 'exact', value: only }];
+  return inGroups(all.map(escapeRegex)).map((group) => ({ kind: 'regex', value: oneOf(group) }));
+}
+
+/**
+ * Refuses revoked peers, as part of the DENY filter; undefined when there are none to refuse. It decides over each request, so also over
+ * those on connections that were open before. A network filter cannot see a serial number: there, a revoked certificate is stopped
+ * by the revocation list when it connects.
+ */
+export function revokedPolicy({ identities, serials }: RevokedPeers, layer: Layer): Policy | undefined {
+  const ids: readonly Principal[] = [
+    ...texts(identities).map((text) => peerMatches(text, layer)),
+    ...(layer === 'http' ? texts(serials).map(certificateMatches) : []),
+  ];
+  if (ids.length === 0) return undefined;
+  const either = create(PrincipalSchema, { identifier: { case: 'orIds', value: { ids: [...ids] } } });
+  return create(PolicySchema, { permissions: [{ rule: { case: 'any', value: true } }], principals: [either] });
+}
