@@ -1,0 +1,56 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { type Go, RECIPES, type Tool } from './recipes.ts';
+
+export type { Tool } from './recipes.ts';
+
+/** Kept between runs and outside of the repository: building takes minutes, once. */
+const CACHE = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'gatehouse-tests', 'bin');
+
+function onPath(name: string): string | undefined {
+  const folders = [CACHE, ...(process.env['PATH'] ?? '').split(delimiter)];
+  return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
+}
+
+const go: Go = (args, cwd, env = {}) =>
+  execFileSync(onPath('go') ?? '/usr/local/go/bin/go', [...args], {
+    cwd,
+    // Without C: step-ca would want the headers of smart cards.
+    env: { ...process.env, CGO_ENABLED: '0', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    encoding: 'utf8',
+    maxBuffer: 64 * 1024 * 1024,
+  });
+
+function hasGo(): boolean {
+  return spawnSync(onPath('go') ?? '/usr/local/go/bin/go', ['version']).status === 0;
+}
+
+/** Builds a program into the cache. @throws Error when that fails */
+export function build(name: Tool): string {
+  mkdirSync(CACHE, { recursive: true });
+  const work = mkdtempSync(join(tmpdir(), `gh-build-${name}-`));
+  // Built aside: a run that was cut off leaves no half program, and two runs do not disturb each other.
+  const aside = join(CACHE, `.building-${process.pid}`);
+  try {
+    mkdirSync(aside, { recursive: true });
+    RECIPES[name](go, work, join(aside, name));
+    renameSync(join(aside, name), join(CACHE, name));
+    return join(CACHE, name);
+  } finally {
+    rmSync(aside, { recursive: true, force: true });
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Where a program is that a test needs. In CI it is built where Go is there; elsewhere a test that misses it skips by name, and
+ * `node test/tools/build.ts` builds them all.
+ */
+export function findTool(name: Tool): string | undefined {
+  const found = onPath(name);
+  if (found !== undefined || process.env['CI'] === undefined || !hasGo()) return found;
+  return build(name);
+}
