@@ -15,6 +15,8 @@ import { issuedInLog } from './revocation/issued.ts';
 import { openRevocations, type Revocations } from './revocation/revocations.ts';
 import { AuthorityError } from './root/error.ts';
 import { folderAt, prepareFolder } from './root/folder.ts';
+import type { NewKey } from './root/new.ts';
+import { reloadOnChange } from './root/reload.ts';
 import { inUseInLog } from './rotation/in-use.ts';
 import { openRotation, type Rotation } from './rotation/rotation.ts';
 import { lockFolder } from './root/lock.ts';
@@ -41,6 +43,8 @@ export interface AuthorityOptions {
   readonly maxTtlSeconds?: number | undefined;
   /** Given when the caller asks for 0; default 24 h, at most maxTtlSeconds. */
   readonly defaultTtlSeconds?: number | undefined;
+  /** How a new root's key is made and kept, and where the passphrase of a kept one is. */
+  readonly key?: NewKey | undefined;
   /** Lifetimes of JWT-SVIDs and of the keys that sign them. */
   readonly jwt?: JwtRules | undefined;
   /** How long proxies have to come back after a start before a rotation may go on; for tests. */
@@ -91,6 +95,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
       trustDomain,
       log,
       findInUse: inUseInLog(folder.issuanceLog),
+      key: options.key,
       settleMs: options.settleMs,
     });
     const { root, rootsPem: bundlePem } = rotation;
@@ -128,6 +133,15 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
       for (const tls of open) await tls.renew();
       signedServer = rotation.serverRoot();
     });
+    const stopReloading = reloadOnChange({
+      folder: rotation.folder,
+      trustDomain,
+      access: options.key,
+      current: root,
+      replace: (made) => rotation.replace(made),
+      every,
+      log,
+    });
     let closed: Promise<void> | undefined;
     return {
       trustDomain,
@@ -159,10 +173,12 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
       close() {
         closed ??= (async () => {
           stopLooking();
+          stopReloading();
           await revocations.close();
           await jwt.close();
           for (const tls of open) tls.close();
           await issuanceLog.close();
+          await rotation.close();
           unlock();
         })();
         return closed;

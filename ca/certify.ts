@@ -8,6 +8,7 @@ import { outcome, refuse, type Outcome } from './refusal.ts';
 import type { Root } from './root/load.ts';
 import { signCertificate } from './sign/build.ts';
 import { type CertificateNames, printedNames } from './sign/names.ts';
+import { permittedNames } from './sign/permitted.ts';
 import { newSerial, type RandomBytes } from './sign/serial.ts';
 import { type LifetimeRules, lifetime, validity } from './sign/validity.ts';
 import { releaseCheck } from './validate/release.ts';
@@ -48,13 +49,16 @@ export type Certify = (grant: Grant) => Promise<Outcome<Certified>>;
  */
 export function certifier({ root: current, bundlePem, lifetimes, issuanceLog, clock, random }: CertifyOptions): Certify {
   const check = releaseCheck();
-  return async ({ names, key, ttlSeconds, evidence }) => {
+  return async ({ names: wanted, key, ttlSeconds, evidence }) => {
     const seconds = lifetime(ttlSeconds, lifetimes);
     if (seconds === undefined) return refuse('invalid', 'the validity asked for is not a number of seconds');
     const now = clock();
     const root = current();
     const valid = validity(now, seconds, root.issuer.validity);
     if (valid === undefined) return refuse('unavailable', "the authority's own certificate is not valid now");
+    const permitted = permittedNames(root.constraints, wanted);
+    if (!permitted.ok) return permitted;
+    const names = permitted.value;
     const serialBytes = newSerial(random);
     const serial = hex(serialBytes);
     const printed = printedNames(names);

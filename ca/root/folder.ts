@@ -7,6 +7,8 @@ import { AuthorityError } from './error.ts';
 export interface Folder {
   readonly dir: string;
   readonly key: string;
+  /** Instead of the key: a PKCS#11 URI that says which token has it. */
+  readonly keyUri: string;
   readonly certificate: string;
   /** Intermediates between the CA certificate and the root; optional, for a plugged-in CA. */
   readonly chain: string;
@@ -23,6 +25,7 @@ export function folderAt(path: string): Folder {
   return {
     dir,
     key: join(dir, 'ca-key.pem'),
+    keyUri: join(dir, 'ca-key.uri'),
     certificate: join(dir, 'ca-cert.pem'),
     chain: join(dir, 'cert-chain.pem'),
     roots: join(dir, 'root-cert.pem'),

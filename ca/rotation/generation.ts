@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { syncFolder, writeAtomically } from '../root/atomic.ts';
 import { AuthorityError } from '../root/error.ts';
 import { type Folder, folderAt } from '../root/folder.ts';
+import { nextKeyUri, type NewRootOptions, writeNewRoot } from '../root/new.ts';
 
 /**
  * Where the files of a generation are. Generation 0 is in the authority's folder itself, but for its roots: there
@@ -34,7 +35,10 @@ const LARGEST_FILE = 1024 * 1024;
 /** Takes a plugged-in root from a folder of Istio's `cacerts` layout. The key is copied, 0600. */
 export async function copyRoot(from: string, dir: string, generation: number): Promise<Folder> {
   const source = folderAt(from);
-  for (const path of [source.key, source.certificate, source.roots]) {
+  const [keyFile, keyPath]: readonly ['key' | 'keyUri', string] = existsSync(source.keyUri)
+    ? ['keyUri', source.keyUri]
+    : ['key', source.key];
+  for (const path of [keyPath, source.certificate, source.roots]) {
     const found = await stat(path).catch(() => undefined);
     if (found === undefined || !found.isFile())
       throw new AuthorityError(`${path} is missing; a folder to take a root from has ca-cert.pem, ca-key.pem and root-cert.pem`);
@@ -42,31 +46,28 @@ export async function copyRoot(from: string, dir: string, generation: number): P
   }
   await makeFolder(dir, generation);
   const target = generationFolder(dir, generation);
-  await copyDurably(source.key, target.key, 0o600);
+  await copyDurably(keyPath, target[keyFile], 0o600);
   await copyDurably(source.certificate, target.certificate, 0o644);
   await copyDurably(source.roots, target.roots, 0o644);
   if (existsSync(source.chain)) await copyDurably(source.chain, target.chain, 0o644);
   return target;
 }
 
-/** Writes a root of our own making. */
-export async function writeRoot(
-  root: { readonly keyPem: string; readonly certificatePem: string },
-  dir: string,
-  generation: number,
-): Promise<Folder> {
+/** Makes a root of our own. A CA whose key is in a token gets the next one there too: never a weaker place than before. */
+export async function makeRoot(options: NewRootOptions, dir: string, generation: number, before: number): Promise<Folder> {
   await makeFolder(dir, generation);
   const target = generationFolder(dir, generation);
-  await writeAtomically(target.key, root.keyPem, 0o600);
-  await writeAtomically(target.certificate, root.certificatePem, 0o644);
-  await writeAtomically(target.roots, root.certificatePem, 0o644);
+  const { keyUri } = generationFolder(dir, before);
+  const kept = existsSync(keyUri) ? (await readFile(keyUri, 'utf8')).trim() : undefined;
+  const store = kept === undefined ? undefined : nextKeyUri(kept, generation);
+  await writeNewRoot(target, { ...options, key: { ...options.key, store } }, true);
   return target;
 }
 
 /** Removes the files of a generation that is out of service, its key first. May be done again. */
 export async function removeGeneration(dir: string, generation: number): Promise<void> {
-  const { key, certificate, chain } = generationFolder(dir, generation);
-  for (const path of [key, certificate, chain]) await rm(path, { force: true });
+  const { key, keyUri, certificate, chain } = generationFolder(dir, generation);
+  for (const path of [key, keyUri, certificate, chain]) await rm(path, { force: true });
   await rm(join(dir, 'roots', String(generation)), { recursive: true, force: true });
   await syncFolder(dir);
 }

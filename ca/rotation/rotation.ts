@@ -3,13 +3,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
 import type { TrustDomain } from '../identity/trust-domain.ts';
 import { writeAtomically } from '../root/atomic.ts';
-import { createRoot } from '../root/create.ts';
 import { AuthorityError } from '../root/error.ts';
 import type { Folder } from '../root/folder.ts';
 import { loadFolder, loadOrCreateRoot, type Root } from '../root/load.ts';
+import type { NewKey } from '../root/new.ts';
 import type { Issuer } from '../sign/issuer.ts';
 import { NEVER_ROTATED, readRotation, type RotationRecord, writeRotation } from './file.ts';
-import { copyRoot, generationFolder, removeGeneration, removeOthers, setFirstApart, writeRoot } from './generation.ts';
+import { copyRoot, generationFolder, makeRoot, removeGeneration, removeOthers, setFirstApart } from './generation.ts';
 import type { FindInUse } from './in-use.ts';
 import {
   advance,
@@ -32,6 +32,8 @@ export interface RotationOptions {
   readonly clock: () => Date;
   readonly log: Logger;
   readonly findInUse: FindInUse;
+  /** How keys of new roots are made, and what opens kept ones. */
+  readonly key?: NewKey | undefined;
   /** How long proxies have to come back after a start, in milliseconds, before their acknowledgements count as complete. */
   readonly settleMs?: number | undefined;
 }
@@ -78,6 +80,8 @@ export interface Rotation {
   readonly signers: () => readonly Issuer[];
   /** The roots of the trust bundle, PEM. */
   readonly rootsPem: () => string;
+  /** The files of the root that signs. */
+  readonly folder: () => Folder;
   /** Takes what the signing generation's files became: another intermediate, other roots. */
   replace(root: Root): Promise<void>;
   status(): RotationStatus;
@@ -89,6 +93,8 @@ export interface Rotation {
   rollback(force: boolean): Promise<Done>;
   /** Listeners are awaited in turn after each change, before the order that made it is answered. */
   onChange(listener: () => Promise<void>): void;
+  /** Lets go of all keys. */
+  close(): Promise<void>;
 }
 
 const SETTLE_MS = 15_000;
@@ -106,7 +112,7 @@ export async function openRotation(options: RotationOptions): Promise<Rotation> 
   else {
     await tidy(dir, record, log);
     for (const generation of kept(record.state))
-      roots.set(generation, await loadFolder(generationFolder(dir, generation), trustDomain));
+      roots.set(generation, await loadFolder(generationFolder(dir, generation), trustDomain, options.key));
   }
   let issuers: readonly X509Certificate[] = [];
   const listeners: (() => Promise<void>)[] = [];
@@ -169,7 +175,10 @@ export async function openRotation(options: RotationOptions): Promise<Rotation> 
     }
     log.info({ from: before.state, to }, 'root rotation');
     await changed();
-    for (const generation of gone) roots.delete(generation);
+    for (const generation of gone) {
+      await roots.get(generation)?.close();
+      roots.delete(generation);
+    }
     await tidy(dir, record, log);
   };
 
@@ -230,10 +239,8 @@ export async function openRotation(options: RotationOptions): Promise<Rotation> 
     try {
       await removeGeneration(dir, generation);
       const at =
-        from === undefined
-          ? await writeRoot(await createRoot(trustDomain, clock()), dir, generation)
-          : await copyRoot(from, dir, generation);
-      const root = await loadFolder(at, trustDomain);
+        from === undefined ? await makeRoot(options, dir, generation, signing(state())) : await copyRoot(from, dir, generation);
+      const root = await loadFolder(at, trustDomain, options.key);
       const twice = root.roots.find(({ raw }) => rootOf(signing(state())).roots.some((own) => own.raw.equals(raw)));
       if (twice === undefined) return { ok: true, root };
       await removeGeneration(dir, generation);
@@ -251,6 +258,7 @@ export async function openRotation(options: RotationOptions): Promise<Rotation> 
     issuers: () => issuers,
     signers: () => kept(state()).map((generation) => rootOf(generation).issuer),
     rootsPem,
+    folder: () => (record === undefined ? folder : generationFolder(dir, signing(state()))),
     replace: (root) =>
       inTurn(async () => {
         roots.set(signing(state()), root);
@@ -267,6 +275,9 @@ export async function openRotation(options: RotationOptions): Promise<Rotation> 
     advance: (behind, force) => inTurn(async () => take(advance(state(), await facts(behind)), force)),
     rollback: (force) => inTurn(async () => take(rollback(state(), await facts([])), force)),
     onChange: (listener) => void listeners.push(listener),
+    close: async () => {
+      for (const root of roots.values()) await root.close();
+    },
   };
 }
 

@@ -28,16 +28,18 @@ const PARAMETERS: Readonly<Record<KeyType, readonly [mechanism: bigint, paramete
 
 /**
  * Makes a key pair inside the token, never to leave it (CKA_SENSITIVE, not CKA_EXTRACTABLE). Refused when the token has a key of that
- * name: a CA key is never made over another.
+ * name, since a CA key is never made over another; with `keep` that one is kept.
  */
-export async function generateInToken(uri: Pkcs11Uri, type: KeyType): Promise<void> {
+export async function generateInToken(uri: Pkcs11Uri, type: KeyType, keep = false): Promise<void> {
   const { pin } = await readPin(uri.pinFile);
   const module = await moduleAt(uri.module);
   await module.use((library) => {
     const session = library.openSession(slotOf(library, uri), true);
     try {
       library.login(session, pin);
-      if (library.find(session, template(CK.CKO_PRIVATE_KEY, uri.object, uri.id)).length > 0)
+      const taken = library.find(session, template(CK.CKO_PRIVATE_KEY, uri.object, uri.id)).length > 0;
+      if (taken && keep) return;
+      if (taken)
         throw new AuthorityError(
           'the token already has a private key of that name; import it with its certificate, or name another',
         );
