@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,6 +13,10 @@ export function renewalFile({ dir }: Folder): string {
   return join(dir, '.renewal.json');
 }
 
+export type KeyText = (key: KeyObject) => Promise<string>;
+
+const plain: KeyText = (key) => Promise.resolve(key.export({ type: 'pkcs8', format: 'pem' }).toString());
+
 interface Contents {
   readonly key: string;
   readonly certificate: string;
@@ -22,9 +27,14 @@ interface Contents {
 }
 
 /** Puts a new intermediate into the folder. After a crash at any moment either the old one is there, or `finishRenewal` puts the new one there. */
-export async function writeIntermediate(folder: Folder, made: NewIntermediate, first: boolean): Promise<void> {
+export async function writeIntermediate(
+  folder: Folder,
+  made: NewIntermediate,
+  first: boolean,
+  keyText: KeyText = plain,
+): Promise<void> {
   const contents: Contents = {
-    key: made.key.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    key: await keyText(made.key),
     certificate: made.certificate.toString(),
     chain: made.between.map((item) => item.toString()).join(''),
     ...(first && { roots: made.root.toString() }),

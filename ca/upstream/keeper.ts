@@ -8,12 +8,14 @@ import { AuthorityError } from '../root/error.ts';
 import type { Folder } from '../root/folder.ts';
 import type { Validity } from '../sign/validity.ts';
 import type { Every } from '../tls/credentials.ts';
-import { finishRenewal, writeIntermediate } from './files.ts';
+import { finishRenewal, type KeyText, writeIntermediate } from './files.ts';
 import { renewalTime, retryDelay } from './renewal-time.ts';
 import { newIntermediate, type RequestOptions } from './request.ts';
 
 export interface KeeperOptions extends RequestOptions {
   readonly folder: Folder;
+  /** A private key as its file is written: encrypted where keys are; PKCS#8 when absent. */
+  readonly keyText?: KeyText | undefined;
   readonly every: Every;
   /** Uniform in [0, 1): spreads renewals and retries. */
   readonly random: () => number;
@@ -51,7 +53,7 @@ export async function ensureIntermediate(options: Omit<KeeperOptions, 'every'>):
   for (let failures = 1; ; failures++) {
     const made = await newIntermediate(options, undefined);
     if (made.ok) {
-      await writeIntermediate(folder, made.value, true);
+      await writeIntermediate(folder, made.value, true, options.keyText);
       log.info({ upstream: upstream.name, notAfter: made.value.notAfter }, 'the upstream signed the first intermediate');
       return;
     }
@@ -101,7 +103,7 @@ export function keepIntermediate(options: KeeperOptions, current: Validity, onRe
     const trusted = (await certificatesAt(folder.roots)) ?? [];
     const made = await newIntermediate(options, trusted);
     if (!made.ok) return failed(made.refusal.reason);
-    await writeIntermediate(folder, made.value, false);
+    await writeIntermediate(folder, made.value, false, options.keyText);
     await onRenewed();
     // Counted from now: certificates are backdated, and one of short life would else be due at once.
     validity = { notBefore: clock(), notAfter: made.value.notAfter };
