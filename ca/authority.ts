@@ -4,6 +4,7 @@ import { callAuthentication } from './authenticate/call.ts';
 import { keySetFile } from './authenticate/jwks.ts';
 import { tokenVerifier, type VerifyToken } from './authenticate/token.ts';
 import { certifier } from './certify.ts';
+import type { SpiffeId } from './identity/spiffe-id.ts';
 import type { TrustDomain } from './identity/trust-domain.ts';
 import { issuance, type Issue } from './issue.ts';
 import { type JwtAuthority, type JwtRules, openJwtAuthority } from './jwt-svid/authority.ts';
@@ -22,7 +23,7 @@ import { openRotation, type Rotation } from './rotation/rotation.ts';
 import { lockFolder } from './root/lock.ts';
 import { type Every, renewedServerTls, type ServerTls, type ServerTlsOptions, systemEvery } from './tls/credentials.ts';
 import { type PeerOf, peerVerifier } from './tls/peer.ts';
-import { issueServerCertificate } from './tls/server-certificate.ts';
+import { issueOwnSvid, issueServerCertificate, type ServerCertificate } from './tls/server-certificate.ts';
 
 export { AuthorityError } from './root/error.ts';
 export type { Issued, IssueRequest } from './issue.ts';
@@ -69,6 +70,8 @@ export interface Authority {
   readonly jwt: JwtAuthority;
   /** TLS for the control plane's gRPC server, with a certificate of this authority, renewed in place. */
   serverCredentials(options: ServerTlsOptions): Promise<ServerTls>;
+  /** A certificate for the control plane itself under a SPIFFE ID that no workload can have. Rejects when none can be issued. */
+  ownSvid(id: SpiffeId): Promise<ServerCertificate>;
   /** The verified TLS peer of a call; refuses foreign, expired and missing certificates. */
   readonly peerOf: PeerOf;
   /** Who is cut off. */
@@ -170,6 +173,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
         open.add(tls);
         return tls;
       },
+      ownSvid: (id) => issueOwnSvid(certifyServer, id, lifetimes.defaultSeconds, clock),
       close() {
         closed ??= (async () => {
           stopLooking();

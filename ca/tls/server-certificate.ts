@@ -3,7 +3,8 @@ import { promisify } from 'node:util';
 import type { Certify } from '../certify.ts';
 import { parseKey } from '../csr/keys.ts';
 import { AuthorityError } from '../root/error.ts';
-import { parseIpAddress } from '../sign/names.ts';
+import type { SpiffeId } from '../identity/spiffe-id.ts';
+import { type CertificateNames, parseIpAddress } from '../sign/names.ts';
 
 const generate = promisify(generateKeyPair);
 
@@ -33,11 +34,30 @@ export async function issueServerCertificate(
   const wrong = dnsNames.find((name) => !DNS_NAME.test(name));
   if (wrong !== undefined)
     throw new AuthorityError(`${JSON.stringify(wrong)} is neither a DNS name nor an IP address, for the server certificate`);
+  return issueOwn(certify, { kind: 'server', dnsNames, addresses }, ttlSeconds, clock);
+}
+
+/** The control plane's own SVID, for servers that are known by a SPIFFE ID. Rejects when the authority cannot issue. */
+export function issueOwnSvid(
+  certify: Certify,
+  spiffeId: SpiffeId,
+  ttlSeconds: number,
+  clock: () => Date,
+): Promise<ServerCertificate> {
+  return issueOwn(certify, { kind: 'workload', spiffeId }, ttlSeconds, clock);
+}
+
+async function issueOwn(
+  certify: Certify,
+  names: CertificateNames,
+  ttlSeconds: number,
+  clock: () => Date,
+): Promise<ServerCertificate> {
   const { publicKey, privateKey } = await generate('ec', { namedCurve: 'P-256' });
   const key = parseKey(publicKey.export({ type: 'spki', format: 'der' }));
   if (!key.ok) throw new Error(key.reason);
   const made = await certify({
-    names: { kind: 'server', dnsNames, addresses },
+    names,
     key: key.value,
     ttlSeconds,
     evidence: { kind: 'self', subject: 'control plane' },
