@@ -1,13 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import type { TrustDomain } from '../../ca/identity/trust-domain.ts';
 import { Reachability, tcpProbe } from '../authority/reachability.ts';
 import { turns } from '../authority/turns.ts';
 import { watchClock } from '../clock-jump.ts';
 import { Guard } from '../envoy/guard.ts';
-import type { AgentConfig, HostPort } from './config.ts';
+import { type AgentConfig, type HostPort, targetOf } from './config.ts';
 import { endStrays } from './envoy-record.ts';
 import { OutsideTrust } from './outside-trust.ts';
+import { TrustFollower } from '../trust/follower.ts';
 import { RootBundle } from './root-bundle.ts';
 import { lockRunDir } from './lock.ts';
 import { prepareRunDir, workloadPaths } from './run-directory.ts';
@@ -17,14 +18,17 @@ import type { Surroundings } from './surroundings.ts';
 import { RunningWorkload } from './workload.ts';
 
 const MOST_CALLS = 32;
+const ACCEPTED_LOOK_MS = 50;
 
-export type AgentOptions = Omit<Surroundings, 'bundle' | 'outside' | 'guard' | 'reachability' | 'turns'>;
+export type AgentOptions = Omit<Surroundings, 'bundle' | 'onRoots' | 'outside' | 'guard' | 'reachability' | 'turns'>;
 
 /** One process, many workloads. Owns them all; every change of what runs goes through `apply`, one at a time. */
 export class Agent {
   readonly #options: AgentOptions;
   readonly #roots: RootBundle;
   readonly #rootCert: string;
+  #controlPlane: AgentConfig['controlPlane'];
+  readonly #follower: TrustFollower;
   readonly #runDir: string;
   readonly #trustDomain: TrustDomain;
   readonly #outside: OutsideTrust;
@@ -42,7 +46,9 @@ export class Agent {
     this.#options = options;
     this.#rootCert = config.controlPlane.rootCert;
     this.#runDir = config.runDir;
-    this.#roots = new RootBundle(this.#rootCert, options.log);
+    this.#roots = new RootBundle(this.#rootCert, join(config.runDir, 'trust-bundle.json'), options.log);
+    this.#controlPlane = config.controlPlane;
+    this.#follower = this.#newFollower();
     this.#trustDomain = config.trustDomain;
     this.#outside = new OutsideTrust({ ...options, trustDomain: config.trustDomain, bundle: () => this.#roots.current() });
   }
@@ -69,6 +75,7 @@ export class Agent {
   async stop(): Promise<void> {
     this.#stopping = true;
     await this.#turn;
+    this.#follower.stop();
     this.#roots.close();
     this.#outside.close();
     this.#endClock();
@@ -91,6 +98,7 @@ export class Agent {
     const shared = config.workloads.some(({ envoy }) => envoy?.owner !== undefined && envoy.owner.uid !== process.getuid?.());
     await prepareRunDir(config.runDir, shared);
     const around = await this.#begin(config);
+    this.#controlPlane = config.controlPlane;
     await this.#outside.configure(config);
     const wanted = new Map(config.workloads.map((workload) => [workload.name, workload]));
     const leaving = [...this.#running.values()].filter(({ config: now }) => !isDeepStrictEqual(wanted.get(now.name), now));
@@ -116,6 +124,7 @@ export class Agent {
     await this.#roots.start(this.#options.timers, () => {
       for (const workload of this.#running.values()) workload.bundleChanged();
     });
+    this.#follower.start();
     const guard = new Guard(config.runDir, Math.ceil(config.takeoverMs / 1000));
     this.#endClock = watchClock(this.#options.clock, this.#options.timers, (byMs) => {
       this.#options.log.warn({ byMs }, 'the clock was set, or the machine slept');
@@ -124,9 +133,10 @@ export class Agent {
     await this.#serveStatus(config.runDir);
     const reachability = (authority: HostPort) => this.#reachabilityOf(authority);
     const outside = this.#outside;
-    const around = {
+    const around: Surroundings = {
       ...this.#options,
       outside,
+      onRoots: (pem) => void this.#roots.learn(pem),
       bundle: () => this.#roots.current(),
       guard,
       reachability,
@@ -134,6 +144,35 @@ export class Agent {
     };
     this.#around = around;
     return around;
+  }
+
+  #newFollower(): TrustFollower {
+    const { timers, random, log } = this.#options;
+    return new TrustFollower({
+      address: () => {
+        const { address, serverName } = this.#controlPlane;
+        return { target: targetOf(address), serverName, timeoutMs: 0 };
+      },
+      rootsPem: () => this.#roots.current()?.pem,
+      svids: () => [...this.#running.values()].flatMap((workload) => workload.svid() ?? []),
+      take: async (pem) => {
+        const learned = await this.#roots.learn(pem);
+        if (learned.ok) await this.#rootsAccepted();
+        return learned;
+      },
+      onLive: (live) => this.#roots.setLive(live),
+      timers,
+      random,
+      log,
+    });
+  }
+
+  /** Resolves when each Envoy that has the agent's roots has accepted the current ones. */
+  async #rootsAccepted(): Promise<void> {
+    const now = this.#options.clock.now().getTime();
+    const waiting = (): boolean =>
+      !this.#stopping && [...this.#running.values()].some((workload) => workload.status(now).acknowledged.roots === false);
+    while (waiting()) await new Promise<void>((resolve) => void this.#options.timers.after(ACCEPTED_LOOK_MS, resolve));
   }
 
   #reachabilityOf({ host, port }: HostPort): Reachability {

@@ -12,6 +12,8 @@ import type { OutsideTrust } from './outside-trust.ts';
 /** What all workloads of an agent share. */
 export interface Surroundings {
   readonly bundle: () => TrustBundle | undefined;
+  /** Takes roots that came with a certificate, beside those in force. */
+  readonly onRoots: (pem: string) => void;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;

@@ -6,6 +6,7 @@ import { endLeftover } from '../envoy/drain.ts';
 import { restartDelay } from '../envoy/restart.ts';
 import { fileSet } from '../files/output.ts';
 import { KeptFiles } from '../files/keep-files.ts';
+import type { Svid } from '../identity/accept.ts';
 import { IdentityKeeper, type KeeperEvent } from '../identity/keeper.ts';
 import { parseToken } from '../identity/token.ts';
 import { certificateSecret, rootsSecret, TRUST_ROOTS, WORKLOAD_CERTIFICATE } from '../secret/secret.ts';
@@ -72,6 +73,7 @@ export class RunningWorkload {
         return content.ok ? parseToken(content.text) : content;
       },
       bundle: around.bundle,
+      onRoots: around.onRoots,
       clock: around.clock,
       timers: around.timers,
       random: around.random,
@@ -93,6 +95,11 @@ export class RunningWorkload {
     this.#putRoots();
     this.#keeper.bundleChanged();
     this.#putFiles();
+  }
+
+  /** The certificate in hand. */
+  svid(): Svid | undefined {
+    return this.#keeper.current();
   }
 
   clockJumped(): void {

@@ -1,6 +1,6 @@
 import { createSecureContext } from 'node:tls';
 import { create } from '@bufbuild/protobuf';
-import { Client, credentials, Metadata, status, type ServiceError } from '@grpc/grpc-js';
+import { Client, type ClientOptions, credentials, Metadata, status, type ServiceError } from '@grpc/grpc-js';
 import { IstioCertificateRequestSchema, IstioCertificateService } from '#gen/gatehouse/ca/v1/istio_ca_pb.js';
 import { rpc } from '../grpc.ts';
 import { retryHint } from './retry-hint.ts';
@@ -36,6 +36,7 @@ export function grpcSigner(address: AuthorityAddress): Sign {
 export function connect(
   address: AuthorityAddress,
   call: Pick<SigningCall, 'rootsPem' | 'client'>,
+  options: ClientOptions = {},
 ): { kind: 'connected'; client: Client } | (SigningAnswer & { kind: 'failed' }) {
   try {
     const context = createSecureContext({
@@ -54,6 +55,7 @@ export function connect(
       'grpc.use_local_subchannel_pool': 1,
       'grpc.max_receive_message_length': 512 * 1024,
       'grpc.enable_channelz': 0,
+      ...options,
     });
     return { kind: 'connected', client };
   } catch (error) {

@@ -35,3 +35,17 @@ export function parseBundle(pem: string): Parsed<TrustBundle> {
   if (leaf !== -1) return { ok: false, reason: `certificate ${leaf + 1} is not a CA certificate` };
   return { ok: true, value: { roots: parsed.value, pem: parsed.value.map((root) => root.toString()).join('') } };
 }
+
+/**
+ * A bundle with the roots that an authority's answer ends in, as Istio's and our own do: all self-signed certificates of
+ * its last block. Undefined where that has none.
+ */
+export function withRootsOf(certChain: readonly string[], bundle: TrustBundle): TrustBundle | undefined {
+  const last = parseCertificates(certChain.length > 1 ? (certChain.at(-1) ?? '') : '');
+  if (!last.ok) return undefined;
+  const roots = last.value.filter((certificate) => certificate.ca && certificate.checkIssued(certificate));
+  const added = roots.filter((root) => !bundle.roots.some((known) => known.raw.equals(root.raw)));
+  if (added.length === 0) return undefined;
+  const all = [...bundle.roots, ...added];
+  return { roots: all, pem: all.map((root) => root.toString()).join('') };
+}

@@ -3,9 +3,9 @@ import type { SpiffeId } from '../../ca/identity/spiffe-id.ts';
 import { type Sign, type SigningAnswer, unanswered } from '../authority/signing.ts';
 import type { Turns } from '../authority/turns.ts';
 import type { Clock, Random, Timers } from '../clock.ts';
-import { acceptCertificate, type Svid } from './accept.ts';
+import { acceptCertificate, type Acceptance, type Svid } from './accept.ts';
 import { retryDelay } from './backoff.ts';
-import type { TrustBundle } from './bundle.ts';
+import { type TrustBundle, withRootsOf } from './bundle.ts';
 import { verifyChain } from './chain.ts';
 import { endedAt } from './token.ts';
 import { newKey, requestFor } from './request.ts';
@@ -28,6 +28,8 @@ export interface KeeperOptions {
   readonly readToken: () => Promise<Parsed<string>>;
   /** The configured roots of this moment; undefined while there are none. */
   readonly bundle: () => TrustBundle | undefined;
+  /** Takes roots that came with a good answer and were not known yet: the root was changed while this agent was away. */
+  readonly onRoots?: ((pem: string) => void) | undefined;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
@@ -53,6 +55,8 @@ export interface KeeperStatus {
 }
 
 const LONGEST_CALL_MS = 10_000;
+/** Over this long all agents of a mesh renew when the root changes. */
+const SPREAD_MS = 60_000;
 const SHORTEST_CALL_MS = 500;
 /** What is said of a call that never met the authority, or met nobody who answered. */
 const UNREACHED: readonly string[] = Object.freeze(['UNAVAILABLE', 'DEADLINE_EXCEEDED']);
@@ -124,7 +128,25 @@ export class IdentityKeeper {
     if (svid === undefined || !chainHolds(svid, bundle, now)) {
       this.#plan = undefined;
       this.#wake();
+    } else if (this.#plan !== undefined && !leadsToFirst(svid, bundle, now)) {
+      // The authority signs with another root now (its own is the first): the old one can go as soon as no certificate needs it.
+      const wait = Math.min((svid.notAfter - now) / 4, SPREAD_MS) * this.#options.random();
+      const soon = { renewAt: now + wait, renewAtMonotonic: this.#options.clock.monotonic() + wait };
+      if (soon.renewAt < this.#plan.renewAt) this.#plan = soon;
+      this.#wake();
     }
+  }
+
+  /** The answer's own roots count where it leads to no known one: who sent it proved itself under a known root. */
+  #accept(chain: readonly string[], asked: Parameters<typeof acceptCertificate>[1], roots: TrustBundle, now: number): Acceptance {
+    const accepted = acceptCertificate(chain, asked, roots, now);
+    const { onRoots } = this.#options;
+    const wider = accepted.ok || onRoots === undefined ? undefined : withRootsOf(chain, roots);
+    if (wider === undefined) return accepted;
+    const again = acceptCertificate(chain, asked, wider, now);
+    if (!again.ok) return accepted;
+    onRoots?.(wider.pem);
+    return again;
   }
 
   async #run(): Promise<void> {
@@ -166,7 +188,7 @@ export class IdentityKeeper {
       return this.#failure(answer.code, answer.reason, answer.hint);
     }
     if (roots === undefined) return this.#failure('NO_ROOTS', 'the root certificate file cannot be used');
-    const accepted = acceptCertificate(answer.certChain, { id, key: asked.key }, roots, now);
+    const accepted = this.#accept(answer.certChain, { id, key: asked.key }, roots, now);
     if (!accepted.ok) return this.#failure('REFUSED', `the authority's answer was refused: ${accepted.reason}`);
     const previous = this.#current;
     this.#current = accepted.svid;
@@ -261,6 +283,10 @@ export class IdentityKeeper {
       };
     });
   }
+}
+
+function leadsToFirst(svid: Svid, { roots, pem }: TrustBundle, now: number): boolean {
+  return chainHolds(svid, { roots: roots.slice(0, 1), pem }, now);
 }
 
 function chainHolds(svid: Svid, bundle: TrustBundle, now: number): boolean {
