@@ -14,6 +14,8 @@ import { newIntermediate, type RequestOptions } from './request.ts';
 
 export interface KeeperOptions extends RequestOptions {
   readonly folder: Folder;
+  /** The files of the root that signs now: another folder's once a rotation has led away from the upstream. */
+  readonly signs?: (() => Folder) | undefined;
   /** A private key as its file is written: encrypted where keys are; PKCS#8 when absent. */
   readonly keyText?: KeyText | undefined;
   readonly every: Every;
@@ -81,10 +83,10 @@ async function certificatesAt(path: string): Promise<readonly X509Certificate[] 
 
 /**
  * Renews the intermediate in good time for as long as it runs. A failed renewal leaves everything as it is: the intermediate serves until
- * it ends, and the next try comes after a back-off. `onRenewed` is called once the new files are all there.
+ * it ends, and the next try comes after a back-off. The authority sees new files by itself, as those of any plugged-in CA.
  */
-export function keepIntermediate(options: KeeperOptions, current: Validity, onRenewed: () => Promise<void>): IntermediateKeeper {
-  const { folder, upstream, clock, random, log } = options;
+export function keepIntermediate(options: KeeperOptions, current: Validity): IntermediateKeeper {
+  const { folder, signs = () => folder, upstream, clock, random, log } = options;
   let validity = current;
   let renewAt = renewalTime(validity, random);
   let next = renewAt;
@@ -100,11 +102,16 @@ export function keepIntermediate(options: KeeperOptions, current: Validity, onRe
     );
   };
   const renew = async (): Promise<void> => {
-    const trusted = (await certificatesAt(folder.roots)) ?? [];
+    const here = signs();
+    if (here.dir !== folder.dir) {
+      log.warn({ upstream: upstream.name }, 'another root signs now; the intermediate is no longer renewed');
+      stop();
+      return;
+    }
+    const trusted = (await certificatesAt(here.roots)) ?? [];
     const made = await newIntermediate(options, trusted);
     if (!made.ok) return failed(made.refusal.reason);
     await writeIntermediate(folder, made.value, false, options.keyText);
-    await onRenewed();
     // Counted from now: certificates are backdated, and one of short life would else be due at once.
     validity = { notBefore: clock(), notAfter: made.value.notAfter };
     renewAt = renewalTime(validity, random);

@@ -1,0 +1,57 @@
+import type { Logger } from 'pino';
+import type { TrustDomain } from '../identity/trust-domain.ts';
+import { keyFileText } from '../key-store/encrypt.ts';
+import { DEFAULT_KEY_TYPE } from '../key-store/key-type.ts';
+import { readPassphrase } from '../key-store/passphrase.ts';
+import { AuthorityError } from '../root/error.ts';
+import type { Folder } from '../root/folder.ts';
+import type { NewKey } from '../root/new.ts';
+import { readRotation } from '../rotation/file.ts';
+import { signing } from '../rotation/state.ts';
+import type { Validity } from '../sign/validity.ts';
+import type { Every } from '../tls/credentials.ts';
+import { ensureIntermediate, type IntermediateKeeper, keepIntermediate } from './keeper.ts';
+import type { Upstream } from './upstream.ts';
+
+/** What an authority needs to have its intermediates signed above. */
+export interface UpstreamSettings {
+  readonly upstream: Upstream;
+  /** Asked for; the upstream may give less. */
+  readonly ttlSeconds: number;
+}
+
+export interface OpenUpstreamOptions extends UpstreamSettings {
+  readonly folder: Folder;
+  readonly trustDomain: TrustDomain;
+  readonly key: NewKey | undefined;
+  readonly clock: () => Date;
+  readonly every: Every;
+  readonly log: Logger;
+}
+
+/**
+ * Makes sure, before an authority opens its folder, that there is an intermediate in it; gives how to keep it fresh from then on. Undefined
+ * where a rotation has led away from the upstream: then another root signs, and the upstream is not asked.
+ */
+export async function openUpstream(
+  options: OpenUpstreamOptions,
+): Promise<((signs: () => Folder, current: Validity) => IntermediateKeeper) | undefined> {
+  const { folder, key = {}, upstream, log } = options;
+  if (key.store !== undefined)
+    throw new AuthorityError('the key of an intermediate from an upstream is kept in a file; start without a PKCS#11 key store');
+  const rotation = await readRotation(folder.dir);
+  if (rotation !== undefined && signing(rotation.state) !== 0) {
+    log.warn({ upstream: upstream.name }, 'the root was rotated to one of its own; the upstream is not asked');
+    return undefined;
+  }
+  const { passphrase } = key;
+  const settings = {
+    ...options,
+    keyType: key.type ?? DEFAULT_KEY_TYPE,
+    keyText: async (made: Parameters<typeof keyFileText>[0]) =>
+      keyFileText(made, passphrase && (await readPassphrase(passphrase))),
+    random: Math.random,
+  };
+  await ensureIntermediate(settings);
+  return (signs, current) => keepIntermediate({ ...settings, signs }, current);
+}
