@@ -23,6 +23,8 @@ import { openRotation, type Rotation } from './rotation/rotation.ts';
 import { lockFolder } from './root/lock.ts';
 import { type Every, renewedServerTls, type ServerTls, type ServerTlsOptions, systemEvery } from './tls/credentials.ts';
 import { type PeerOf, peerVerifier } from './tls/peer.ts';
+import type { UpstreamState } from './upstream/keeper.ts';
+import { openUpstream, type UpstreamSettings } from './upstream/open.ts';
 import { issueOwnSvid, issueServerCertificate, type ServerCertificate } from './tls/server-certificate.ts';
 
 export { AuthorityError } from './root/error.ts';
@@ -46,6 +48,8 @@ export interface AuthorityOptions {
   readonly defaultTtlSeconds?: number | undefined;
   /** How a new root's key is made and kept, and where the passphrase of a kept one is. */
   readonly key?: NewKey | undefined;
+  /** Who signs our intermediate; without it the root is the folder's own. */
+  readonly upstream?: UpstreamSettings | undefined;
   /** Lifetimes of JWT-SVIDs and of the keys that sign them. */
   readonly jwt?: JwtRules | undefined;
   /** How long proxies have to come back after a start before a rotation may go on; for tests. */
@@ -76,6 +80,8 @@ export interface Authority {
   readonly peerOf: PeerOf;
   /** Who is cut off. */
   readonly revocations: Revocations;
+  /** How the intermediate from above does; undefined where there is no upstream. */
+  upstream(): UpstreamState | undefined;
   /** Writes what is left to the issuance log and frees the folder; nothing is issued after. May be called again. */
   close(): Promise<void>;
 }
@@ -92,6 +98,9 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   await prepareFolder(folder);
   const unlock = lockFolder(folder.lock, folder.dir);
   try {
+    const every = options.every ?? systemEvery;
+    const keep =
+      options.upstream && (await openUpstream({ ...options.upstream, folder, trustDomain, key: options.key, clock, every, log }));
     const rotation = await openRotation({
       folder,
       clock,
@@ -102,7 +111,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
       settleMs: options.settleMs,
     });
     const { root, rootsPem: bundlePem } = rotation;
-    const every = options.every ?? systemEvery;
+    const intermediate = keep?.(rotation.folder, root().issuer.validity);
     const look = () => warnOfExpiry(root().issuer.validity.notAfter, clock(), log);
     look();
     const issuanceLog = await openIssuanceLog(folder.issuanceLog, log);
@@ -158,6 +167,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
       rotation,
       peerOf,
       revocations,
+      upstream: () => intermediate?.state(),
       jwt,
       issue: issuance({ trustDomain, verifyToken, peerOf, revoked, certify, issuanceLog, refusals, clock }),
       async serverCredentials({ dnsNames, ipAddresses = [], ttlSeconds = lifetimes.defaultSeconds }) {
@@ -178,6 +188,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
         closed ??= (async () => {
           stopLooking();
           stopReloading();
+          intermediate?.close();
           await revocations.close();
           await jwt.close();
           for (const tls of open) tls.close();
