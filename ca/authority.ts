@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { callAuthentication } from './authenticate/call.ts';
-import { keySetFile } from './authenticate/jwks.ts';
-import { tokenVerifier, type VerifyToken } from './authenticate/token.ts';
+import { joinTokenFolder } from './authenticate/join-token-folder.ts';
+import { nodeProxies, type NodeProxyRules } from './authenticate/node-proxies.ts';
+import { type TokenOptions, tokensOf } from './authenticate/tokens.ts';
 import { certifier } from './certify.ts';
 import type { SpiffeId } from './identity/spiffe-id.ts';
 import type { TrustDomain } from './identity/trust-domain.ts';
@@ -21,6 +22,7 @@ import { reloadOnChange } from './root/reload.ts';
 import { inUseInLog } from './rotation/in-use.ts';
 import { openRotation, type Rotation } from './rotation/rotation.ts';
 import { lockFolder } from './root/lock.ts';
+import type { RateLimit } from './service/rate-limit.ts';
 import { type Every, renewedServerTls, type ServerTls, type ServerTlsOptions, systemEvery } from './tls/credentials.ts';
 import { type PeerOf, peerVerifier } from './tls/peer.ts';
 import type { UpstreamState } from './upstream/keeper.ts';
@@ -30,18 +32,17 @@ import { issueOwnSvid, issueServerCertificate, type ServerCertificate } from './
 export { AuthorityError } from './root/error.ts';
 export type { Issued, IssueRequest } from './issue.ts';
 
-export interface AuthorityOptions {
+/** Without any of TokenOptions callers authenticate with certificates and join tokens only. */
+export interface AuthorityOptions extends TokenOptions {
   /** The root's folder: created with mode 0700 when missing. */
   readonly dir: string;
   readonly trustDomain: TrustDomain;
   readonly clock: () => Date;
   readonly log: Logger;
-  /** JWKS file of the token issuer; without it callers can only authenticate with a certificate. Read again when it changes. */
-  readonly jwksFile?: string | undefined;
-  /** Required with jwksFile. */
-  readonly issuer?: string | undefined;
-  /** Default `istio-ca`. */
-  readonly audience?: string | undefined;
+  /** Node proxies and where pods run; without it nobody may ask for another's certificate. */
+  readonly nodeProxies?: NodeProxyRules | undefined;
+  /** How often one identity may ask; default: as often as its turn comes. */
+  readonly limit?: RateLimit | undefined;
   /** Longest lifetime given, in seconds; default 24 h. */
   readonly maxTtlSeconds?: number | undefined;
   /** Given when the caller asks for 0; default 24 h, at most maxTtlSeconds. */
@@ -93,8 +94,8 @@ const WARN_BEFORE_MS = 90 * DAY_SECONDS * 1000;
 export async function openAuthority(options: AuthorityOptions): Promise<Authority> {
   const { clock, log, trustDomain } = options;
   const lifetimes = lifetimesOf(options);
-  const verifyToken = tokensOf(options);
   const folder = folderAt(options.dir);
+  const verifyToken = tokensOf(options, { ...options, joinTokens: joinTokenFolder(folder.joinTokens) });
   await prepareFolder(folder);
   const unlock = lockFolder(folder.lock, folder.dir);
   try {
@@ -130,7 +131,9 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     const { revoked } = revocations;
     const peerOf = peerVerifier(rotation.issuers, clock, revoked);
     const refusals = refusalBudget(clock);
-    const authenticate = callAuthentication({ trustDomain, verifyToken, peerOf, revoked });
+    const callers = { trustDomain, verifyToken, peerOf, revoked, limit: options.limit };
+    const impersonate = options.nodeProxies && nodeProxies(options.nodeProxies);
+    const authenticate = callAuthentication(callers);
     const store = jwtKeyFile(folder.dir);
     const jwt = await openJwtAuthority({ ...options.jwt, trustDomain, authenticate, store, clock, every, log });
     const stopLooking = every(DAY_SECONDS * 1000, look);
@@ -169,7 +172,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
       revocations,
       upstream: () => intermediate?.state(),
       jwt,
-      issue: issuance({ trustDomain, verifyToken, peerOf, revoked, certify, issuanceLog, refusals, clock }),
+      issue: issuance({ ...callers, impersonate, certify, issuanceLog, refusals, clock }),
       async serverCredentials({ dnsNames, ipAddresses = [], ttlSeconds = lifetimes.defaultSeconds }) {
         const names = [...dnsNames, ...ipAddresses];
         const issue = () => issueServerCertificate(certifyServer, names, ttlSeconds, clock);
@@ -209,15 +212,6 @@ function lifetimesOf({ maxTtlSeconds = DAY_SECONDS, defaultTtlSeconds = DAY_SECO
   if (!(maxTtlSeconds >= 1) || !(defaultTtlSeconds >= 1))
     throw new AuthorityError('certificate lifetimes must be at least one second');
   return { maxSeconds: maxTtlSeconds, defaultSeconds: Math.min(defaultTtlSeconds, maxTtlSeconds) };
-}
-
-function tokensOf({ jwksFile, issuer, audience = 'istio-ca', trustDomain, clock, log }: AuthorityOptions): VerifyToken {
-  if (jwksFile === undefined) return () => Promise.resolve({ ok: false, reason: 'this authority takes no tokens' });
-  if (issuer === undefined || issuer === '') throw new AuthorityError('token keys are given without the name of their issuer');
-  if (audience === '') throw new AuthorityError('the audience of tokens must not be empty');
-  const keys = keySetFile(jwksFile, log);
-  if (!keys.ok) throw new AuthorityError(`token keys: ${keys.reason}`);
-  return tokenVerifier({ keys: keys.value, issuer, audience, trustDomain, clock });
 }
 
 function warnOfExpiry(notAfter: Date, now: Date, log: Logger): void {

@@ -1,5 +1,6 @@
-import { callAuthentication } from './authenticate/call.ts';
+import { type CallRules, callAuthentication } from './authenticate/call.ts';
 import type { Caller } from './authenticate/caller.ts';
+import { type Impersonate, noImpersonation } from './authenticate/node-proxies.ts';
 import type { VerifyToken } from './authenticate/token.ts';
 import { authorize } from './authorize.ts';
 import type { Certified, Certify } from './certify.ts';
@@ -21,6 +22,8 @@ export interface IssueRequest {
   readonly authorization: readonly string[];
   /** The call, for its TLS peer certificate; absent where there is no TLS. */
   readonly call?: AuthenticatedCall;
+  /** The workload that a node proxy asks for. */
+  readonly impersonate?: string;
 }
 
 export interface Issued extends Certified {
@@ -36,20 +39,28 @@ export interface IssueOptions {
   readonly issuanceLog: IssuanceLog;
   readonly refusals: RefusalBudget;
   readonly clock: () => Date;
+  readonly impersonate?: Impersonate | undefined;
+  readonly limit?: CallRules['limit'];
 }
 
 export type Issue = (request: IssueRequest) => Promise<Outcome<Issued>>;
 
 /** Everything between a certificate request and the certificate, in order. Never rejects for what a caller sent. */
 export function issuance(options: IssueOptions): Issue {
-  const authenticateCall = callAuthentication(options);
+  const authenticateCall = callAuthentication({ ...options, claims: true });
+  const { impersonate = noImpersonation } = options;
   return async (request) => {
     const caller = await authenticateCall(request);
     if (!caller.ok) return refusedTo(options, undefined, caller.refusal);
     const verified = verifyRequest(request.csr);
     if (!verified.ok) return refusedTo(options, caller.value, verified.refusal);
-    const granted = authorize(caller.value, verified.value);
+    const granted = authorize(caller.value, { request: verified.value, impersonate: request.impersonate }, impersonate);
     if (!granted.ok) return refusedTo(options, caller.value, granted.refusal);
+    const claimed = await caller.value.claim?.();
+    if (claimed?.ok === false) {
+      const code = 'unavailable' in claimed ? 'unavailable' : 'unauthenticated';
+      return refusedTo(options, caller.value, refuse(code, claimed.reason).refusal);
+    }
     // Logs the intent, signs, checks its own output, logs the result.
     const certified = await options.certify({
       names: { kind: 'workload', spiffeId: granted.value },
@@ -75,7 +86,8 @@ function refusedTo(
     options.issuanceLog.note({
       kind: 'refused',
       time: options.clock().toISOString(),
-      ...refusal,
+      code: refusal.code,
+      reason: refusal.reason,
       ...(caller && { evidence: caller.evidence }),
       ...(unlogged > 0 && { unlogged }),
     });

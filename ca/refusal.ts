@@ -5,6 +5,8 @@
 export interface Refusal {
   readonly code: RefusalCode;
   readonly reason: string;
+  /** With `exhausted`: when to come back. */
+  readonly retryAfterMs?: number;
 }
 
 export type RefusalCode =
@@ -12,6 +14,8 @@ export type RefusalCode =
   | 'unauthenticated'
   /** The caller is known and asks for another's identity. */
   | 'forbidden'
+  /** The caller asks too often. */
+  | 'exhausted'
   /** The request cannot be read, or asks for what is never issued. */
   | 'invalid'
   /** The authority cannot issue now: its log cannot be written, or its own certificate has expired. */

@@ -22,6 +22,13 @@ export interface CallRules {
   readonly verifyToken: VerifyToken;
   readonly peerOf: PeerOf;
   readonly revoked: Revoked;
+  /** Milliseconds until a caller may come again; 0 is now. */
+  readonly limit?: ((caller: string) => number) | undefined;
+  /**
+   * Whether evidence that counts once is taken. Only for those who `claim` it before they give anything for it.
+   * Off unless asked for: whoever forgets it refuses, and gives nothing twice.
+   */
+  readonly claims?: boolean;
 }
 
 /** Who makes a call: one answer for everything that the authority issues. */
@@ -29,8 +36,14 @@ export function callAuthentication(rules: CallRules): AuthenticateCall {
   return async ({ authorization, call }) => {
     const certificate = () => callerByCertificate(rules, call);
     const caller = await authenticate(authorization, { certificate, token: rules.verifyToken });
-    const cut = caller.ok ? rules.revoked(caller.value.id) : undefined;
-    return cut === undefined ? caller : refuse('forbidden', cut);
+    if (!caller.ok) return caller;
+    const cut = rules.revoked(caller.value.id);
+    if (cut !== undefined) return refuse('forbidden', cut);
+    if (caller.value.claim !== undefined && rules.claims !== true)
+      return refuse('unauthenticated', 'a join token is good for a certificate only');
+    const wait = rules.limit?.(caller.value.id) ?? 0;
+    if (wait === 0) return caller;
+    return { ok: false, refusal: { code: 'exhausted', reason: `${caller.value.id} asks too often`, retryAfterMs: wait } };
   };
 }
 

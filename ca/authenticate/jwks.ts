@@ -8,6 +8,10 @@ export type KeySet = ReturnType<typeof createLocalJWKSet>;
 /** Where the public keys of a token issuer come from. `generation` grows with every change. */
 export interface KeySource {
   current(): { readonly keys: KeySet; readonly generation: number };
+  /** To be awaited before the keys are used: fetches them when it is time; says why there are none that may be used. */
+  fresh?(): Promise<Parsed<undefined>>;
+  /** A token named a key that is not there: looks for it, within limits. True when the keys changed. */
+  missed?(): Promise<boolean>;
 }
 
 const LARGEST = 1024 * 1024;

@@ -1,9 +1,11 @@
 import type { JWTPayload } from 'jose';
 import { refused, type Parsed } from '../identity/parsed.ts';
+import type { CallerPod } from './caller.ts';
 import { parseWorkloadSpiffeId, type SpiffeId } from '../identity/spiffe-id.ts';
 import type { TrustDomain } from '../identity/trust-domain.ts';
 
-const SUBJECT = /^system:serviceaccount:([^:]+):([^:]+)$/;
+/** The name of a Kubernetes service account, as users have names. */
+export const SUBJECT = /^system:serviceaccount:([^:]+):([^:]+)$/;
 
 function field(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? Object.entries(value).find(([key]) => key === name)?.[1] : undefined;
@@ -24,4 +26,15 @@ export function identityOfClaims(claims: JWTPayload, trustDomain: TrustDomain): 
     if (!agrees) return refused("the token's subject and its kubernetes.io claim disagree");
   }
   return parseWorkloadSpiffeId(trustDomain, namespace, serviceAccount);
+}
+
+/** The pod that a token is bound to, by its claim `kubernetes.io`, which must have been compared with its subject. */
+export function podOfClaims(claims: JWTPayload): CallerPod | undefined {
+  const details = claims['kubernetes.io'];
+  const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
+  const [namespace, pod] = [text(field(details, 'namespace')), field(details, 'pod')];
+  const name = text(field(pod, 'name'));
+  if (namespace === undefined || name === undefined) return undefined;
+  const [uid, node] = [text(field(pod, 'uid')), text(field(field(details, 'node'), 'name'))];
+  return { namespace, name, ...(uid !== undefined && { uid }), ...(node !== undefined && { node }) };
 }

@@ -2,9 +2,9 @@ import { hash } from 'node:crypto';
 import { errors, jwtVerify, type JWTPayload, type JWTVerifyOptions } from 'jose';
 import { parsed, refused, type Parsed } from '../identity/parsed.ts';
 import type { TrustDomain } from '../identity/trust-domain.ts';
-import type { Caller } from './caller.ts';
+import type { Caller, Checked } from './caller.ts';
 import type { KeySource, KeySet } from './jwks.ts';
-import { identityOfClaims } from './subject.ts';
+import { identityOfClaims, podOfClaims } from './subject.ts';
 
 export interface TokenRules {
   readonly keys: KeySource;
@@ -14,7 +14,7 @@ export interface TokenRules {
   readonly clock: () => Date;
 }
 
-export type VerifyToken = (token: string) => Promise<Parsed<Caller>>;
+export type VerifyToken = (token: string) => Promise<Checked<Caller>>;
 
 /** Neither `none` nor HMAC: the JWKS holds public keys only. */
 const ALGORITHMS: readonly string[] = Object.freeze(['ES256', 'RS256', 'EdDSA', 'Ed25519']);
@@ -36,14 +36,20 @@ export function tokenVerifier(rules: TokenRules): VerifyToken {
   const remembered = new Map<string, Verified>();
   let generation = -1;
   return async (token) => {
+    const fresh = await rules.keys.fresh?.();
+    if (fresh?.ok === false) return { ...fresh, unavailable: true };
     const now = rules.clock().getTime();
-    const source = rules.keys.current();
+    let source = rules.keys.current();
     if (source.generation !== generation) remembered.clear();
     generation = source.generation;
     const digest = hash('sha256', token, 'base64');
     const known = remembered.get(digest);
     if (known !== undefined && now < known.expires && now >= known.notBefore) return parsed(known.caller);
-    const claims = await claimsOf(token, source.keys, rules, new Date(now));
+    let claims = await claimsOf(token, source.keys, rules, new Date(now));
+    if (!claims.ok && claims.reason === REASONS['ERR_JWKS_NO_MATCHING_KEY'] && (await rules.keys.missed?.()) === true) {
+      source = rules.keys.current();
+      claims = await claimsOf(token, source.keys, rules, new Date(now));
+    }
     if (!claims.ok) return claims;
     const verified = verifiedFrom(claims.value, rules.trustDomain);
     if (verified.ok && source.generation === generation) {
@@ -58,8 +64,9 @@ function verifiedFrom(claims: JWTPayload, trustDomain: TrustDomain): Parsed<Veri
   const id = identityOfClaims(claims, trustDomain);
   if (!id.ok) return id;
   if (claims.exp === undefined) return refused('the token has no expiry');
+  const pod = podOfClaims(claims);
   return parsed({
-    caller: { id: id.value, evidence: { kind: 'token', subject: claims.sub ?? '' } },
+    caller: { id: id.value, evidence: { kind: 'token', subject: claims.sub ?? '' }, ...(pod && { pod }) },
     notBefore: (claims.nbf ?? 0) * 1000,
     expires: claims.exp * 1000,
   });

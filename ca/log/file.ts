@@ -17,8 +17,6 @@ export interface IssuanceLog {
 }
 
 export interface IssuanceLogOptions {
-  /** Name of the log in its checkpoints; default `issuance-log`. */
-  readonly origin?: string;
   /** A checkpoint after so many records, and so often in milliseconds while there are new ones. */
   readonly checkpoint?: { readonly records: number; readonly everyMs: number };
   readonly every?: (ms: number, task: () => void) => () => void;
@@ -47,14 +45,14 @@ const asError = (error: unknown): Error => (error instanceof Error ? error : new
  * the tree while the disk works, and checkpoints are written beside the batches, so that no caller waits for either.
  */
 export async function openIssuanceLog(path: string, log: Logger, options: IssuanceLogOptions = {}): Promise<IssuanceLog> {
-  const { origin = 'issuance-log', checkpoint = CHECKPOINT, every = systemEvery } = options;
+  const { checkpoint = CHECKPOINT, every = systemEvery } = options;
   const files = logFilesAt(path);
   const file = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
   let length: number;
   let tree: LogTree;
   try {
     length = await repaired(file, path, log);
-    tree = await openTree(files, file, length, await loadOrCreateLogKey(files, origin));
+    tree = await openTree(files, file, length, await loadOrCreateLogKey(files));
   } catch (error) {
     await file.close();
     throw error;

@@ -7,8 +7,11 @@ import { checkKeyFile } from '../root/folder.ts';
 import type { LogFiles } from './files.ts';
 import type { NoteSigner } from './note.ts';
 
+/** Every log has this name in its checkpoints: keys tell them apart, and a folder may be renamed or get another trust domain. */
+export const LOG_NAME = 'gatehouse.dev/issuance-log';
+
 /** The key that signs checkpoints; made on the first start. A lost one is not replaced: old checkpoints would no longer count. */
-export async function loadOrCreateLogKey(files: LogFiles, name: string): Promise<NoteSigner> {
+export async function loadOrCreateLogKey(files: LogFiles): Promise<NoteSigner> {
   if (!existsSync(files.key)) {
     if (existsSync(files.checkpoints) && statSync(files.checkpoints).size > 0)
       throw new AuthorityError(
@@ -17,10 +20,10 @@ export async function loadOrCreateLogKey(files: LogFiles, name: string): Promise
     const { privateKey } = generateKeyPairSync('ed25519');
     await writeAtomically(files.key, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), 0o600);
   }
-  return loadLogKey(files, name);
+  return loadLogKey(files);
 }
 
-export async function loadLogKey(files: LogFiles, name: string): Promise<NoteSigner> {
+export async function loadLogKey(files: LogFiles): Promise<NoteSigner> {
   await checkKeyFile(files.key);
   let privateKey: KeyObject;
   try {
@@ -30,5 +33,5 @@ export async function loadLogKey(files: LogFiles, name: string): Promise<NoteSig
     throw new AuthorityError(`${files.key} is no private key in PEM`);
   }
   if (privateKey.asymmetricKeyType !== 'ed25519') throw new AuthorityError(`${files.key} is no Ed25519 key`);
-  return { name, privateKey, publicKey: createPublicKey(privateKey) };
+  return { name: LOG_NAME, privateKey, publicKey: createPublicKey(privateKey) };
 }

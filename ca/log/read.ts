@@ -86,7 +86,8 @@ export async function* readLog(
       const record = parseRecord(bytes.toString('utf8'));
       if (record === undefined) yield { kind: 'unreadable', line };
       else if (record.kind === 'intent') {
-        if (meant(record) && open.size < MOST_OPEN) open.set(record.serial, { ...record, kind: 'issuance', outcome: 'open', record: line });
+        if (meant(record) && open.size < MOST_OPEN)
+          open.set(record.serial, { ...record, kind: 'issuance', outcome: 'open', record: line });
       } else if (record.kind === 'refused') {
         if (record.time >= since && record.time < until) yield record;
       } else if (record.kind !== 'opened') {

@@ -17,6 +17,8 @@ export interface Folder {
   readonly creating: string;
   readonly issuanceLog: string;
   readonly revocations: string;
+  /** One-time tokens, by their hashes. */
+  readonly joinTokens: string;
   readonly lock: string;
 }
 
@@ -32,6 +34,7 @@ export function folderAt(path: string): Folder {
     creating: join(dir, '.creating'),
     issuanceLog: join(dir, 'issuance.jsonl'),
     revocations: join(dir, 'revocations.json'),
+    joinTokens: join(dir, 'join-tokens'),
     lock: join(dir, '.lock'),
   };
 }

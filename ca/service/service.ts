@@ -10,6 +10,7 @@ import {
 import type { Authority } from '../authority.ts';
 import { LARGEST_REQUEST } from '../csr/verify.ts';
 import { type FairQueue, fairQueue } from './queue.ts';
+import type { RateLimit } from './rate-limit.ts';
 import { overloaded, rpcError, type RpcError } from './status.ts';
 
 export interface CertificateServiceOptions {
@@ -19,6 +20,8 @@ export interface CertificateServiceOptions {
   readonly concurrency?: number;
   /** Requests waiting at most, over all callers; default 2,000. More are answered RESOURCE_EXHAUSTED with a retry hint. */
   readonly queue?: number;
+  /** How often an address may ask; default: as often as its turn comes. */
+  readonly limit?: RateLimit | undefined;
 }
 
 type Call = ServerUnaryCall<Buffer, Buffer>;
@@ -62,7 +65,13 @@ export function addCertificateService(server: Server, options: CertificateServic
   );
 }
 
-async function handle(call: Call, queue: FairQueue, { authority, log }: CertificateServiceOptions): Promise<Buffer | RpcError> {
+async function handle(
+  call: Call,
+  queue: FairQueue,
+  { authority, log, limit }: CertificateServiceOptions,
+): Promise<Buffer | RpcError> {
+  const wait = limit?.(sourceOf(call)) ?? 0;
+  if (wait > 0) return overloaded(wait, 'this address asks too often');
   const turn = await queue.enter(sourceOf(call), {
     gaveUp: () => call.cancelled,
     onGivingUp: (task) => void call.once('cancelled', task),
@@ -77,6 +86,7 @@ async function handle(call: Call, queue: FairQueue, { authority, log }: Certific
       ttlSeconds: Number(request.validityDuration),
       authorization: call.metadata.get('authorization').map(String),
       call,
+      ...impersonation(request),
     });
     if (!result.ok) {
       log.info({ peer: call.getPeer(), ...result.refusal }, 'certificate refused');
@@ -90,6 +100,16 @@ async function handle(call: Call, queue: FairQueue, { authority, log }: Certific
   } finally {
     turn.leave();
   }
+}
+
+/** The fact that a node proxy adds to name the workload it asks for, as Istio's name it. */
+const IMPERSONATED = 'ImpersonatedIdentity';
+
+function impersonation({ metadata }: IstioCertificateRequest): { readonly impersonate?: string } {
+  const asked = metadata !== undefined && Object.hasOwn(metadata, IMPERSONATED) ? metadata[IMPERSONATED] : undefined;
+  if (asked === undefined || asked === '' || asked === null) return {};
+  // Anything but a text is no identity, and must not count as a request without one.
+  return { impersonate: typeof asked === 'string' ? asked : 'malformed' };
 }
 
 function decode(message: Buffer): IstioCertificateRequest | undefined {

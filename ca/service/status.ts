@@ -15,12 +15,14 @@ export interface RpcError {
 const CODES: Readonly<Record<RefusalCode, status>> = Object.freeze({
   unauthenticated: status.UNAUTHENTICATED,
   forbidden: status.PERMISSION_DENIED,
+  exhausted: status.RESOURCE_EXHAUSTED,
   invalid: status.INVALID_ARGUMENT,
   unavailable: status.UNAVAILABLE,
   internal: status.INTERNAL,
 });
 
 export function rpcError(refusal: Refusal): RpcError {
+  if (refusal.code === 'exhausted') return overloaded(refusal.retryAfterMs ?? 1000, refusal.reason);
   return { code: CODES[refusal.code], details: refusal.reason };
 }
 
@@ -30,8 +32,10 @@ const RETRY_INFO = 'type.googleapis.com/google.rpc.RetryInfo';
  * RESOURCE_EXHAUSTED with the wait that clients should keep, in both forms in use: google.rpc.RetryInfo in the status details and the trailer
  * `grpc-retry-pushback-ms` (gRFC A6).
  */
-export function overloaded(retryAfterMs: number): RpcError {
-  const details = 'too many certificate requests are waiting; try again later';
+export function overloaded(
+  retryAfterMs: number,
+  details = 'too many certificate requests are waiting; try again later',
+): RpcError {
   const ms = Math.max(1, Math.round(retryAfterMs));
   const delay = create(DurationSchema, { seconds: BigInt(Math.floor(ms / 1000)), nanos: (ms % 1000) * 1_000_000 });
   const retryInfo = new BinaryWriter()

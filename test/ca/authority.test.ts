@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { execFileSync, spawn } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openAuthority, type Authority } from '../../ca/authority.ts';
 import { readIssuanceLog } from '../../ca/log/read.ts';
@@ -82,7 +82,7 @@ describe('ca: the authority', () => {
     const leaf = await issued(here, first);
     await first.close();
     const path = join(here.caDir, 'issuance.jsonl');
-    truncateSync(path, readFileSync(path).length - 5);
+    appendFileSync(path, '{"kind":"iss');
     const second = await here.open();
     assert.equal(second.rootCertPem, first.rootCertPem);
     await issued(here, second);
@@ -91,7 +91,7 @@ describe('ca: the authority', () => {
     assert.equal(unreadable, 0);
     assert.deepEqual(
       issuances.map(({ outcome }) => outcome),
-      ['open', 'issued'],
+      ['issued', 'issued'],
     );
     assert.equal(issuances[0]?.serial, leaf.serialNumber.toLowerCase());
     assert.ok(here.lines.some(({ msg }) => String(msg).includes('torn record')));
