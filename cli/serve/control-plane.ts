@@ -11,8 +11,11 @@ import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
 import { snapshotResources, type SnapshotResources } from '../../xds/resources/source.ts';
 import { addDiscoveryService } from '../../xds/stream/service.ts';
 import type { ListenAddress } from '../options/address.ts';
+import { behind, rotationRoutes } from './admin-rotation.ts';
 import { startAdminSocket } from './admin-socket.ts';
+import { revocationRoutes } from './admin-revocation.ts';
 import { snapshotDirectory } from './directory.ts';
+import { enforceRevocations, withCrls } from './enforce-revocations.ts';
 import { grpcServer, listen } from './grpc-server.ts';
 import { listenHttp } from './http-listen.ts';
 import { controlPlaneMetrics } from './metrics.ts';
@@ -63,7 +66,15 @@ export async function startControlPlane(
     maxTtlSeconds: options.certificateTtlSeconds,
     ...options.token,
   });
-  const source = (resources = snapshotResources(mesh.current(), { generation: 1, rootsPem: authority.rootCertPem }));
+  const { revocations, rotation } = authority;
+  // Milliseconds since the epoch, so that generations grow over restarts without being kept.
+  const bundle = withCrls({ generation: clock().getTime(), rootsPem: rotation.rootsPem() }, revocations);
+  const source = (resources = snapshotResources(mesh.current(), bundle, revocations.peers()));
+  rotation.onChange(() => {
+    const generation = source.bundle().bundle.generation + 1;
+    source.publishBundle(withCrls({ generation, rootsPem: rotation.rootsPem() }, revocations));
+    return Promise.resolve();
+  });
   mkdirSync(dirname(options.auditFile), { recursive: true, mode: 0o700 });
   const recorder = new Recorder({
     open: () =>
@@ -83,13 +94,14 @@ export async function startControlPlane(
   addCertificateService(server, { authority, log });
   addJwtService(server, { authority, log });
   const discovery = addDiscoveryService(server, { source, authenticate: authority.peerOf, log, clock });
-  addAccessLogService(server, {
+  const accessLogs = addAccessLogService(server, {
     authenticate: authority.peerOf,
     directory: snapshotDirectory(() => mesh.current()),
     sink: recorder,
     log,
     clock,
   });
+  enforceRevocations(revocations, source, [discovery, accessLogs]);
   const tls = await authority.serverCredentials({
     dnsNames: [...DNS_NAMES, ...options.advertise],
     ipAddresses: [...new Set(['127.0.0.1', ...options.grpc.map(({ host }) => host).filter((host) => host !== '0.0.0.0')])],
@@ -101,13 +113,22 @@ export async function startControlPlane(
     streams: () => discovery.streams().filter(({ kind }) => kind === 'proxy'),
     recorder: () => recorder.stats,
     serverCertificateNotAfter: () => tls.current().notAfter,
+    rotation: () => rotation.status(),
+    bundleBehind: () => behind(discovery.streams(), source.bundle()).length,
   };
   const status = statusServer({ ...sources, metrics: controlPlaneMetrics(sources) });
   const http = await listenHttp(status, options.http, '--http-address');
   const page = options.page === undefined ? undefined : await startPage(options.page, options.auditFile, clock);
 
   // What commands may order; each part adds its routes here.
-  const admin = await startAdminSocket(options.caDir, [], log);
+  const admin = await startAdminSocket(
+    options.caDir,
+    [
+      revocationRoutes(revocations),
+      rotationRoutes({ rotation, streams: () => discovery.streams(), bundle: () => source.bundle() }),
+    ],
+    log,
+  );
 
   return {
     grpc,

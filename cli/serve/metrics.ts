@@ -1,13 +1,18 @@
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { RecorderStats } from '../../audit/intake/recorder.ts';
+import type { RotationStatus } from '../../ca/rotation/rotation.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { StreamStatus } from '../../xds/stream/service.ts';
+
+const PHASES = Object.freeze(['steady', 'prepared', 'active', 'retiring'] as const);
 
 export interface MetricSources {
   readonly snapshot: () => Snapshot;
   readonly streams: () => readonly StreamStatus[];
   readonly recorder: () => RecorderStats;
   readonly serverCertificateNotAfter: () => Date;
+  readonly rotation: () => RotationStatus;
+  readonly bundleBehind: () => number;
 }
 
 /** The control plane's own metrics; each is read from its owner when it is asked for. */
@@ -32,6 +37,32 @@ export function controlPlaneMetrics(sources: MetricSources): Registry {
     "when the control plane's own certificate ends",
     () => sources.serverCertificateNotAfter().getTime() / 1000,
   );
+  gauge(
+    'gatehouse_trust_bundle_streams_behind',
+    'connected streams that have not accepted the current trust bundle',
+    sources.bundleBehind,
+  );
+  const roots: Gauge<'generation' | 'role' | 'signs'> = new Gauge({
+    name: 'gatehouse_root_certificate_expiry_timestamp_seconds',
+    help: 'when a root, or what is above the certificates it issues, ends',
+    labelNames: ['generation', 'role', 'signs'],
+    registers: [registry],
+    collect: () => {
+      roots.reset();
+      for (const { generation, role, signs, notAfter } of sources.rotation().roots)
+        roots.set({ generation: String(generation), role, signs: String(signs) }, Date.parse(notAfter) / 1000);
+    },
+  });
+  const phase: Gauge<'phase'> = new Gauge({
+    name: 'gatehouse_root_rotation_phase',
+    help: '1 for the phase that root rotation is in',
+    labelNames: ['phase'],
+    registers: [registry],
+    collect: () => {
+      const now = sources.rotation().phase;
+      for (const one of PHASES) phase.set({ phase: one }, one === now ? 1 : 0);
+    },
+  });
   const counter = (name: string, help: string, read: (stats: RecorderStats) => number): void => {
     const made: Counter = new Counter({
       name,
