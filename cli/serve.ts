@@ -6,18 +6,20 @@ import { collect } from './options/collect.ts';
 import { newDiagnostics } from './serve/new-diagnostics.ts';
 import { startControlPlane } from './serve/control-plane.ts';
 import { DEFAULT_GRPC_ADDRESS, parseServeFlags, type ServeFlags } from './serve/options.ts';
+import { addUpstreamOptions } from './serve/upstream-options.ts';
 
 const EXAMPLES = `
 Examples:
   gatehouse serve -f mesh/
   gatehouse serve -f mesh/ --jwks jwks.json --token-issuer https://kubernetes.default.svc
   gatehouse serve -f mesh/ --grpc-address 127.0.0.1:0 --http-address 127.0.0.1:0
+  gatehouse serve -f mesh/ --upstream vault=https://vault:8200/pki --upstream-credential token --upstream-roots vault-ca.pem
 
 One JSON line on stdout says when it is ready and on which addresses; logs and diagnostics go to stderr.
 Ends on SIGINT and SIGTERM; proxies go on with what they have and reconnect when it is back.`;
 
 export function serveCommand(): Command {
-  return new Command('serve')
+  const command = new Command('serve')
     .description('the control plane: certificates, xDS and access logs for proxies, from a folder of YAML')
     .addOption(filenameOption().makeOptionMandatory())
     .addOption(meshConfigOption())
@@ -39,6 +41,7 @@ export function serveCommand(): Command {
     .addOption(diagnosticsOption())
     .addHelpText('after', EXAMPLES)
     .action(serve);
+  return addUpstreamOptions(command);
 }
 
 async function serve(flags: ServeFlags): Promise<void> {

@@ -64,6 +64,7 @@ export async function startControlPlane(
     clock,
     log,
     maxTtlSeconds: options.certificateTtlSeconds,
+    upstream: options.upstream,
     ...options.token,
   });
   const { revocations, rotation } = authority;
@@ -113,6 +114,7 @@ export async function startControlPlane(
     streams: () => discovery.streams().filter(({ kind }) => kind === 'proxy'),
     recorder: () => recorder.stats,
     serverCertificateNotAfter: () => tls.current().notAfter,
+    upstream: () => authority.upstream(),
     rotation: () => rotation.status(),
     bundleBehind: () => behind(discovery.streams(), source.bundle()).length,
   };

@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { RecorderStats } from '../../audit/intake/recorder.ts';
+import type { UpstreamState } from '../../ca/upstream/keeper.ts';
 import type { RotationStatus } from '../../ca/rotation/rotation.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { StreamStatus } from '../../xds/stream/service.ts';
@@ -11,6 +12,7 @@ export interface MetricSources {
   readonly streams: () => readonly StreamStatus[];
   readonly recorder: () => RecorderStats;
   readonly serverCertificateNotAfter: () => Date;
+  readonly upstream: () => UpstreamState | undefined;
   readonly rotation: () => RotationStatus;
   readonly bundleBehind: () => number;
 }
@@ -63,6 +65,18 @@ export function controlPlaneMetrics(sources: MetricSources): Registry {
       for (const one of PHASES) phase.set({ phase: one }, one === now ? 1 : 0);
     },
   });
+  if (sources.upstream() !== undefined) {
+    gauge(
+      'gatehouse_upstream_failed_renewals',
+      'failed renewals of the intermediate since the last that worked',
+      () => sources.upstream()?.failures ?? 0,
+    );
+    gauge(
+      'gatehouse_intermediate_expiry_timestamp_seconds',
+      'when the intermediate signed by the upstream ends',
+      () => (sources.upstream()?.notAfter.getTime() ?? 0) / 1000,
+    );
+  }
   const counter = (name: string, help: string, read: (stats: RecorderStats) => number): void => {
     const made: Counter = new Counter({
       name,

@@ -3,9 +3,11 @@ import type { Parsed } from '../../ca/identity/parsed.ts';
 import { parseDuration } from '../../mesh/admit/duration.ts';
 import type { DiagnosticsFormat } from '../input/options.ts';
 import { type ListenAddress, parseListenAddress } from '../options/address.ts';
+import type { UpstreamSettings } from '../../ca/upstream/open.ts';
+import { parseUpstreamFlags, type UpstreamFlags } from './upstream-options.ts';
 
 /** What commander hands over. */
-export interface ServeFlags {
+export interface ServeFlags extends UpstreamFlags {
   readonly filename: readonly string[];
   readonly meshConfig?: string;
   readonly caDir: string;
@@ -34,6 +36,8 @@ export interface ServeOptions {
   /** Edges older than this are deleted; undefined keeps all. */
   readonly auditRetentionMs: number | undefined;
   readonly certificateTtlSeconds: number;
+  /** Who signs the authority's intermediate; undefined where it has a root of its own. */
+  readonly upstream: UpstreamSettings | undefined;
   /** Further DNS names under which proxies reach this server. */
   readonly advertise: readonly string[];
 }
@@ -62,6 +66,8 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
       ok: false,
       reason: `--audit-retention: ${String(flags.auditRetention)} is not 1h or more (write hours, such as 2160h for 90 days)`,
     };
+  const upstream = parseUpstreamFlags(flags);
+  if (!upstream.ok) return upstream;
   if ((flags.jwks === undefined) !== (flags.tokenIssuer === undefined))
     return {
       ok: false,
@@ -83,6 +89,7 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
       auditFile: resolve(flags.auditDb),
       auditRetentionMs: retention,
       certificateTtlSeconds: ttl,
+      upstream: upstream.value,
       advertise: flags.advertise ?? [],
     },
   };
