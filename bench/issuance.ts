@@ -8,18 +8,18 @@ import type { ClientHttp2Session } from 'node:http2';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createCertificate, session } from './issuance/client.ts';
-import { ISSUER, jwks, requests, token, tokenKeys } from './issuance/evidence.ts';
+import { ISSUER, jwks, requests, token, type TokenKey, tokenKeys } from './issuance/evidence.ts';
 import { combined, rawSpeed } from './issuance/raw.ts';
 
 const SECONDS = Number(process.argv[2]?.match(/^\d+$/)?.[0] ?? 4);
-const WARM_UP_SECONDS = Math.min(2, SECONDS);
+const WARM_UP_SECONDS = 5;
 /** More than the authority remembers, so that taken in turn each is new to it. */
 const TOKENS = 11_000;
 
 interface Load {
   readonly name: string;
   readonly callers: number;
-  readonly tokens: readonly string[];
+  readonly tokens: () => readonly string[];
   readonly connections: 'one' | 'new';
   /** Certificates a CPU second if only the cryptography of one cost anything. */
   readonly floor: number;
@@ -40,13 +40,11 @@ const keys = tokenKeys();
 const jwksFile = join(folder, 'jwks.json');
 writeFileSync(jwksFile, jwks(keys));
 const messages = requests(200);
-const numbers = Array.from({ length: TOKENS }, (_, number) => number);
-const [ecTokens, rsaTokens] = keys.map((key) => numbers.map((number) => token(key, number)));
 const raw = rawSpeed(1);
 
 const child = fork(join(import.meta.dirname, 'issuance', 'server.ts'), [join(folder, 'ca'), jwksFile, ISSUER], {
   execArgv: ['--disable-warning=ExperimentalWarning', ...(process.env['BENCH_SERVER_FLAGS']?.split(' ') ?? [])],
-  stdio: ['ignore', 'ignore', openSync(join(folder, 'server.log'), 'w'), 'ipc'],
+  stdio: ['ignore', process.env['BENCH_SERVER_OUT'] ? openSync(process.env['BENCH_SERVER_OUT'], 'w') : 'ignore', openSync(join(folder, 'server.log'), 'w'), 'ipc'],
 });
 
 interface FromServer {
@@ -68,7 +66,12 @@ const usage = (): Promise<FromServer> => {
   return told();
 };
 
-async function drive(load: Load, over: ClientHttp2Session | undefined, seconds: number): Promise<number[]> {
+async function drive(
+  callers: number,
+  tokens: readonly string[],
+  over: ClientHttp2Session | undefined,
+  seconds: number,
+): Promise<number[]> {
   const latencies: number[] = [];
   const end = performance.now() + seconds * 1000;
   let next = 0;
@@ -76,7 +79,7 @@ async function drive(load: Load, over: ClientHttp2Session | undefined, seconds: 
     while (performance.now() < end) {
       const number = next++;
       const message = messages[number % messages.length];
-      const bearer = load.tokens[number % load.tokens.length];
+      const bearer = tokens[number % tokens.length];
       if (message === undefined || bearer === undefined) throw new Error('nothing to send');
       const began = performance.now();
       const mine = over ?? (await session(port, rootsPem));
@@ -85,15 +88,16 @@ async function drive(load: Load, over: ClientHttp2Session | undefined, seconds: 
       latencies.push(performance.now() - began);
     }
   };
-  await Promise.all(Array.from({ length: load.callers }, caller));
+  await Promise.all(Array.from({ length: callers }, caller));
   return latencies;
 }
 
 async function measure(load: Load): Promise<Row> {
   const over = load.connections === 'one' ? await session(port, rootsPem) : undefined;
-  await drive(load, over, WARM_UP_SECONDS);
+  const tokens = load.tokens();
+  await drive(load.callers, tokens, over, WARM_UP_SECONDS);
   const [before, began] = [await usage(), performance.now()];
-  const latencies = (await drive(load, over, SECONDS)).toSorted((a, b) => a - b);
+  const latencies = (await drive(load.callers, tokens, over, SECONDS)).toSorted((a, b) => a - b);
   const wall = (performance.now() - began) / 1000;
   const perCpuSecond = (latencies.length * 1e6) / ((await usage()).cpuUs - before.cpuUs);
   over?.close();
@@ -108,7 +112,11 @@ async function measure(load: Load): Promise<Row> {
   };
 }
 
-const same = (ecTokens ?? []).slice(0, 1);
+const [ecKey, rsaKey] = keys;
+const same = (): readonly string[] => [token(ecKey, 0)];
+/** Each row its own, so that none is known from the row before. */
+let issued = 0;
+const fresh = (key: TokenKey) => (): readonly string[] => Array.from({ length: TOKENS }, () => token(key, ++issued));
 // Verify the request, verify the token, sign.
 const ecFloor = combined(raw.verify, raw.verify, raw.sign);
 const rsaFloor = combined(raw.verify, raw.verifyRsa, raw.sign);
@@ -117,9 +125,9 @@ const one = { connections: 'one', tokens: same, floor: sameFloor } as const;
 const loads: readonly Load[] = [
   { ...one, name: 'one connection, one token', callers: 16 },
   { ...one, name: 'one connection, one token', callers: 64 },
-  { ...one, name: 'one connection, a new ES256 token each', callers: 64, tokens: ecTokens ?? [], floor: ecFloor },
-  { ...one, name: 'one connection, a new RS256 token each', callers: 16, tokens: rsaTokens ?? [], floor: rsaFloor },
-  { ...one, name: 'one connection, a new RS256 token each', callers: 64, tokens: rsaTokens ?? [], floor: rsaFloor },
+  { ...one, name: 'one connection, a new ES256 token each', callers: 64, tokens: fresh(ecKey), floor: ecFloor },
+  { ...one, name: 'one connection, a new RS256 token each', callers: 16, tokens: fresh(rsaKey), floor: rsaFloor },
+  { ...one, name: 'one connection, a new RS256 token each', callers: 64, tokens: fresh(rsaKey), floor: rsaFloor },
   { ...one, name: 'a new connection each, one token', callers: 16, connections: 'new' },
 ];
 const only = process.env['BENCH_ONLY'];

@@ -1,4 +1,4 @@
-import { createPublicKey, type KeyObject } from 'node:crypto';
+import { createPublicKey } from 'node:crypto';
 import { toPem } from '../der/pem.ts';
 import { hex, members, soleElement, TAG, wholeBits } from '../der/read.ts';
 import { parsed, refused, type Parsed } from '../identity/parsed.ts';
@@ -9,7 +9,8 @@ export interface RequestedKey {
   readonly kind: KeyKind;
   /** SubjectPublicKeyInfo as it came, DER. */
   readonly spki: Uint8Array;
-  readonly publicKey: KeyObject;
+  /** The same as PEM: node:crypto takes twice as long to read DER (docs/decisions/0008-issuance-speed.md). */
+  readonly pem: string;
 }
 
 /** What a certificate may be issued for, by the whole AlgorithmIdentifier, DER. RFC 5480, RFC 8017, RFC 8410. */
@@ -22,7 +23,7 @@ const ALGORITHMS: Readonly<Record<string, KeyKind>> = Object.freeze({
 
 const RSA_BITS = Object.freeze({ least: 2048, most: 4096 });
 
-/** Takes SubjectPublicKeyInfo of an allow-listed algorithm and size. */
+/** Takes SubjectPublicKeyInfo of an allow-listed algorithm and size. Whether the key itself is sound shows when it verifies something. */
 export function parseKey(spki: Uint8Array): Parsed<RequestedKey> {
   const [algorithm, bits, extra] = members(soleElement(spki)) ?? [];
   const key = wholeBits(bits);
@@ -31,13 +32,16 @@ export function parseKey(spki: Uint8Array): Parsed<RequestedKey> {
   if (kind === undefined) return refused('the key algorithm is not allowed; use ECDSA P-256 or P-384, RSA, or Ed25519');
   const reason = badKey(kind, key);
   if (reason !== undefined) return refused(reason);
+  return parsed({ kind, spki, pem: toPem('PUBLIC KEY', spki) });
+}
+
+/** Whether OpenSSL takes the key: it refuses points that are not on the curve. */
+export function isUsable({ pem }: RequestedKey): boolean {
   try {
-    // PEM, because node:crypto takes twice as long for DER (docs/decisions/0008-issuance-speed.md).
-    const publicKey = createPublicKey(toPem('PUBLIC KEY', spki));
-    return parsed({ kind, spki, publicKey });
+    createPublicKey(pem);
+    return true;
   } catch {
-    // OpenSSL refuses points that are not on the curve.
-    return refused('the public key is not valid');
+    return false;
   }
 }
 

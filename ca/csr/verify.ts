@@ -5,7 +5,7 @@ import type { Parsed } from '../identity/parsed.ts';
 import { parseSpiffeId, type SpiffeId } from '../identity/spiffe-id.ts';
 import { outcome, refuse, type Outcome } from '../refusal.ts';
 import { requestedUris } from './extensions.ts';
-import { parseKey, type RequestedKey } from './keys.ts';
+import { isUsable, parseKey, type RequestedKey } from './keys.ts';
 import { SIGNATURES } from './signatures.ts';
 
 /** A request whose sender has shown possession of the private key. */
@@ -43,8 +43,8 @@ export function verifyRequest(input: string | Uint8Array): Outcome<VerifiedReque
   if (!key.ok) return invalid(key.reason);
   const uris = requestedUris(attributeList);
   if (!uris.ok) return invalid(uris.reason);
-  if (!signedBy(key.value, hex(algorithm.raw), info.raw, signature))
-    return invalid('its signature does not verify with its own key');
+  const fault = wrongSignature(key.value, hex(algorithm.raw), info.raw, signature);
+  if (fault !== undefined) return invalid(fault);
   return withIdentity(key.value, uris.value);
 }
 
@@ -54,13 +54,17 @@ function bytesOf(input: string | Uint8Array): Parsed<Uint8Array> {
   return soleBlock(Buffer.from(input).toString('latin1'), LABELS);
 }
 
-function signedBy(key: RequestedKey, algorithm: string, info: Uint8Array, signature: Uint8Array): boolean {
+const UNUSABLE = 'the public key is not valid';
+const UNSIGNED = 'its signature does not verify with its own key';
+
+/** The key is not parsed apart: verifying with its text does both in one step. */
+function wrongSignature(key: RequestedKey, algorithm: string, info: Uint8Array, signature: Uint8Array): string | undefined {
   const known = SIGNATURES[algorithm];
-  if (known === undefined || !known.keys.includes(key.kind)) return false;
+  if (known === undefined || !known.keys.includes(key.kind)) return isUsable(key) ? UNSIGNED : UNUSABLE;
   try {
-    return verify(known.digest, info, key.publicKey, signature);
+    return verify(known.digest, info, key.pem, signature) ? undefined : UNSIGNED;
   } catch {
-    return false;
+    return isUsable(key) ? UNSIGNED : UNUSABLE;
   }
 }
 

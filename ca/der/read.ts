@@ -5,6 +5,30 @@ export interface Element {
   readonly value: Uint8Array;
 }
 
+/** Makes its views when they are asked for: most elements are only passed over or gone into. */
+class ElementAt implements Element {
+  readonly tag: number;
+  readonly #bytes: Uint8Array;
+  readonly #at: number;
+  readonly #header: Header;
+
+  constructor(tag: number, bytes: Uint8Array, at: number, where: Header) {
+    [this.tag, this.#bytes, this.#at, this.#header] = [tag, bytes, at, where];
+  }
+
+  get raw(): Uint8Array {
+    return this.#bytes.subarray(this.#at, this.#header.end);
+  }
+
+  get value(): Uint8Array {
+    return this.#bytes.subarray(this.#header.start, this.#header.end);
+  }
+
+  elements(): readonly Element[] | undefined {
+    return elementsWithin(this.#bytes, this.#header.start, this.#header.end);
+  }
+}
+
 /** The tags that requests and certificates are made of (X.690, section 8; low tag numbers only). */
 export const TAG = Object.freeze({
   boolean: 0x01,
@@ -48,11 +72,16 @@ function header(bytes: Uint8Array, at: number): Header | undefined {
  * bytes, BER forms). Reads one level; never recurses, so nesting cannot exhaust the stack.
  */
 export function elements(bytes: Uint8Array): readonly Element[] | undefined {
-  const found: Element[] = [];
-  for (let at = 0; at < bytes.length;) {
-    const [tag, where] = [bytes[at], header(bytes, at)];
-    if (tag === undefined || where === undefined || where.end > bytes.length) return undefined;
-    found.push({ tag, raw: bytes.subarray(at, where.end), value: bytes.subarray(where.start, where.end) });
+  return elementsWithin(bytes, 0, bytes.length);
+}
+
+function elementsWithin(bytes: Uint8Array, start: number, end: number): ElementAt[] | undefined {
+  const found: ElementAt[] = [];
+  for (let at = start; at < end;) {
+    const tag = bytes[at];
+    const where = header(bytes, at);
+    if (tag === undefined || where === undefined || where.end > end) return undefined;
+    found.push(new ElementAt(tag, bytes, at, where));
     at = where.end;
   }
   return found;
@@ -60,7 +89,8 @@ export function elements(bytes: Uint8Array): readonly Element[] | undefined {
 
 /** The members of a SEQUENCE (or of any constructed element with that tag), or undefined when it is something else. */
 export function members(element: Element | undefined, tag: number = TAG.sequence): readonly Element[] | undefined {
-  return element?.tag === tag ? elements(element.value) : undefined;
+  if (element?.tag !== tag) return undefined;
+  return element instanceof ElementAt ? element.elements() : elements(element.value);
 }
 
 /** The one element that the bytes consist of. */

@@ -1,16 +1,16 @@
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { fromBinary } from '@bufbuild/protobuf';
 import { type sendUnaryData, type Server, type ServerUnaryCall, status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import {
   type IstioCertificateRequest,
   IstioCertificateRequestSchema,
-  IstioCertificateResponseSchema,
   IstioCertificateService,
 } from '#gen/gatehouse/ca/v1/istio_ca_pb.js';
 import type { Authority } from '../authority.ts';
 import { LARGEST_REQUEST } from '../csr/verify.ts';
 import { type FairQueue, fairQueue } from './queue.ts';
 import type { RateLimit } from './rate-limit.ts';
+import { encodeResponse } from './response.ts';
 import { overloaded, rpcError, type RpcError } from './status.ts';
 
 export interface CertificateServiceOptions {
@@ -93,10 +93,9 @@ async function handle(
       return rpcError(result.refusal);
     }
     const { spiffeId, serial, notAfter, certChain } = result.value;
-    log.info({ spiffeId, serial, notAfter }, 'certificate issued');
-    return Buffer.from(
-      toBinary(IstioCertificateResponseSchema, create(IstioCertificateResponseSchema, { certChain: [...certChain] })),
-    );
+    // At debug: the issuance log has it, and a line for each costs more than building the certificate.
+    log.debug({ spiffeId, serial, notAfter }, 'certificate issued');
+    return encodeResponse(certChain);
   } finally {
     turn.leave();
   }

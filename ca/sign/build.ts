@@ -1,5 +1,6 @@
 import type { RequestedKey } from '../csr/keys.ts';
 import { TAG } from '../der/read.ts';
+import { encode, nested, type Nested, nestedSequence } from '../der/nested.ts';
 import { bitString, element, octetString, sequence, time, TRUE } from '../der/write.ts';
 import { type Issuer, keyIdOf } from './issuer.ts';
 import { type CertificateNames, generalNames } from './names.ts';
@@ -27,35 +28,50 @@ const SUBJECT_ALT_NAME = oid('551d11');
 const SUBJECT_KEY_ID = oid('551d0e');
 const AUTHORITY_KEY_ID = oid('551d23');
 
+const NO_UNUSED_BITS = fixed('00');
+const OCTETS = TAG.octetString;
+
 /**
  * Builds and signs the certificate (RFC 5280; X.509-SVID for workloads), DER. The profile is fixed, so the parts that never
- * change are encoded once: five times less CPU than a general builder. What it makes is checked by ca/validate, which shares none
- * of this. At once where the key is in memory; rejects when a key in a device cannot be reached.
+ * change are encoded once, and the others in one pass: five times less CPU than a general builder. What it makes is checked by
+ * ca/validate, which shares none of this. At once where the key is in memory; rejects when a key in a device cannot be reached.
  */
 export function signCertificate(plan: Plan, issuer: Issuer): Buffer | Promise<Buffer> {
-  const tbs = sequence(
-    VERSION_3,
-    element(TAG.integer, plan.serial),
-    issuer.algorithm,
-    issuer.name,
-    sequence(time(plan.validity.notBefore), time(plan.validity.notAfter)),
-    EMPTY_SUBJECT,
-    plan.key.spki,
-    element(TAG.context3, sequence(...extensions(plan, issuer))),
+  const tbs = encode(
+    nestedSequence(
+      VERSION_3,
+      nested(TAG.integer, plan.serial),
+      issuer.algorithm,
+      issuer.name,
+      validityBytes(plan.validity),
+      EMPTY_SUBJECT,
+      plan.key.spki,
+      nested(TAG.context3, extensions(plan, issuer)),
+    ),
   );
-  const sealed = (signature: Uint8Array) => sequence(tbs, issuer.algorithm, bitString(signature));
+  const sealed = (signature: Uint8Array) =>
+    encode(nestedSequence(tbs, issuer.algorithm, nested(TAG.bitString, NO_UNUSED_BITS, signature)));
   const signature = issuer.sign(tbs);
   return signature instanceof Promise ? signature.then(sealed) : sealed(signature);
 }
 
-function extensions(plan: Plan, issuer: Issuer): readonly Uint8Array[] {
-  return [
+// Certificates of one second with the same lifetime have the same times.
+let [lastFrom, lastTo, lastBytes] = [Number.NaN, Number.NaN, sequence()];
+
+function validityBytes({ notBefore, notAfter }: Validity): Uint8Array {
+  const [from, to] = [notBefore.getTime(), notAfter.getTime()];
+  if (from !== lastFrom || to !== lastTo) [lastFrom, lastTo, lastBytes] = [from, to, sequence(time(notBefore), time(notAfter))];
+  return lastBytes;
+}
+
+function extensions(plan: Plan, issuer: Issuer): Nested {
+  return nestedSequence(
     plan.key.kind === 'RSA' ? SIGNS_AND_ENCIPHERS : SIGNS,
     EXTENDED_USAGE,
     NO_CA,
-    sequence(SUBJECT_KEY_ID, octetString(octetString(keyIdOf(plan.key.spki)))),
-    sequence(AUTHORITY_KEY_ID, octetString(sequence(element(0x80, issuer.keyId)))),
+    nestedSequence(SUBJECT_KEY_ID, nested(OCTETS, nested(OCTETS, keyIdOf(plan.key.spki)))),
+    nestedSequence(AUTHORITY_KEY_ID, nested(OCTETS, nestedSequence(nested(0x80, issuer.keyId)))),
     // Critical, because the subject is empty (RFC 5280, section 4.2.1.6).
-    sequence(SUBJECT_ALT_NAME, TRUE, octetString(sequence(...generalNames(plan.names)))),
-  ];
+    nestedSequence(SUBJECT_ALT_NAME, TRUE, nested(OCTETS, nestedSequence(...generalNames(plan.names)))),
+  );
 }

@@ -1,4 +1,4 @@
-import { createHash, type KeyObject, type X509Certificate } from 'node:crypto';
+import { hash, type KeyObject, type X509Certificate } from 'node:crypto';
 import { certificateFields, subjectKeyId } from '../der/certificate.ts';
 import { OID } from '../der/oid.ts';
 import { parsed, refused, type Parsed } from '../identity/parsed.ts';
@@ -39,5 +39,5 @@ export function issuerOf(certificate: X509Certificate, signer: Signer): Parsed<I
 
 /** RFC 7093, section 2, method 4: the leftmost 160 bits of the SHA-256 of the SubjectPublicKeyInfo. */
 export function keyIdOf(spki: Uint8Array): Uint8Array {
-  return createHash('sha256').update(spki).digest().subarray(0, 20);
+  return hash('sha256', spki, 'buffer').subarray(0, 20);
 }

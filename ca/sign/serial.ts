@@ -6,7 +6,7 @@ export type RandomBytes = (size: number) => Uint8Array;
  * bytes, positive; the CA/Browser Forum asks for 64 random bits).
  */
 export function newSerial(random: RandomBytes): Uint8Array {
-  const serial = Uint8Array.from(random(16));
+  const serial = new Uint8Array(random(16));
   serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40;
   return serial;
 }
