@@ -9,4 +9,14 @@ export interface TrustBundle {
   readonly rootsPem: string;
   /** Revocation lists, PEM. Envoy demands one of each issuer of a chain as soon as there is one of any. */
   readonly crlPem?: string;
+  /** Absent where no trust domain is federated with. */
+  readonly federation?: Federation | undefined;
+}
+
+/** Several trust domains side by side: the roots of each vouch for its own workloads and for nobody else's. */
+export interface Federation {
+  /** The names of our own trust domain, for which `rootsPem` vouches. */
+  readonly own: readonly string[];
+  /** The others whose bundle is known, in order of their names. */
+  readonly foreign: readonly { readonly trustDomain: string; readonly rootsPem: string }[];
 }

@@ -12,6 +12,7 @@ const EXAMPLES = `
 Examples:
   gatehouse serve -f mesh/
   gatehouse serve -f mesh/ --jwks jwks.json --token-issuer https://kubernetes.default.svc
+  gatehouse serve -f mesh/ --bundle-endpoint 0.0.0.0:8443 --federate other.test=https://bundle.other.test
   gatehouse serve -f mesh/ --grpc-address 127.0.0.1:0 --http-address 127.0.0.1:0
   gatehouse serve -f mesh/ --upstream vault=https://vault:8200/pki --upstream-credential token --upstream-roots vault-ca.pem
 
@@ -38,6 +39,16 @@ export function serveCommand(): Command {
     .option('--audit-retention <duration>', 'delete what is older than this, such as 2160h; without it nothing is deleted')
     .option('--certificate-ttl <duration>', 'longest lifetime of a certificate', '24h')
     .option('--advertise <name>', "further DNS name for the server's own certificate; may be repeated", collect)
+    .option('--bundle-endpoint <host:port>', 'publish the trust bundle over HTTPS for other trust domains (SPIFFE Federation)')
+    .option('--bundle-endpoint-cert <file>', 'its Web PKI certificate (https_web), PEM; without it it proves itself by SPIFFE ID')
+    .option('--bundle-endpoint-key <file>', 'the key of that certificate')
+    .option('--bundle-refresh-hint <duration>', 'how often others should ask for the bundle', '5m')
+    .option(
+      '--federate <domain=url,...>',
+      'trust the workloads of another trust domain: DOMAIN=URL[,profile=https_web|https_spiffe][,endpointId=ID][,bundle=FILE][,roots=FILE]',
+      collect,
+    )
+    .option('--federation <file>', 'the same as a YAML list of {trustDomain, url, profile, endpointId, bundle, roots}')
     .addOption(diagnosticsOption())
     .addHelpText('after', EXAMPLES)
     .action(serve);
@@ -62,6 +73,7 @@ async function serve(flags: ServeFlags): Promise<void> {
         grpcAddresses: plane.grpc.map(formatAddress),
         http: formatAddress(plane.http),
         page: plane.page === undefined ? null : formatAddress(plane.page),
+        bundleEndpoint: plane.bundleEndpoint === undefined ? null : formatAddress(plane.bundleEndpoint),
         rootCert: plane.rootCertPath,
         snapshot: plane.snapshot,
         pid: process.pid,

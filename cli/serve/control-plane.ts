@@ -15,6 +15,7 @@ import { behind, rotationRoutes } from './admin-rotation.ts';
 import { startAdminSocket } from './admin-socket.ts';
 import { revocationRoutes } from './admin-revocation.ts';
 import { snapshotDirectory } from './directory.ts';
+import { type RunningFederation, startFederation } from './federation.ts';
 import { enforceRevocations, withCrls } from './enforce-revocations.ts';
 import { grpcServer, listen } from './grpc-server.ts';
 import { listenHttp } from './http-listen.ts';
@@ -28,6 +29,8 @@ export interface ControlPlane {
   readonly grpc: readonly ListenAddress[];
   readonly http: ListenAddress;
   readonly page: ListenAddress | undefined;
+  /** Where our trust bundle is published. */
+  readonly bundleEndpoint: ListenAddress | undefined;
   readonly rootCertPath: string;
   readonly snapshot: number;
   close(): Promise<void>;
@@ -51,9 +54,11 @@ export async function startControlPlane(
 ): Promise<ControlPlane> {
   const clock = (): Date => new Date();
   let resources: SnapshotResources | undefined;
+  let federation: RunningFederation | undefined;
   const mesh = await watchedMesh(options, log, {
     onSnapshot: (snapshot) => {
       resources?.publish(snapshot);
+      federation?.publish();
       log.info({ snapshot: snapshot.number }, 'new snapshot');
     },
     onDiagnostics,
@@ -68,12 +73,21 @@ export async function startControlPlane(
     ...options.token,
   });
   const { revocations, rotation } = authority;
+  federation = await startFederation(options.federation, {
+    authority,
+    caDir: options.caDir,
+    meshConfig: () => mesh.current().meshConfig,
+    resources: () => resources,
+    clock,
+    log,
+  });
   // Milliseconds since the epoch, so that generations grow over restarts without being kept.
-  const bundle = withCrls({ generation: clock().getTime(), rootsPem: rotation.rootsPem() }, revocations);
+  const first = { generation: clock().getTime(), rootsPem: rotation.rootsPem(), federation: federation.current() };
+  const bundle = withCrls(first, revocations);
   const source = (resources = snapshotResources(mesh.current(), bundle, revocations.peers()));
   rotation.onChange(() => {
-    const generation = source.bundle().bundle.generation + 1;
-    source.publishBundle(withCrls({ generation, rootsPem: rotation.rootsPem() }, revocations));
+    const { bundle: before } = source.bundle();
+    source.publishBundle(withCrls({ ...before, generation: before.generation + 1, rootsPem: rotation.rootsPem() }, revocations));
     return Promise.resolve();
   });
   mkdirSync(dirname(options.auditFile), { recursive: true, mode: 0o700 });
@@ -136,10 +150,12 @@ export async function startControlPlane(
     grpc,
     http,
     page: page?.address,
+    bundleEndpoint: federation.endpoint,
     rootCertPath: authority.rootCertPath,
     snapshot: mesh.current().number,
     close: async () => {
       mesh.close();
+      await federation.close();
       await admin.close();
       await page?.close();
       await status.close();

@@ -8,9 +8,9 @@ export interface HoldsStreams {
 }
 
 /** A bundle with the revocation lists of now. */
-export function withCrls({ generation, rootsPem }: TrustBundle, revocations: Revocations): TrustBundle {
+export function withCrls({ generation, rootsPem, federation }: TrustBundle, revocations: Revocations): TrustBundle {
   const crlPem = revocations.crlPem();
-  return { generation, rootsPem, ...(crlPem !== undefined && { crlPem }) };
+  return { generation, rootsPem, federation, ...(crlPem !== undefined && { crlPem }) };
 }
 
 /**

@@ -3,11 +3,12 @@ import type { Parsed } from '../../ca/identity/parsed.ts';
 import { parseDuration } from '../../mesh/admit/duration.ts';
 import type { DiagnosticsFormat } from '../input/options.ts';
 import { type ListenAddress, parseListenAddress } from '../options/address.ts';
+import { type FederationFlags, type FederationOptions, parseFederationFlags } from './federation-options.ts';
 import type { UpstreamSettings } from '../../ca/upstream/open.ts';
 import { parseUpstreamFlags, type UpstreamFlags } from './upstream-options.ts';
 
 /** What commander hands over. */
-export interface ServeFlags extends UpstreamFlags {
+export interface ServeFlags extends UpstreamFlags, FederationFlags {
   readonly filename: readonly string[];
   readonly meshConfig?: string;
   readonly caDir: string;
@@ -28,6 +29,7 @@ export interface ServeOptions {
   readonly paths: readonly string[];
   readonly meshConfigFile: string | undefined;
   readonly caDir: string;
+  readonly federation: FederationOptions;
   readonly token: { readonly jwksFile: string; readonly issuer: string; readonly audience: string } | undefined;
   readonly grpc: readonly ListenAddress[];
   readonly http: ListenAddress;
@@ -73,9 +75,12 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
       ok: false,
       reason: '--jwks and --token-issuer go together: a token counts only if both its key and its issuer are known',
     };
+  const federation = parseFederationFlags(flags);
+  if (!federation.ok) return federation;
   return {
     ok: true,
     value: {
+      federation: federation.value,
       paths: flags.filename.map((path) => resolve(path)),
       meshConfigFile: flags.meshConfig,
       caDir: resolve(flags.caDir),

@@ -1,5 +1,7 @@
 import type { Logger } from 'pino';
+import type { FederatedPeer } from '../../ca/federation/peer.ts';
 import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
+import { federatedWith } from '../../mesh/model/federated.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { watchMesh, type WatchedMesh } from '../../mesh/source/watch.ts';
 import { policyDiagnostics } from '../../policy/diagnose.ts';
@@ -12,11 +14,16 @@ export interface MeshListeners {
 
 /** The mesh of a running control plane, with every finding about it told. */
 export async function watchedMesh(
-  input: { readonly paths: readonly string[]; readonly meshConfigFile: string | undefined },
+  input: {
+    readonly paths: readonly string[];
+    readonly meshConfigFile: string | undefined;
+    readonly federation: { readonly peers: readonly FederatedPeer[] };
+  },
   log: Logger,
   { onSnapshot, onDiagnostics }: MeshListeners,
 ): Promise<WatchedMesh> {
   let mesh: WatchedMesh | undefined;
+  const seen = federatedWith(input.federation.peers.map(({ trustDomain }) => trustDomain));
   const report = (): void => {
     if (mesh !== undefined) onDiagnostics([...mesh.diagnostics(), ...policyDiagnostics(mesh.current())]);
   };
@@ -24,11 +31,12 @@ export async function watchedMesh(
     ...input,
     log,
     onSnapshot: (snapshot) => {
-      onSnapshot(snapshot);
+      onSnapshot(seen(snapshot));
       report();
     },
     onDiagnostics: report,
   });
   report();
-  return mesh;
+  const watched = mesh;
+  return { current: () => seen(watched.current()), diagnostics: () => watched.diagnostics(), close: () => watched.close() };
 }

@@ -7,6 +7,8 @@ export type PathNormalization = 'NONE' | 'BASE' | 'MERGE_SLASHES' | 'DECODE_AND_
 export interface MeshConfig {
   readonly trustDomain: TrustDomain;
   readonly trustDomainAliases: readonly string[];
+  /** Trust domains whose workloads may call ours, each under its own roots; given to the control plane, not a field of Istio's. */
+  readonly federatedTrustDomains?: readonly TrustDomain[];
   readonly rootNamespace: string;
   /** The DNS domain of Kubernetes Services. */
   readonly clusterDomain: string;

@@ -22,9 +22,12 @@ function trustDomains(mesh: MeshConfig): readonly string[] {
   return [...new Set([mesh.trustDomain, ...mesh.trustDomainAliases])];
 }
 
-/** A peer of this mesh: any identity of the trust domain or one of its aliases. A foreign domain under the same root fails. */
+/**
+ * Who may call in the mesh's mutual TLS: any identity of the trust domain, of one of its aliases, or of a trust domain that is federated
+ * with. Any other domain under the same root fails.
+ */
 export function anyMeshIdentity(mesh: MeshConfig): SubjectAltNameMatcher[] {
-  return trustDomains(mesh).map((domain) => uri('prefix', `spiffe://${domain}/`));
+  return [...trustDomains(mesh), ...(mesh.federatedTrustDomains ?? [])].map((domain) => uri('prefix', `spiffe://${domain}/`));
 }
 
 /**

@@ -1,8 +1,41 @@
-import { create } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { anyPack } from '@bufbuild/protobuf/wkt';
+import type { CertificateValidationContextSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
 import { SecretSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
-import type { TrustBundle } from '../../ca/bundle.ts';
+import { SPIFFECertValidatorConfigSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/tls_spiffe_validator_config_pb.js';
+import type { Federation, TrustBundle } from '../../ca/bundle.ts';
 import { ROOTS } from '../../routing/tls/secrets.ts';
 import { type EncodedResource, encodeResource } from '../resource-set.ts';
+
+type Context = MessageInitShape<typeof CertificateValidationContextSchema>;
+
+const inline = (text: string) => ({ specifier: { case: 'inlineBytes' as const, value: new TextEncoder().encode(text) } });
+
+function oneDomain({ rootsPem, crlPem }: TrustBundle): Context {
+  return {
+    trustedCa: inline(rootsPem),
+    // Lists of the authorities that issue to workloads. Those above them issue to nobody else, and have none.
+    ...(crlPem !== undefined && { crl: inline(crlPem), onlyVerifyLeafCertCrl: true }),
+  };
+}
+
+/**
+ * Envoy's SPIFFE validator picks the roots by the trust domain that a peer claims. It has no place for revocation lists (docs/ca.md,
+ * "Federation").
+ */
+function severalDomains({ rootsPem }: TrustBundle, { own, foreign }: Federation): Context {
+  const trustDomains = [...own.map((trustDomain) => ({ trustDomain, rootsPem })), ...foreign].map((domain) => ({
+    name: domain.trustDomain,
+    trustBundle: inline(domain.rootsPem),
+  }));
+  const config = create(SPIFFECertValidatorConfigSchema, { trustDomains });
+  return {
+    customValidatorConfig: {
+      name: 'envoy.tls.cert_validator.spiffe',
+      typedConfig: anyPack(SPIFFECertValidatorConfigSchema, config),
+    },
+  };
+}
 
 const composed = new WeakMap<TrustBundle, EncodedResource>();
 
@@ -10,18 +43,9 @@ const composed = new WeakMap<TrustBundle, EncodedResource>();
 export function trustResource(bundle: TrustBundle): EncodedResource {
   const known = composed.get(bundle);
   if (known !== undefined) return known;
-  const inline = (text: string) => ({ specifier: { case: 'inlineBytes' as const, value: new TextEncoder().encode(text) } });
-  const secret = create(SecretSchema, {
-    name: ROOTS,
-    type: {
-      case: 'validationContext',
-      value: {
-        trustedCa: inline(bundle.rootsPem),
-        // Lists of the authorities that issue to workloads. Those above them issue to nobody else, and have none.
-        ...(bundle.crlPem !== undefined && { crl: inline(bundle.crlPem), onlyVerifyLeafCertCrl: true }),
-      },
-    },
-  });
+  const { federation } = bundle;
+  const value = federation === undefined ? oneDomain(bundle) : severalDomains(bundle, federation);
+  const secret = create(SecretSchema, { name: ROOTS, type: { case: 'validationContext', value } });
   const resource = encodeResource(SecretSchema, secret);
   composed.set(bundle, resource);
   return resource;
