@@ -8,9 +8,12 @@ import { lockFolder } from '../ca/root/lock.ts';
 import { folderAt, prepareFolder } from '../ca/root/folder.ts';
 import { caDir, fail, print, reported } from './ca/folder-command.ts';
 import { logCommand } from './ca/log.ts';
+import { exportCommand } from './ca/export.ts';
+import { importCommand } from './ca/import.ts';
 import { rotateCommand } from './ca/rotate.ts';
 import { revokeCommand, revokedCommand } from './ca/revoke.ts';
 import { tokenCommand } from './ca/token.ts';
+import { caKeyOptions, type CaKeyFlags, parseCaKeyFlags } from './options/ca-key.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
 const WARN_DAYS = 90;
@@ -50,7 +53,7 @@ function warnings(certificates: readonly DescribedCertificate[]): readonly strin
   });
 }
 
-interface RootFlags {
+interface RootFlags extends CaKeyFlags {
   readonly caDir: string;
   readonly output: 'table' | 'json' | 'pem';
   readonly create?: true;
@@ -59,7 +62,12 @@ interface RootFlags {
 
 async function rootOf(flags: RootFlags): Promise<Root | undefined> {
   const folder = folderAt(flags.caDir);
-  if (flags.create !== true) return loadRoot(folder);
+  const key = parseCaKeyFlags(flags);
+  if (!key.ok) {
+    fail(2, key.reason);
+    return undefined;
+  }
+  if (flags.create !== true) return loadRoot(folder, undefined, key.value);
   const trustDomain = parseTrustDomain(flags.trustDomain);
   if (!trustDomain.ok) {
     fail(2, `--trust-domain: ${trustDomain.reason}`);
@@ -69,7 +77,7 @@ async function rootOf(flags: RootFlags): Promise<Root | undefined> {
   const unlock = lockFolder(folder.lock, folder.dir);
   try {
     const log = pino({ level: 'warn' }, pino.destination(2));
-    return await loadOrCreateRoot(folder, { clock: () => new Date(), trustDomain: trustDomain.value, log });
+    return await loadOrCreateRoot(folder, { clock: () => new Date(), trustDomain: trustDomain.value, log, key: key.value });
   } finally {
     unlock();
   }
@@ -78,6 +86,7 @@ async function rootOf(flags: RootFlags): Promise<Root | undefined> {
 async function showRoot(flags: RootFlags): Promise<void> {
   const root = await rootOf(flags);
   if (root === undefined) return;
+  await root.close();
   const now = new Date();
   const issuing = root.issuer.certificate;
   const certificates = [
@@ -97,12 +106,14 @@ async function showRoot(flags: RootFlags): Promise<void> {
 }
 
 function rootCommand(): Command {
-  return new Command('root')
+  const command = new Command('root')
     .description('the root certificate: fingerprint, validity, warnings; exit 1 when it expires within 90 days')
     .addOption(caDir())
     .addOption(new Option('-o, --output <format>', 'how to print it').choices(['table', 'json', 'pem']).default('table'))
     .option('--create', 'create the folder and a root when there is none')
-    .option('--trust-domain <name>', 'trust domain of a new root', 'cluster.local')
+    .option('--trust-domain <name>', 'trust domain of a new root', 'cluster.local');
+  for (const option of caKeyOptions('')) command.addOption(option);
+  return command
     .addHelpText(
       'after',
       `
@@ -110,7 +121,8 @@ Examples:
   gatehouse ca root --ca-dir .gatehouse/ca
   gatehouse ca root --ca-dir .gatehouse/ca -o pem > root-cert.pem
   gatehouse ca root --ca-dir .gatehouse/ca -o json | jq -r '.certificates[].notAfter'
-  gatehouse ca root --ca-dir new-ca --create --trust-domain example.org`,
+  gatehouse ca root --ca-dir new-ca --create --trust-domain example.org --key-type ec-p384
+  gatehouse ca root --ca-dir new-ca --create --ca-key-passphrase-file pass.txt`,
     )
     .action((flags: RootFlags) => reported(() => showRoot(flags)));
 }
@@ -120,6 +132,8 @@ export function caCommand(): Command {
   return new Command('ca')
     .description('the certificate authority: its root, what it issued, and who may join')
     .addCommand(rootCommand())
+    .addCommand(exportCommand())
+    .addCommand(importCommand())
     .addCommand(rotateCommand())
     .addCommand(revokeCommand())
     .addCommand(revokedCommand())

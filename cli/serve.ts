@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { diagnosticsOption, filenameOption, meshConfigOption } from './input/options.ts';
 import { logger } from './log.ts';
 import { formatAddress } from './options/address.ts';
+import { caKeyOptions } from './options/ca-key.ts';
 import { collect } from './options/collect.ts';
 import { newDiagnostics } from './serve/new-diagnostics.ts';
 import { startControlPlane } from './serve/control-plane.ts';
@@ -52,6 +53,7 @@ export function serveCommand(): Command {
     .addOption(diagnosticsOption())
     .addHelpText('after', EXAMPLES)
     .action(serve);
+  for (const option of caKeyOptions('ca-')) command.addOption(option);
   return addUpstreamOptions(command);
 }
 

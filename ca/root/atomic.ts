@@ -13,7 +13,7 @@ export async function syncFolder(path: string): Promise<void> {
 }
 
 /** Writes a file so that it is either absent (or as before) or whole after a crash: temporary file, fsync, rename, fsync of the folder. */
-export async function writeAtomically(path: string, contents: string, mode: number): Promise<void> {
+export async function writeAtomically(path: string, contents: string | Uint8Array, mode: number): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}`);
   try {
     const file = await open(temporary, 'wx', mode);

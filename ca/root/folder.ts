@@ -17,6 +17,8 @@ export interface Folder {
   readonly creating: string;
   readonly issuanceLog: string;
   readonly revocations: string;
+  /** Revocation lists of other CAs under the same roots; optional, Istio's name. */
+  readonly otherCrls: string;
   /** One-time tokens, by their hashes. */
   readonly joinTokens: string;
   readonly lock: string;
@@ -34,6 +36,7 @@ export function folderAt(path: string): Folder {
     creating: join(dir, '.creating'),
     issuanceLog: join(dir, 'issuance.jsonl'),
     revocations: join(dir, 'revocations.json'),
+    otherCrls: join(dir, 'ca-crl.pem'),
     joinTokens: join(dir, 'join-tokens'),
     lock: join(dir, '.lock'),
   };

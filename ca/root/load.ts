@@ -31,9 +31,13 @@ export async function loadOrCreateRoot(folder: Folder, options: RootOptions): Pr
 
 /** Loads the root that signs, in whichever generation of a rotation; never creates one. */
 export async function loadRoot(folder: Folder, trustDomain?: TrustDomain, access?: KeyAccess): Promise<Root> {
+  return loadFolder(await signingFolder(folder), trustDomain, access);
+}
+
+/** Where the files of the root that signs are. */
+export async function signingFolder(folder: Folder): Promise<Folder> {
   const rotation = await readRotation(folder.dir);
-  const place = rotation === undefined ? folder : generationFolder(folder.dir, signing(rotation.state));
-  return loadFolder(place, trustDomain, access);
+  return rotation === undefined ? folder : generationFolder(folder.dir, signing(rotation.state));
 }
 
 /** Loads the root whose files are in exactly this folder. */
@@ -76,7 +80,7 @@ async function discardUnfinished(folder: Folder, log: Logger): Promise<void> {
     throw new AuthorityError(
       `${folder.creating} says that the root is unfinished, but ${folder.issuanceLog} exists; restore the folder from a backup`,
     );
-  for (const path of [folder.key, folder.keyUri, folder.certificate, folder.roots]) await rm(path, { force: true });
+  for (const path of [folder.key, folder.keyUri, folder.certificate, folder.chain, folder.roots]) await rm(path, { force: true });
   await syncFolder(folder.dir);
   await rm(folder.creating);
   await syncFolder(folder.dir);

@@ -65,6 +65,7 @@ export async function startControlPlane(
   });
   const authority = await openAuthority({
     dir: options.caDir,
+    key: options.caKey,
     trustDomain: mesh.current().meshConfig.trustDomain,
     clock,
     log,

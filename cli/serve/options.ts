@@ -1,7 +1,9 @@
 import { resolve } from 'node:path';
 import type { Parsed } from '../../ca/identity/parsed.ts';
+import type { NewKey } from '../../ca/root/new.ts';
 import { parseDuration } from '../../mesh/admit/duration.ts';
 import type { DiagnosticsFormat } from '../input/options.ts';
+import { type CaKeyFlags, parseCaKeyFlags } from '../options/ca-key.ts';
 import { type ListenAddress, parseListenAddress } from '../options/address.ts';
 import { type FederationFlags, type FederationOptions, parseFederationFlags } from './federation-options.ts';
 import type { UpstreamSettings } from '../../ca/upstream/open.ts';
@@ -77,9 +79,12 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
     };
   const federation = parseFederationFlags(flags);
   if (!federation.ok) return federation;
+  const caKey = parseCaKeyFlags(flags);
+  if (!caKey.ok) return caKey;
   return {
     ok: true,
     value: {
+      caKey: caKey.value,
       federation: federation.value,
       paths: flags.filename.map((path) => resolve(path)),
       meshConfigFile: flags.meshConfig,
