@@ -1,6 +1,6 @@
 import { type FileHandle, stat } from 'node:fs/promises';
 import { AuthorityError } from '../root/error.ts';
-import { checkpointsIn } from './checkpoint-file.ts';
+import { checkpointsIn, type FiledCheckpoint } from './checkpoint-file.ts';
 import type { LogFiles } from './files.ts';
 import { linesOf } from './lines.ts';
 import { extend, type Frontier, rootOf } from './merkle/frontier.ts';
@@ -30,11 +30,23 @@ export interface CaughtUp {
  * the tree with each checkpoint on the way.
  * @throws AuthorityError when they disagree, or when the log ends before a checkpoint does
  */
-export async function caughtUp({ files, records, length, verifier, leaves }: CatchUp): Promise<CaughtUp> {
-  const start = await startingState(files, records, length, verifier, leaves);
+export async function caughtUp(options: CatchUp): Promise<CaughtUp> {
+  const start = await startingState(options);
+  const checkpoints = checkpointsIn(options.files.checkpoints, options.verifier, start.checkpointBytes);
+  try {
+    return await from(start, checkpoints, options);
+  } finally {
+    await checkpoints.return(undefined);
+  }
+}
+
+async function from(
+  start: TreeState,
+  checkpoints: AsyncGenerator<FiledCheckpoint>,
+  { files, records, length, leaves }: CatchUp,
+): Promise<CaughtUp> {
   let sealed = start;
   let { tree, bytes } = start;
-  const checkpoints = checkpointsIn(files.checkpoints, verifier, start.checkpointBytes);
   const next = async () => {
     const { value, done } = await checkpoints.next();
     if (done === true) return undefined;
@@ -68,13 +80,7 @@ export async function caughtUp({ files, records, length, verifier, leaves }: Cat
 }
 
 /** The kept state, where the files still reach it and it ends where a record does. */
-async function startingState(
-  files: LogFiles,
-  records: FileHandle,
-  length: number,
-  verifier: NoteVerifier,
-  leaves: FileHandle,
-): Promise<TreeState> {
+async function startingState({ files, records, length, verifier, leaves }: CatchUp): Promise<TreeState> {
   const state = await readState(files, verifier);
   if (state.tree.size === 0) return NOTHING_SEALED;
   if (length < state.bytes)

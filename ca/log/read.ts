@@ -39,6 +39,7 @@ const FIELDS: Readonly<Record<LogRecord['kind'], readonly string[]>> = Object.fr
   intent: ['serial', 'names', 'key', 'notBefore', 'notAfter'],
   issued: ['serial', 'sha256'],
   withheld: ['serial', 'reason'],
+  jwt: ['identity', 'kid', 'expiresAt'],
   refused: ['code', 'reason'],
 });
 
@@ -90,7 +91,7 @@ export async function* readLog(
           open.set(record.serial, { ...record, kind: 'issuance', outcome: 'open', record: line });
       } else if (record.kind === 'refused') {
         if (record.time >= since && record.time < until) yield record;
-      } else if (record.kind !== 'opened') {
+      } else if (record.kind !== 'opened' && record.kind !== 'jwt') {
         const known = open.get(record.serial);
         if (known === undefined) continue;
         open.delete(record.serial);

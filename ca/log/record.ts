@@ -23,6 +23,16 @@ export type LogRecord =
   | { readonly kind: 'issued'; readonly time: string; readonly serial: string; readonly sha256: string }
   /** The certificate failed its check and was thrown away. */
   | { readonly kind: 'withheld'; readonly time: string; readonly serial: string; readonly reason: string }
+  /** A JWT-SVID; on disk before it is signed. `kid` names the key that signs it. */
+  | {
+      readonly kind: 'jwt';
+      readonly time: string;
+      readonly identity: string;
+      readonly audience: readonly string[];
+      readonly evidence: Evidence;
+      readonly kid: string;
+      readonly expiresAt: string;
+    }
   | {
       readonly kind: 'refused';
       readonly time: string;

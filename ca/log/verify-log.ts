@@ -55,6 +55,19 @@ export async function verifyLog(
   const findings: Finding[] = [];
   const note = (finding: Finding) => void (findings.length < MOST_FINDINGS && findings.push(finding));
   const queue = swornSizes(files, verifier, witnesses, note);
+  try {
+    return await against(queue, files, findings, note);
+  } finally {
+    await queue.close();
+  }
+}
+
+async function against(
+  queue: SwornSizes,
+  files: LogFiles,
+  findings: readonly Finding[],
+  note: (finding: Finding) => void,
+): Promise<VerifiedLog> {
   let next = await queue.next();
   let [tree, bytes, checkpoints]: [Frontier, number, number] = [EMPTY, 0, 0];
   let good: { tree: Frontier; bytes: number } = { tree, bytes };
@@ -65,7 +78,8 @@ export async function verifyLog(
       tree = extend(tree, [leafHash(line)]);
       bytes += line.length + 1;
       for (; broken === undefined && next !== undefined && next.size <= tree.size; next = await queue.next()) {
-        if (next.size === tree.size && next.root.equals(rootOf(tree))) [good, checkpoints] = [{ tree, bytes }, checkpoints + 1];
+        if (next.size === tree.size && next.root.equals(rootOf(tree)))
+          [good, checkpoints] = [{ tree, bytes }, checkpoints + (next.source === files.state ? 0 : 1)];
         else if (next.size < tree.size)
           note({ problem: 'checkpoint', checkpoint: next.source, reason: 'it is older than the one before' });
         else broken = next;
@@ -91,13 +105,18 @@ export async function verifyLog(
   return { records: tree.size, checkpoints, sealed: good.tree.size, root, tornBytes: Math.max(0, tornBytes), findings };
 }
 
+interface SwornSizes {
+  next(): Promise<Sworn | undefined>;
+  close(): Promise<void>;
+}
+
 /** All checkpoints by their size: those of the log, the one that its state holds, and those kept elsewhere. */
 function swornSizes(
   files: LogFiles,
   verifier: NoteVerifier,
   witnesses: readonly Witness[],
   note: (finding: Finding) => void,
-): { next(): Promise<Sworn | undefined> } {
+): SwornSizes {
   const own = checkpointsIn(files.checkpoints, verifier);
   let others: Sworn[] | undefined;
   let [ahead, largest]: [Sworn | undefined, number] = [undefined, 0];
@@ -124,10 +143,11 @@ function swornSizes(
       ahead ??= await nextOwn();
       const [other] = others;
       if (other !== undefined && (ahead === undefined || other.size < ahead.size)) return others.shift();
-      const own = ahead;
+      const first = ahead;
       ahead = undefined;
-      return own;
+      return first;
     },
+    close: async () => void (await own.return(undefined)),
   };
 }
 
