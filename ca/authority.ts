@@ -123,7 +123,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     const revocations = await openRevocations({
       store: revocationFile(folder.revocations),
       findIssued: issuedInLog(folder.issuanceLog),
-      issuers: rotation.signers,
+      publisher: { issuers: rotation.signers, lifetimeSeconds: lifetimes.maxSeconds, othersFile: folder.otherCrls },
       clock,
       every,
       log,
@@ -135,7 +135,8 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     const impersonate = options.nodeProxies && nodeProxies(options.nodeProxies);
     const authenticate = callAuthentication(callers);
     const store = jwtKeyFile(folder.dir);
-    const jwt = await openJwtAuthority({ ...options.jwt, trustDomain, authenticate, store, clock, every, log });
+    const commit = issuanceLog.commit.bind(issuanceLog);
+    const jwt = await openJwtAuthority({ ...options.jwt, trustDomain, authenticate, commit, store, clock, every, log });
     const stopLooking = every(DAY_SECONDS * 1000, look);
     const open = new Set<ServerTls>();
     let signedServer = rotation.serverRoot();

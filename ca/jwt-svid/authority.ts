@@ -1,10 +1,11 @@
 import type { Logger } from 'pino';
 import type { AuthenticateCall, CallEvidence } from '../authenticate/call.ts';
 import type { TrustDomain } from '../identity/trust-domain.ts';
-import type { Outcome } from '../refusal.ts';
+import type { LogRecord } from '../log/record.ts';
+import { outcome, type Outcome, refuse } from '../refusal.ts';
 import { AuthorityError } from '../root/error.ts';
 import type { Every } from '../tls/credentials.ts';
-import { grantJwtSvid, type JwtSvid, type JwtSvidRequest, signJwtSvid } from './jwt-svid.ts';
+import { datedClaims, grantJwtSvid, type JwtSvid, type JwtSvidRequest, signJwtSvid } from './jwt-svid.ts';
 import type { PublicJwk } from './key.ts';
 import type { JwtKeyStore } from './key-file.ts';
 import { openJwtKeys } from './keys.ts';
@@ -36,6 +37,8 @@ export interface JwtAuthorityOptions extends JwtRules {
   readonly trustDomain: TrustDomain;
   readonly store: JwtKeyStore;
   readonly authenticate: AuthenticateCall;
+  /** Writes to the issuance log; resolves once it is on disk. */
+  readonly commit: (record: LogRecord) => Promise<void>;
   readonly clock: () => Date;
   readonly every: Every;
   readonly log: Logger;
@@ -67,10 +70,21 @@ export async function openJwtAuthority(options: JwtAuthorityOptions): Promise<Jw
       if (!caller.ok) return caller;
       const granted = grantJwtSvid(caller.value, request, maxTtlSeconds);
       if (!granted.ok) return granted;
-      const svid = await signJwtSvid(granted.value, keys.signing(), clock());
-      const { spiffeId, audience, kid, expiresAt } = svid;
-      log.info({ spiffeId, audience, kid, expiresAt, evidence: caller.value.evidence }, 'JWT-SVID issued');
-      return { ok: true, value: svid };
+      const now = clock();
+      const claims = datedClaims(granted.value, now);
+      const key = keys.signing();
+      const { spiffeId: identity, audience, expiresAt } = claims;
+      const { evidence } = caller.value;
+      try {
+        await options.commit({
+          ...{ kind: 'jwt', time: now.toISOString(), identity, audience, evidence },
+          ...{ kid: key.kid, expiresAt: expiresAt.toISOString() },
+        });
+      } catch {
+        return refuse('unavailable', 'the issuance log cannot be written');
+      }
+      log.info({ spiffeId: identity, audience, kid: key.kid, expiresAt }, 'JWT-SVID issued');
+      return outcome(await signJwtSvid(claims, key));
     },
     bundle: () => ({
       trustDomain,

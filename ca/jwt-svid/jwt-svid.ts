@@ -12,19 +12,21 @@ export interface JwtSvidRequest {
   readonly spiffeId: string;
 }
 
-export interface JwtSvid {
+export interface JwtSvid extends JwtSvidClaims {
   readonly svid: string;
-  readonly spiffeId: SpiffeId;
-  readonly audience: readonly string[];
   readonly kid: string;
-  readonly issuedAt: Date;
-  readonly expiresAt: Date;
 }
 
 export interface JwtSvidGrant {
   readonly spiffeId: SpiffeId;
   readonly audience: readonly string[];
   readonly ttlSeconds: number;
+}
+
+/** A grant with its times: all that the token will say. */
+export interface JwtSvidClaims extends Omit<JwtSvidGrant, 'ttlSeconds'> {
+  readonly issuedAt: Date;
+  readonly expiresAt: Date;
 }
 
 const MOST_AUDIENCES = 16;
@@ -47,23 +49,20 @@ export function grantJwtSvid(caller: Caller, asked: JwtSvidRequest, maxTtlSecond
   return outcome({ spiffeId: caller.id, audience, ttlSeconds });
 }
 
-/** Signs a grant (JWT-SVID, sections 2 and 3): `alg`, `kid` and `typ` in the header; `sub`, `aud`, `exp` and `iat`. */
-export async function signJwtSvid(grant: JwtSvidGrant, key: JwtKey, now: Date): Promise<JwtSvid> {
-  const issuedAt = Math.floor(now.getTime() / 1000);
-  const expiresAt = issuedAt + grant.ttlSeconds;
+/** Whole seconds, as JWT has them; never longer than was granted. */
+export function datedClaims({ spiffeId, audience, ttlSeconds }: JwtSvidGrant, now: Date): JwtSvidClaims {
+  const issuedAt = Math.floor(now.getTime() / 1000) * 1000;
+  return { spiffeId, audience, issuedAt: new Date(issuedAt), expiresAt: new Date(issuedAt + ttlSeconds * 1000) };
+}
+
+/** Signs (JWT-SVID, sections 2 and 3): `alg`, `kid` and `typ` in the header; `sub`, `aud`, `exp` and `iat`. */
+export async function signJwtSvid(claims: JwtSvidClaims, key: JwtKey): Promise<JwtSvid> {
   const svid = await new SignJWT()
     .setProtectedHeader({ alg: 'ES256', kid: key.kid, typ: 'JWT' })
-    .setSubject(grant.spiffeId)
-    .setAudience([...grant.audience])
-    .setIssuedAt(issuedAt)
-    .setExpirationTime(expiresAt)
+    .setSubject(claims.spiffeId)
+    .setAudience([...claims.audience])
+    .setIssuedAt(claims.issuedAt)
+    .setExpirationTime(claims.expiresAt)
     .sign(key.privateKey);
-  return {
-    svid,
-    spiffeId: grant.spiffeId,
-    audience: grant.audience,
-    kid: key.kid,
-    issuedAt: new Date(issuedAt * 1000),
-    expiresAt: new Date(expiresAt * 1000),
-  };
+  return { ...claims, svid, kid: key.kid };
 }

@@ -3,6 +3,7 @@ import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
 import type { Authority } from '../../../ca/authority.ts';
+import { readIssuanceLog } from '../../../ca/log/read.ts';
 import { type JwtBundle, openJwtAuthority } from '../../../ca/jwt-svid/authority.ts';
 import type { JwtKey } from '../../../ca/jwt-svid/key.ts';
 import { parseSpiffeId } from '../../../ca/identity/spiffe-id.ts';
@@ -82,6 +83,10 @@ describe('ca/jwt-svid: the authority', () => {
     assert.ok(issued.ok);
     const text = JSON.stringify(here.lines);
     assert.match(text, /JWT-SVID issued/);
+    const record = readFileSync(join(here.caDir, 'issuance.jsonl'), 'utf8');
+    assert.ok(record.includes(`"kind":"jwt"`) && record.includes(issued.value.kid) && !record.includes(issued.value.svid));
+    const read = await readIssuanceLog(join(here.caDir, 'issuance.jsonl'));
+    assert.equal(read.unreadable, 0);
     assert.ok(!text.includes(issued.value.svid.split('.')[2] ?? '-') && !text.includes('PRIVATE KEY'));
   });
 
@@ -115,6 +120,7 @@ describe('ca/jwt-svid: the authority', () => {
       trustDomain: TD,
       store: { load: () => Promise.resolve([]), save: (keys) => Promise.resolve(void (saved = keys)) },
       authenticate: () => Promise.resolve({ ok: true, value: { id, evidence: { kind: 'token', subject: '' } } }),
+      commit: () => Promise.resolve(),
       clock: () => now,
       every: (_, task) => {
         ticks.push(task);
