@@ -10,7 +10,7 @@ import type { UpstreamSettings } from '../../ca/upstream/open.ts';
 import { parseUpstreamFlags, type UpstreamFlags } from './upstream-options.ts';
 
 /** What commander hands over. */
-export interface ServeFlags extends UpstreamFlags, FederationFlags {
+export interface ServeFlags extends UpstreamFlags, CaKeyFlags, FederationFlags {
   readonly filename: readonly string[];
   readonly meshConfig?: string;
   readonly caDir: string;
@@ -31,6 +31,7 @@ export interface ServeOptions {
   readonly paths: readonly string[];
   readonly meshConfigFile: string | undefined;
   readonly caDir: string;
+  readonly caKey: NewKey;
   readonly federation: FederationOptions;
   readonly token: { readonly jwksFile: string; readonly issuer: string; readonly audience: string } | undefined;
   readonly grpc: readonly ListenAddress[];
@@ -77,10 +78,10 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
       ok: false,
       reason: '--jwks and --token-issuer go together: a token counts only if both its key and its issuer are known',
     };
-  const federation = parseFederationFlags(flags);
-  if (!federation.ok) return federation;
   const caKey = parseCaKeyFlags(flags);
   if (!caKey.ok) return caKey;
+  const federation = parseFederationFlags(flags);
+  if (!federation.ok) return federation;
   return {
     ok: true,
     value: {
