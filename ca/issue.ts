@@ -56,6 +56,8 @@ export function issuance(options: IssueOptions): Issue {
     if (!verified.ok) return refusedTo(options, caller.value, verified.refusal);
     const granted = authorize(caller.value, { request: verified.value, impersonate: request.impersonate }, impersonate);
     if (!granted.ok) return refusedTo(options, caller.value, granted.refusal);
+    const revoked = options.revoked(granted.value);
+    if (revoked !== undefined) return refusedTo(options, caller.value, refuse('forbidden', revoked).refusal);
     const claimed = await caller.value.claim?.();
     if (claimed?.ok === false) {
       const code = 'unavailable' in claimed ? 'unavailable' : 'unauthenticated';
@@ -70,8 +72,8 @@ export function issuance(options: IssueOptions): Issue {
     });
     if (!certified.ok) return refusedTo(options, caller.value, certified.refusal);
     // Revoked while the log was written: such a certificate may have been missed by the revocation's own search of the log.
-    const cut = options.revoked(granted.value);
-    if (cut !== undefined) return refusedTo(options, caller.value, refuse('forbidden', cut).refusal);
+    const meanwhile = options.revoked(granted.value);
+    if (meanwhile !== undefined) return refusedTo(options, caller.value, refuse('forbidden', meanwhile).refusal);
     return outcome({ ...certified.value, spiffeId: granted.value });
   };
 }

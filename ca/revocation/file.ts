@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { writeAtomically } from '../root/atomic.ts';
 import { AuthorityError } from '../root/error.ts';
+import type { KnownIssuer } from './issuers.ts';
 import { EMPTY_LIST, type RevocationList } from './list.ts';
 import { parseIdentity, parseSerial, type Revocation, type RevokedCertificate } from './revocation.ts';
 
@@ -59,11 +60,20 @@ export function parseList(text: string): RevocationList | undefined {
   } catch {
     return undefined;
   }
-  const { version, crlNumber, entries } = document ?? {};
+  const { version, crlNumber, entries, issuers = [] } = document ?? {};
   if (version !== VERSION || typeof crlNumber !== 'number' || !Number.isSafeInteger(crlNumber) || crlNumber < 0) return undefined;
-  if (!Array.isArray(entries)) return undefined;
-  const found = entries.map(entryOf);
-  return found.every((entry) => entry !== undefined) ? { crlNumber, entries: found } : undefined;
+  if (!Array.isArray(entries) || !Array.isArray(issuers)) return undefined;
+  const [found, known] = [entries.map(entryOf), issuers.map(issuerOf)];
+  return found.every((entry) => entry !== undefined) && known.every((issuer) => issuer !== undefined)
+    ? { crlNumber, entries: found, issuers: known }
+    : undefined;
+}
+
+function issuerOf(value: unknown): KnownIssuer | undefined {
+  const { keyId, lifetimeSeconds, until } = fieldsOf(value) ?? {};
+  if (typeof keyId !== 'string' || typeof lifetimeSeconds !== 'number' || !(until === undefined || isTime(until)))
+    return undefined;
+  return { keyId, lifetimeSeconds, ...(until !== undefined && { until }) };
 }
 
 function entryOf(value: unknown): Revocation | undefined {

@@ -1,13 +1,16 @@
 import type { SpiffeId } from '../identity/spiffe-id.ts';
+import type { KnownIssuer } from './issuers.ts';
 import { isTarget, type Revocation, type RevocationTarget, type Serial } from './revocation.ts';
 
 /** Everything that is cut off, oldest first; and the number of the last revocation list that was published, which only grows. */
 export interface RevocationList {
   readonly crlNumber: number;
   readonly entries: readonly Revocation[];
+  /** Intermediates under which certificates may be valid. */
+  readonly issuers: readonly KnownIssuer[];
 }
 
-export const EMPTY_LIST: RevocationList = Object.freeze({ crlNumber: 0, entries: Object.freeze([]) });
+export const EMPTY_LIST: RevocationList = Object.freeze({ crlNumber: 0, entries: Object.freeze([]), issuers: Object.freeze([]) });
 
 /** How verifiers know a peer that is cut off. Sorted, without repetitions. */
 export interface RevokedPeers {
@@ -26,14 +29,14 @@ export interface ListedCertificate {
 const SLOW_CLOCKS_MS = 10 * 60_000;
 
 /** The list with an entry in place of the one for the same target. */
-export function withEntry({ crlNumber, entries }: RevocationList, entry: Revocation): RevocationList {
+export function withEntry(list: RevocationList, entry: Revocation): RevocationList {
   const target: RevocationTarget =
     entry.kind === 'serial' ? { kind: 'serial', serial: entry.serial } : { kind: 'identity', identity: entry.identity };
-  return { crlNumber, entries: [...entries.filter((known) => !isTarget(known, target)), entry] };
+  return { ...list, entries: [...list.entries.filter((known) => !isTarget(known, target)), entry] };
 }
 
-export function withoutTarget({ crlNumber, entries }: RevocationList, target: RevocationTarget): RevocationList {
-  return { crlNumber, entries: entries.filter((known) => !isTarget(known, target)) };
+export function withoutTarget(list: RevocationList, target: RevocationTarget): RevocationList {
+  return { ...list, entries: list.entries.filter((known) => !isTarget(known, target)) };
 }
 
 /** Forgets expired certificates. An identity stays cut off until somebody lifts it. */
@@ -44,10 +47,10 @@ export function pruned(list: RevocationList, now: Date): RevocationList {
     return entry.certificates.every(alive) ? [entry] : [{ ...entry, certificates: entry.certificates.filter(alive) }];
   });
   const same = entries.length === list.entries.length && entries.every((entry, index) => entry === list.entries[index]);
-  return same ? list : { crlNumber: list.crlNumber, entries };
+  return same ? list : { ...list, entries };
 }
 
-export function revokedPeers({ entries }: RevocationList): RevokedPeers {
+export function revokedPeers({ entries }: Pick<RevocationList, 'entries'>): RevokedPeers {
   const identities = new Set<SpiffeId>();
   const serials = new Set<Serial>();
   for (const entry of entries) {
@@ -58,7 +61,7 @@ export function revokedPeers({ entries }: RevocationList): RevokedPeers {
 }
 
 /** What a revocation list holds, in the order of serial numbers. */
-export function listedCertificates({ entries }: RevocationList): readonly ListedCertificate[] {
+export function listedCertificates({ entries }: Pick<RevocationList, 'entries'>): readonly ListedCertificate[] {
   const found = new Map<Serial, ListedCertificate>();
   for (const entry of entries) {
     const certificates = entry.kind === 'serial' ? [entry] : entry.certificates;

@@ -1,27 +1,30 @@
+import { existsSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { parsed, refused, type Parsed } from '../identity/parsed.ts';
 import type { SpiffeId } from '../identity/spiffe-id.ts';
 import type { Issuer } from '../sign/issuer.ts';
 import type { Every } from '../tls/credentials.ts';
-import { maySignCrls, signCrl } from './crl.ts';
 import type { RevocationStore } from './file.ts';
 import type { FindIssued } from './issued.ts';
-import {
-  listedCertificates,
-  pruned,
-  type RevocationList,
-  type RevokedPeers,
-  revokedPeers,
-  withEntry,
-  withoutTarget,
-} from './list.ts';
+import { knownIssuers } from './issuers.ts';
+import { pruned, type RevocationList, type RevokedPeers, revokedPeers, withEntry, withoutTarget } from './list.ts';
+import { otherCrls, publishCrls } from './publish.ts';
 import { isTarget, type Revocation, type RevocationRecord, type RevocationTarget, targetText } from './revocation.ts';
+
+export interface CrlPublisher {
+  /** Every CA of ours under which certificates may still be valid; asked anew for each list. */
+  readonly issuers: () => readonly Issuer[];
+  /** The longest lifetime that is given. */
+  readonly lifetimeSeconds: number;
+  /** Where lists of other CAs under the same roots may be. */
+  readonly othersFile: string;
+}
 
 export interface RevocationsOptions {
   readonly store: RevocationStore;
   readonly findIssued: FindIssued;
-  /** Every CA of ours under which certificates may still be valid; asked anew for each list. */
-  readonly issuers: () => readonly Issuer[];
+  /** Who signs the lists; without it none are made, and the list is only kept. */
+  readonly publisher?: CrlPublisher | undefined;
   readonly clock: () => Date;
   readonly every: Every;
   readonly log: Logger;
@@ -49,15 +52,13 @@ export interface Revocations {
   close(): Promise<void>;
 }
 
-const DAY_MS = 24 * 3_600_000;
-const BACKDATE_MS = 120_000;
-/** Twice the longest lifetime that a certificate can have: a control plane may be away for as long as certificates live. */
-const CRL_LIFE_MS = 14 * DAY_MS;
+/** Lists last for days; this is how soon one of others, or the end of an old intermediate, is noticed. */
+const LOOK_EVERY_MS = 3_600_000;
 
 /** Opens the list of what is revoked. Rejects when it cannot be read. */
 export async function openRevocations(options: RevocationsOptions): Promise<Revocations> {
-  const { store, findIssued, issuers, clock, log } = options;
-  let current = pruned(await store.load(), clock());
+  const { store, findIssued, publisher, clock, log } = options;
+  let current = await store.load();
   let peers = revokedPeers(current);
   let index = indexOf(current);
   let crlPem: string | undefined;
@@ -79,7 +80,7 @@ export async function openRevocations(options: RevocationsOptions): Promise<Revo
   };
   /** On disk first. Certificates listed anew or no more make a new list with a new number. */
   const put = async (next: RevocationList, renew: boolean): Promise<void> => {
-    const list = { ...next, crlNumber: renew ? next.crlNumber + 1 : next.crlNumber };
+    const list = { ...next, crlNumber: renew && publisher !== undefined ? next.crlNumber + 1 : next.crlNumber };
     await store.save(list);
     current = list;
     index = indexOf(list);
@@ -87,9 +88,10 @@ export async function openRevocations(options: RevocationsOptions): Promise<Revo
     const before = peers;
     peers = samePeers(before, revokedPeers(list));
     if (peers !== before) told();
-    if (!renew) return;
+    if (!renew || publisher === undefined) return;
     try {
-      crlPem = await publish(list, issuers(), clock(), log);
+      const others = await otherCrls(publisher.othersFile, log);
+      crlPem = await publishCrls(list, publisher.issuers(), others, clock(), log);
       told();
     } catch (error) {
       log.error(
@@ -99,10 +101,20 @@ export async function openRevocations(options: RevocationsOptions): Promise<Revo
     }
   };
 
-  if (current.entries.length > 0) await put(current, true);
-  const stop = options.every(DAY_MS, () => {
-    if (current.entries.length === 0) return;
-    inTurn(() => put(pruned(current, clock()), true)).catch((error: unknown) =>
+  /** What time and new issuers have changed; a new list in any case while there is something to list. */
+  const look = async (): Promise<void> => {
+    const now = clock();
+    const list = pruned(current, now);
+    const issuers =
+      publisher === undefined ? list.issuers : knownIssuers(list.issuers, publisher.issuers(), publisher.lifetimeSeconds, now);
+    const others = publisher !== undefined && existsSync(publisher.othersFile);
+    const worth = current.entries.length > 0 || crlPem !== undefined || others;
+    if (list !== current || issuers !== current.issuers || worth) await put({ ...list, issuers }, worth);
+  };
+
+  await look();
+  const stop = options.every(LOOK_EVERY_MS, () => {
+    inTurn(look).catch((error: unknown) =>
       log.error({ error: String(error) }, 'the revocation list cannot be renewed; the last one stays in force'),
     );
   });
@@ -152,7 +164,7 @@ export async function openRevocations(options: RevocationsOptions): Promise<Revo
     },
     peers: () => peers,
     crlPem: () => crlPem,
-    issuersChanged: () => inTurn(async () => (current.entries.length > 0 ? put(current, true) : undefined)),
+    issuersChanged: () => inTurn(look),
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -178,26 +190,4 @@ function samePeers(before: RevokedPeers, after: RevokedPeers): RevokedPeers {
 
 function valid(now: Date): (certificate: { readonly notAfter: string }) => boolean {
   return ({ notAfter }) => Date.parse(notAfter) > now.getTime();
-}
-
-/** Envoy refuses every leaf of an issuer without a list as soon as it has one of another, so it is all of them or none. */
-async function publish(list: RevocationList, issuers: readonly Issuer[], now: Date, log: Logger): Promise<string | undefined> {
-  const certificates = listedCertificates(list);
-  if (certificates.length === 0 || issuers.length === 0) return undefined;
-  const unable = issuers.find((issuer) => !maySignCrls(issuer));
-  if (unable !== undefined) {
-    log.error(
-      { subject: unable.certificate.subject, fingerprint: unable.certificate.fingerprint256 },
-      'the CA certificate does not allow to sign revocation lists (key usage cRLSign), so proxies get none: requests are ' +
-        'denied by policy, but a revoked certificate can still open a TCP connection',
-    );
-    return undefined;
-  }
-  const plan = {
-    number: list.crlNumber,
-    thisUpdate: new Date(now.getTime() - BACKDATE_MS),
-    nextUpdate: new Date(now.getTime() + CRL_LIFE_MS),
-    certificates,
-  };
-  return (await Promise.all(issuers.map((issuer) => signCrl(plan, issuer)))).join('');
 }

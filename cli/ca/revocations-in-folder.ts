@@ -17,7 +17,6 @@ export async function inFolder<T>(caDir: string, task: (revocations: Revocations
       store: revocationFile(folder.revocations),
       findIssued: issuedInLog(folder.issuanceLog),
       // Lists for proxies are signed by the control plane when it starts.
-      issuers: () => [],
       clock: () => new Date(),
       every: () => () => undefined,
       log: pino({ level: 'error' }, pino.destination(2)),
