@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { createHash } from 'node:crypto';
 import type { Logger } from 'pino';
 import { parsed, refused, type Parsed } from '../identity/parsed.ts';
 import type { SpiffeId } from '../identity/spiffe-id.ts';
@@ -7,7 +7,15 @@ import type { Every } from '../tls/credentials.ts';
 import type { RevocationStore } from './file.ts';
 import type { FindIssued } from './issued.ts';
 import { knownIssuers } from './issuers.ts';
-import { pruned, type RevocationList, type RevokedPeers, revokedPeers, withEntry, withoutTarget } from './list.ts';
+import {
+  listedCertificates,
+  pruned,
+  type RevocationList,
+  type RevokedPeers,
+  revokedPeers,
+  withEntry,
+  withoutTarget,
+} from './list.ts';
 import { otherCrls, publishCrls } from './publish.ts';
 import { isTarget, type Revocation, type RevocationRecord, type RevocationTarget, targetText } from './revocation.ts';
 
@@ -54,6 +62,7 @@ export interface Revocations {
 
 /** Lists last for days; this is how soon one of others, or the end of an old intermediate, is noticed. */
 const LOOK_EVERY_MS = 3_600_000;
+const DAY_MS = 24 * LOOK_EVERY_MS;
 
 /** Opens the list of what is revoked. Rejects when it cannot be read. */
 export async function openRevocations(options: RevocationsOptions): Promise<Revocations> {
@@ -64,6 +73,7 @@ export async function openRevocations(options: RevocationsOptions): Promise<Revo
   let crlPem: string | undefined;
   let changing: Promise<unknown> = Promise.resolve();
   let closed = false;
+  let published = { at: 0, from: '' };
   const listeners = new Set<() => void>();
 
   const told = (): void => {
@@ -92,6 +102,7 @@ export async function openRevocations(options: RevocationsOptions): Promise<Revo
     try {
       const others = await otherCrls(publisher.othersFile, log);
       crlPem = await publishCrls(list, publisher.issuers(), others, clock(), log);
+      published = { at: clock().getTime(), from: basis(list, publisher, others) };
       told();
     } catch (error) {
       log.error(
@@ -101,15 +112,17 @@ export async function openRevocations(options: RevocationsOptions): Promise<Revo
     }
   };
 
-  /** What time and new issuers have changed; a new list in any case while there is something to list. */
+  /** What time and new issuers have changed. A new list is made when there is another thing to say, or when a day is over. */
   const look = async (): Promise<void> => {
     const now = clock();
     const list = pruned(current, now);
-    const issuers =
-      publisher === undefined ? list.issuers : knownIssuers(list.issuers, publisher.issuers(), publisher.lifetimeSeconds, now);
-    const others = publisher !== undefined && existsSync(publisher.othersFile);
-    const worth = current.entries.length > 0 || crlPem !== undefined || others;
-    if (list !== current || issuers !== current.issuers || worth) await put({ ...list, issuers }, worth);
+    if (publisher === undefined) return list === current ? undefined : put(list, false);
+    const next = { ...list, issuers: knownIssuers(list.issuers, publisher.issuers(), publisher.lifetimeSeconds, now) };
+    const others = await otherCrls(publisher.othersFile, log);
+    const worth = next.entries.length > 0 || crlPem !== undefined || others !== '';
+    const due = now.getTime() - published.at >= DAY_MS || basis(next, publisher, others) !== published.from;
+    const changed = list !== current || next.issuers !== current.issuers;
+    if (changed || (worth && due)) await put(next, worth && due);
   };
 
   await look();
@@ -186,6 +199,15 @@ function indexOf({ entries }: RevocationList): ReadonlyMap<string, Revocation> {
 function samePeers(before: RevokedPeers, after: RevokedPeers): RevokedPeers {
   const same = (one: readonly string[], other: readonly string[]) => one.join() === other.join();
   return same(before.identities, after.identities) && same(before.serials, after.serials) ? before : after;
+}
+
+/** What a list says besides its times and number. */
+function basis(list: RevocationList, { issuers }: CrlPublisher, others: string): string {
+  const signers = issuers().map(({ certificate }) => certificate.fingerprint256);
+  const serials = listedCertificates(list).map(({ serial }) => serial);
+  return createHash('sha256')
+    .update(JSON.stringify([signers, list.issuers, serials, others]))
+    .digest('hex');
 }
 
 function valid(now: Date): (certificate: { readonly notAfter: string }) => boolean {

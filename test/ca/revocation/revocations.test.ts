@@ -154,6 +154,29 @@ describe('ca: revocation', () => {
     assert.deepEqual(seen, ['1 false', '1 true']);
   });
 
+  it('lists are made anew each day, not each time the clock is looked at', async () => {
+    const authority = await here.open({ maxTtlSeconds: 7 * 24 * 3600 });
+    const made = await authority.issue({
+      csr: requestPem(),
+      ttlSeconds: 7 * 24 * 3600,
+      authorization: [`Bearer ${await here.tokens.token()}`],
+    });
+    assert.ok(made.ok);
+    await authority.revocations.revoke(cart, WHY);
+    const first = authority.revocations.crlPem();
+    const after = async (hours: number): Promise<string | undefined> => {
+      now = new Date(now.getTime() + hours * 3_600_000);
+      await authority.revocations.issuersChanged();
+      return authority.revocations.crlPem();
+    };
+    assert.equal(await after(23), first);
+    const second = await after(2);
+    assert.notEqual(second, first);
+    assert.match(second ?? '', /X509 CRL/);
+    assert.equal(await after(7 * 24), undefined);
+    assert.equal(authority.revocations.list().length, 1);
+  });
+
   it('serial numbers are read as people paste them', () => {
     for (const text of ['4F:3D:00', '4f3d00', '0x4F3D00']) assert.equal(must(parseSerial(text)), '4f3d00');
     assert.equal(must(parseSerial('f')), '0f');
