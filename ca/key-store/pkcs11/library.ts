@@ -73,7 +73,12 @@ export async function loadLibrary(path: string): Promise<Library> {
   if (process.platform === 'win32') throw new Error('PKCS#11 modules are not supported on Windows');
   // Loaded here and not at the top: few authorities have such a key.
   const { default: koffi } = await import('koffi');
-  const library = koffi.load(path);
+  let library: ReturnType<typeof koffi.load>;
+  try {
+    library = koffi.load(path);
+  } catch (error) {
+    throw new Error(`the PKCS#11 module ${path} cannot be loaded`, { cause: error });
+  }
   loaded.push(library);
   const list: unknown[] = [null];
   const getList: (out: unknown[]) => unknown = library.func('C_GetFunctionList', 'ulong', [koffi.out(koffi.pointer('void *'))]);
