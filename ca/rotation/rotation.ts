@@ -139,10 +139,14 @@ export async function openRotation(options: RotationOptions): Promise<Rotation> 
   };
   await distribute();
 
+  /** What was committed but has not followed everywhere yet: first of all in the next order. */
+  let unapplied = false;
   const changed = async (): Promise<void> => {
+    unapplied = true;
     settle();
     await distribute();
     for (const listener of listeners) await listener();
+    unapplied = false;
   };
 
   const facts = async (behind: readonly Behind[]): Promise<Facts> => {
@@ -185,7 +189,10 @@ export async function openRotation(options: RotationOptions): Promise<Rotation> 
   let turn: Promise<unknown> = Promise.resolve();
   /** One order after another. */
   const inTurn = <Result>(task: () => Promise<Result>): Promise<Result> => {
-    const run = turn.then(task);
+    const run = turn.then(async () => {
+      if (unapplied) await changed();
+      return task();
+    });
     turn = run.catch(() => undefined);
     return run;
   };
