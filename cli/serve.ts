@@ -4,6 +4,7 @@ import { logger } from './log.ts';
 import { formatAddress } from './options/address.ts';
 import { caKeyOptions } from './options/ca-key.ts';
 import { collect } from './options/collect.ts';
+import { addCallerOptions } from './serve/caller-options.ts';
 import { newDiagnostics } from './serve/new-diagnostics.ts';
 import { startControlPlane } from './serve/control-plane.ts';
 import { DEFAULT_GRPC_ADDRESS, parseServeFlags, type ServeFlags } from './serve/options.ts';
@@ -26,9 +27,6 @@ export function serveCommand(): Command {
     .addOption(filenameOption().makeOptionMandatory())
     .addOption(meshConfigOption())
     .option('--ca-dir <dir>', "the authority's root and issuance log", '.gatehouse/ca')
-    .option('--jwks <file>', 'public keys of the token issuer (JWKS)')
-    .option('--token-issuer <issuer>', 'the `iss` that tokens must have')
-    .option('--token-audience <audience>', 'the `aud` that tokens must have', 'istio-ca')
     .option(
       '--grpc-address <host:port>',
       `certificates, xDS and access logs over TLS; may be repeated (default: ${DEFAULT_GRPC_ADDRESS})`,
@@ -54,7 +52,7 @@ export function serveCommand(): Command {
     .addHelpText('after', EXAMPLES)
     .action(serve);
   for (const option of caKeyOptions('ca-')) command.addOption(option);
-  return addUpstreamOptions(command);
+  return addCallerOptions(addUpstreamOptions(command));
 }
 
 async function serve(flags: ServeFlags): Promise<void> {

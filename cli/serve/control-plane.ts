@@ -14,6 +14,7 @@ import type { ListenAddress } from '../options/address.ts';
 import { behind, rotationRoutes } from './admin-rotation.ts';
 import { startAdminSocket } from './admin-socket.ts';
 import { revocationRoutes } from './admin-revocation.ts';
+import { addressLimit, callersOf } from './callers.ts';
 import { snapshotDirectory } from './directory.ts';
 import { type RunningFederation, startFederation } from './federation.ts';
 import { enforceRevocations, withCrls } from './enforce-revocations.ts';
@@ -71,7 +72,7 @@ export async function startControlPlane(
     log,
     maxTtlSeconds: options.certificateTtlSeconds,
     upstream: options.upstream,
-    ...options.token,
+    ...callersOf(options.callers, () => mesh.current()),
   });
   const { revocations, rotation } = authority;
   federation = await startFederation(options.federation, {
@@ -107,7 +108,7 @@ export async function startControlPlane(
   });
 
   const server = grpcServer();
-  addCertificateService(server, { authority, log });
+  addCertificateService(server, { authority, log, limit: addressLimit(options.callers) });
   addJwtService(server, { authority, log });
   const discovery = addDiscoveryService(server, { source, authenticate: authority.peerOf, log, clock });
   const accessLogs = addAccessLogService(server, {

@@ -5,18 +5,16 @@ import { parseDuration } from '../../mesh/admit/duration.ts';
 import type { DiagnosticsFormat } from '../input/options.ts';
 import { type CaKeyFlags, parseCaKeyFlags } from '../options/ca-key.ts';
 import { type ListenAddress, parseListenAddress } from '../options/address.ts';
+import { type CallerFlags, type CallerOptions, parseCallerFlags } from './caller-options.ts';
 import { type FederationFlags, type FederationOptions, parseFederationFlags } from './federation-options.ts';
 import type { UpstreamSettings } from '../../ca/upstream/open.ts';
 import { parseUpstreamFlags, type UpstreamFlags } from './upstream-options.ts';
 
 /** What commander hands over. */
-export interface ServeFlags extends UpstreamFlags, CaKeyFlags, FederationFlags {
+export interface ServeFlags extends UpstreamFlags, CaKeyFlags, FederationFlags, CallerFlags {
   readonly filename: readonly string[];
   readonly meshConfig?: string;
   readonly caDir: string;
-  readonly jwks?: string;
-  readonly tokenIssuer?: string;
-  readonly tokenAudience: string;
   readonly grpcAddress?: readonly string[];
   readonly httpAddress: string;
   readonly pageAddress?: string;
@@ -33,7 +31,7 @@ export interface ServeOptions {
   readonly caDir: string;
   readonly caKey: NewKey;
   readonly federation: FederationOptions;
-  readonly token: { readonly jwksFile: string; readonly issuer: string; readonly audience: string } | undefined;
+  readonly callers: CallerOptions;
   readonly grpc: readonly ListenAddress[];
   readonly http: ListenAddress;
   readonly page: ListenAddress | undefined;
@@ -73,11 +71,8 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
     };
   const upstream = parseUpstreamFlags(flags);
   if (!upstream.ok) return upstream;
-  if ((flags.jwks === undefined) !== (flags.tokenIssuer === undefined))
-    return {
-      ok: false,
-      reason: '--jwks and --token-issuer go together: a token counts only if both its key and its issuer are known',
-    };
+  const callers = parseCallerFlags(flags);
+  if (!callers.ok) return callers;
   const caKey = parseCaKeyFlags(flags);
   if (!caKey.ok) return caKey;
   const federation = parseFederationFlags(flags);
@@ -90,10 +85,7 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
       paths: flags.filename.map((path) => resolve(path)),
       meshConfigFile: flags.meshConfig,
       caDir: resolve(flags.caDir),
-      token:
-        flags.jwks === undefined || flags.tokenIssuer === undefined
-          ? undefined
-          : { jwksFile: resolve(flags.jwks), issuer: flags.tokenIssuer, audience: flags.tokenAudience },
+      callers: callers.value,
       grpc,
       http: http.value,
       page: page?.value,

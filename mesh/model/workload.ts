@@ -25,6 +25,9 @@ export interface Instance {
   readonly capture: Capture;
   /** Where a gateway proxy listens. */
   readonly bindAddress: string;
+  /** The node it runs on and its UID, where a Pod says them. */
+  readonly node?: string;
+  readonly uid?: string;
 }
 
 /** What a Deployment (or a bare Pod) stands for; known as `namespace/name`. */

@@ -13,8 +13,13 @@ const TLS_MODE = 'security.istio.io/tlsMode';
 /** Reads a Pod; `metadata` is read again for the owner, which no other kind has use for. */
 export function readPod(spec: Field, status: Field, context: Context, root: Node): Pod {
   const { metadata } = fieldsOf(new Field(root, '', root.line, spec.report), ['metadata'], 'tolerant');
+  const { nodeName } = fieldsOf(spec, ['nodeName'], 'tolerant');
+  const { uid } = fieldsOf(metadata, ['uid'], 'tolerant');
+  const [node, id] = [text(nodeName), text(uid)];
+  const placed = { ...(node !== '' && { node }), ...(id !== '' && { uid: id }) };
   const shape = podShape(metadata, spec);
-  return { meta: context.meta, owner: ownerOf(metadata), ...shape, instance: instanceOf(spec, status, context) };
+  const instance = instanceOf(spec, status, context);
+  return { meta: context.meta, owner: ownerOf(metadata), ...shape, instance: instance && { ...instance, ...placed } };
 }
 
 function ownerOf(metadata: Field): Pod['owner'] {
