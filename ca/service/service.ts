@@ -8,6 +8,8 @@ import {
 } from '#gen/gatehouse/ca/v1/istio_ca_pb.js';
 import type { Authority } from '../authority.ts';
 import { LARGEST_REQUEST } from '../csr/verify.ts';
+import { rawCall, type RawCall } from './call.ts';
+import { takeUnary } from './fast-path.ts';
 import { type FairQueue, fairQueue } from './queue.ts';
 import type { RateLimit } from './rate-limit.ts';
 import { encodeResponse } from './response.ts';
@@ -24,8 +26,6 @@ export interface CertificateServiceOptions {
   readonly limit?: RateLimit | undefined;
 }
 
-type Call = ServerUnaryCall<Buffer, Buffer>;
-
 // The CSR and a little metadata.
 const LARGEST_MESSAGE = LARGEST_REQUEST + 16 * 1024;
 const PATH = `/${IstioCertificateService.typeName}/${IstioCertificateService.method.createCertificate.name}`;
@@ -37,6 +37,15 @@ const PATH = `/${IstioCertificateService.typeName}/${IstioCertificateService.met
 export function addCertificateService(server: Server, options: CertificateServiceOptions): void {
   const { concurrency = 64, queue: waiting = 2000 } = options;
   const queue = fairQueue({ concurrency, waiting, clock: () => performance.now(), random: Math.random });
+  const method = async (call: RawCall): Promise<Buffer | RpcError> => {
+    try {
+      return await handle(call, queue, options);
+    } catch (error) {
+      options.log.error({ err: error }, 'a certificate request failed; this is a bug');
+      return { code: status.INTERNAL, details: 'internal error' };
+    }
+  };
+  takeUnary(server, PATH, method, LARGEST_MESSAGE);
   // Bytes, not messages: the size is looked at before decoding, and a message that does not decode is the caller's error, not ours.
   const bytes = (value: Buffer) => value;
   server.addService(
@@ -52,44 +61,34 @@ export function addCertificateService(server: Server, options: CertificateServic
       },
     },
     {
-      CreateCertificate: (call: Call, callback: sendUnaryData<Buffer>) => {
-        handle(call, queue, options).then(
-          (answer) => (Buffer.isBuffer(answer) ? callback(null, answer) : callback(answer)),
-          (error: unknown) => {
-            options.log.error({ err: error }, 'a certificate request failed; this is a bug');
-            callback({ code: status.INTERNAL, details: 'internal error' });
-          },
-        );
-      },
+      CreateCertificate: (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>) =>
+        void method(rawCall(call)).then((answer) => (Buffer.isBuffer(answer) ? callback(null, answer) : callback(answer))),
     },
   );
 }
 
 async function handle(
-  call: Call,
+  call: RawCall,
   queue: FairQueue,
   { authority, log, limit }: CertificateServiceOptions,
 ): Promise<Buffer | RpcError> {
   const wait = limit?.(sourceOf(call)) ?? 0;
   if (wait > 0) return overloaded(wait, 'this address asks too often');
-  const turn = await queue.enter(sourceOf(call), {
-    gaveUp: () => call.cancelled,
-    onGivingUp: (task) => void call.once('cancelled', task),
-  });
+  const turn = await queue.enter(sourceOf(call), call.patience);
   if (turn.kind === 'full') return overloaded(turn.retryAfterMs);
   if (turn.kind === 'cancelled') return { code: status.CANCELLED, details: 'the caller gave up' };
   try {
-    const request = decode(call.request);
+    const request = decode(call.message);
     if (request === undefined) return { code: status.INVALID_ARGUMENT, details: 'the message is too large or malformed' };
     const result = await authority.issue({
       csr: request.csr,
       ttlSeconds: Number(request.validityDuration),
-      authorization: call.metadata.get('authorization').map(String),
+      authorization: call.authorization,
       call,
       ...impersonation(request),
     });
     if (!result.ok) {
-      log.info({ peer: call.getPeer(), ...result.refusal }, 'certificate refused');
+      log.info({ peer: call.peer, ...result.refusal }, 'certificate refused');
       return rpcError(result.refusal);
     }
     const { spiffeId, serial, notAfter, certChain } = result.value;
@@ -121,6 +120,6 @@ function decode(message: Buffer): IstioCertificateRequest | undefined {
 }
 
 /** The client's address without its port: connections are cheap, addresses less so. */
-function sourceOf(call: Call): string {
-  return call.getPeer().replace(/:\d+$/, '');
+function sourceOf(call: RawCall): string {
+  return call.peer.replace(/:\d+$/, '');
 }

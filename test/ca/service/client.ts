@@ -1,6 +1,6 @@
 import { createSecureContext } from 'node:tls';
 import { create } from '@bufbuild/protobuf';
-import { Client, credentials, Metadata, Server, type ServiceError } from '@grpc/grpc-js';
+import { Client, credentials, Metadata, Server, type ServerOptions, type ServiceError } from '@grpc/grpc-js';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { IstioCertificateRequestSchema, IstioCertificateResponseSchema } from '#gen/gatehouse/ca/v1/istio_ca_pb.js';
 import type { ServerTls, ServerTlsOptions } from '../../../ca/tls/credentials.ts';
@@ -21,9 +21,10 @@ export interface RunningService {
 export async function serve(
   { log }: World,
   authority: Authority,
-  options: Partial<CertificateServiceOptions> & { tls?: Partial<ServerTlsOptions> } = {},
+  options: Partial<CertificateServiceOptions> & { tls?: Partial<ServerTlsOptions>; server?: ServerOptions } = {},
 ): Promise<RunningService> {
-  const server = new Server();
+  // As the control plane has it; with channelz, calls take the way through grpc-js.
+  const server = new Server({ 'grpc.enable_channelz': 0, ...options.server });
   addCertificateService(server, { authority, log, ...options });
   const tls = await authority.serverCredentials({
     dnsNames: ['gatehouse', 'localhost'],
