@@ -20,7 +20,7 @@ import { folderAt, prepareFolder } from './root/folder.ts';
 import type { NewKey } from './root/new.ts';
 import { reloadOnChange } from './root/reload.ts';
 import { inUseInLog } from './rotation/in-use.ts';
-import { openRotation, type Rotation } from './rotation/rotation.ts';
+import { openRotation, type RootStatus, type Rotation } from './rotation/rotation.ts';
 import { lockFolder } from './root/lock.ts';
 import type { RateLimit } from './service/rate-limit.ts';
 import { type Every, renewedServerTls, type ServerTls, type ServerTlsOptions, systemEvery } from './tls/credentials.ts';
@@ -113,7 +113,9 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     });
     const { root, rootsPem: bundlePem } = rotation;
     const intermediate = keep?.(rotation.folder, root().issuer.validity);
-    const look = () => warnOfExpiry(root().issuer.validity.notAfter, clock(), log);
+    const look = () => {
+      for (const one of rotation.status().roots) warnOfExpiry(one, clock(), log);
+    };
     look();
     const issuanceLog = await openIssuanceLog(folder.issuanceLog, log);
     issuanceLog.note({ kind: 'opened', time: clock().toISOString(), issuer: root().issuer.certificate.fingerprint256 });
@@ -215,8 +217,12 @@ function lifetimesOf({ maxTtlSeconds = DAY_SECONDS, defaultTtlSeconds = DAY_SECO
   return { maxSeconds: maxTtlSeconds, defaultSeconds: Math.min(defaultTtlSeconds, maxTtlSeconds) };
 }
 
-function warnOfExpiry(notAfter: Date, now: Date, log: Logger): void {
-  if (notAfter <= now) log.error({ notAfter }, "the authority's certificate has expired: nothing can be issued");
-  else if (notAfter.getTime() - now.getTime() < WARN_BEFORE_MS)
-    log.warn({ notAfter }, "the authority's certificate expires soon; plan a new root");
+function warnOfExpiry({ generation, role, signs, notAfter }: RootStatus, now: Date, log: Logger): void {
+  const left = Date.parse(notAfter) - now.getTime();
+  const which = { generation, role, notAfter };
+  if (left <= 0 && signs) log.error(which, "the authority's certificate has expired: nothing can be issued");
+  else if (left <= 0) log.error(which, 'a root of the trust bundle has expired');
+  else if (left < WARN_BEFORE_MS && role === 'old') log.warn(which, 'the old root expires soon; finish its rotation');
+  else if (left < WARN_BEFORE_MS)
+    log.warn(which, "the authority's certificate expires soon; plan a new root (gatehouse ca rotate --prepare)");
 }

@@ -1,7 +1,9 @@
+import { readFile } from 'node:fs/promises';
 import { createHash, type X509Certificate } from 'node:crypto';
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
 import { pino } from 'pino';
+import { rotationInFolder } from '../ca/rotation/in-folder.ts';
 import { parseTrustDomain } from '../ca/identity/trust-domain.ts';
 import { loadOrCreateRoot, loadRoot, type Root } from '../ca/root/load.ts';
 import { lockFolder } from '../ca/root/lock.ts';
@@ -19,7 +21,7 @@ const DAY_MS = 24 * 3600 * 1000;
 const WARN_DAYS = 90;
 
 interface DescribedCertificate {
-  readonly role: 'issuing' | 'root';
+  readonly role: 'issuing' | 'root' | 'old root' | 'new root';
   readonly subject: string;
   readonly names: string;
   readonly serial: string;
@@ -49,7 +51,9 @@ function describe(role: DescribedCertificate['role'], certificate: X509Certifica
 function warnings(certificates: readonly DescribedCertificate[]): readonly string[] {
   return certificates.flatMap(({ role, daysLeft, notAfter }) => {
     if (daysLeft < 0) return [`the ${role} certificate expired on ${notAfter}: nothing can be issued`];
-    return daysLeft < WARN_DAYS ? [`the ${role} certificate expires in ${daysLeft} days (${notAfter}); plan a new one`] : [];
+    return daysLeft < WARN_DAYS
+      ? [`the ${role} certificate expires in ${daysLeft} days (${notAfter}); plan a new one (gatehouse ca rotate --prepare)`]
+      : [];
   });
 }
 
@@ -87,21 +91,27 @@ async function showRoot(flags: RootFlags): Promise<void> {
   const root = await rootOf(flags);
   if (root === undefined) return;
   await root.close();
+  const rotation = await rotationInFolder(folderAt(flags.caDir).dir);
   const now = new Date();
   const issuing = root.issuer.certificate;
   const certificates = [
     ...(root.intermediatesPem.length > 0 ? [describe('issuing', issuing, now)] : []),
     ...root.roots.map((certificate) => describe('root', certificate, now)),
+    ...(rotation?.others ?? []).map(({ role, certificate }) => describe(`${role} root`, certificate, now)),
   ];
   const findings = warnings(certificates);
-  if (flags.output === 'pem') process.stdout.write(root.rootCertPem);
-  else if (flags.output === 'json') print({ certificates, warnings: findings });
-  else
+  if (flags.output === 'pem')
+    process.stdout.write(rotation === undefined ? root.rootCertPem : await readFile(folderAt(flags.caDir).roots, 'utf8'));
+  else if (flags.output === 'json')
+    print({ certificates, rotation: rotation && { phase: rotation.phase, since: rotation.since }, warnings: findings });
+  else {
+    if (rotation !== undefined) process.stdout.write(`rotation: ${rotation.phase} since ${rotation.since}\n`);
     for (const certificate of certificates) {
       const table = new Table({ style: { head: [], border: [] } });
       table.push(...Object.entries(certificate).map(([name, value]) => ({ [name]: String(value) })));
       process.stdout.write(`${table.toString()}\n`);
     }
+  }
   for (const finding of findings) fail(1, finding);
 }
 

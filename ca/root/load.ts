@@ -21,6 +21,7 @@ export async function loadOrCreateRoot(folder: Folder, options: RootOptions): Pr
   await prepareFolder(folder);
   const unfinished = existsSync(folder.creating);
   if (unfinished) await discardUnfinished(folder, options.log);
+  if ((await readRotation(folder.dir)) !== undefined) return loadRoot(folder, options.trustDomain, options.key);
   const present = [...keyFilesOf(folder), ...[folder.certificate, folder.roots].filter((path) => existsSync(path))];
   if (present.length === 0) {
     const { writeNewRoot } = await import('./new.ts');

@@ -8,7 +8,6 @@ const [OLD, NEW] = [Buffer.from('01', 'hex'), Buffer.from('02', 'hex')];
 function issuance(serial: string, more: Partial<Omit<LoggedIssuance, 'kind' | 'record'>> = {}): LoggedIssuance {
   return {
     kind: 'issuance',
-    record: 1,
     outcome: 'issued',
     record: 1,
     time: '2026-11-21T11:00:00Z',
