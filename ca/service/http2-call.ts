@@ -92,12 +92,9 @@ function reply(stream: ServerHttp2Stream, message: Buffer): void {
 
 function refuse(stream: ServerHttp2Stream, { code, details, metadata }: RpcError): void {
   if (stream.destroyed || stream.headersSent) return;
-  const trailers = {
-    ...OK_HEADERS,
-    'grpc-status': String(code),
-    'grpc-message': encodeURI(details),
-    ...metadata?.toHttp2Headers(),
-  };
+  // encodeURI throws on half a surrogate pair, which is no text either.
+  const text = encodeURI(Buffer.from(details).toString());
+  const trailers = { ...OK_HEADERS, 'grpc-status': String(code), 'grpc-message': text, ...metadata?.toHttp2Headers() };
   stream.respond(trailers, { endStream: true });
 }
 

@@ -1,0 +1,151 @@
+import { strict as assert } from 'node:assert';
+import { connect, type ClientHttp2Session, constants } from 'node:http2';
+import { once } from 'node:events';
+import { Server, ServerCredentials, status } from '@grpc/grpc-js';
+import { takeUnary } from '../../../ca/service/fast-path.ts';
+import type { UnaryMethod } from '../../../ca/service/http2-call.ts';
+import { eventually } from '../../eventually.ts';
+
+const PATH = '/test.Service/Method';
+const LARGEST = 1000;
+
+interface Answered {
+  readonly status: number;
+  readonly message: string;
+  readonly body: Buffer;
+}
+
+/** The five bytes before a gRPC message. */
+function framed(message: Buffer, flag = 0, length = message.length): Buffer {
+  const prefix = Buffer.alloc(5, flag);
+  prefix.writeUInt32BE(length, 1);
+  return Buffer.concat([prefix, message]);
+}
+
+async function call(session: ClientHttp2Session, body: Buffer, headers: Record<string, string> = {}): Promise<Answered> {
+  const sent = { ':method': 'POST', ':path': PATH, 'content-type': 'application/grpc', te: 'trailers', ...headers };
+  const stream = session.request(sent);
+  const found: Record<string, unknown> = {};
+  const chunks: Buffer[] = [];
+  stream.on('response', (received) => Object.assign(found, received));
+  stream.on('trailers', (received) => Object.assign(found, received));
+  stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+  stream.on('error', () => undefined);
+  stream.end(body);
+  await once(stream, 'close');
+  const text = (name: string) => (typeof found[name] === 'string' ? found[name] : '');
+  return { status: Number(text('grpc-status') || '-1'), message: decodeURI(text('grpc-message')), body: Buffer.concat(chunks) };
+}
+
+describe('ca/service: a unary call on its HTTP/2 stream', () => {
+  let server: Server;
+  let session: ClientHttp2Session;
+  let method: UnaryMethod;
+
+  beforeEach(async () => {
+    // Nothing is registered with grpc-js, so whatever is answered was taken; what it gets is UNIMPLEMENTED.
+    server = new Server({ 'grpc.enable_channelz': 0 });
+    method = (raw) => Promise.resolve(Buffer.concat([raw.message, Buffer.from('!')]));
+    assert.ok(
+      takeUnary(server, PATH, (raw) => method(raw), LARGEST),
+      'this grpc-js has another handler of streams',
+    );
+    const port = await new Promise<number>((resolve, reject) =>
+      server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+        error ? reject(error) : resolve(bound),
+      ),
+    );
+    session = connect(`http://127.0.0.1:${port}`);
+  });
+  afterEach(() => {
+    session.destroy();
+    server.forceShutdown();
+  });
+
+  it('answers a message, also one that comes in pieces', async () => {
+    assert.deepEqual(await call(session, framed(Buffer.from('hello'))), {
+      status: status.OK,
+      message: 'OK',
+      body: framed(Buffer.from('hello!')),
+    });
+    const stream = session.request({ ':method': 'POST', ':path': PATH, 'content-type': 'application/grpc+proto' });
+    const chunks: Buffer[] = [];
+    stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+    for (const byte of framed(Buffer.from('slow'))) stream.write(Buffer.of(byte));
+    stream.end();
+    await once(stream, 'close');
+    assert.deepEqual(Buffer.concat(chunks), framed(Buffer.from('slow!')));
+  });
+
+  it('tells the method who calls, with what token', async () => {
+    method = (raw) => Promise.resolve(Buffer.from(JSON.stringify([raw.authorization, raw.peer, raw.getAuthContext()])));
+    const { body } = await call(session, framed(Buffer.alloc(0)), { authorization: 'Bearer x' });
+    assert.match(body.toString('utf8', 5), /^\[\["Bearer x"\],"127\.0\.0\.1:\d+",\{\}\]$/);
+  });
+
+  it('gives an error with its text, whatever is in it', async () => {
+    method = () => Promise.resolve({ code: status.PERMISSION_DENIED, details: '100 % no: ü, "x"\n' });
+    const { status: code, message } = await call(session, framed(Buffer.alloc(1)));
+    assert.deepEqual([code, message], [status.PERMISSION_DENIED, '100 % no: ü, "x"\n']);
+  });
+
+  it('refuses what is not exactly one message, and one that is too large before it is there', async () => {
+    const one = framed(Buffer.from('x'));
+    for (const body of [
+      Buffer.alloc(0),
+      one.subarray(0, 4),
+      Buffer.concat([one, one]),
+      framed(Buffer.from('x'), 1),
+      framed(one, 0, 3),
+    ])
+      assert.equal((await call(session, body)).status, status.INTERNAL);
+    assert.equal((await call(session, framed(Buffer.alloc(LARGEST + 1)))).status, status.INVALID_ARGUMENT);
+    assert.equal((await call(session, framed(Buffer.alloc(LARGEST + 1), 0, 0xffffffff))).status, status.RESOURCE_EXHAUSTED);
+    assert.equal((await call(session, framed(Buffer.alloc(LARGEST)))).status, status.OK);
+  });
+
+  it('leaves other methods, compressed messages and malformed deadlines to grpc-js', async () => {
+    const body = framed(Buffer.from('x'));
+    const others: Record<string, string>[] = [
+      { ':path': '/test.Service/Other' },
+      { 'grpc-encoding': 'gzip' },
+      { 'grpc-timeout': '1y' },
+    ];
+    for (const headers of others) {
+      const { status: code, message } = await call(session, body, headers);
+      assert.equal(code, status.UNIMPLEMENTED, message);
+    }
+  });
+
+  it('knows when the caller gave up, by itself or by its deadline', async () => {
+    let gone: () => boolean = () => false;
+    let [told, answer]: [boolean, () => void] = [false, () => undefined];
+    method = (raw) => {
+      gone = raw.patience.gaveUp;
+      raw.patience.onGivingUp(() => (told = true));
+      return new Promise((resolve) => (answer = () => resolve(Buffer.alloc(1))));
+    };
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': PATH,
+      'content-type': 'application/grpc',
+      'grpc-timeout': '1H',
+    });
+    stream.on('error', () => undefined);
+    stream.end(framed(Buffer.alloc(1)));
+    const before = gone;
+    await eventually('the call has come', () => gone !== before || undefined);
+    assert.deepEqual([gone(), told], [false, false]);
+    stream.close(constants.NGHTTP2_CANCEL);
+    await eventually('the end of the call is seen', () => (told && gone()) || undefined);
+    // An answer that comes too late goes nowhere, and harms nothing.
+    answer();
+    const late = session.request({ ':method': 'POST', ':path': PATH, 'content-type': 'application/grpc', 'grpc-timeout': '1n' });
+    late.on('error', () => undefined);
+    const last = gone;
+    late.end(framed(Buffer.alloc(1)));
+    await eventually('the late call has come', () => gone !== last || undefined);
+    assert.ok(gone());
+    answer();
+  });
+});
