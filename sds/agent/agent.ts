@@ -161,6 +161,9 @@ export class Agent {
         return learned;
       },
       onLive: (live) => this.#roots.setLive(live),
+      onRevoked: (svid) => {
+        for (const workload of this.#running.values()) if (workload.svid() === svid) workload.revoked();
+      },
       timers,
       random,
       log,

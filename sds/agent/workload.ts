@@ -97,6 +97,11 @@ export class RunningWorkload {
     this.#putFiles();
   }
 
+  /** To be called when the certificate in hand was revoked. */
+  revoked(): void {
+    this.#keeper.revoked();
+  }
+
   /** The certificate in hand. */
   svid(): Svid | undefined {
     return this.#keeper.current();

@@ -71,6 +71,7 @@ export class IdentityKeeper {
   #current: Svid | undefined;
   #plan: Plan | undefined;
   #expiredSerial: string | undefined;
+  #revokedSerial: string | undefined;
   /** Since the last certificate or return of the authority; the back-off grows with it. */
   #failures = 0;
   #issued = 0;
@@ -111,6 +112,14 @@ export class IdentityKeeper {
     this.#endReturn();
     this.#wake();
     await this.#task;
+  }
+
+  /** To be called when the certificate in hand was revoked: another is asked for at once, and not with this one. */
+  revoked(): void {
+    if (this.#current === undefined || this.#revokedSerial === this.#current.serial) return;
+    this.#revokedSerial = this.#current.serial;
+    this.#plan = undefined;
+    this.#wake();
   }
 
   /** To be called when time has moved otherwise than by passing: what is due is done now. */
@@ -205,7 +214,8 @@ export class IdentityKeeper {
     const roots = bundle();
     if (roots === undefined) return { kind: 'failed', code: 'NO_ROOTS', reason: 'the root certificate file cannot be used' };
     const token = await readToken();
-    const valid = this.#lifeLeft() > 0 ? this.#current : undefined;
+    const usable = this.#lifeLeft() > 0 && this.#current?.serial !== this.#revokedSerial;
+    const valid = usable ? this.#current : undefined;
     if (!token.ok && valid === undefined)
       return { kind: 'failed', code: 'NO_TOKEN', reason: `the token file cannot be used: ${token.reason}` };
     // The certificate alone first: it outlasts a token whose file nobody renews. An authority may refuse it (revoked, root

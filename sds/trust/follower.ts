@@ -3,6 +3,8 @@ import { create } from '@bufbuild/protobuf';
 import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import { type Client, type ClientDuplexStream, Metadata, status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
+import type { DataSource } from '#gen/envoy/config/core/v3/base_pb.js';
+import type { CertificateValidationContext } from '#gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
 import { SecretSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import { AggregatedDiscoveryService } from '#gen/envoy/service/discovery/v3/ads_pb.js';
 import {
@@ -16,6 +18,7 @@ import type { Random, Timers } from '../clock.ts';
 import { rpc } from '../grpc.ts';
 import type { Svid } from '../identity/accept.ts';
 import { SECRET_TYPE, TRUST_ROOTS } from '../secret/secret.ts';
+import { isListed, saysRevoked } from './revoked.ts';
 
 const STREAM = rpc(AggregatedDiscoveryService.method.streamAggregatedResources);
 
@@ -29,6 +32,8 @@ export interface FollowerOptions {
   readonly take: (pem: string) => Promise<Parsed<unknown>>;
   /** Whether what was last taken is being kept up to date. */
   readonly onLive: (live: boolean) => void;
+  /** A certificate in hand was revoked: nobody takes it any more. May be told again. */
+  readonly onRevoked: (svid: Svid) => void;
   readonly timers: Timers;
   readonly random: Random;
   readonly log: Logger;
@@ -91,7 +96,9 @@ export class TrustFollower {
     this.#stream = stream;
     stream.on('data', (response: DiscoveryResponse) => void this.#receive(stream, response));
     stream.on('error', (error: Error & { readonly code?: status }) => {
-      if (stream === this.#stream) this.#failed(error.code ?? status.UNKNOWN, error.message);
+      if (stream !== this.#stream) return;
+      if (error.code === status.UNAUTHENTICATED && saysRevoked(error.message)) this.#options.onRevoked(client);
+      this.#failed(error.code ?? status.UNKNOWN, error.message);
     });
     stream.on('end', () => {
       if (stream === this.#stream) this.#failed(status.UNAVAILABLE, 'the control plane ended the stream');
@@ -103,7 +110,10 @@ export class TrustFollower {
 
   async #receive(stream: Stream, response: DiscoveryResponse): Promise<void> {
     const { take, onLive, log } = this.#options;
-    const pem = rootsOf(response);
+    const context = contextOf(response);
+    const [pem, crl] = [text(context?.trustedCa), text(context?.crl)];
+    if (crl !== undefined)
+      for (const svid of this.#options.svids()) if (isListed(crl, svid.serial)) this.#options.onRevoked(svid);
     const taken = pem === undefined ? { ok: false as const, reason: 'there is no ROOTCA with roots in it' } : await take(pem);
     if (stream !== this.#stream || this.#stopped) return;
     this.#failures = 0;
@@ -149,14 +159,16 @@ function nodeName(): string {
   return `${host === '' ? 'agent' : host}.${String(process.pid)}`;
 }
 
-/** The roots in a response, PEM. */
-function rootsOf(response: DiscoveryResponse): string | undefined {
+function contextOf(response: DiscoveryResponse): CertificateValidationContext | undefined {
   for (const any of response.resources) {
     const secret = anyUnpack(any, SecretSchema);
-    if (secret?.name !== TRUST_ROOTS || secret.type.case !== 'validationContext') continue;
-    const roots = secret.type.value.trustedCa?.specifier;
-    if (roots?.case === 'inlineBytes') return Buffer.from(roots.value).toString();
-    if (roots?.case === 'inlineString') return roots.value;
+    if (secret?.name === TRUST_ROOTS && secret.type.case === 'validationContext') return secret.type.value;
   }
   return undefined;
+}
+
+function text(source: DataSource | undefined): string | undefined {
+  const specifier = source?.specifier;
+  if (specifier?.case === 'inlineBytes') return Buffer.from(specifier.value).toString();
+  return specifier?.case === 'inlineString' ? specifier.value : undefined;
 }

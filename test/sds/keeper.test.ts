@@ -65,6 +65,21 @@ describe('sds: keeping one identity', () => {
     );
   });
 
+  it('asks at once, by the token, when its certificate was revoked; once for each certificate', async () => {
+    world.keeper.start();
+    await world.settled(1);
+    world.keeper.revoked();
+    await world.settled(2);
+    assert.deepEqual([world.time.monotonic(), world.kinds()], [0, ['issued', 'issued']]);
+    assert.deepEqual([world.calls[1]?.client, world.calls[1]?.token], [undefined, 'a.b.c']);
+    world.failure = { kind: 'failed', code: 'PERMISSION_DENIED', reason: 'the identity was revoked' };
+    world.keeper.revoked();
+    await sleepUntil(4);
+    world.keeper.revoked();
+    await sleepUntil(6);
+    assert.ok(world.calls.slice(2).every(({ client, token }) => client === undefined && token === 'a.b.c'));
+  });
+
   it('goes by the certificate alone while there is no token', async () => {
     world.keeper.start();
     await world.settled(1);
