@@ -4,6 +4,7 @@ import { RBACSchema as HttpRbacSchema } from '#gen/envoy/extensions/filters/http
 import { ConfigSchema } from '#gen/envoy/extensions/filters/http/set_filter_state/v3/set_filter_state_pb.js';
 import { HttpFilterSchema } from '#gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { RBACSchema as TcpRbacSchema } from '#gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.js';
+import type { RevokedPeers } from '../../../ca/revocation/list.ts';
 import type { PathNormalization } from '../../../mesh/model/mesh-config.ts';
 import type { Snapshot } from '../../../mesh/model/snapshot.ts';
 import { httpAuthorization, tcpAuthorization } from '../../../policy/compile/authorization.ts';
@@ -34,7 +35,7 @@ function details(key: string, format: string): object {
   return { header: { key, value: format }, append_action: 'OVERWRITE_IF_EXISTS_OR_ADD' };
 }
 
-function connectionManager(snapshot: Snapshot, workload: SelectedWorkload): object {
+function connectionManager({ snapshot, workload, revoked }: Place): object {
   return {
     name: 'envoy.filters.network.http_connection_manager',
     typed_config: {
@@ -42,7 +43,7 @@ function connectionManager(snapshot: Snapshot, workload: SelectedWorkload): obje
       stat_prefix: 'in',
       ...normalization(snapshot.meshConfig.pathNormalization),
       http_filters: [
-        ...httpAuthorization(snapshot, workload).map((filter) => toJson(HttpFilterSchema, filter, { registry })),
+        ...httpAuthorization(snapshot, workload, revoked).map((filter) => toJson(HttpFilterSchema, filter, { registry })),
         { name: 'envoy.filters.http.router', typed_config: { '@type': `${TYPE}.filters.http.router.v3.Router` } },
       ],
       local_reply_config: {
@@ -87,14 +88,17 @@ export interface Place {
   readonly permissive: boolean;
   /** A caller may come without a certificate, over TLS, as to a gateway. */
   readonly anonymous?: boolean;
+  readonly revoked?: RevokedPeers;
 }
 
 function listener(place: Place, certificate: Issued, root: string): object {
   const filters =
     place.protocol === 'HTTP'
-      ? [connectionManager(place.snapshot, place.workload)]
+      ? [connectionManager(place)]
       : [
-          ...tcpAuthorization(place.snapshot, place.workload).map((filter) => toJson(FilterSchema, filter, { registry })),
+          ...tcpAuthorization(place.snapshot, place.workload, place.revoked).map((filter) =>
+            toJson(FilterSchema, filter, { registry }),
+          ),
           { name: 'envoy.filters.network.echo', typed_config: { '@type': `${TYPE}.filters.network.echo.v3.Echo` } },
         ];
   const encrypted = {
