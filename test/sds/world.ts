@@ -71,6 +71,10 @@ export class KeeperWorld {
   lifetimeMs = 3_600_000;
   /** Set to answer with a failure instead. */
   failure: (SigningAnswer & { kind: 'failed' }) | undefined;
+  /** Roots that answers end in, PEM. */
+  answerEnd: readonly string[] = [];
+  /** Roots that the keeper gave on. */
+  readonly learned: string[] = [];
   /** How far the authority's clock is ahead of the keeper's. */
   aheadMs = 0;
   /** Set to answer nothing until the caller gives up. */
@@ -90,6 +94,7 @@ export class KeeperWorld {
       sign: (call, signal) => this.#sign(call, signal),
       readToken: () => Promise.resolve(this.token),
       bundle: () => this.bundle,
+      onRoots: (pem) => this.learned.push(pem),
       clock: this.time,
       timers: this.time,
       random: () => draw,
@@ -120,7 +125,7 @@ export class KeeperWorld {
       lifetimeMs: now - Date.now() + this.lifetimeMs,
       backdateMs: Date.now() - now + 1000,
     });
-    return { kind: 'signed', certChain: [certificate.toString('pem')] };
+    return { kind: 'signed', certChain: [certificate.toString('pem'), ...this.answerEnd] };
   };
 
   /** The authority is back: tells who waits for that. */

@@ -1,0 +1,144 @@
+// A control plane's rotation against an agent's trust stream: who has not accepted the bundle stands in the way.
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Server } from '@grpc/grpc-js';
+import { pino } from 'pino';
+import type { Authority } from '../../ca/authority.ts';
+import type { Parsed } from '../../ca/identity/parsed.ts';
+import { parseSpiffeId } from '../../ca/identity/spiffe-id.ts';
+import { behind } from '../../cli/serve/admin-rotation.ts';
+import { loadMesh } from '../../mesh/source/mesh.ts';
+import { systemTimers } from '../../sds/clock.ts';
+import { acceptCertificate, type Svid } from '../../sds/identity/accept.ts';
+import { parseBundle } from '../../sds/identity/bundle.ts';
+import { newKey, requestFor } from '../../sds/identity/request.ts';
+import { TrustFollower } from '../../sds/trust/follower.ts';
+import { snapshotResources, type SnapshotResources } from '../../xds/resources/source.ts';
+import { addDiscoveryService, type DiscoveryService } from '../../xds/stream/service.ts';
+import { must } from '../ca/identity/must.ts';
+import { type World, world } from '../ca/world.ts';
+import { eventually } from '../eventually.ts';
+
+const silent = pino({ level: 'silent' });
+
+describe('root rotation and the agents that follow it', () => {
+  let here: World;
+  let authority: Authority;
+  let source: SnapshotResources;
+  let discovery: DiscoveryService;
+  let server: Server;
+  let port: number;
+  const followers: TrustFollower[] = [];
+  const taken: string[] = [];
+  let answer: (pem: string) => Promise<Parsed<unknown>>;
+
+  beforeEach(async () => {
+    here = await world();
+    authority = await here.open({ settleMs: 0 });
+    mkdirSync(join(here.dir, 'mesh'));
+    writeFileSync(join(here.dir, 'mesh', 'a.yaml'), 'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: a\n');
+    const { snapshot } = loadMesh({ paths: [join(here.dir, 'mesh')], meshConfigFile: undefined });
+    const { rotation } = authority;
+    source = snapshotResources(snapshot, { generation: 1, rootsPem: rotation.rootsPem() });
+    rotation.onChange(() => {
+      source.publishBundle({ generation: 2, rootsPem: rotation.rootsPem() });
+      return Promise.resolve();
+    });
+    server = new Server();
+    discovery = addDiscoveryService(server, { source, authenticate: authority.peerOf, log: silent });
+    const tls = await authority.serverCredentials({ dnsNames: ['gatehouse'] });
+    port = await new Promise<number>((resolve, reject) =>
+      server.bindAsync('127.0.0.1:0', tls.credentials, (error, bound) => (error === null ? resolve(bound) : reject(error))),
+    );
+    taken.length = 0;
+    answer = () => Promise.resolve({ ok: true, value: undefined });
+  });
+  afterEach(async () => {
+    for (const follower of followers.splice(0)) follower.stop();
+    server.forceShutdown();
+    await here.close();
+  });
+
+  async function svid(): Promise<Svid> {
+    const id = must(parseSpiffeId('spiffe://cluster.local/ns/shop/sa/cart'));
+    const { key, csr } = await requestFor(id, await newKey());
+    const issued = await authority.issue({ csr, ttlSeconds: 600, authorization: [`Bearer ${await here.tokens.token()}`] });
+    assert.ok(issued.ok, JSON.stringify(issued));
+    const accepted = acceptCertificate(issued.value.certChain, { id, key }, must(parseBundle(authority.rootCertPem)), Date.now());
+    assert.ok(accepted.ok);
+    return accepted.svid;
+  }
+
+  async function follow(): Promise<void> {
+    const own = await svid();
+    const roots = authority.rootCertPem;
+    const follower = new TrustFollower({
+      address: () => ({ target: `127.0.0.1:${String(port)}`, serverName: 'gatehouse', timeoutMs: 0 }),
+      rootsPem: () => roots,
+      svids: () => [own],
+      take: (pem) => {
+        taken.push(pem);
+        return answer(pem);
+      },
+      onLive: () => undefined,
+      onRevoked: () => undefined,
+      timers: systemTimers,
+      random: () => 0,
+      log: silent,
+    });
+    followers.push(follower);
+    follower.start();
+    await eventually('the stream', () => (waiting().length === 0 && taken.length > 0 ? true : undefined));
+  }
+  const waiting = () => behind(discovery.streams(), source.bundle());
+
+  it('an agent acknowledges when its Envoys have; until then the new root does not sign', async () => {
+    await follow();
+    assert.deepEqual(taken, [authority.rootCertPem]);
+    const { promise, resolve } = Promise.withResolvers<Parsed<unknown>>();
+    answer = () => promise;
+    const signer = authority.rotation.root();
+    assert.ok((await authority.rotation.prepare()).ok);
+    await eventually('the new bundle', () => (taken.length === 2 ? true : undefined));
+    const refused = await authority.rotation.advance(waiting(), false);
+    assert.ok(!refused.ok);
+    const [blocker] = refused.blockers;
+    assert.ok(blocker?.kind === 'not-acknowledged' && blocker.node.startsWith('agent~'), JSON.stringify(refused.blockers));
+    assert.equal(authority.rotation.root(), signer);
+    resolve({ ok: true, value: undefined });
+    await eventually('the acknowledgement', () => (waiting().length === 0 ? true : undefined));
+    assert.ok((await authority.rotation.advance(waiting(), false)).ok);
+    assert.notEqual(authority.rotation.root(), signer);
+    await eventually('the signer first', () => (taken.at(-1) === authority.rootCertPem ? true : undefined));
+  });
+
+  it('an agent that cannot use the bundle says why, and stands in the way', async () => {
+    await follow();
+    answer = () => Promise.resolve({ ok: false, reason: 'certificate 2 is not a CA certificate' });
+    assert.ok((await authority.rotation.prepare()).ok);
+    const [one] = await eventually('the refusal', () => {
+      const all = waiting();
+      return all.some(({ detail }) => detail.includes('refused')) ? all : undefined;
+    });
+    assert.equal(one?.detail, 'refused it: certificate 2 is not a CA certificate');
+    const plan = await authority.rotation.plan(waiting());
+    assert.deepEqual([plan.step, plan.ready], ['activate', false]);
+    assert.ok((await authority.rotation.advance(waiting(), true)).ok, 'force');
+  });
+
+  it('certificates of both roots authenticate, and of the old one no more at the end', async () => {
+    const before = await svid();
+    const callOf = ({ leaf }: Svid) => ({
+      getAuthContext: () => ({ sslPeerCertificate: { raw: leaf.raw, fingerprint256: leaf.fingerprint256 } }),
+    });
+    assert.ok((await authority.rotation.prepare()).ok);
+    assert.ok((await authority.rotation.advance([], false)).ok);
+    const after = await svid();
+    assert.ok(authority.peerOf(callOf(before)).ok && authority.peerOf(callOf(after)).ok);
+    const refused = await authority.rotation.advance([], false);
+    assert.ok(!refused.ok && refused.blockers.some((one) => one.kind === 'certificates-in-use' && one.count === 1));
+    assert.ok((await authority.rotation.advance([], true)).ok);
+    assert.ok(!authority.peerOf(callOf(before)).ok && authority.peerOf(callOf(after)).ok);
+  });
+});
