@@ -35,8 +35,19 @@ const slowOnDemand = create(HTTPFaultSchema, {
   }),
 });
 
+/** Names under which the agent has a certificate and roots. */
+export interface SecretNames {
+  readonly certificate: string;
+  readonly roots: string;
+}
+
 /** An HTTPS listener that answers 200 itself, with the agent's certificate. `mutual` asks clients for one of the same roots. */
-export function echoListener(port: number, mutual: boolean, host = '127.0.0.1'): Listener {
+export function echoListener(
+  port: number,
+  mutual: boolean,
+  host = '127.0.0.1',
+  secrets: SecretNames = { certificate: 'default', roots: 'ROOTCA' },
+): Listener {
   const manager = create(HttpConnectionManagerSchema, {
     codecType: HttpConnectionManager_CodecType.AUTO,
     statPrefix: 'echo',
@@ -69,8 +80,8 @@ export function echoListener(port: number, mutual: boolean, host = '127.0.0.1'):
   const tls = create(DownstreamTlsContextSchema, {
     requireClientCertificate: mutual,
     commonTlsContext: create(CommonTlsContextSchema, {
-      tlsCertificateSdsSecretConfigs: [secretFromAgent('default')],
-      validationContextType: { case: 'validationContextSdsSecretConfig', value: secretFromAgent('ROOTCA') },
+      tlsCertificateSdsSecretConfigs: [secretFromAgent(secrets.certificate)],
+      validationContextType: { case: 'validationContextSdsSecretConfig', value: secretFromAgent(secrets.roots) },
     }),
   });
   return create(ListenerSchema, {
