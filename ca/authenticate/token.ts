@@ -4,6 +4,7 @@ import { parsed, refused, type Parsed } from '../identity/parsed.ts';
 import type { TrustDomain } from '../identity/trust-domain.ts';
 import type { Caller, Checked } from './caller.ts';
 import type { KeySource, KeySet } from './jwks.ts';
+import { plainClaims } from './plain-token.ts';
 import { identityOfClaims, podOfClaims } from './subject.ts';
 
 export interface TokenRules {
@@ -73,6 +74,8 @@ function verifiedFrom(claims: JWTPayload, trustDomain: TrustDomain): Parsed<Veri
 }
 
 async function claimsOf(token: string, keys: KeySet, rules: TokenRules, now: Date): Promise<Parsed<JWTPayload>> {
+  const plain = await plainClaims(token, keys, rules, now);
+  if (plain !== undefined) return parsed(plain);
   const options: JWTVerifyOptions = {
     algorithms: [...ALGORITHMS],
     issuer: rules.issuer,
