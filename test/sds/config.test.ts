@@ -52,6 +52,8 @@ describe("sds: the agent's configuration", () => {
       trustDomain: 'example.org',
       domain: 'corp.local',
       envoy: 'bin/envoy',
+      federatedBundles: { 'other.example': 'other.json' },
+      secretsDir: '/secrets',
       certificateTtl: '1h30m',
       drainTime: '500ms',
       takeoverTime: '1m',
@@ -63,14 +65,17 @@ describe("sds: the agent's configuration", () => {
           ...{ controlPlaneAddress: '10.1.1.1:15012', locality: { region: 'eu', zone: 'a' } },
           envoy: { netns: 'gh-cart-0', uid: 1337, concurrency: 2, extraArgs: ['--log-level', 'info'] },
         },
-        { ...WORKLOAD, pod: 'cart-1', envoy: false },
+        { ...WORKLOAD, pod: 'cart-1', secretFiles: ['certs'], envoy: false },
       ],
     };
     for (const text of [stringify(full), JSON.stringify(full)]) {
       const result = parse(text);
       assert.ok(result.ok, JSON.stringify(result));
       assert.equal(result.config.takeoverMs, 60_000);
+      assert.deepEqual([...result.config.federatedBundles], [['other.example', '/etc/gatehouse/other.json']]);
+      assert.equal(result.config.secretsDir, '/secrets');
       const [one, two] = result.config.workloads;
+      assert.deepEqual([one?.secretFiles, two?.secretFiles], [[], ['/etc/gatehouse/certs']]);
       assert.deepEqual(one?.authority, { host: '::1', port: 15012, serverName: 'istiod.istio-system.svc' });
       assert.deepEqual(one?.controlPlane, { host: '10.1.1.1', port: 15012, serverName: 'istiod.istio-system.svc' });
       assert.equal(one?.id, 'spiffe://example.org/ns/shop/sa/cart');
@@ -130,6 +135,12 @@ describe("sds: the agent's configuration", () => {
       workload({ envoy: { netns: '-all' } }),
       /netns: must be the name of a network namespace/,
     ],
+    ['bundles of no trust domain', { ...GOOD, federatedBundles: { 'A B': 'b.pem' } }, /federatedBundles: A B: trust domain/],
+    ['the own trust domain as another', { ...GOOD, federatedBundles: { 'cluster.local': 'b' } }, /is the own trust domain/],
+    ['bundles that are a list', { ...GOOD, federatedBundles: ['b.pem'] }, /federatedBundles: must be a map of texts/],
+    ['a folder of secrets that is no path', { ...GOOD, secretsDir: '' }, /secretsDir: must be a path/],
+    ['folders that are no list', workload({ secretFiles: 'certs' }), /secretFiles: must be a list/],
+    ['a folder that is no path', workload({ secretFiles: [''] }), /secretFiles: must be a path/],
     ['a group without a user', workload({ envoy: { gid: 5 } }), /gid: is given without uid/],
     ['a negative user', workload({ envoy: { uid: -1 } }), /uid: must be a whole number/],
     [
