@@ -11,7 +11,7 @@ const TIMEOUT_MS = 5_000;
  * GET over https only, without redirects (they could lead to another authority), of at most 1 MiB, within 5 seconds in all.
  * @param rootsPem the roots that servers must lead to; without them those of Node.js
  */
-export function httpsGet(rootsPem?: string): GetDocument {
+export function httpsGet(rootsPem?: string, timeoutMs = TIMEOUT_MS): GetDocument {
   return (url) => {
     if (url.protocol !== 'https:') return Promise.resolve(refused(`${url.href} is not https`));
     return new Promise((resolve) => {
@@ -41,7 +41,7 @@ export function httpsGet(rootsPem?: string): GetDocument {
           response.on('error', (error) => give(refused(`${url.href}: ${error.message}`)));
         },
       );
-      const timer = setTimeout(() => give(refused(`${url.href} does not answer`)), TIMEOUT_MS);
+      const timer = setTimeout(() => give(refused(`${url.href} does not answer`)), timeoutMs);
       request.on('error', (error) => give(refused(`${url.href}: ${error.message}`)));
     });
   };
