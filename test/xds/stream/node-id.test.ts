@@ -9,7 +9,15 @@ describe('node ids', () => {
     assert.ok(router.ok && router.value.kind === 'gateway' && router.value.namespace === 'istio-system');
   });
 
+  it('name an agent', () => {
+    const text = 'agent~machine-7.4711';
+    assert.deepEqual(parseNodeId(text), { ok: true, value: { text, kind: 'agent' } });
+  });
+
   for (const bad of [
+    'agent~',
+    'agent~10.0.0.7~web.shop~x',
+    'agent~Machine',
     '',
     'sidecar',
     'waypoint~10.0.0.7~web.shop~x',
