@@ -115,10 +115,10 @@ export async function followPeers(options: FollowingOptions): Promise<Following>
     const changed = !sameRoots(peer.bundle, bundle);
     peer.bundle = bundle;
     peer.text = text;
+    if (changed && !closed) onChange();
     await store
       .write(peer.config.trustDomain, text)
       .catch((error: unknown) => log.error({ error: String(error) }, 'a federated bundle cannot be kept on disk'));
-    if (changed && !closed) onChange();
     return parsed(undefined);
   };
 

@@ -4,60 +4,19 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, request, type Server } from 'node:https';
 import { join } from 'node:path';
-import type { Authority } from '../../../ca/authority.ts';
 import { parseSpiffeBundle } from '../../../ca/bundle/spiffe-bundle.ts';
-import { type BundleEndpoint, startBundleEndpoint } from '../../../ca/federation/endpoint.ts';
+import { startBundleEndpoint } from '../../../ca/federation/endpoint.ts';
 import { type EndpointTrust, fetchBundle } from '../../../ca/federation/fetch.ts';
 import { type Following, followPeers, systemAfter } from '../../../ca/federation/following.ts';
 import { type FederatedPeer, parsePeer } from '../../../ca/federation/peer.ts';
 import { publication } from '../../../ca/federation/publication.ts';
 import { bundleFolder } from '../../../ca/federation/store.ts';
-import { parseSpiffeId, type SpiffeId } from '../../../ca/identity/spiffe-id.ts';
-import { parseTrustDomain } from '../../../ca/identity/trust-domain.ts';
+import { parseSpiffeId } from '../../../ca/identity/spiffe-id.ts';
 import { parseBundle } from '../../../ca/root/chain.ts';
 import { systemEvery } from '../../../ca/tls/credentials.ts';
 import { eventually } from '../../eventually.ts';
 import { must } from '../identity/must.ts';
-import { type World, world } from '../world.ts';
-
-interface Domain {
-  readonly world: World;
-  readonly authority: Authority;
-  readonly endpoint: BundleEndpoint;
-  readonly endpointId: SpiffeId;
-  readonly bundle: () => Promise<string>;
-}
-
-const clock = () => new Date();
-
-async function domain(name: string): Promise<Domain> {
-  const at = await world();
-  const authority = await at.open({ trustDomain: must(parseTrustDomain(name)) });
-  const bundle = publication({
-    caDir: at.caDir,
-    rootsPem: () => authority.rootCertPem,
-    jwtKeys: () => authority.jwt.bundle().keys,
-    refreshHintSeconds: 1,
-    log: at.log,
-  });
-  const endpointId = must(parseSpiffeId(`spiffe://${name}/gatehouse/bundle-endpoint`));
-  const certificate = async () => {
-    const { chainPem, keyPem, renewAt } = await authority.ownSvid(endpointId);
-    return { certPem: chainPem, keyPem, renewAt };
-  };
-  const endpoint = await startBundleEndpoint({
-    host: '127.0.0.1',
-    port: 0,
-    bundle,
-    certificate,
-    clock,
-    every: systemEvery,
-    log: at.log,
-  });
-  return { world: at, authority, endpoint, endpointId, bundle };
-}
-
-const urlOf = ({ endpoint }: Domain): string => `https://127.0.0.1:${endpoint.port}/`;
+import { clock, type Domain, domain, urlOf } from './domain.ts';
 
 describe('ca: federation', () => {
   let ours: Domain;
