@@ -193,6 +193,8 @@ describe('ca: federation', () => {
     assert.ok(done.ok);
     await eventually('the second root', () => (following.status()[0]?.roots === 2 ? true : undefined));
     assert.equal(changes, before + 1);
+    const published = await theirs.bundle();
+    await eventually('the second kept', () => (readFileSync(kept, 'utf8') === published ? true : undefined));
     following.close();
     await theirs.endpoint.close();
     const restarted = await follow(peerOf(theirs));
