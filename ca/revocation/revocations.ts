@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { parsed, refused, type Parsed } from '../identity/parsed.ts';
 import type { SpiffeId } from '../identity/spiffe-id.ts';
 import type { Issuer } from '../sign/issuer.ts';
 import type { Every } from '../tls/credentials.ts';
 import type { RevocationStore } from './file.ts';
-import type { FindIssued } from './issued.ts';
+import type { FindIssued, IssuedCertificate } from './issued.ts';
 import { knownIssuers } from './issuers.ts';
 import {
   listedCertificates,
@@ -62,6 +63,8 @@ export interface Revocations {
 
 /** Lists last for days; this is how soon one of others, or the end of an old intermediate, is noticed. */
 const LOOK_EVERY_MS = 3_600_000;
+/** What a search of the log may take before the denial goes out without it. */
+const PATIENCE_MS = 100;
 const DAY_MS = 24 * LOOK_EVERY_MS;
 
 /** Opens the list of what is revoked. Rejects when it cannot be read. */
@@ -88,28 +91,31 @@ export async function openRevocations(options: RevocationsOptions): Promise<Revo
     changing = run.catch(() => undefined);
     return run;
   };
-  /** On disk first. Certificates listed anew or no more make a new list with a new number. */
-  const put = async (next: RevocationList, renew: boolean): Promise<void> => {
-    const list = { ...next, crlNumber: renew && publisher !== undefined ? next.crlNumber + 1 : next.crlNumber };
-    await store.save(list);
-    current = list;
-    index = indexOf(list);
-    // A signer far away must not hold up the denial.
-    const before = peers;
-    peers = samePeers(before, revokedPeers(list));
-    if (peers !== before) told();
-    if (!renew || publisher === undefined) return;
+  const sign = async (list: RevocationList, { issuers, othersFile }: CrlPublisher): Promise<true> => {
     try {
-      const others = await otherCrls(publisher.othersFile, log);
-      crlPem = await publishCrls(list, publisher.issuers(), others, clock(), log);
-      published = { at: clock().getTime(), from: basis(list, publisher, others) };
-      told();
+      const others = await otherCrls(othersFile, log);
+      crlPem = await publishCrls(list, issuers(), others, clock(), log);
+      published = { at: clock().getTime(), from: basis(list, issuers(), others) };
     } catch (error) {
       log.error(
         { error: String(error) },
         'the revocation list cannot be signed; the last one stays in force, and so does the denial',
       );
     }
+    return true;
+  };
+  /** On disk first. Certificates listed anew or no more make a new list with a new number. */
+  const put = async (next: RevocationList, renew: boolean): Promise<void> => {
+    const list = { ...next, crlNumber: renew && publisher !== undefined ? next.crlNumber + 1 : next.crlNumber };
+    await store.save(list);
+    current = list;
+    index = indexOf(list);
+    peers = samePeers(peers, revokedPeers(list));
+    const signing = renew && publisher !== undefined ? sign(list, publisher) : Promise.resolve(true);
+    // A signer far away must not hold up the denial.
+    if ((await within(signing, PATIENCE_MS)) === undefined) told();
+    await signing;
+    told();
   };
 
   /** What time and new issuers have changed. A new list is made when there is another thing to say, or when a day is over. */
@@ -120,7 +126,7 @@ export async function openRevocations(options: RevocationsOptions): Promise<Revo
     const next = { ...list, issuers: knownIssuers(list.issuers, publisher.issuers(), publisher.lifetimeSeconds, now) };
     const others = await otherCrls(publisher.othersFile, log);
     const worth = next.entries.length > 0 || crlPem !== undefined || others !== '';
-    const due = now.getTime() - published.at >= DAY_MS || basis(next, publisher, others) !== published.from;
+    const due = now.getTime() - published.at >= DAY_MS || basis(next, publisher.issuers(), others) !== published.from;
     const changed = list !== current || next.issuers !== current.issuers;
     if (changed || (worth && due)) await put(next, worth && due);
   };
@@ -132,25 +138,44 @@ export async function openRevocations(options: RevocationsOptions): Promise<Revo
     );
   });
 
+  /** Nothing is issued for it from the first moment, so that the search of the log misses nothing. Proxies need not wait for a long search. */
+  const revokeIdentity = async (
+    list: RevocationList,
+    target: RevocationTarget & { readonly kind: 'identity' },
+    record: RevocationRecord,
+  ): Promise<Parsed<Revocation>> => {
+    const entry = { ...target, certificates: [], ...record };
+    index = indexOf(withEntry(list, entry));
+    try {
+      const now = Date.parse(record.time);
+      const search = findIssued(target).catch((error: unknown): readonly IssuedCertificate[] => {
+        log.error(
+          { error: String(error) },
+          'the issuance log cannot be searched: the identity is denied, but its certificates are in no list',
+        );
+        return [];
+      });
+      const quick = await within(search, PATIENCE_MS);
+      if (quick === undefined) await put(withEntry(list, entry), false);
+      const certificates = (await search).filter(valid(now)).map(({ serial, notAfter }) => ({ serial, notAfter }));
+      const whole = { ...entry, certificates };
+      await put(withEntry(quick === undefined ? current : list, whole), true);
+      log.warn({ ...record, identity: target.identity, certificates: certificates.length }, 'an identity was revoked');
+      return parsed(whole);
+    } finally {
+      index = indexOf(current);
+    }
+  };
+
   const revoke: Revocations['revoke'] = (target, why) =>
     inTurn(async () => {
       const now = clock();
       const record = { ...why, time: now.toISOString() };
       const list = pruned(current, now);
-      if (target.kind === 'identity') {
-        const entry = { kind: 'identity', identity: target.identity, certificates: [], ...record } as const;
-        // The denial does not wait for the search of the log.
-        await put(withEntry(list, entry), false);
-        const found = await findIssued(target);
-        const certificates = found.filter(valid(now)).map(({ serial, notAfter }) => ({ serial, notAfter }));
-        const whole = { ...entry, certificates };
-        await put(withEntry(current, whole), true);
-        log.warn({ ...record, identity: target.identity, certificates: certificates.length }, 'an identity was revoked');
-        return parsed(whole);
-      }
+      if (target.kind === 'identity') return revokeIdentity(list, target, record);
       const [found] = await findIssued(target);
       if (found === undefined) return refused(`no certificate with the serial number ${target.serial} was issued here`);
-      if (!valid(now)(found))
+      if (!valid(now.getTime())(found))
         return refused(`the certificate ${target.serial} has expired (${found.notAfter}): nobody takes it any more`);
       const entry = { kind: 'serial', ...found, ...record } as const;
       await put(withEntry(list, entry), true);
@@ -201,15 +226,26 @@ function samePeers(before: RevokedPeers, after: RevokedPeers): RevokedPeers {
   return same(before.identities, after.identities) && same(before.serials, after.serials) ? before : after;
 }
 
+/** What a promise gives, or undefined when it takes longer. Does not reject: whoever awaits the promise itself is told. */
+async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
+  const patience = new AbortController();
+  try {
+    const late = pause(ms, undefined, { signal: patience.signal }).catch(() => undefined);
+    return await Promise.race([promise.catch(() => undefined), late]);
+  } finally {
+    patience.abort();
+  }
+}
+
 /** What a list says besides its times and number. */
-function basis(list: RevocationList, { issuers }: CrlPublisher, others: string): string {
-  const signers = issuers().map(({ certificate }) => certificate.fingerprint256);
+function basis(list: RevocationList, issuers: readonly Issuer[], others: string): string {
+  const signers = issuers.map(({ certificate }) => certificate.fingerprint256);
   const serials = listedCertificates(list).map(({ serial }) => serial);
   return createHash('sha256')
     .update(JSON.stringify([signers, list.issuers, serials, others]))
     .digest('hex');
 }
 
-function valid(now: Date): (certificate: { readonly notAfter: string }) => boolean {
-  return ({ notAfter }) => Date.parse(notAfter) > now.getTime();
+function valid(now: number): (certificate: { readonly notAfter: string }) => boolean {
+  return ({ notAfter }) => Date.parse(notAfter) > now;
 }

@@ -3,6 +3,12 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Authority } from '../../../ca/authority.ts';
 import { parseIdentity, parseSerial, type RevocationTarget, type Serial } from '../../../ca/revocation/revocation.ts';
+import { revocationFile } from '../../../ca/revocation/file.ts';
+import type { IssuedCertificate } from '../../../ca/revocation/issued.ts';
+import { openRevocations, type Revocations } from '../../../ca/revocation/revocations.ts';
+import { folderAt } from '../../../ca/root/folder.ts';
+import { loadRoot } from '../../../ca/root/load.ts';
+import { eventually } from '../../eventually.ts';
 import { must } from '../identity/must.ts';
 import { requestPem } from '../requests.ts';
 import { account, type World, world } from '../world.ts';
@@ -143,15 +149,51 @@ describe('ca: revocation', () => {
     assert.equal(await refusalOf(authority), 'issued');
   });
 
-  it('is in force before the log was searched', async () => {
-    const authority = await here.open();
-    await issued(authority);
+  /** Revocations with a log whose search ends when told. */
+  const searching = async (): Promise<{
+    revocations: Revocations;
+    found: (serials: readonly string[]) => void;
+    seen: string[];
+  }> => {
+    await (await here.open()).close();
+    const { issuer } = await loadRoot(folderAt(here.caDir));
+    const search = Promise.withResolvers<readonly IssuedCertificate[]>();
+    const revocations = await openRevocations({
+      store: revocationFile(join(here.caDir, 'revocations.json')),
+      findIssued: () => search.promise,
+      publisher: { issuers: () => [issuer], lifetimeSeconds: 3600, othersFile: join(here.dir, 'none') },
+      clock: () => now,
+      every: () => () => undefined,
+      log: here.log,
+    });
     const seen: string[] = [];
-    authority.revocations.onChange(() =>
-      seen.push(`${authority.revocations.peers().identities.length} ${String(authority.revocations.crlPem() !== undefined)}`),
+    revocations.onChange(() =>
+      seen.push(`${revocations.peers().identities.length} ${String(revocations.crlPem() !== undefined)}`),
     );
-    await authority.revocations.revoke(cart, WHY);
+    const notAfter = new Date(now.getTime() + 60_000).toISOString();
+    const found = (serials: readonly string[]): void =>
+      search.resolve(serials.map((serial) => ({ serial: must(parseSerial(serial)), notAfter })));
+    return { revocations, found, seen };
+  };
+
+  it('is in force for the authority before the log was searched, and for proxies when that takes long', async () => {
+    const { revocations, found, seen } = await searching();
+    const done = revocations.revoke(cart, WHY);
+    await eventually('the authority to refuse', () => revocations.revoked(CART));
+    await eventually('proxies to be told', () => (seen.length > 0 ? true : undefined));
+    assert.deepEqual(seen, ['1 false']);
+    found(['4f3d']);
+    assert.ok((await done).ok);
     assert.deepEqual(seen, ['1 false', '1 true']);
+  });
+
+  it('tells proxies once when the search is quick', async () => {
+    const { revocations, found, seen } = await searching();
+    found(['4f3d']);
+    assert.ok((await revocations.revoke(cart, WHY)).ok);
+    assert.deepEqual(seen, ['1 true']);
+    await revocations.undo(cart);
+    assert.equal(revocations.revoked(CART), undefined);
   });
 
   it('lists are made anew each day, not each time the clock is looked at', async () => {
