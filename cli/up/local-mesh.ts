@@ -95,6 +95,7 @@ export class LocalMesh {
       placement: capture.placement,
       gatewayPorts: this.#ports,
       slotOf: (pod) => this.#slots.take(pod),
+      socketOf: (namespace, pod) => workloadPaths(this.#parts.agentDir, namespace, pod).sdsSocket,
     });
     output.diagnostics(plan.diagnostics.filter((found) => this.#isNew(`${found.object ?? ''} ${found.message}`)));
     this.#writeGateway(plan.addsGateway);

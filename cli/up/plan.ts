@@ -19,6 +19,8 @@ export interface PlanInput {
   readonly gatewayPorts: readonly GatewayPort[];
   /** A number for each pod, the same whenever it is asked for again. */
   readonly slotOf: (pod: string) => number | undefined;
+  /** The agent's Unix socket for a pod. */
+  readonly socketOf: (namespace: string, pod: string) => string;
 }
 
 export interface Plan {
@@ -92,6 +94,8 @@ function podOf(input: PlanInput, workload: Workload, kind: PodKind, copy: number
   const image = kind === 'router' || workload.image === undefined ? undefined : lookUp(input.images, workload.image);
   const env = applicationEnv(about, image?.env ?? {}, input.environments.get(`${namespace}/${workload.name}`), {
     proxied: explicit && kind === 'sidecar',
+    // In a network namespace the application is another user than Envoy, whose socket it is.
+    workloadApi: explicit && kind !== 'plain' ? input.socketOf(namespace, name) : undefined,
     anywhere: place.netns !== undefined,
   });
   return {

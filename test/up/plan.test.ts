@@ -74,6 +74,7 @@ function plan(text: string, placement: Placement = { kind: 'explicit', block: 10
     placement,
     gatewayPorts: gatewayPorts(snapshot.gateways, 8080, new Map(), undefined),
     slotOf: (pod) => slots.take(pod),
+    socketOf: (namespace, pod) => `/run/${namespace}.${pod}/sds.sock`,
   });
 }
 
@@ -123,6 +124,7 @@ describe('gatehouse up: plan', () => {
         SERVICE_ACCOUNT: 'cart-account',
         HOST: '127.11.0.2',
         PORT: '8080',
+        SPIFFE_ENDPOINT_SOCKET: 'unix:///run/shop.cart-2/sds.sock',
         HTTP_PROXY: 'http://127.11.0.2:15001',
         http_proxy: 'http://127.11.0.2:15001',
       },
