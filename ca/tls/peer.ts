@@ -58,8 +58,9 @@ export function peerVerifier(
       remembered.set(presented.fingerprint256, known);
     }
     const now = clock().getTime();
-    if (now >= known.notAfter) return refused('the client certificate has expired');
-    if (now < known.notBefore) return refused('the client certificate is not valid yet');
+    // In this form, because times that cannot be read are not numbers, and must not count as valid.
+    if (!(now < known.notAfter)) return refused('the client certificate has expired');
+    if (!(now >= known.notBefore)) return refused('the client certificate is not valid yet');
     const cut = revoked(known.id, known.serial);
     return cut === undefined ? parsed(known.id) : refused(cut);
   };
