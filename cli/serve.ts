@@ -4,6 +4,7 @@ import { logger } from './log.ts';
 import { formatAddress } from './options/address.ts';
 import { caKeyOptions } from './options/ca-key.ts';
 import { collect } from './options/collect.ts';
+import { addFederationOptions } from './options/federation.ts';
 import { addCallerOptions } from './serve/caller-options.ts';
 import { newDiagnostics } from './serve/new-diagnostics.ts';
 import { startControlPlane } from './serve/control-plane.ts';
@@ -38,21 +39,11 @@ export function serveCommand(): Command {
     .option('--audit-retention <duration>', 'delete what is older than this, such as 2160h; without it nothing is deleted')
     .option('--certificate-ttl <duration>', 'longest lifetime of a certificate', '24h')
     .option('--advertise <name>', "further DNS name for the server's own certificate; may be repeated", collect)
-    .option('--bundle-endpoint <host:port>', 'publish the trust bundle over HTTPS for other trust domains (SPIFFE Federation)')
-    .option('--bundle-endpoint-cert <file>', 'its Web PKI certificate (https_web), PEM; without it it proves itself by SPIFFE ID')
-    .option('--bundle-endpoint-key <file>', 'the key of that certificate')
-    .option('--bundle-refresh-hint <duration>', 'how often others should ask for the bundle', '5m')
-    .option(
-      '--federate <domain=url,...>',
-      'trust the workloads of another trust domain: DOMAIN=URL[,profile=https_web|https_spiffe][,endpointId=ID][,bundle=FILE][,roots=FILE]',
-      collect,
-    )
-    .option('--federation <file>', 'the same as a YAML list of {trustDomain, url, profile, endpointId, bundle, roots}')
     .addOption(diagnosticsOption())
     .addHelpText('after', EXAMPLES)
     .action(serve);
   for (const option of caKeyOptions('ca-')) command.addOption(option);
-  return addCallerOptions(addUpstreamOptions(command));
+  return addFederationOptions(addCallerOptions(addUpstreamOptions(command)));
 }
 
 async function serve(flags: ServeFlags): Promise<void> {

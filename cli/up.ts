@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { collect } from './options/collect.ts';
+import { addFederationOptions } from './options/federation.ts';
 import { parseUpFlags, type UpFlags } from './up/options.ts';
 import { output } from './up/output.ts';
 import { runUp } from './up/run.ts';
@@ -16,7 +17,7 @@ Examples:
 
 /** `gatehouse up`: a whole mesh on this machine from Kubernetes YAML. */
 export function upCommand(): Command {
-  return new Command('up')
+  const command = new Command('up')
     .description('a whole mesh on this machine from Kubernetes YAML')
     .requiredOption('-f, --filename <path>', 'file or folder of Kubernetes and Istio YAML; may be repeated', collect)
     .option('--mesh-config <file>', "Istio's MeshConfig fields")
@@ -38,6 +39,7 @@ export function upCommand(): Command {
     .addOption(new Option('-o, --output <format>', 'what is printed on stdout').choices(['text', 'json']).default('text'))
     .addHelpText('after', EXAMPLES)
     .action(up);
+  return addFederationOptions(command);
 }
 
 async function up(flags: UpFlags): Promise<void> {

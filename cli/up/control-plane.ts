@@ -63,6 +63,7 @@ export class ControlPlane {
       ...['--http-address', addresses.http],
       ...(options.pageAddress === undefined ? [] : ['--page-address', options.pageAddress]),
       ...['--audit-db', dir.auditDb, '--certificate-ttl', options.certificateTtl],
+      ...options.federation,
     ];
     const first = Promise.withResolvers<ControlPlaneReady>();
     this.started = first.promise;

@@ -3,11 +3,13 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Parsed } from '../../ca/identity/parsed.ts';
 import { parseListenAddress } from '../options/address.ts';
+import { federationArguments } from '../options/federation.ts';
+import { type FederationFlags, parseFederationFlags } from '../serve/federation-options.ts';
 import { findExecutable } from './executable.ts';
 import { type ImageCommand, type ImageTable, parseImageFlag, parseImageTable } from './images.ts';
 
 /** What commander hands over. */
-export interface UpFlags {
+export interface UpFlags extends FederationFlags {
   readonly filename: readonly string[];
   readonly meshConfig?: string;
   readonly capture: 'explicit' | 'netns';
@@ -32,6 +34,8 @@ export interface UpOptions {
   readonly envoy: string;
   readonly pageAddress: string | undefined;
   readonly certificateTtl: string;
+  /** Arguments about other trust domains, for gatehouse serve. */
+  readonly federation: readonly string[];
 }
 
 export type OptionsResult =
@@ -52,6 +56,8 @@ export function parseUpFlags(flags: UpFlags): OptionsResult {
     const page = parseListenAddress(flags.pageAddress);
     if (!page.ok) return wrong(`--page-address: ${page.reason}`);
   }
+  const federation = parseFederationFlags(flags);
+  if (!federation.ok) return wrong(federation.reason);
   const images = imagesOf(flags);
   if (!images.ok) return wrong(images.reason);
   const asked = flags.envoy ?? process.env['GATEHOUSE_ENVOY'] ?? 'envoy';
@@ -74,6 +80,7 @@ export function parseUpFlags(flags: UpFlags): OptionsResult {
       envoy,
       pageAddress: flags.pageAddress,
       certificateTtl: flags.certificateTtl,
+      federation: federationArguments(flags),
     },
   };
 }
