@@ -1,8 +1,9 @@
-import { createHash, createHmac, hash, type KeyObject, randomBytes, type X509Certificate } from 'node:crypto';
+import { createHash, type KeyObject, randomBytes, type X509Certificate } from 'node:crypto';
 import { TAG } from '../der/read.ts';
 import { element, octetString, sequence, unsignedInteger } from '../der/write.ts';
 import { encryptedKey, pbes2 } from '../key-store/encrypt.ts';
 import { PKCS, tagged } from './oids.ts';
+import { bmpString, pkcs12Mac } from './pkcs12-mac.ts';
 
 export interface Pkcs12Contents {
   /** The key's own certificate first. */
@@ -13,12 +14,8 @@ export interface Pkcs12Contents {
   readonly name: string;
 }
 
-/**
- * As many as for the encryption: whoever guesses passphrases would take the cheaper way. This is why the MAC's key is not derived by
- * node-forge, whose loop in JavaScript takes half a minute for it.
- */
+/** As many as for the encryption: whoever guesses passphrases would take the cheaper way. */
 const MAC_ITERATIONS = 600_000;
-const BLOCK = 64;
 
 /**
  * A PKCS#12 file (RFC 7292) with today's algorithms: PBES2 with AES-256, MAC with HMAC-SHA256. Keys of every type go in as PKCS#8.
@@ -29,7 +26,7 @@ export async function pkcs12({ certificates, key, passphrase, name }: Pkcs12Cont
   const id = own === undefined ? Buffer.alloc(0) : createHash('sha1').update(own.raw).digest();
   const attributes = element(
     TAG.set,
-    sequence(PKCS.friendlyName, element(TAG.set, element(0x1e, bmp(name)))),
+    sequence(PKCS.friendlyName, element(TAG.set, element(0x1e, bmpString(name)))),
     sequence(PKCS.localKeyId, element(TAG.set, octetString(id))),
   );
   const certBags = certificates.map(({ raw }) => {
@@ -50,27 +47,9 @@ export async function pkcs12({ certificates, key, passphrase, name }: Pkcs12Cont
 
 function macData(authSafe: Buffer, passphrase: string): Buffer {
   const salt = randomBytes(16);
-  const mac = createHmac('sha256', macKey(passphrase, salt)).update(authSafe).digest();
+  const mac = pkcs12Mac(['sha256', 64], passphrase, salt, MAC_ITERATIONS, authSafe);
   const digest = sequence(sequence(PKCS.sha256, element(0x05)), octetString(mac));
   const iterations = Buffer.alloc(4);
   iterations.writeUInt32BE(MAC_ITERATIONS);
   return sequence(digest, octetString(salt), unsignedInteger(iterations));
-}
-
-/** RFC 7292, appendix B.2, for one block of SHA-256 and the purpose 3 (MAC). */
-function macKey(passphrase: string, salt: Buffer): Buffer {
-  const secret = Buffer.concat([bmp(passphrase), Buffer.alloc(2)]);
-  let digest: Buffer = Buffer.concat([Buffer.alloc(BLOCK, 3), filled(salt), filled(secret)]);
-  for (let round = 0; round < MAC_ITERATIONS; round++) digest = hash('sha256', digest, 'buffer');
-  return digest;
-}
-
-/** Repeated up to a whole number of blocks. */
-function filled(bytes: Buffer): Buffer {
-  return Buffer.alloc(Math.ceil(bytes.length / BLOCK) * BLOCK, bytes);
-}
-
-/** BMPString: UTF-16, big end first. */
-function bmp(text: string): Buffer {
-  return Buffer.from(text, 'utf16le').swap16();
 }

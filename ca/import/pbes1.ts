@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import forge from 'node-forge';
 import { hex, members, soleElement, TAG } from '../der/read.ts';
+import { iterationsOf } from './pbes2.ts';
 
 /** PBES1 with DES-CBC (RFC 8018, section 6.1), which OpenSSL 3 has only in its legacy provider and node-forge not at all. */
 const DIGESTS: Readonly<Record<string, 'md5' | 'sha1'>> = Object.freeze({
   '2a864886f70d010503': 'md5',
   '2a864886f70d01050a': 'sha1',
 });
-const MOST_ITERATIONS = 10_000_000;
 
 /** The PrivateKeyInfo inside, DER; undefined where it is another scheme, or the passphrase is wrong. */
 export function decryptPbes1(encryptedInfo: Uint8Array, passphrase: string): Buffer | undefined {
@@ -17,8 +17,8 @@ export function decryptPbes1(encryptedInfo: Uint8Array, passphrase: string): Buf
   const digest = oid === undefined ? undefined : DIGESTS[hex(oid.value)];
   if (digest === undefined || data?.tag !== TAG.octetString || salt?.tag !== TAG.octetString || count === undefined)
     return undefined;
-  const iterations = Number.parseInt(hex(count.value), 16);
-  if (!(iterations >= 1 && iterations <= MOST_ITERATIONS)) return undefined;
+  const iterations = iterationsOf(count);
+  if (iterations === undefined) return undefined;
   let derived: Buffer = Buffer.concat([Buffer.from(passphrase, 'utf8'), salt.value]);
   for (let round = 0; round < iterations; round++) derived = createHash(digest).update(derived).digest();
   const binary = (bytes: Uint8Array) => Buffer.from(bytes).toString('latin1');

@@ -17,14 +17,15 @@ export interface ReloadOptions {
   readonly log: Logger;
 }
 
-/** Often enough for people; kubelet itself needs a minute to change a mounted Secret. */
+/** Four files to stat: costs nothing, and is soon enough for people. */
 const LOOK_EVERY_MS = 1000;
 const RETRY_LOOKS = 5;
 
 /**
- * Takes over new files of a plugged-in CA while the authority runs. Files are looked at instead of watched, because a mounted Secret
- * changes by a link further up. They count once they stayed the same between two looks, and only together: while the key is not the
- * certificate's, or the chain does not lead to a root, the last good root goes on, with an error in the log.
+ * Takes over new files of a plugged-in CA while the authority runs. Files are looked at instead of watched: they are replaced in many ways
+ * (rename, copy, a link further up), and watching misses some of them. They count once they stayed the same between two looks, and only
+ * together: while the key is not the certificate's, or the chain does not lead to a root, the last good root goes on, with an error in the
+ * log.
  * @returns how to stop
  */
 export function reloadOnChange(options: ReloadOptions): () => void {
