@@ -16,6 +16,7 @@ import { revocationFile } from './revocation/file.ts';
 import { issuedInLog } from './revocation/issued.ts';
 import { openRevocations, type Revocations } from './revocation/revocations.ts';
 import { AuthorityError } from './root/error.ts';
+import { warnedBeforeMs } from './root/expiry.ts';
 import { folderAt, prepareFolder } from './root/folder.ts';
 import type { NewKey } from './root/new.ts';
 import { reloadOnChange } from './root/reload.ts';
@@ -88,7 +89,6 @@ export interface Authority {
 }
 
 const DAY_SECONDS = 24 * 3600;
-const WARN_BEFORE_MS = 90 * DAY_SECONDS * 1000;
 
 /** Opens (creating it on the first start) the authority kept in a folder. Rejects with AuthorityError, whose message says what to do. */
 export async function openAuthority(options: AuthorityOptions): Promise<Authority> {
@@ -217,12 +217,12 @@ function lifetimesOf({ maxTtlSeconds = DAY_SECONDS, defaultTtlSeconds = DAY_SECO
   return { maxSeconds: maxTtlSeconds, defaultSeconds: Math.min(defaultTtlSeconds, maxTtlSeconds) };
 }
 
-function warnOfExpiry({ generation, role, signs, notAfter }: RootStatus, now: Date, log: Logger): void {
+function warnOfExpiry({ generation, role, signs, notBefore, notAfter }: RootStatus, now: Date, log: Logger): void {
   const left = Date.parse(notAfter) - now.getTime();
+  const soon = left < warnedBeforeMs(new Date(notBefore), new Date(notAfter));
   const which = { generation, role, notAfter };
   if (left <= 0 && signs) log.error(which, "the authority's certificate has expired: nothing can be issued");
   else if (left <= 0) log.error(which, 'a root of the trust bundle has expired');
-  else if (left < WARN_BEFORE_MS && role === 'old') log.warn(which, 'the old root expires soon; finish its rotation');
-  else if (left < WARN_BEFORE_MS)
-    log.warn(which, "the authority's certificate expires soon; plan a new root (gatehouse ca rotate --prepare)");
+  else if (soon && role === 'old') log.warn(which, 'the old root expires soon; finish its rotation');
+  else if (soon) log.warn(which, "the authority's certificate expires soon; plan a new root (gatehouse ca rotate --prepare)");
 }

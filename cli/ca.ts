@@ -5,6 +5,7 @@ import { Command, Option } from 'commander';
 import { pino } from 'pino';
 import { rotationInFolder } from '../ca/rotation/in-folder.ts';
 import { parseTrustDomain } from '../ca/identity/trust-domain.ts';
+import { warnedBeforeMs } from '../ca/root/expiry.ts';
 import { loadOrCreateRoot, loadRoot, type Root } from '../ca/root/load.ts';
 import { lockFolder } from '../ca/root/lock.ts';
 import { folderAt, prepareFolder } from '../ca/root/folder.ts';
@@ -18,7 +19,6 @@ import { tokenCommand } from './ca/token.ts';
 import { caKeyOptions, type CaKeyFlags, parseCaKeyFlags } from './options/ca-key.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
-const WARN_DAYS = 90;
 
 interface DescribedCertificate {
   readonly role: 'issuing' | 'root' | 'old root' | 'new root';
@@ -49,9 +49,9 @@ function describe(role: DescribedCertificate['role'], certificate: X509Certifica
 }
 
 function warnings(certificates: readonly DescribedCertificate[]): readonly string[] {
-  return certificates.flatMap(({ role, daysLeft, notAfter }) => {
+  return certificates.flatMap(({ role, daysLeft, notBefore, notAfter }) => {
     if (daysLeft < 0) return [`the ${role} certificate expired on ${notAfter}: nothing can be issued`];
-    return daysLeft < WARN_DAYS
+    return daysLeft * DAY_MS < warnedBeforeMs(new Date(notBefore), new Date(notAfter))
       ? [`the ${role} certificate expires in ${daysLeft} days (${notAfter}); plan a new one (gatehouse ca rotate --prepare)`]
       : [];
   });

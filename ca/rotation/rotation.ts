@@ -58,6 +58,7 @@ export interface RootStatus {
   readonly signs: boolean;
   readonly trusted: boolean;
   readonly sha256: readonly string[];
+  readonly notBefore: string;
   readonly notAfter: string;
 }
 
@@ -220,6 +221,7 @@ export async function openRotation(options: RotationOptions): Promise<Rotation> 
           signs: signing(current) === generation,
           trusted: trusted(current).includes(generation),
           sha256: own.map(({ fingerprint256 }) => fingerprint256),
+          notBefore: issuer.validity.notBefore.toISOString(),
           notAfter: issuer.validity.notAfter.toISOString(),
         };
       }),
