@@ -45,8 +45,8 @@ export class RunningWorkload {
   readonly #apis: WorkloadApis;
   readonly #keeper: IdentityKeeper;
   readonly #files: KeptFiles | undefined;
-  /** The version of each secret that Envoy accepted last. */
-  readonly #accepted = new Map<string, string>();
+  /** The version of each secret that the open streams accepted last. */
+  readonly #accepted = new Map<string, Map<object, string>>();
   #filesWritten = false;
   #server: SdsServer | undefined;
   #envoy: RunningEnvoy | undefined;
@@ -124,9 +124,17 @@ export class RunningWorkload {
   }
 
   #isAccepted(name: string): boolean | null {
-    const accepted = this.#accepted.get(name);
+    const accepted = [...(this.#accepted.get(name)?.values() ?? [])];
     const found = this.#store.lookup(name);
-    return accepted === undefined ? null : found.kind === 'present' && found.secret.version === accepted;
+    if (accepted.length === 0) return null;
+    return found.kind === 'present' && accepted.every((version) => version === found.secret.version);
+  }
+
+  #onAccepted(name: string, version: string | undefined, stream: object): void {
+    const streams = this.#accepted.get(name) ?? new Map<object, string>();
+    this.#accepted.set(name, streams);
+    if (version === undefined) streams.delete(stream);
+    else streams.set(stream, version);
   }
 
   #putFiles(): void {
@@ -210,7 +218,7 @@ export class RunningWorkload {
       store: this.#store,
       onNotice: (notice) => this.#onNotice(notice),
       addTo: (server) => this.#apis.addTo(server),
-      onAccepted: (name, version) => this.#accepted.set(name, version),
+      onAccepted: (name, version, stream) => this.#onAccepted(name, version, stream),
     });
     await writePrivate(paths.bootstrap, bootstrapText, owner);
     await rollLog(paths.log, owner);

@@ -2,8 +2,11 @@ import type { Any } from '@bufbuild/protobuf/wkt';
 import type { Resource } from '#gen/envoy/service/discovery/v3/discovery_pb.js';
 import type { SecretView } from '../secret/store.ts';
 
-/** Told of each secret that a peer accepted: Envoy uses it for new connections from then on. */
-export type OnAccepted = (name: string, version: string) => void;
+/**
+ * Told of each secret that a peer accepted, and by which stream: Envoy uses it for new connections from then on. The version is
+ * undefined once that stream has ended.
+ */
+export type OnAccepted = (name: string, version: string | undefined, stream: object) => void;
 
 interface Sent {
   readonly name: string;
@@ -28,6 +31,7 @@ export class Acknowledgements {
   readonly #view: SecretView;
   readonly #onAccepted: OnAccepted;
   readonly #outstanding = new Map<string, readonly Sent[]>();
+  readonly #accepted = new Set<string>();
 
   constructor(view: SecretView, onAccepted: OnAccepted) {
     this.#view = view;
@@ -47,7 +51,17 @@ export class Acknowledgements {
     const sent = this.#outstanding.get(responseNonce);
     if (sent === undefined) return;
     this.#outstanding.delete(responseNonce);
-    if (errorDetail === undefined) for (const { name, version } of sent) this.#onAccepted(name, version);
+    if (errorDetail !== undefined) return;
+    for (const { name, version } of sent) {
+      this.#accepted.add(name);
+      this.#onAccepted(name, version, this);
+    }
+  }
+
+  /** To be called when the stream has ended. */
+  ended(): void {
+    for (const name of this.#accepted) this.#onAccepted(name, undefined, this);
+    this.#accepted.clear();
   }
 
   /** Streams share the encoded secrets, so that which one this is can be told by identity. */

@@ -57,6 +57,7 @@ function serve<
   const unsubscribe = store.onChange(changed);
   const done = () => {
     unsubscribe();
+    acknowledgements.ended();
     call.removeAllListeners('data');
   };
   call.on('data', (request: Request) => {
