@@ -2,17 +2,27 @@ import { type ClientHttp2Session, connect, constants, type IncomingHttpHeaders }
 
 const PATH = '/istio.v1.auth.IstioCertificateService/CreateCertificate';
 
-/** A TLS connection of its own to the server. */
-export function session(port: number, rootsPem: string): Promise<ClientHttp2Session> {
+/** A TLS connection of its own to the server, from any address of this machine. */
+export function session(port: number, rootsPem: string, localAddress?: string): Promise<ClientHttp2Session> {
   return new Promise((resolve, reject) => {
-    const made = connect(`https://127.0.0.1:${port}`, { ca: rootsPem, minVersion: 'TLSv1.3' });
+    const made = connect(`https://127.0.0.1:${port}`, {
+      ca: rootsPem,
+      minVersion: 'TLSv1.3',
+      ...(localAddress !== undefined && { localAddress }),
+    });
     made.once('error', reject);
     made.once('connect', () => resolve(made));
   });
 }
 
-/** One call by plain HTTP/2, which leaves more of the machine to the server than a gRPC client. Rejects unless a certificate came. */
-export function createCertificate(over: ClientHttp2Session, message: Buffer, token: string): Promise<void> {
+// A byte of flags and four of length before a gRPC message.
+const PREFIX = 5;
+
+/**
+ * One call by plain HTTP/2, which leaves more of the machine to the server than a gRPC client. Gives
+ * the message that came back; rejects unless it holds a certificate.
+ */
+export function createCertificate(over: ClientHttp2Session, message: Buffer, token: string): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const stream = over.request({
       [constants.HTTP2_HEADER_METHOD]: 'POST',
@@ -21,18 +31,20 @@ export function createCertificate(over: ClientHttp2Session, message: Buffer, tok
       te: 'trailers',
       authorization: `Bearer ${token}`,
     });
-    let [bytes, status] = [0, ''];
+    const chunks: Buffer[] = [];
+    let status = '';
     const take = (headers: IncomingHttpHeaders): void => {
       const { 'grpc-status': code, 'grpc-message': text } = headers;
       if (code !== undefined) status = `${code.toString()} ${text?.toString() ?? ''}`;
     };
     stream.on('response', take);
     stream.on('trailers', take);
-    stream.on('data', (chunk: Buffer) => (bytes += chunk.length));
+    stream.on('data', (chunk: Buffer) => chunks.push(chunk));
     stream.on('error', reject);
     stream.on('close', () => {
-      if (status.startsWith('0 ') && bytes > 1000) resolve();
-      else reject(new Error(`no certificate: status ${status}, ${bytes} bytes`));
+      const answer = Buffer.concat(chunks);
+      if (status.startsWith('0 ') && answer.length > 1000) resolve(answer.subarray(PREFIX));
+      else reject(new Error(`no certificate: status ${status}, ${answer.length} bytes`));
     });
     stream.end(message);
   });

@@ -54,13 +54,14 @@ export function token({ kid, privateKey }: TokenKey, number: number): string {
 export function requests(count: number): readonly Buffer[] {
   return Array.from({ length: count }, () => {
     const { privateKey: key } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-    const csr = requestPem({ key, uris: ['spiffe://cluster.local/ns/shop/sa/cart'] });
-    const message = toBinary(
-      IstioCertificateRequestSchema,
-      create(IstioCertificateRequestSchema, { csr, validityDuration: 3600n }),
-    );
-    const prefix = Buffer.alloc(5);
-    prefix.writeUInt32BE(message.length, 1);
-    return Buffer.concat([prefix, message]);
+    return framedRequest(requestPem({ key, uris: ['spiffe://cluster.local/ns/shop/sa/cart'] }));
   });
+}
+
+export function framedRequest(csr: string): Buffer {
+  const request = create(IstioCertificateRequestSchema, { csr, validityDuration: 3600n });
+  const message = toBinary(IstioCertificateRequestSchema, request);
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt32BE(message.length, 1);
+  return Buffer.concat([prefix, message]);
 }

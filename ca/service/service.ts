@@ -20,7 +20,10 @@ export interface CertificateServiceOptions {
   readonly log: Logger;
   /** Requests worked on at once; default 64. */
   readonly concurrency?: number;
-  /** Requests waiting at most, over all callers; default 2,000. More are answered RESOURCE_EXHAUSTED with a retry hint. */
+  /**
+   * Requests waiting at most, over all callers; default 6,000: the workloads of a large mesh, all restarted at once. More are answered
+   * RESOURCE_EXHAUSTED with a retry hint.
+   */
   readonly queue?: number;
   /** How often an address may ask; default: as often as its turn comes. */
   readonly limit?: RateLimit | undefined;
@@ -35,7 +38,7 @@ const PATH = `/${IstioCertificateService.typeName}/${IstioCertificateService.met
  * grpc-js itself; over 80 KiB by us, before they are decoded.
  */
 export function addCertificateService(server: Server, options: CertificateServiceOptions): void {
-  const { concurrency = 64, queue: waiting = 2000 } = options;
+  const { concurrency = 64, queue: waiting = 6000 } = options;
   const queue = fairQueue({ concurrency, waiting, clock: () => performance.now(), random: Math.random });
   const method = async (call: RawCall): Promise<Buffer | RpcError> => {
     try {
