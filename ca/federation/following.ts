@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { X509Certificate } from 'node:crypto';
 import type { Logger } from 'pino';
-import { parseSpiffeBundle, type SpiffeBundle } from '../bundle/spiffe-bundle.ts';
+import { formatSpiffeBundle, parseSpiffeBundle, type SpiffeBundle } from '../bundle/spiffe-bundle.ts';
 import { parsed, type Parsed } from '../identity/parsed.ts';
 import { trustDomainOf } from '../identity/spiffe-id.ts';
 import type { TrustDomain } from '../identity/trust-domain.ts';
@@ -48,6 +48,8 @@ export interface PeerStatus {
 export interface Following {
   /** The X.509 roots of each peer that has any, in order of trust domain; PEM. */
   roots(): readonly ForeignRoots[];
+  /** The keys of each peer's JWT-SVIDs: JWK Sets by trust domain. */
+  jwtKeySets(): ReadonlyMap<TrustDomain, string>;
   status(): readonly PeerStatus[];
   close(): void;
 }
@@ -152,6 +154,14 @@ export async function followPeers(options: FollowingOptions): Promise<Following>
         bundle === undefined || bundle.x509Authorities.length === 0
           ? []
           : [{ trustDomain, rootsPem: bundle.x509Authorities.map(String).join('') }],
+      ),
+    jwtKeySets: () =>
+      new Map(
+        ordered().flatMap(({ config: { trustDomain }, bundle }) =>
+          bundle === undefined || bundle.jwtAuthorities.size === 0
+            ? []
+            : [[trustDomain, formatSpiffeBundle({ x509Authorities: [], jwtAuthorities: bundle.jwtAuthorities })] as const],
+        ),
       ),
     status: () =>
       ordered().map(({ config: { trustDomain, url }, bundle, lastFetched, lastError }) => ({

@@ -15,6 +15,8 @@ import type { JwtAuthority } from './authority.ts';
 export interface JwtServiceOptions {
   readonly authority: { readonly jwt: Pick<JwtAuthority, 'issue' | 'bundle'> };
   readonly log: Logger;
+  /** JWK Sets of other trust domains, by name. */
+  readonly federated?: (() => ReadonlyMap<string, string>) | undefined;
   /** Requests worked on at once; default 64. */
   readonly concurrency?: number;
   /** Requests waiting at most, over all callers; default 2,000. */
@@ -39,7 +41,7 @@ const unary = (name: string) => ({
 
 /** Adds gatehouse.ca.v1.JwtService to a server. */
 export function addJwtService(server: Server, options: JwtServiceOptions): void {
-  const { concurrency = 64, queue: waiting = 2000, authority, log } = options;
+  const { concurrency = 64, queue: waiting = 2000, authority, log, federated } = options;
   const queue = fairQueue({ concurrency, waiting, clock: () => performance.now(), random: Math.random });
   server.addService(
     { CreateJwtSvid: unary(JwtService.method.createJwtSvid.name), GetBundle: unary(JwtService.method.getBundle.name) },
@@ -59,6 +61,7 @@ export function addJwtService(server: Server, options: JwtServiceOptions): void 
           trustDomain,
           jwks: Buffer.from(JSON.stringify({ keys })),
           refreshHintSeconds: BigInt(refreshHintSeconds),
+          federated: Object.fromEntries([...(federated?.() ?? [])].map(([domain, jwks]) => [domain, Buffer.from(jwks)])),
         });
         callback(null, Buffer.from(toBinary(GetBundleResponseSchema, response)));
       },

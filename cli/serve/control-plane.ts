@@ -109,7 +109,7 @@ export async function startControlPlane(
 
   const server = grpcServer();
   addCertificateService(server, { authority, log, limit: addressLimit(options.callers) });
-  addJwtService(server, { authority, log });
+  addJwtService(server, { authority, log, federated: federation.jwtKeySets });
   const discovery = addDiscoveryService(server, { source, authenticate: authority.peerOf, log, clock });
   const accessLogs = addAccessLogService(server, {
     authenticate: authority.peerOf,

@@ -31,6 +31,7 @@ export interface RunningFederation {
   current(): Federation | undefined;
   /** To be called after each snapshot: the aliases of our own trust domain may have changed. */
   publish(): void;
+  readonly jwtKeySets: Following['jwtKeySets'];
   readonly status: Following['status'];
   close(): Promise<void>;
 }
@@ -77,6 +78,7 @@ export async function startFederation(options: FederationOptions, parts: Federat
     endpoint: endpoint && { host: endpoint.host, port: endpoint.port },
     current,
     publish,
+    jwtKeySets: () => following.jwtKeySets(),
     status: () => following.status(),
     async close() {
       following.close();

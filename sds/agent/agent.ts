@@ -160,6 +160,8 @@ export class Agent {
         if (learned.ok) await this.#rootsAccepted();
         return learned;
       },
+      trustDomain: this.#trustDomain,
+      onForeign: (roots) => this.#outside.federation.learn(roots),
       onLive: (live) => this.#roots.setLive(live),
       onRevoked: (svid) => {
         for (const workload of this.#running.values()) if (workload.svid() === svid) workload.revoked();

@@ -2,19 +2,23 @@ import type { Logger } from 'pino';
 import type { TrustDomain } from '../../ca/identity/trust-domain.ts';
 import { type FileContent, readText, watchFile } from '../agent/watch-file.ts';
 import type { Timers } from '../clock.ts';
-import type { TrustBundle } from '../identity/bundle.ts';
+import { parseBundle, type TrustBundle } from '../identity/bundle.ts';
 import type { JwtKeySet } from '../jwt/key-set.ts';
 import { type FederatedBundle, parseFederatedBundle } from './bundle-file.ts';
 
 const LOOK_EVERY_MS = 500;
 
-/** The bundles of other trust domains, each from a file that is followed. A file that cannot be used leaves the last good one in force. */
+/**
+ * The bundles of other trust domains: from the control plane, or each from a file that is followed; the file counts more. A
+ * file that cannot be used leaves the last good one in force.
+ */
 export class FederatedBundles {
   readonly #timers: Timers;
   readonly #log: Logger;
   readonly #onChange: () => void;
   readonly #files = new Map<TrustDomain, { readonly path: string; readonly end: () => void }>();
   readonly #bundles = new Map<TrustDomain, FederatedBundle>();
+  #learned: ReadonlyMap<TrustDomain, TrustBundle> = new Map();
   #x509: ReadonlyMap<TrustDomain, TrustBundle> = new Map();
   #jwt: ReadonlyMap<TrustDomain, JwtKeySet> = new Map();
 
@@ -49,6 +53,24 @@ export class FederatedBundles {
     }
   }
 
+  /** Takes what the control plane federates with, PEM. Whom it does not name is trusted no more, unless a file says so. */
+  learn(roots: ReadonlyMap<TrustDomain, string>): void {
+    const learned = new Map<TrustDomain, TrustBundle>();
+    for (const [domain, pem] of roots) {
+      const known = this.#learned.get(domain);
+      const bundle = parseBundle(pem);
+      if (bundle.ok) learned.set(domain, bundle.value.pem === known?.pem ? known : bundle.value);
+      else
+        this.#log.error(
+          { trustDomain: domain, reason: bundle.reason },
+          "the control plane's bundle of a trust domain cannot be used",
+        );
+    }
+    const same = learned.size === this.#learned.size && [...learned].every(([domain, one]) => this.#learned.get(domain) === one);
+    this.#learned = learned;
+    if (!same) this.#publish();
+  }
+
   close(): void {
     for (const { end } of this.#files.values()) end();
   }
@@ -67,9 +89,15 @@ export class FederatedBundles {
   }
 
   #publish(): void {
-    const all = [...this.#bundles].sort(([one], [other]) => (one < other ? -1 : 1));
-    this.#x509 = new Map(all.flatMap(([domain, { x509 }]) => (x509 === undefined ? [] : [[domain, x509] as const])));
+    const all = [...this.#bundles].sort(byName);
+    const filed = all.flatMap(([domain, { x509 }]) => (x509 === undefined ? [] : [[domain, x509] as const]));
+    const learned = [...this.#learned].filter(([domain]) => !this.#bundles.has(domain));
+    this.#x509 = new Map([...filed, ...learned].sort(byName));
     this.#jwt = new Map(all.flatMap(([domain, { jwt }]) => (jwt === undefined ? [] : [[domain, jwt] as const])));
     this.#onChange();
   }
+}
+
+function byName([one]: readonly [string, unknown], [other]: readonly [string, unknown]): number {
+  return one < other ? -1 : 1;
 }

@@ -22,6 +22,8 @@ export interface JwtBundleAnswer {
   readonly trustDomain: string;
   readonly jwks: string;
   readonly refreshSeconds: number;
+  /** Key sets of other trust domains, by name. */
+  readonly federated: ReadonlyMap<string, string>;
 }
 
 /** The way to the authority that signs JWT-SVIDs, as a parameter: gRPC in production, functions in tests. Never rejects. */

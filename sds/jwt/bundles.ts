@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { TrustDomain } from '../../ca/identity/trust-domain.ts';
+import { parseTrustDomain, type TrustDomain } from '../../ca/identity/trust-domain.ts';
 import type { Clock, Random, Timers } from '../clock.ts';
 import { retryDelay } from '../identity/backoff.ts';
 import type { JwtAuthority } from './authority.ts';
@@ -37,6 +37,8 @@ export class JwtBundles {
   readonly #options: JwtBundlesOptions;
   readonly #listeners = new Set<() => void>();
   #own: JwtKeySet | undefined;
+  /** What the control plane federates with. */
+  #foreign: ReadonlyMap<TrustDomain, JwtKeySet> = new Map();
   #unsupported: string | undefined;
   #wanted = false;
   #closed = false;
@@ -57,25 +59,23 @@ export class JwtBundles {
   }
 
   current(): CurrentSets {
-    const { trustDomain, federated } = this.#options;
-    if (this.#own !== undefined) return { kind: 'sets', sets: new Map([[trustDomain, this.#own], ...federated()]) };
+    if (this.#own !== undefined) return { kind: 'sets', sets: this.#sets() };
     return this.#unsupported === undefined ? { kind: 'pending' } : { kind: 'unsupported', reason: this.#unsupported };
   }
 
   /** Checks a token with the keys in hand; with fresh ones where its key is not among them. `passing`: try again later. */
   async validate(token: string, audience: string): Promise<Validation | { ok: false; reason: string; passing: true }> {
-    const { clock, trustDomain, federated } = this.#options;
+    const { clock } = this.#options;
     this.want();
     if (this.#own === undefined) await this.#asking;
-    const sets = () => new Map([...(this.#own === undefined ? [] : [[trustDomain, this.#own] as const]), ...federated()]);
-    const first = await validateToken(token, audience, sets(), clock.now());
+    const first = await validateToken(token, audience, this.#sets(), clock.now());
     if (first.ok || first.unknownKey !== true) {
       const missing = !first.ok && this.#own === undefined;
       return missing ? { ok: false, reason: 'the keys of the trust domain are not there yet', passing: true } : first;
     }
     if (clock.monotonic() - this.#asked < LEAST_BETWEEN_MS) return first;
     await this.#refresh();
-    return validateToken(token, audience, sets(), clock.now());
+    return validateToken(token, audience, this.#sets(), clock.now());
   }
 
   /** To be called when the key sets of other trust domains changed. */
@@ -117,12 +117,30 @@ export class JwtBundles {
     if (!set.ok) return this.#failed('REFUSED', set.reason);
     this.#failures = 0;
     this.#unsupported = undefined;
-    const news = this.#own?.json !== set.value.json;
+    const before = printed(this.#sets());
     this.#own = set.value;
-    if (news) this.changed();
+    this.#foreign = this.#usable(answer.federated);
+    if (before !== printed(this.#sets())) this.changed();
     const asked = Math.min(LONGEST_REFRESH_MS, Math.max(SHORTEST_REFRESH_MS, answer.refreshSeconds * 1000));
     // Earlier than asked, by a random tenth, so that agents that started together do not ask together for ever.
     return asked * (0.9 + 0.1 * random());
+  }
+
+  /** Of all trust domains; a file of this machine counts more than what the control plane says of another domain. */
+  #sets(): ReadonlyMap<TrustDomain, JwtKeySet> {
+    const { trustDomain, federated } = this.#options;
+    const own = this.#own === undefined ? [] : [[trustDomain, this.#own] as const];
+    return new Map([...own, ...this.#foreign, ...federated()]);
+  }
+
+  #usable(sets: ReadonlyMap<string, string>): ReadonlyMap<TrustDomain, JwtKeySet> {
+    const usable = new Map<TrustDomain, JwtKeySet>();
+    for (const [name, jwks] of sets) {
+      const [domain, set] = [parseTrustDomain(name), parseJwtKeySet(jwks)];
+      if (domain.ok && domain.value !== this.#options.trustDomain && set.ok) usable.set(domain.value, set.value);
+      else this.#options.log.error({ trustDomain: name }, 'the keys of a federated trust domain cannot be used');
+    }
+    return usable;
   }
 
   #failed(code: string, reason: string, hint?: number): number {
@@ -135,4 +153,8 @@ export class JwtBundles {
     }
     return Math.ceil(retryDelay({ count: this.#failures, lifeLeft: 0, hint }, random));
   }
+}
+
+function printed(sets: ReadonlyMap<TrustDomain, JwtKeySet>): string {
+  return JSON.stringify([...sets].map(([domain, { json }]) => [domain, json]));
 }

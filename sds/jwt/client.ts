@@ -30,12 +30,13 @@ export function grpcJwtAuthority(address: AuthorityAddress): JwtAuthority {
       if (connected.kind === 'failed') return connected;
       const answer = await unary(connected.client, BUNDLE, create(GetBundleRequestSchema), address.timeoutMs);
       if ('failure' in answer) return answer.failure;
-      const { trustDomain, jwks, refreshHintSeconds } = answer.response;
+      const { trustDomain, jwks, refreshHintSeconds, federated } = answer.response;
       return {
         kind: 'bundle',
         trustDomain,
         jwks: Buffer.from(jwks).toString(),
         refreshSeconds: Number(refreshHintSeconds),
+        federated: new Map(Object.entries(federated).map(([domain, set]) => [domain, Buffer.from(set).toString()])),
       };
     },
   };

@@ -1,11 +1,7 @@
 import { hostname } from 'node:os';
 import { create } from '@bufbuild/protobuf';
-import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import { type Client, type ClientDuplexStream, Metadata, status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
-import type { DataSource } from '#gen/envoy/config/core/v3/base_pb.js';
-import type { CertificateValidationContext } from '#gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
-import { SecretSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import { AggregatedDiscoveryService } from '#gen/envoy/service/discovery/v3/ads_pb.js';
 import {
   type DiscoveryRequest,
@@ -13,12 +9,14 @@ import {
   type DiscoveryResponse,
 } from '#gen/envoy/service/discovery/v3/discovery_pb.js';
 import type { Parsed } from '../../ca/identity/parsed.ts';
+import type { TrustDomain } from '../../ca/identity/trust-domain.ts';
 import { type AuthorityAddress, connect } from '../authority/client.ts';
 import type { Random, Timers } from '../clock.ts';
 import { rpc } from '../grpc.ts';
 import type { Svid } from '../identity/accept.ts';
 import { SECRET_TYPE, TRUST_ROOTS } from '../secret/secret.ts';
 import { isListed, saysRevoked } from './revoked.ts';
+import { trustContext } from './trust-context.ts';
 
 const STREAM = rpc(AggregatedDiscoveryService.method.streamAggregatedResources);
 
@@ -28,8 +26,11 @@ export interface FollowerOptions {
   readonly rootsPem: () => string | undefined;
   /** Certificates of which any will do: a bundle is public, but its receiver is known. */
   readonly svids: () => readonly Svid[];
+  readonly trustDomain: TrustDomain;
   /** Puts a bundle into force; resolves when all who use it have it, or with why it cannot be used. */
   readonly take: (pem: string) => Promise<Parsed<unknown>>;
+  /** The roots of all other trust domains, PEM. */
+  readonly onForeign: (roots: ReadonlyMap<TrustDomain, string>) => void;
   /** Whether what was last taken is being kept up to date. */
   readonly onLive: (live: boolean) => void;
   /** A certificate in hand was revoked: nobody takes it any more. May be told again. */
@@ -110,11 +111,11 @@ export class TrustFollower {
 
   async #receive(stream: Stream, response: DiscoveryResponse): Promise<void> {
     const { take, onLive, log } = this.#options;
-    const context = contextOf(response);
-    const [pem, crl] = [text(context?.trustedCa), text(context?.crl)];
+    const { own: pem, foreign, crl } = trustContext(response, this.#options.trustDomain);
     if (crl !== undefined)
       for (const svid of this.#options.svids()) if (isListed(crl, svid.serial)) this.#options.onRevoked(svid);
     const taken = pem === undefined ? { ok: false as const, reason: 'there is no ROOTCA with roots in it' } : await take(pem);
+    if (taken.ok) this.#options.onForeign(foreign);
     if (stream !== this.#stream || this.#stopped) return;
     this.#failures = 0;
     onLive(taken.ok);
@@ -157,18 +158,4 @@ function nodeName(): string {
     .replaceAll(/^-+|-+$/g, '')
     .slice(0, 200);
   return `${host === '' ? 'agent' : host}.${String(process.pid)}`;
-}
-
-function contextOf(response: DiscoveryResponse): CertificateValidationContext | undefined {
-  for (const any of response.resources) {
-    const secret = anyUnpack(any, SecretSchema);
-    if (secret?.name === TRUST_ROOTS && secret.type.case === 'validationContext') return secret.type.value;
-  }
-  return undefined;
-}
-
-function text(source: DataSource | undefined): string | undefined {
-  const specifier = source?.specifier;
-  if (specifier?.case === 'inlineBytes') return Buffer.from(specifier.value).toString();
-  return specifier?.case === 'inlineString' ? specifier.value : undefined;
 }

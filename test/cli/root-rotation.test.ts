@@ -1,5 +1,6 @@
 // A control plane's rotation against an agent's trust stream: who has not accepted the bundle stands in the way.
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Server } from '@grpc/grpc-js';
@@ -7,7 +8,8 @@ import { pino } from 'pino';
 import type { Authority } from '../../ca/authority.ts';
 import type { Parsed } from '../../ca/identity/parsed.ts';
 import { parseSpiffeId } from '../../ca/identity/spiffe-id.ts';
-import { behind } from '../../cli/serve/admin-rotation.ts';
+import { behind, rotationRoutes } from '../../cli/serve/admin-rotation.ts';
+import { startAdminSocket } from '../../cli/serve/admin-socket.ts';
 import { loadMesh } from '../../mesh/source/mesh.ts';
 import { systemTimers } from '../../sds/clock.ts';
 import { acceptCertificate, type Svid } from '../../sds/identity/accept.ts';
@@ -19,6 +21,22 @@ import { addDiscoveryService, type DiscoveryService } from '../../xds/stream/ser
 import { must } from '../ca/identity/must.ts';
 import { type World, world } from '../ca/world.ts';
 import { eventually } from '../eventually.ts';
+
+interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** `gatehouse ca` from source, as a process of its own. */
+function gatehouseCa(...args: readonly string[]): Promise<Outcome> {
+  const main = new URL('../../cli/main.ts', import.meta.url).pathname;
+  return new Promise((resolve) => {
+    execFile(process.execPath, ['--disable-warning=ExperimentalWarning', main, 'ca', ...args], (error, stdout, stderr) =>
+      resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : -1, stdout, stderr }),
+    );
+  });
+}
 
 const silent = pino({ level: 'silent' });
 
@@ -77,6 +95,8 @@ describe('root rotation and the agents that follow it', () => {
       address: () => ({ target: `127.0.0.1:${String(port)}`, serverName: 'gatehouse', timeoutMs: 0 }),
       rootsPem: () => roots,
       svids: () => [own],
+      trustDomain: authority.trustDomain,
+      onForeign: () => undefined,
       take: (pem) => {
         taken.push(pem);
         return answer(pem);
@@ -122,10 +142,41 @@ describe('root rotation and the agents that follow it', () => {
       return all.some(({ detail }) => detail.includes('refused')) ? all : undefined;
     });
     assert.equal(one?.detail, 'refused it: certificate 2 is not a CA certificate');
-    const plan = await authority.rotation.plan(waiting());
-    assert.deepEqual([plan.step, plan.ready], ['activate', false]);
+    const plan = await authority.rotation.plan(waiting(), new Set());
+    assert.deepEqual([plan.step, plan.ready, plan.away], ['activate', false, ['spiffe://cluster.local/ns/shop/sa/cart']]);
     assert.ok((await authority.rotation.advance(waiting(), true)).ok, 'force');
   });
+
+  it('gatehouse ca rotate tells who is in the way, and obeys', async () => {
+    await follow();
+    const { rotation } = authority;
+    const routes = rotationRoutes({ rotation, streams: () => discovery.streams(), bundle: () => source.bundle() });
+    const socket = await startAdminSocket(here.caDir, [routes], silent);
+    const ca = (...args: readonly string[]) => gatehouseCa('rotate', '--ca-dir', here.caDir, ...args);
+    try {
+      answer = () => new Promise(() => undefined);
+      const prepared = await ca('--prepare', '-o', 'json');
+      assert.equal(prepared.code, 0, prepared.stderr);
+      assert.match(prepared.stdout, /"phase": "prepared"/);
+      const plan = await ca('--plan');
+      assert.equal(plan.code, 1);
+      assert.match(plan.stdout, /agent~\S+ \(spiffe:\/\/cluster.local\/ns\/shop\/sa\/cart\) has not answered yet/);
+      const refused = await ca('--advance');
+      assert.equal(refused.code, 1);
+      assert.match(refused.stdout + refused.stderr, /has not answered yet/);
+      assert.match((await gatehouseCa('root', '--ca-dir', here.caDir, '-o', 'json')).stdout, /"role": "new root"/);
+      assert.equal((await ca('--advance', '--force')).code, 0);
+      assert.equal(rotation.status().phase, 'active');
+      assert.match((await ca('--status')).stdout, /phase: active/);
+      for (const wrong of [[], ['--plan', '--advance'], ['--plan', '--force'], ['--advance', '--from', 'x']])
+        assert.equal((await ca(...wrong)).code, 2, wrong.join(' '));
+    } finally {
+      await socket.close();
+    }
+    const away = await ca('--status');
+    assert.equal(away.code, 1);
+    assert.match(away.stderr, /no control plane runs on/);
+  }).timeout(60_000);
 
   it('certificates of both roots authenticate, and of the old one no more at the end', async () => {
     const before = await svid();

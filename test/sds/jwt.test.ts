@@ -176,14 +176,26 @@ describe('sds/jwt: key sets of an agent', () => {
 
   function bundles() {
     const time = new StillTime();
-    const state = { set: setOf(first), failure: undefined as JwtFailure | undefined, asked: 0, domain: 'cluster.local' };
+    const state = {
+      set: setOf(first),
+      failure: undefined as JwtFailure | undefined,
+      asked: 0,
+      domain: 'cluster.local',
+      federated: new Map<string, string>(),
+    };
     const made = new JwtBundles({
       trustDomain: TD,
       authority: {
         create: away,
         bundle: () => {
           state.asked += 1;
-          const answer = { kind: 'bundle' as const, trustDomain: state.domain, jwks: state.set, refreshSeconds: 300 };
+          const answer = {
+            kind: 'bundle' as const,
+            trustDomain: state.domain,
+            jwks: state.set,
+            refreshSeconds: 300,
+            federated: state.federated,
+          };
           return Promise.resolve(state.failure ?? answer);
         },
       },
@@ -234,6 +246,27 @@ describe('sds/jwt: key sets of an agent', () => {
     time.pass(2000);
     assert.ok((await made.validate(fresh, 'a')).ok);
     assert.equal(state.asked, 2);
+    made.close();
+  });
+
+  it('of other trust domains come with them; what this machine says of a domain counts more', async () => {
+    const { time, state, made } = bundles();
+    const third = must(parseTrustDomain('third.example'));
+    state.federated = new Map([
+      ['third.example', setOf(second)],
+      ['other.example', setOf(second)],
+      ['cluster.local', setOf(foreign)],
+      ['No Domain', setOf(second)],
+      ['broken.example', '{'],
+    ]);
+    const of = (key: Keys, kid: string, domain: string) =>
+      token(key, { kid, sub: `spiffe://${domain}/a`, now: time.now().getTime() });
+    assert.ok((await made.validate(await of(second, 'k2', third), 'a')).ok);
+    assert.ok((await made.validate(await of(foreign, 'f1', OTHER), 'a')).ok);
+    assert.ok(!(await made.validate(await of(second, 'k2', OTHER), 'a')).ok);
+    assert.ok(!(await made.validate(await of(foreign, 'f1', TD), 'a')).ok);
+    const now = made.current();
+    assert.deepEqual(now.kind === 'sets' ? [...now.sets.keys()].sort() : [], ['cluster.local', 'other.example', 'third.example']);
     made.close();
   });
 
