@@ -21,10 +21,10 @@ const SUBJECT_KEY_ID = fixed('301d0603551d0e04160414');
 const AUTHORITY_KEY_ID = fixed('0603551d23');
 const SUBJECT_ALT_NAME = fixed('0603551d110101ff');
 const [SEQUENCE, BIT_STRING, OCTET_STRING, UTC_TIME, GENERALIZED_TIME] = [0x30, 0x03, 0x04, 0x17, 0x18];
-const [EXTENSIONS, KEY_ID, URI] = [0xa3, 0x80, 0x86];
+const [EXTENSIONS, KEY_ID, DNS, URI, IP] = [0xa3, 0x80, 0x82, 0x86, 0x87];
 
 /**
- * Reads a workload's new certificate byte by byte and compares all of it with what was meant: every byte is either one that the profile
+ * Reads a new certificate byte by byte and compares all of it with what was meant: every byte is either one that the profile
  * says, or one that the steps before signing said, or of the signature, which is verified. Gives back what is wrong.
  */
 export function readBack(der: Uint8Array, intended: Intended, issuer: Issuer, now: Date): string | undefined {
@@ -68,7 +68,7 @@ function wrongExtensions(cursor: Cursor, intended: Intended, issuer: Issuer): st
   const keyId = hash('sha256', intended.key.spki, 'buffer').subarray(0, 20);
   if (!cursor.pass(SUBJECT_KEY_ID) || !cursor.pass(keyId)) return 'its key identifier is wrong';
   if (!authorityKeyIdAt(cursor, issuer.keyId)) return 'it names the key of another issuer';
-  if (!soleUriAt(cursor, intended.subjectAltName)) return 'it has other names';
+  if (!namesAt(cursor, intended.subjectAltName)) return 'it has other names';
   return cursor.at === end ? undefined : 'it has an extension too many';
 }
 
@@ -85,19 +85,38 @@ function authorityKeyIdAt(cursor: Cursor, keyId: Uint8Array): boolean {
   );
 }
 
-/** @param printed `URI:spiffe://…` */
-function soleUriAt(cursor: Cursor, printed: string): boolean {
+/** @param printed `URI:spiffe://…`, or names of the control plane's server as `DNS:a, IP Address:127.0.0.1` */
+function namesAt(cursor: Cursor, printed: string): boolean {
   const end = cursor.enter(SEQUENCE);
   const known = end > 0 && cursor.pass(SUBJECT_ALT_NAME);
   return (
     known &&
     cursor.enter(OCTET_STRING) === end &&
     cursor.enter(SEQUENCE) === end &&
-    cursor.enter(URI) === end &&
-    printed.startsWith('URI:') &&
-    cursor.passText(printed.slice('URI:'.length)) &&
-    cursor.at === end
+    (printed.startsWith('URI:') ? soleUriAt(cursor, end, printed.slice('URI:'.length)) : serverNamesAt(cursor, end, printed))
   );
+}
+
+function soleUriAt(cursor: Cursor, end: number, uri: string): boolean {
+  return cursor.enter(URI) === end && cursor.passText(uri) && cursor.at === end;
+}
+
+function serverNamesAt(cursor: Cursor, end: number, printed: string): boolean {
+  for (const name of printed.split(', ')) {
+    const [, kind, text = ''] = /^(DNS|IP Address):([0-9A-Za-z.:_-]+)$/.exec(name) ?? [];
+    const last = kind === undefined ? -1 : cursor.enter(kind === 'DNS' ? DNS : IP);
+    if (last < 0 || last > end) return false;
+    if (kind === 'DNS' ? !cursor.passText(text) || cursor.at !== last : addressOf(cursor.take(last)) !== text) return false;
+  }
+  return cursor.at === end;
+}
+
+/** As OpenSSL prints addresses: IPv6 in eight groups of upper case without leading zeros. */
+function addressOf(bytes: Uint8Array): string {
+  if (bytes.length === 4) return bytes.join('.');
+  if (bytes.length !== 16) return '';
+  const groups = Buffer.from(bytes).toString('hex').match(/.{4}/g) ?? [];
+  return groups.map((group) => group.replace(/^0{1,3}/, '').toUpperCase()).join(':');
 }
 
 const UTC = /^(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/;
@@ -112,7 +131,14 @@ function timeAt(cursor: Cursor): number | undefined {
   const [, year, month, day, hour, minute, second] = UTC.exec(short ? text : text.slice(2)) ?? [];
   const time = Date.UTC(century + Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second));
   if (Number.isNaN(time) || (!short && time < Date.UTC(2050, 0, 1))) return undefined;
-  return time;
+  // Date.UTC takes 12:60 for 13:00.
+  const read = new Date(time);
+  const canonical = month === two(read.getUTCMonth() + 1) && day === two(read.getUTCDate()) && hour === two(read.getUTCHours());
+  return canonical && minute === two(read.getUTCMinutes()) && second === two(read.getUTCSeconds()) ? time : undefined;
+}
+
+function two(number: number): string {
+  return String(number).padStart(2, '0');
 }
 
 function signedBy(issuer: Issuer, bytes: Uint8Array, signature: Uint8Array): boolean {

@@ -10,7 +10,7 @@ export type ReleaseCheck = (der: Uint8Array, intended: Intended, issuer: Issuer,
 const EVERY = 256;
 
 /**
- * Every certificate of a workload is read back byte by byte and its signature verified. That leaves nothing open but a mistake in
+ * Every certificate is read back byte by byte and its signature verified. That leaves nothing open but a mistake in
  * the profile itself, which is the same in all of them: so OpenSSL, which costs five times as much as the reading, sees the first of
  * each issuer and kind of key and then one in 256. It sees every certificate with other names (the control plane's own).
  */
@@ -18,7 +18,7 @@ export function releaseCheck(): ReleaseCheck {
   const seen = new WeakMap<Issuer, Map<string, number>>();
   return (der, intended, issuer, now) => {
     const workload = /^URI:[^,]+$/.test(intended.subjectAltName);
-    const fault = workload ? readBack(der, intended, issuer, now) : undefined;
+    const fault = readBack(der, intended, issuer, now);
     if (fault !== undefined) return fault;
     const counts = seen.get(issuer) ?? new Map<string, number>();
     const count = counts.get(intended.key.kind) ?? 0;
