@@ -11,8 +11,6 @@ export interface InUseOf {
 /** Counts the certificates that may be in use, by the key identifiers of the two CAs. */
 export type FindInUse = (issuers: { readonly old: Uint8Array; readonly next: Uint8Array }, now: Date) => Promise<InUseOf>;
 
-const MOST_NAMED = 20;
-
 /**
  * Which certificates of each CA may still be in use, as the issuance log tells: neither over, nor replaced by one that was
  * asked for with it. Records without an issuer are from before rotation was known, so of the old one. The control plane's
@@ -54,6 +52,6 @@ function summary(issuances: readonly LoggedIssuance[]): InUse {
   return {
     count: issuances.length,
     until: new Date(Math.max(...issuances.map(({ notAfter }) => Date.parse(notAfter)))),
-    identities: [...names].sort().slice(0, MOST_NAMED),
+    identities: [...names].sort(),
   };
 }

@@ -43,6 +43,11 @@ export interface Plan {
   readonly step: 'prepare' | 'activate' | 'retire' | 'revoke';
   readonly ready: boolean;
   readonly blockers: readonly Blocker[];
+  /**
+   * Identities with a valid certificate and no stream: gone, or away. Nothing waits for them; whoever comes back from being
+   * away may have to be given the new roots.
+   */
+  readonly away: readonly string[];
 }
 
 export interface RotationStatus {
@@ -86,7 +91,8 @@ export interface Rotation {
   /** Takes what the signing generation's files became: another intermediate, other roots. */
   replace(root: Root): Promise<void>;
   status(): RotationStatus;
-  plan(behind: readonly Behind[]): Promise<Plan>;
+  /** @param connected identities of which there is a stream */
+  plan(behind: readonly Behind[], connected: ReadonlySet<string>): Promise<Plan>;
   /** Makes a new root, or takes one from a folder of the `cacerts` layout, and puts it into the trust bundle. */
   prepare(from?: string): Promise<Done>;
   /** One step forward; what it must wait for refuses it, save with `force`. */
@@ -274,11 +280,14 @@ export async function openRotation(options: RotationOptions): Promise<Rotation> 
         await changed();
       }),
     status,
-    async plan(behind) {
+    async plan(behind, connected) {
       const current = state();
-      const move = advance(current, await facts(behind));
+      const known = await facts(behind);
+      const move = advance(current, known);
       const blockers = move.ok ? move.blockers : [];
-      return { step: STEPS[current.phase], ready: blockers.length === 0, blockers };
+      const certified = new Set([...known.inUse.old.identities, ...known.inUse.next.identities]);
+      const away = [...certified].filter((identity) => !connected.has(identity)).sort();
+      return { step: STEPS[current.phase], ready: blockers.length === 0, blockers, away };
     },
     prepare: (from) => inTurn(() => prepare(from)),
     advance: (behind, force) => inTurn(async () => take(advance(state(), await facts(behind)), force)),

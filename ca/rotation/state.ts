@@ -63,7 +63,7 @@ export interface InUse {
   readonly count: number;
   /** When the last of them ends; undefined where there are none. */
   readonly until: Date | undefined;
-  /** Some of their identities, for people. */
+  /** Whose they are. */
   readonly identities: readonly string[];
 }
 
@@ -86,6 +86,7 @@ export type Blocker =
       readonly root: 'old' | 'new';
       readonly count: number;
       readonly until: string;
+      /** Some of them. */
       readonly identities: readonly string[];
     }
   | { readonly kind: 'root-not-valid'; readonly reason: string };
@@ -131,6 +132,8 @@ export function rollback(state: RotationState, facts: Facts): Move {
   }
 }
 
+const MOST_NAMED = 20;
+
 function followers({ behind, now, settledAt }: Facts): readonly Blocker[] {
   const settling: readonly Blocker[] = now < settledAt ? [{ kind: 'settling', until: settledAt.toISOString() }] : [];
   return [...settling, ...behind.map((one) => ({ kind: 'not-acknowledged' as const, ...one }))];
@@ -138,7 +141,7 @@ function followers({ behind, now, settledAt }: Facts): readonly Blocker[] {
 
 function certificates(root: 'old' | 'new', { count, until, identities }: InUse): readonly Blocker[] {
   if (count === 0 || until === undefined) return [];
-  return [{ kind: 'certificates-in-use', root, count, until: until.toISOString(), identities }];
+  return [{ kind: 'certificates-in-use', root, count, until: until.toISOString(), identities: identities.slice(0, MOST_NAMED) }];
 }
 
 function notValid({ nextValid, now }: Facts): readonly Blocker[] {

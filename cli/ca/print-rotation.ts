@@ -9,6 +9,8 @@ interface Answer extends Partial<RotationStatus> {
   readonly blockers?: readonly Blocker[];
 }
 
+const MOST_NAMED = 20;
+
 const STEPS: Readonly<Record<Plan['step'], string>> = Object.freeze({
   prepare: 'prepare a new root (--prepare)',
   activate: 'let the new root sign (--advance)',
@@ -38,6 +40,8 @@ export function printRotation(body: unknown): void {
   }
   if (body.plan !== undefined) lines.push(`next: ${STEPS[body.plan.step]}${body.plan.ready ? '' : ', but not yet:'}`);
   for (const blocker of body.plan?.blockers ?? body.blockers ?? []) lines.push(`  ${blockerText(blocker)}`);
+  const away = body.plan?.away ?? [];
+  if (away.length > 0) lines.push(`with a valid certificate, but not connected: ${away.slice(0, MOST_NAMED).join(', ')}`);
   if (lines.length > 0) process.stdout.write(`${lines.join('\n')}\n`);
 }
 

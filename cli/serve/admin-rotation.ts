@@ -33,11 +33,12 @@ export function behind(streams: readonly StreamStatus[], { version }: PublishedB
 /** `/rotation`: the state, what is in the way of the next step, and the steps. */
 export function rotationRoutes({ rotation, streams, bundle }: RotationSources): AdminRoutes {
   const waiting = (): readonly Behind[] => behind(streams(), bundle());
+  const connected = (): ReadonlySet<string> => new Set(streams().map(({ identity }) => identity));
   const answer = (reply: FastifyReply, done: Done): FastifyReply =>
     done.ok ? reply.send(done.status) : reply.code(409).send({ error: done.reason, blockers: done.blockers });
   return (app) => {
     app.get('/rotation', () => rotation.status());
-    app.get('/rotation/plan', async () => ({ status: rotation.status(), plan: await rotation.plan(waiting()) }));
+    app.get('/rotation/plan', async () => ({ status: rotation.status(), plan: await rotation.plan(waiting(), connected()) }));
     app.post('/rotation/prepare', async ({ body }, reply) => {
       const from = field(body, 'from');
       if (from !== undefined && (typeof from !== 'string' || !isAbsolute(from)))
