@@ -162,6 +162,28 @@ describe('federation of two meshes', function () {
     }
   });
 
+  it('a server whose identity is revoked is called no more, by callers of its own trust domain', async () => {
+    const order = (...more: readonly string[]) =>
+      theirs.gatehouse(
+        'ca',
+        'revoke',
+        '--identity',
+        'b.test/ns/pair/sa/server',
+        ...more,
+        '--ca-dir',
+        join(theirs.ready.runDir, 'ca'),
+      );
+    await calls(theirs, 'server', '200');
+    const revoked = await order('--reason', 'keyCompromise');
+    assert.equal(revoked.code, 0, revoked.stderr);
+    await calls(theirs, 'server', '503');
+    // Nobody else is touched: the list is of one trust domain, and of one identity.
+    await calls(ours, 'server', '200');
+    await calls(theirs, 'server.a.test', '200');
+    assert.equal((await order('--undo')).code, 0);
+    await calls(theirs, 'server', '200');
+  });
+
   it('a trust domain that is gone from the network stays trusted by its last good bundle', async () => {
     const status = await eventually('a bundle kept', () => {
       const text = readFileSync(join(ours.ready.runDir, 'ca', 'federation', 'b.test.json'), 'utf8');
