@@ -19,7 +19,7 @@ import { TrustFollower } from '../../sds/trust/follower.ts';
 import { snapshotResources, type SnapshotResources } from '../../xds/resources/source.ts';
 import { addDiscoveryService, type DiscoveryService } from '../../xds/stream/service.ts';
 import { must } from '../ca/identity/must.ts';
-import { TD, type World, world } from '../ca/world.ts';
+import { type World, world } from '../ca/world.ts';
 import { eventually } from '../eventually.ts';
 
 interface Outcome {
@@ -103,7 +103,6 @@ describe('root rotation and the agents that follow it', () => {
       },
       onLive: () => undefined,
       onRevoked: () => undefined,
-      trustDomain: TD,
       timers: systemTimers,
       random: () => 0,
       log: silent,
