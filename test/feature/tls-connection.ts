@@ -8,6 +8,8 @@ export interface Answer {
 
 export class TlsConnection {
   readonly #agent: Agent;
+  /** Local ports of the connections that were made: more than one where the first did not last. */
+  readonly ports = new Set<number | undefined>();
   readonly #address: { readonly host: string; readonly port: number };
 
   constructor(host: string, port: number, certificate: { readonly cert: string; readonly key: string }) {
@@ -29,6 +31,7 @@ export class TlsConnection {
         (response) => {
           const chunks: Buffer[] = [];
           response.on('data', (chunk: Buffer) => chunks.push(chunk));
+          this.ports.add(response.socket.localPort);
           response.on('error', reject);
           response.on('end', () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }));
         },

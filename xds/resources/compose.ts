@@ -19,6 +19,7 @@ import {
   ROUTES,
   SECRET,
 } from '../resource-set.ts';
+import { withoutRevoked } from './revoked-endpoints.ts';
 import { discoveredSecurity } from './security.ts';
 import { trustResource } from './trust.ts';
 
@@ -29,10 +30,11 @@ import { trustResource } from './trust.ts';
 export function composeResources(snapshot: Snapshot, proxy: Proxy, bundle: TrustBundle, revoked: RevokedPeers): ResourceSet {
   const { security, extensions } = discoveredSecurity(snapshot, proxy.workload, revoked);
   const compiled = compileProxy(snapshot, proxy, security);
+  const endpoints = withoutRevoked(snapshot, revoked, compiled.endpoints);
   return resourceSet({
     [SECRET]: [trustResource(bundle)],
     [CLUSTER]: compiled.clusters.map((cluster) => encodeResource(ClusterSchema, cluster)),
-    [ENDPOINTS]: compiled.endpoints.map((assignment) => encodeResource(ClusterLoadAssignmentSchema, assignment)),
+    [ENDPOINTS]: endpoints.map((assignment) => encodeResource(ClusterLoadAssignmentSchema, assignment)),
     [EXTENSION_CONFIG]: extensions.map((extension) => encodeResource(TypedExtensionConfigSchema, extension)),
     [LISTENER]: compiled.listeners.map((listener) => encodeResource(ListenerSchema, listener)),
     [ROUTES]: compiled.routes.map((routes) => encodeResource(RouteConfigurationSchema, routes)),
