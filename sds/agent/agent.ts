@@ -48,9 +48,9 @@ export class Agent {
     this.#runDir = config.runDir;
     this.#roots = new RootBundle(this.#rootCert, join(config.runDir, 'trust-bundle.json'), options.log);
     this.#controlPlane = config.controlPlane;
-    this.#follower = this.#newFollower();
     this.#trustDomain = config.trustDomain;
     this.#outside = new OutsideTrust({ ...options, trustDomain: config.trustDomain, bundle: () => this.#roots.current() });
+    this.#follower = this.#newFollower();
   }
 
   /** Why a changed configuration cannot be applied to a running agent, or undefined. */
