@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import assert from 'node:assert/strict';
-import { createPublicKey, type KeyObject } from 'node:crypto';
+import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 import { parseSpiffeId } from '../../ca/identity/spiffe-id.ts';
 import { acceptCertificate } from '../../sds/identity/accept.ts';
@@ -87,7 +87,13 @@ describe('sds: what is accepted from an authority', () => {
   });
 
   it('not as a CA certificate', async () => {
-    refused([await leaf({ ca: true })], /is a CA certificate/);
+    // The constraint alone, without the usage: X509Certificate.ca, OpenSSL's verdict, is false for it.
+    const constraint = await leaf({ ca: true });
+    assert.equal(new X509Certificate(constraint).ca, false);
+    refused([constraint], /is a CA certificate/);
+    const usage = await leaf({ usages: x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyCertSign });
+    assert.equal(new X509Certificate(usage).ca, false);
+    refused([usage], /is a CA certificate/);
   });
 
   it('not when it has ended, or begins more than a minute from now', async () => {

@@ -11,6 +11,7 @@ import { adsService, echoListener } from './ads.ts';
 import { TestAuthority } from './authority.ts';
 import { freePort } from './free-port.ts';
 import { envoyBinary, RunningAgent, testFolder } from './running-agent.ts';
+import { SmallFileSystem } from './small-file-system.ts';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const PROGRAM = `import { proxyCommand } from ${JSON.stringify(pathToFileURL(join(root, 'cli', 'proxy.ts')).href)};
@@ -169,5 +170,30 @@ describe('sds: the state of an agent', function () {
     spawnSync('chmod', ['0700', join(folder, 'certs')]);
     const written = agent.all('written').length;
     await agent.event('written', () => true, written + 1);
+  });
+
+  it('rotates on a full disk as if nothing were, and catches up on files', async function () {
+    mkdirSync(join(folder, 'run'));
+    const disk = new SmallFileSystem(this, join(folder, 'run'), '256k');
+    try {
+      authority.lifetimeMs = 4000;
+      const agent = start({ files: { dir: 'run/certs' } });
+      await agent.event('written');
+      await agent.event('ready');
+      disk.fill();
+      const failed = await agent.event('failed', ({ code }) => code === 'FILES');
+      assert.match(failed.reason, /ENOSPC/);
+      await agent.event('rotated', () => true, agent.all('rotated').length + 2);
+      assert.deepEqual(
+        agent.all('failed').filter(({ code }) => code !== 'FILES'),
+        [],
+      );
+      assert.equal(state().workloads[0]?.certificate?.expired, false);
+      disk.free();
+      await agent.event('written', () => true, agent.all('written').length + 1);
+      await agent.stop();
+    } finally {
+      disk.unmount();
+    }
   });
 });

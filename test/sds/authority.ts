@@ -76,6 +76,7 @@ export interface LeafOptions {
   readonly lifetimeMs: number;
   readonly backdateMs?: number;
   readonly ca?: boolean;
+  readonly usages?: x509.KeyUsageFlags;
 }
 
 export function signLeaf(root: KeyedCertificate, options: LeafOptions): Promise<x509.X509Certificate> {
@@ -90,7 +91,7 @@ export function signLeaf(root: KeyedCertificate, options: LeafOptions): Promise<
     signingKey: root.keys.privateKey,
     extensions: [
       new x509.BasicConstraintsExtension(options.ca ?? false, undefined, true),
-      new x509.KeyUsagesExtension(usages.digitalSignature, true),
+      new x509.KeyUsagesExtension(options.usages ?? usages.digitalSignature, true),
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
       new x509.SubjectAlternativeNameExtension(options.names, true),
     ],

@@ -15,19 +15,12 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Context } from 'mocha';
 import type { Svid } from '../../sds/identity/accept.ts';
 import { KeptFiles } from '../../sds/files/keep-files.ts';
 import { fileSet, writeSet } from '../../sds/files/output.ts';
 import { eventually } from '../eventually.ts';
+import { SmallFileSystem } from './small-file-system.ts';
 import { bundleOf, KeeperWorld, StillTime } from './world.ts';
-
-/** A file system of 64 KiB, or the test skipped by name: it takes root, and mount. */
-function smallFileSystem(test: Context, dir: string): () => void {
-  const mounted = process.getuid?.() === 0 && spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', dir]).status === 0;
-  if (!mounted) return test.skip();
-  return () => void spawnSync('umount', ['-l', dir]);
-}
 
 describe('sds: certificates in files', () => {
   let folder: string;
@@ -176,9 +169,8 @@ describe('sds: certificates in files', () => {
 
   it('stay as they are on a full disk, and are written when there is room', async function () {
     mkdirSync(dir, { mode: 0o700 });
-    const unmount = smallFileSystem(this, dir);
+    const disk = new SmallFileSystem(this, dir, '64k');
     try {
-      chmodSync(dir, 0o700);
       const time = new StillTime();
       const failed: string[] = [];
       let written = 0;
@@ -188,12 +180,7 @@ describe('sds: certificates in files', () => {
       );
       files.put(fileSet(svid(0), rootsPem));
       await eventually('the first set', () => (written === 1 ? true : undefined));
-      let filled = 0;
-      try {
-        for (; ; filled++) writeFileSync(join(dir, `fill-${filled}`), Buffer.alloc(4096));
-      } catch {
-        // Full.
-      }
+      disk.fill();
       files.put(fileSet(svid(1), rootsPem));
       await eventually('a failure', () => failed[0]);
       assert.match(failed[0] ?? '', /ENOSPC/);
@@ -201,8 +188,7 @@ describe('sds: certificates in files', () => {
       // A later certificate does not wait behind the one that did not fit.
       files.put(fileSet(svid(2), rootsPem));
       await eventually('another failure', () => failed[1]);
-      for (let index = 0; index < filled; index++) rmSync(join(dir, `fill-${index}`), { force: true });
-      rmSync(join(dir, `fill-${filled}`), { force: true });
+      disk.free();
       await eventually('room', () => {
         time.pass(time.next() ?? 0);
         return written === 2 ? true : undefined;
@@ -210,7 +196,7 @@ describe('sds: certificates in files', () => {
       assert.equal(pair(), svid(2).serial);
       await files.close();
     } finally {
-      unmount();
+      disk.unmount();
     }
   });
 });
