@@ -12,6 +12,8 @@ import {
   workloadOf,
 } from '../../../ca/identity/spiffe-id.ts';
 import { parseMeshTrustDomain, parseTrustDomain } from '../../../ca/identity/trust-domain.ts';
+import { DEFAULT_MESH_CONFIG } from '../../../mesh/admit/mesh-config.ts';
+import { withAliases } from '../../../policy/compile/trust-domain.ts';
 import { must } from './must.ts';
 import { CORPORA, isPresent } from '../../shared-data.ts';
 
@@ -29,6 +31,9 @@ interface Case {
   readonly errorContains?: string | null;
   readonly row?: {
     readonly input?: string;
+    readonly spiffeURI?: readonly string[];
+    readonly trustDomains?: readonly string[];
+    readonly want?: Readonly<Record<string, unknown>>;
     readonly namespace?: string;
     readonly serviceAccount?: string;
     readonly trustDomain?: string;
@@ -54,7 +59,8 @@ function checkIstio(row: Case): void {
   if (row.table === 'TestGenSpiffeURI') {
     const id = parseWorkloadSpiffeId(must(parseMeshTrustDomain(trustDomain)), namespace, serviceAccount);
     assert.equal(id.ok ? id.value : undefined, expectedURI);
-  } else if (row.table === 'TestIdentity') {
+  } else if (row.table === 'TestExpandWithTrustDomains') checkAliases(row);
+  else if (row.table === 'TestIdentity') {
     const id = parseSpiffeId(input);
     const workload = id.ok ? workloadOf(id.value) : undefined;
     if (STRICTER_THAN_ISTIO.has(row.id) || expected === undefined) assert.equal(workload, undefined);
@@ -65,6 +71,24 @@ function checkIstio(row: Case): void {
         serviceAccount: expected.ServiceAccount,
       });
   }
+}
+
+/** Aliases count where policies name principals; names that are no SPIFFE IDs stay as they are. */
+function checkAliases({ row: { spiffeURI = [], trustDomains = [], want = {} } = {} }: Case): void {
+  const scheme = 'spiffe://';
+  const meshConfig = {
+    ...DEFAULT_MESH_CONFIG,
+    trustDomain: must(parseTrustDomain('cluster.local')),
+    trustDomainAliases: trustDomains.map((name) => must(parseTrustDomain(name))),
+  };
+  const expanded = spiffeURI.flatMap((uri) => {
+    const principal = uri.startsWith(scheme) ? uri.slice(scheme.length) : uri;
+    const prefix = uri.slice(0, uri.length - principal.length);
+    return withAliases({ kind: 'exact', value: principal }, meshConfig).map((match) =>
+      match.kind === 'exact' ? prefix + match.value : match.kind,
+    );
+  });
+  assert.deepEqual([...new Set(expanded)].toSorted(), Object.keys(want).toSorted());
 }
 
 function check(row: Case): void {
@@ -104,11 +128,7 @@ describe('SPIFFE IDs: the corpus', function () {
     return;
   }
   const { cases }: { cases: readonly Case[] } = JSON.parse(readFileSync(file, 'utf8'));
-  const groups = Map.groupBy(
-    // Alias expansion belongs to policy.
-    cases.filter((row) => row.table !== 'TestExpandWithTrustDomains'),
-    (row) => row.kind ?? row.table ?? 'other',
-  );
+  const groups = Map.groupBy(cases, (row) => row.kind ?? row.table ?? 'other');
   for (const [group, rows] of groups) {
     it(`${group}: ${rows.length} rows`, () => {
       for (const row of rows) {
