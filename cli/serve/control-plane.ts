@@ -132,6 +132,7 @@ export async function startControlPlane(
     serverCertificateNotAfter: () => tls.current().notAfter,
     upstream: () => authority.upstream(),
     rotation: () => rotation.status(),
+    federation: () => federation?.status() ?? [],
     bundleBehind: () => behind(discovery.streams(), source.bundle()).length,
   };
   const status = statusServer({ ...sources, metrics: controlPlaneMetrics(sources) });

@@ -2,6 +2,8 @@ import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { RecorderStats } from '../../audit/intake/recorder.ts';
 import type { UpstreamState } from '../../ca/upstream/keeper.ts';
 import type { RotationStatus } from '../../ca/rotation/rotation.ts';
+import type { PeerStatus } from '../../ca/federation/following.ts';
+import { federationMetrics } from './federation-metrics.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { StreamStatus } from '../../xds/stream/service.ts';
 
@@ -15,6 +17,7 @@ export interface MetricSources {
   readonly upstream: () => UpstreamState | undefined;
   readonly rotation: () => RotationStatus;
   readonly bundleBehind: () => number;
+  readonly federation: () => readonly PeerStatus[];
 }
 
 /** The control plane's own metrics; each is read from its owner when it is asked for. */
@@ -24,6 +27,7 @@ export function controlPlaneMetrics(sources: MetricSources): Registry {
   const gauge = (name: string, help: string, read: () => number): void => {
     const made: Gauge = new Gauge({ name, help, registers: [registry], collect: () => made.set(read()) });
   };
+  federationMetrics(registry, sources.federation);
   gauge('gatehouse_snapshot_number', 'number of the current snapshot', () => sources.snapshot().number);
   gauge('gatehouse_xds_streams', 'connected xDS streams', () => sources.streams().length);
   gauge(
