@@ -134,6 +134,14 @@ describe('federation of two meshes', function () {
     await calls(theirs, 'server', '200');
   });
 
+  it('the control plane tells how it stands with the other bundle', async () => {
+    const { body } = await get(ours.ready.controlPlane.http, '/metrics');
+    assert.match(body, /^gatehouse_federation_roots\{trust_domain="b\.test"\} 1$/m);
+    assert.match(body, /^gatehouse_federation_failing\{trust_domain="b\.test"\} 0$/m);
+    const [, fetched] = /^gatehouse_federation_last_fetch_timestamp_seconds\{[^}]*\} (\S+)$/m.exec(body) ?? [];
+    assert.ok(Date.now() / 1000 - Number(fetched) < 10, fetched);
+  });
+
   it('policy names callers of the other trust domain', async () => {
     await theirs.apply(onlyCaller('a.test/ns/pair/sa/client'), 'only.yaml');
     await calls(ours, 'server.b.test', '200');
