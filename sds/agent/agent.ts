@@ -161,7 +161,7 @@ export class Agent {
         return learned;
       },
       trustDomain: this.#trustDomain,
-      onForeign: (roots) => this.#outside.federation.learn(roots),
+      onTrust: (trust) => this.#outside.learn(trust),
       onLive: (live) => this.#roots.setLive(live),
       onRevoked: (svid) => {
         for (const workload of this.#running.values()) if (workload.svid() === svid) workload.revoked();

@@ -7,6 +7,8 @@ import { JwtBundles } from '../jwt/bundles.ts';
 import { grpcJwtAuthority } from '../jwt/client.ts';
 import type { SecretData, SecretProvider } from '../names/kubernetes-secrets.ts';
 import { SecretsFolder } from '../names/secrets-folder.ts';
+import { revocationLists } from '../trust/revoked.ts';
+import type { TrustContext } from '../trust/trust-context.ts';
 import { type AgentConfig, type HostPort, targetOf } from './config.ts';
 
 export interface OutsideOptions {
@@ -28,17 +30,18 @@ export class OutsideTrust implements SecretProvider {
   readonly federation: FederatedBundles;
   readonly jwtBundles: JwtBundles;
   readonly #options: OutsideOptions;
-  readonly #onFederation = new Set<() => void>();
+  readonly #onOthers = new Set<() => void>();
   readonly #onSecrets = new Set<() => void>();
   #authority: HostPort & { readonly serverName: string } = { host: '', port: 0, serverName: '' };
   #secrets: SecretsFolder | undefined;
+  #crls: readonly Buffer[] = [];
 
   constructor(options: OutsideOptions) {
     this.#options = options;
     const { timers, log, bundle } = options;
     this.federation = new FederatedBundles(timers, log, () => {
       this.jwtBundles.changed();
-      for (const listener of this.#onFederation) listener();
+      this.#trustChanged();
     });
     this.jwtBundles = new JwtBundles({
       ...options,
@@ -63,10 +66,22 @@ export class OutsideTrust implements SecretProvider {
     this.#secretsChanged();
   }
 
-  /** Calls back when another trust domain's bundle changed; returns the end. */
-  onFederation(listener: () => void): () => void {
-    this.#onFederation.add(listener);
-    return () => this.#onFederation.delete(listener);
+  /** Takes what the control plane says beside the own roots. */
+  learn({ foreign, crl }: TrustContext): void {
+    this.#crls = revocationLists(crl ?? '');
+    this.federation.learn(foreign);
+    this.#trustChanged();
+  }
+
+  /** The revocation lists of the own trust domain, DER. */
+  crls(): readonly Buffer[] {
+    return this.#crls;
+  }
+
+  /** Calls back when another trust domain's bundle changed, or a revocation list; returns the end. */
+  onOthers(listener: () => void): () => void {
+    this.#onOthers.add(listener);
+    return () => this.#onOthers.delete(listener);
   }
 
   get(namespace: string, name: string): SecretData | undefined {
@@ -82,6 +97,10 @@ export class OutsideTrust implements SecretProvider {
     this.federation.close();
     this.jwtBundles.close();
     this.#secrets?.close();
+  }
+
+  #trustChanged(): void {
+    for (const listener of this.#onOthers) listener();
   }
 
   #secretsChanged(): void {

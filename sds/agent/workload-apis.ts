@@ -25,7 +25,11 @@ export class WorkloadApis {
   constructor(config: WorkloadConfig, around: Surroundings, log: Logger) {
     const { outside, timers, clock, bundle } = around;
     const now = () => clock.now().getTime();
-    const identity = new WorkloadIdentity(config.id, () => outside.federation.x509(), now);
+    const identity = new WorkloadIdentity(
+      config.id,
+      { federated: () => outside.federation.x509(), crls: () => outside.crls() },
+      now,
+    );
     const files = new FileSecrets({ folders: config.secretFiles, timers, log });
     const { namespace, kind } = config.node;
     // A sidecar's application may read its sidecar's socket, so only gateways get other keys than the workload's own.
@@ -47,8 +51,8 @@ export class WorkloadApis {
       rootsPem: () => bundle()?.pem,
       now,
     });
-    const endFederation = outside.onFederation(() => identity.changed());
-    this.#ends = [endFederation, () => files.close(), ...gateway.map((source) => () => source.close())];
+    const endOthers = outside.onOthers(() => identity.changed());
+    this.#ends = [endOthers, () => files.close(), ...gateway.map((source) => () => source.close())];
   }
 
   addTo(server: Server): void {

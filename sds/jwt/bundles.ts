@@ -69,13 +69,12 @@ export class JwtBundles {
     this.want();
     if (this.#own === undefined) await this.#asking;
     const first = await validateToken(token, audience, this.#sets(), clock.now());
-    if (first.ok || first.unknownKey !== true) {
-      const missing = !first.ok && this.#own === undefined;
-      return missing ? { ok: false, reason: 'the keys of the trust domain are not there yet', passing: true } : first;
-    }
-    if (clock.monotonic() - this.#asked < LEAST_BETWEEN_MS) return first;
-    await this.#refresh();
-    return validateToken(token, audience, this.#sets(), clock.now());
+    if (first.ok || first.unknownKey !== true) return first;
+    const soon = clock.monotonic() - this.#asked < LEAST_BETWEEN_MS;
+    if (!soon) await this.#refresh();
+    const last = soon ? first : await validateToken(token, audience, this.#sets(), clock.now());
+    if (last.ok || this.#own !== undefined) return last;
+    return { ok: false, reason: 'the keys of the trust domain are not there yet', passing: true };
   }
 
   /** To be called when the key sets of other trust domains changed. */

@@ -15,7 +15,7 @@ const TOLERANCE_SECONDS = 5;
 
 export type Validation =
   | { readonly ok: true; readonly id: SpiffeId; readonly claims: JsonObject }
-  /** `unknownKey`: a newer key set may have the key. */
+  /** `unknownKey`: newer key sets may have the key. */
   | { readonly ok: false; readonly reason: string; readonly unknownKey?: true };
 
 /**
@@ -33,7 +33,8 @@ export async function validateToken(
   if (!read.ok) return read;
   const { alg, kid, id } = read.value;
   const set = sets.get(trustDomainOf(id));
-  if (set === undefined) return { ok: false, reason: 'the token is of a trust domain that is not trusted here' };
+  if (set === undefined)
+    return { ok: false, reason: 'the token is of a trust domain that is not trusted here', unknownKey: true };
   const key = set.byKid.get(kid);
   if (key === undefined) return { ok: false, reason: "no key of the token's trust domain has its key ID", unknownKey: true };
   try {

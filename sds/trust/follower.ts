@@ -16,7 +16,7 @@ import { rpc } from '../grpc.ts';
 import type { Svid } from '../identity/accept.ts';
 import { SECRET_TYPE, TRUST_ROOTS } from '../secret/secret.ts';
 import { isListed, saysRevoked } from './revoked.ts';
-import { trustContext } from './trust-context.ts';
+import { type TrustContext, trustContext } from './trust-context.ts';
 
 const STREAM = rpc(AggregatedDiscoveryService.method.streamAggregatedResources);
 
@@ -29,8 +29,8 @@ export interface FollowerOptions {
   readonly trustDomain: TrustDomain;
   /** Puts a bundle into force; resolves when all who use it have it, or with why it cannot be used. */
   readonly take: (pem: string) => Promise<Parsed<unknown>>;
-  /** The roots of all other trust domains, PEM. */
-  readonly onForeign: (roots: ReadonlyMap<TrustDomain, string>) => void;
+  /** What else came with it. */
+  readonly onTrust: (trust: TrustContext) => void;
   /** Whether what was last taken is being kept up to date. */
   readonly onLive: (live: boolean) => void;
   /** A certificate in hand was revoked: nobody takes it any more. May be told again. */
@@ -111,11 +111,12 @@ export class TrustFollower {
 
   async #receive(stream: Stream, response: DiscoveryResponse): Promise<void> {
     const { take, onLive, log } = this.#options;
-    const { own: pem, foreign, crl } = trustContext(response, this.#options.trustDomain);
+    const trust = trustContext(response, this.#options.trustDomain);
+    const { own: pem, crl } = trust;
     if (crl !== undefined)
       for (const svid of this.#options.svids()) if (isListed(crl, svid.serial)) this.#options.onRevoked(svid);
     const taken = pem === undefined ? { ok: false as const, reason: 'there is no ROOTCA with roots in it' } : await take(pem);
-    if (taken.ok) this.#options.onForeign(foreign);
+    if (taken.ok) this.#options.onTrust(trust);
     if (stream !== this.#stream || this.#stopped) return;
     this.#failures = 0;
     onLive(taken.ok);

@@ -8,10 +8,13 @@ export function isListed(crlPem: string, serial: string): boolean {
   const bytes = Buffer.from(serial, 'hex');
   if (bytes.length === 0) return false;
   const wanted = [0x17, 0x18].map((time) => Buffer.concat([Buffer.from([0x02, bytes.length]), bytes, Buffer.from([time])]));
-  return [...crlPem.matchAll(/-----BEGIN X509 CRL-----([A-Za-z0-9+/=\s]+)-----END X509 CRL-----/g)].some(([, body = '']) => {
-    const list = Buffer.from(body, 'base64');
-    return wanted.some((entry) => list.includes(entry));
-  });
+  return revocationLists(crlPem).some((list) => wanted.some((entry) => list.includes(entry)));
+}
+
+/** The revocation lists in a PEM text, DER. */
+export function revocationLists(pem: string): readonly Buffer[] {
+  const blocks = pem.matchAll(/-----BEGIN X509 CRL-----([A-Za-z0-9+/=\s]+)-----END X509 CRL-----/g);
+  return [...blocks].map(([, body = '']) => Buffer.from(body, 'base64'));
 }
 
 /** Whether the control plane ended a call because the caller's certificate was revoked. The words are those of our own authority. */

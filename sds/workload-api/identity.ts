@@ -12,8 +12,13 @@ export type IdentityState =
   | { readonly kind: 'denied'; readonly reason: string }
   | { readonly kind: 'present'; readonly svid: Svid };
 
-/** The trust bundles of other trust domains at this moment. */
-export type FederatedX509 = () => ReadonlyMap<TrustDomain, TrustBundle>;
+/** What is trusted beside the own roots, at this moment. */
+export interface OthersTrust {
+  /** The trust bundles of other trust domains. */
+  readonly federated: () => ReadonlyMap<TrustDomain, TrustBundle>;
+  /** The revocation lists of the own trust domain, DER. */
+  readonly crls: () => readonly Buffer[];
+}
 
 /** The authority's refusals, as the keeper names them; anything else is a fault that may pass. */
 const DENIALS: readonly string[] = Object.freeze(['PERMISSION_DENIED', 'UNAUTHENTICATED']);
@@ -22,17 +27,17 @@ const DENIALS: readonly string[] = Object.freeze(['PERMISSION_DENIED', 'UNAUTHEN
 export class WorkloadIdentity {
   readonly id: SpiffeId;
   readonly trustDomain: TrustDomain;
-  readonly #federated: FederatedX509;
+  readonly #others: OthersTrust;
   readonly #now: () => number;
   readonly #listeners = new Set<() => void>();
   #svid: Svid | undefined;
   #denied: string | undefined;
   #bundle: TrustBundle | undefined;
 
-  constructor(id: SpiffeId, federated: FederatedX509, now: () => number) {
+  constructor(id: SpiffeId, others: OthersTrust, now: () => number) {
     this.id = id;
     this.trustDomain = trustDomainOf(id);
-    this.#federated = federated;
+    this.#others = others;
     this.#now = now;
   }
 
@@ -52,7 +57,11 @@ export class WorkloadIdentity {
   }
 
   federated(): ReadonlyMap<TrustDomain, TrustBundle> {
-    return this.#federated();
+    return this.#others.federated();
+  }
+
+  crls(): readonly Buffer[] {
+    return this.#others.crls();
   }
 
   issued(svid: Svid): void {
@@ -72,7 +81,7 @@ export class WorkloadIdentity {
     this.changed();
   }
 
-  /** Tells the listeners; also to be called when the bundles of other trust domains changed. */
+  /** Tells the listeners; also to be called when what is trusted beside the own roots changed. */
   changed(): void {
     for (const listener of this.#listeners) listener();
   }

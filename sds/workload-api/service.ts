@@ -89,21 +89,21 @@ function without<Response>(identity: WorkloadIdentity): StreamAnswer<Response> |
 function x509Svid(identity: WorkloadIdentity): StreamAnswer<X509SVIDResponse> {
   const [state, bundle] = [identity.state(), identity.bundle()];
   if (state.kind !== 'present' || bundle === undefined) return without(identity) ?? { kind: 'wait' };
-  const federated = identity.federated();
   const version = versionOf([state.svid.chainPem, ...bundleParts(identity, bundle)]);
-  return { kind: 'say', version, response: () => svidResponse(state.svid, bundle, federated) };
+  return { kind: 'say', version, response: () => svidResponse(state.svid, bundle, identity) };
 }
 
 function x509Bundles(identity: WorkloadIdentity): StreamAnswer<X509BundlesResponse> {
   const bundle = identity.bundle();
   // Bundles are told to those who have an identity here, and to no others.
   if (identity.state().kind !== 'present' || bundle === undefined) return without(identity) ?? { kind: 'wait' };
-  const response = () => bundlesResponse(identity.trustDomain, bundle, identity.federated());
+  const response = () => bundlesResponse(bundle, identity);
   return { kind: 'say', version: versionOf(bundleParts(identity, bundle)), response };
 }
 
 function bundleParts(identity: WorkloadIdentity, bundle: TrustBundle): readonly string[] {
-  return [bundle.pem, ...[...identity.federated()].flatMap(([domain, { pem }]) => [domain, pem])];
+  const crls = identity.crls().map((crl) => crl.toString('base64'));
+  return [bundle.pem, ...crls, ...[...identity.federated()].flatMap(([domain, { pem }]) => [domain, pem])];
 }
 
 function versionOf(parts: readonly string[]): string {

@@ -8,6 +8,7 @@ import {
 import type { TrustDomain } from '../../ca/identity/trust-domain.ts';
 import type { Svid } from '../identity/accept.ts';
 import type { TrustBundle } from '../identity/bundle.ts';
+import type { WorkloadIdentity } from './identity.ts';
 
 /** Certificates as the Workload API carries them: DER, one after the other. */
 function der(certificates: readonly { readonly raw: Buffer }[]): Buffer {
@@ -23,11 +24,7 @@ function bundleMap(bundles: ReadonlyMap<TrustDomain, TrustBundle>): Record<strin
   return Object.fromEntries([...bundles].map(([domain, { roots }]) => [domainKey(domain), der(roots)]));
 }
 
-export function svidResponse(
-  svid: Svid,
-  bundle: TrustBundle,
-  federated: ReadonlyMap<TrustDomain, TrustBundle>,
-): X509SVIDResponse {
+export function svidResponse(svid: Svid, bundle: TrustBundle, identity: WorkloadIdentity): X509SVIDResponse {
   return create(X509SVIDResponseSchema, {
     svids: [
       {
@@ -37,14 +34,12 @@ export function svidResponse(
         bundle: der(bundle.roots),
       },
     ],
-    federatedBundles: bundleMap(federated),
+    crl: [...identity.crls()],
+    federatedBundles: bundleMap(identity.federated()),
   });
 }
 
-export function bundlesResponse(
-  own: TrustDomain,
-  bundle: TrustBundle,
-  federated: ReadonlyMap<TrustDomain, TrustBundle>,
-): X509BundlesResponse {
-  return create(X509BundlesResponseSchema, { bundles: bundleMap(new Map([[own, bundle], ...federated])) });
+export function bundlesResponse(bundle: TrustBundle, identity: WorkloadIdentity): X509BundlesResponse {
+  const bundles = bundleMap(new Map([[identity.trustDomain, bundle], ...identity.federated()]));
+  return create(X509BundlesResponseSchema, { crl: [...identity.crls()], bundles });
 }

@@ -96,7 +96,7 @@ describe('root rotation and the agents that follow it', () => {
       rootsPem: () => roots,
       svids: () => [own],
       trustDomain: authority.trustDomain,
-      onForeign: () => undefined,
+      onTrust: () => undefined,
       take: (pem) => {
         taken.push(pem);
         return answer(pem);

@@ -68,7 +68,7 @@ function text(secret: Secret | undefined): string {
 describe('sds/names: as SPIRE has them', () => {
   it('own SPIFFE ID, trust domains, ALL; nothing of others', async () => {
     const federated = new Map<TrustDomain, TrustBundle>();
-    const identity = new WorkloadIdentity(ID, () => federated, Date.now);
+    const identity = new WorkloadIdentity(ID, { federated: () => federated, crls: () => [] }, Date.now);
     const names = spiffeNames(identity);
     assert.equal(kindOf(names, ID), 'pending');
     assert.equal(kindOf(names, 'ALL'), 'pending');
@@ -102,7 +102,7 @@ describe('sds/names: as SPIRE has them', () => {
   });
 
   it('a store finds them beside its own, and tells of their changes', () => {
-    const identity = new WorkloadIdentity(ID, () => new Map(), Date.now);
+    const identity = new WorkloadIdentity(ID, { federated: () => new Map(), crls: () => [] }, Date.now);
     const store = new SecretStore(['default'], [spiffeNames(identity)]);
     let told = 0;
     store.onChange(() => (told += 1));

@@ -21,30 +21,42 @@ export interface RealWorld {
   readonly ready: Ready;
   /** The Unix socket of the workload shop/cart-0. */
   readonly socket: string;
+  /** What the control plane wrote to its log lately. */
+  log(): string;
   /** Ends the control plane; the agent goes on. */
   endControlPlane(): Promise<void>;
   stop(): Promise<void>;
+}
+
+export interface RealOptions {
+  readonly workload?: Record<string, unknown>;
+  readonly top?: Record<string, unknown>;
+  /** The subject of the workload's token; default: the service account shop/cart. */
+  readonly account?: string;
+  readonly trustDomain?: string;
+  /** Further flags of `gatehouse serve`. */
+  readonly serve?: readonly string[];
 }
 
 /**
  * A control plane and an agent with the workload shop/cart-0, whose certificates live for `ttl`.
  * @param more fields of the agent's configuration; `workload` goes to the one workload
  */
-export async function realWorld(
-  ttl: string,
-  more: { readonly workload?: Record<string, unknown>; readonly top?: Record<string, unknown>; readonly account?: string } = {},
-): Promise<RealWorld> {
+export async function realWorld(ttl: string, more: RealOptions = {}): Promise<RealWorld> {
   const folder = testFolder();
   const tokens = tokenIssuer();
   writeFileSync(join(folder, 'jwks.json'), await tokens.jwks());
   writeFileSync(join(folder, 'token'), await tokens.token({ sub: more.account ?? account('shop', 'cart') }));
+  const { trustDomain = 'cluster.local' } = more;
+  writeFileSync(join(folder, 'mesh-config.yaml'), `trustDomain: ${trustDomain}\n`);
   mkdirSync(join(folder, 'mesh'));
   writeFileSync(join(folder, 'mesh', 'shop.yaml'), 'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n');
-  const { child, ready, stderr } = await serve(folder);
+  const { child, ready, stderr } = await serve(folder, more.serve ?? []);
   const config = {
     controlPlane: { address: ready.grpc, serverName: 'gatehouse', rootCert: ready.rootCert },
     runDir: 'run',
     certificateTtl: ttl,
+    trustDomain,
     ...more.top,
     workloads: [
       {
@@ -71,6 +83,7 @@ export async function realWorld(
     tokens,
     ready,
     socket: sdsSocket,
+    log: stderr,
     endControlPlane,
     async stop() {
       await agent.stop();
@@ -80,7 +93,10 @@ export async function realWorld(
   };
 }
 
-async function serve(folder: string): Promise<{ child: ChildProcess; ready: Ready; stderr: () => string }> {
+async function serve(
+  folder: string,
+  more: readonly string[],
+): Promise<{ child: ChildProcess; ready: Ready; stderr: () => string }> {
   const program = `import { serveCommand } from ${JSON.stringify(pathToFileURL(join(root, 'cli', 'serve.ts')).href)};
     await serveCommand().parseAsync(process.argv.slice(1), { from: 'user' });`;
   const flags = ['--disable-warning=ExperimentalWarning', '--input-type=module', '--eval', program, '--'];
@@ -88,6 +104,7 @@ async function serve(folder: string): Promise<{ child: ChildProcess; ready: Read
     ...['-f', join(folder, 'mesh'), '--ca-dir', join(folder, 'ca'), '--audit-db', join(folder, 'audit.db')],
     ...['--grpc-address', '127.0.0.1:0', '--http-address', '127.0.0.1:0'],
     ...['--jwks', join(folder, 'jwks.json'), '--token-issuer', ISSUER],
+    ...['--mesh-config', join(folder, 'mesh-config.yaml'), ...more],
   ];
   const child = spawn(process.execPath, [...flags, ...args], { stdio: ['ignore', 'pipe', 'pipe'], cwd: root });
   let text = '';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
-import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { Client, credentials, Metadata, status } from '@grpc/grpc-js';
 import {
   JWTBundlesRequestSchema,
   JWTSVIDRequestSchema,
@@ -16,50 +16,10 @@ import { rpc } from '../../sds/grpc.ts';
 import { account } from '../ca/world.ts';
 import { eventually } from '../eventually.ts';
 import { type RealWorld, realWorld } from './real-control-plane.ts';
+import { headers, stream, unary } from './workload-api-calls.ts';
 
 const METHODS = SpiffeWorkloadAPI.method;
 const ID = 'spiffe://cluster.local/ns/shop/sa/cart';
-
-interface Method<Request, Response> {
-  readonly path: string;
-  readonly requestSerialize: (request: Request) => Buffer;
-  readonly responseDeserialize: (bytes: Buffer) => Response;
-}
-
-function headers(...values: string[]): Metadata {
-  const metadata = new Metadata();
-  for (const value of values) metadata.add('workload.spiffe.io', value);
-  return metadata;
-}
-
-function unary<Request, Response>(
-  client: Client,
-  method: Method<Request, Response>,
-  request: Request,
-  metadata = headers('true'),
-) {
-  return new Promise<Response | ServiceError>((resolve) => {
-    const { path, requestSerialize, responseDeserialize } = method;
-    client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, metadata, (error, answer?: Response) => {
-      if (answer !== undefined) resolve(answer);
-      else if (error !== null) resolve(error);
-    });
-  });
-}
-
-function stream<Request, Response>(
-  client: Client,
-  method: Method<Request, Response>,
-  request: Request,
-  metadata = headers('true'),
-) {
-  const { path, requestSerialize, responseDeserialize } = method;
-  const call = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request, metadata);
-  const answers: Response[] = [];
-  const ended = new Promise<ServiceError>((resolve) => call.on('error', resolve));
-  call.on('data', (answer: Response) => answers.push(answer));
-  return { answers, ended, cancel: () => call.cancel() };
-}
 
 describe('sds: the SPIFFE Workload API of a real agent', function () {
   this.timeout(60_000);
