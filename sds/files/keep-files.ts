@@ -36,6 +36,7 @@ export class KeptFiles {
   #cancelRetry: () => void = () => {};
   #failures = 0;
   #ended = false;
+  readonly #endReload = new AbortController();
 
   constructor(config: FilesConfig, around: FilesSurroundings) {
     this.#config = config;
@@ -47,9 +48,10 @@ export class KeptFiles {
     this.#begin();
   }
 
-  /** The files stay. Resolves when nothing is being written any more. */
+  /** The files stay; a reload command that still runs is ended. Resolves when nothing is being written any more. */
   async close(): Promise<void> {
     this.#ended = true;
+    this.#endReload.abort();
     this.#cancelRetry();
     await this.#busy;
   }
@@ -87,8 +89,8 @@ export class KeptFiles {
     const [program, ...args] = this.#config.reload;
     if (program === undefined) return;
     const reason = await new Promise<string | undefined>((resolve) => {
-      execFile(program, args, { timeout: RELOAD_MS, maxBuffer: 1 << 20 }, (error, _, stderr) => {
-        if (error === null) resolve(undefined);
+      execFile(program, args, { timeout: RELOAD_MS, maxBuffer: 1 << 20, signal: this.#endReload.signal }, (error, _, stderr) => {
+        if (error === null || this.#ended) resolve(undefined);
         else
           resolve(
             `reload command: ${error.killed === true ? `ended after ${RELOAD_MS / 1000} s` : stderr.trim().slice(-300) || error.message}`,

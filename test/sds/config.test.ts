@@ -142,6 +142,14 @@ describe("sds: the agent's configuration", () => {
     ['folders that are no list', workload({ secretFiles: 'certs' }), /secretFiles: must be a list/],
     ['a folder that is no path', workload({ secretFiles: [''] }), /secretFiles: must be a path/],
     ['a group without a user', workload({ envoy: { gid: 5 } }), /gid: is given without uid/],
+    ['output files without a folder', workload({ files: { reload: ['x'] } }), /files\.dir is missing|dir is missing/],
+    [
+      'output files of two in one folder',
+      { ...GOOD, workloads: ['a', 'b'].map((pod) => ({ ...WORKLOAD, pod, files: { dir: 'certs' } })) },
+      /workloads\[1\]\.files: .*another workload's folder/,
+    ],
+    ['readers of output files by group alone', workload({ files: { dir: 'certs', gid: 5 } }), /files\.gid: is given without uid/],
+    ['a metrics address that is no address', { ...GOOD, metricsAddress: 'localhost:1' }, /metricsAddress: must be IP:PORT/],
     ['a negative user', workload({ envoy: { uid: -1 } }), /uid: must be a whole number/],
     [
       'a path too long for a socket',

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import {
   chmodSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -86,7 +87,7 @@ describe('sds: certificates in files', () => {
     await writeSet(dir, fileSet(svid(0), rootsPem), undefined);
     const state = { writing: true };
     const writer = (async () => {
-      for (let round = 0; round < 60; round++) await writeSet(dir, fileSet(svid(round % 4), rootsPem), undefined);
+      for (let round = 0; round < 30; round++) await writeSet(dir, fileSet(svid(round % 4), rootsPem), undefined);
       state.writing = false;
     })();
     const seen = new Set<string>();
@@ -151,9 +152,9 @@ describe('sds: certificates in files', () => {
     const mark = join(folder, 'reloaded');
     const good = new KeptFiles({ dir, reload: ['/bin/sh', '-c', `cat ${dir}/cert-chain.pem > ${mark}`] }, around);
     good.put(fileSet(svid(0), rootsPem));
-    await eventually('reloaded', () => (written === 1 ? true : undefined));
+    await eventually('reloaded', () => (existsSync(mark) && readFileSync(mark, 'utf8') === svid(0).chainPem ? true : undefined));
+    assert.equal(written, 1);
     await good.close();
-    assert.equal(readFileSync(mark, 'utf8'), svid(0).chainPem);
     const bad = new KeptFiles({ dir, reload: ['/bin/sh', '-c', 'echo no server >&2; exit 3'] }, around);
     bad.put(fileSet(svid(1), rootsPem));
     await eventually('a failure', () => failed[0]);
@@ -165,6 +166,17 @@ describe('sds: certificates in files', () => {
     await eventually('another failure', () => failed[1]);
     await none.close();
     assert.match(failed[1] ?? '', /ENOENT/);
+  });
+
+  it('do not wait for a reload command that hangs when the agent ends', async () => {
+    const mark = join(folder, 'began');
+    const around = { timers: new StillTime(), random: () => 0, onWritten: () => {}, onFailed: () => {} };
+    const files = new KeptFiles({ dir, reload: ['/bin/sh', '-c', `touch ${mark}; exec sleep 60`] }, around);
+    files.put(fileSet(svid(0), rootsPem));
+    await eventually('it runs', () => (existsSync(mark) ? true : undefined));
+    const began = Date.now();
+    await files.close();
+    assert.ok(Date.now() - began < 5000);
   });
 
   it('stay as they are on a full disk, and are written when there is room', async function () {
