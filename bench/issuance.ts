@@ -1,6 +1,7 @@
 // Certificates per CPU second of the server: CreateCertificate over TLS gRPC, each request's signature and token checked, P-256
 // keys and root, the issuance log on disk. The server runs in a process of its own and only its CPU time counts; the share of what
 // node:crypto does raw is the figure to compare between machines. Usage: node bench/issuance.ts [seconds per row] [-o json]
+// BENCH_ONLY=N runs one row only; BENCH_SERVER_FLAGS are node's, for the server (--cpu-prof).
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
@@ -45,12 +46,7 @@ const raw = rawSpeed(1);
 
 const child = fork(join(import.meta.dirname, 'issuance', 'server.ts'), [join(folder, 'ca'), jwksFile, ISSUER], {
   execArgv: ['--disable-warning=ExperimentalWarning', ...(process.env['BENCH_SERVER_FLAGS']?.split(' ') ?? [])],
-  stdio: [
-    'ignore',
-    process.env['BENCH_SERVER_OUT'] ? openSync(process.env['BENCH_SERVER_OUT'], 'w') : 'ignore',
-    openSync(join(folder, 'server.log'), 'w'),
-    'ipc',
-  ],
+  stdio: ['ignore', 'ignore', openSync(join(folder, 'server.log'), 'w'), 'ipc'],
 });
 
 interface FromServer {
