@@ -6,12 +6,14 @@ import { parseInstant } from '../../../audit/report/instant.ts';
 import { type LoggedIssuance, type LoggedRefusal, type LogQuestion, readLog } from '../../../ca/log/read.ts';
 import { folderAt } from '../../../ca/root/folder.ts';
 import { caDir, fail, reported } from '../folder-command.ts';
+import { showTokens } from './tokens.ts';
 
 interface ShowFlags {
   readonly caDir: string;
   readonly output: 'table' | 'json';
   readonly identity?: string;
   readonly serial?: string;
+  readonly tokens?: true;
   readonly since?: string;
   readonly until?: string;
   readonly limit?: number;
@@ -28,6 +30,7 @@ export function showCommand(): Command {
     .addOption(new Option('-o, --output <format>', 'how to print it').choices(['table', 'json']).default('table'))
     .option('--identity <spiffe-id>', 'only certificates of this identity, with or without spiffe://')
     .option('--serial <hex>', 'only the certificate with this serial number')
+    .option('--tokens', 'JWT-SVIDs in place of certificates')
     .option('--since <time>', 'only from then on: RFC 3339, a date, or a duration before now, such as 24h')
     .option('--until <time>', 'only before then, written as for --since')
     .option('--limit <n>', `only the newest n certificates (default of the table: ${ROWS})`, positive)
@@ -37,13 +40,18 @@ export function showCommand(): Command {
 Examples:
   gatehouse ca log show --ca-dir .gatehouse/ca
   gatehouse ca log show --ca-dir .gatehouse/ca --identity cluster.local/ns/shop/sa/cart --since 24h -o json
+  gatehouse ca log show --ca-dir .gatehouse/ca --tokens
   gatehouse ca log show --ca-dir .gatehouse/ca --limit 20`,
     )
     .action(async (flags: ShowFlags) => {
       if (Number.isNaN(flags.limit)) return fail(2, '--limit must be a positive number');
       const question = questionOf(flags, new Date());
       if (typeof question === 'string') return fail(2, question);
-      await reported(() => show(flags, question));
+      if (flags.tokens === undefined) return reported(() => show(flags, question));
+      if (flags.serial !== undefined) return fail(2, '--serial is of certificates: a JWT-SVID has none');
+      const { names, since, until } = question;
+      const asked = { identity: names?.slice('URI:'.length), since, until };
+      await reported(() => showTokens(flags.caDir, asked, flags.limit ?? ROWS, flags.output));
     });
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
 import type { Authority } from '../../../ca/authority.ts';
 import { readIssuanceLog } from '../../../ca/log/read.ts';
+import { readTokens, type TokenQuestion } from '../../../ca/log/read-tokens.ts';
 import { type JwtBundle, openJwtAuthority } from '../../../ca/jwt-svid/authority.ts';
 import type { JwtKey } from '../../../ca/jwt-svid/key.ts';
 import { parseSpiffeId } from '../../../ca/identity/spiffe-id.ts';
@@ -87,6 +88,16 @@ describe('ca/jwt-svid: the authority', () => {
     assert.ok(record.includes(`"kind":"jwt"`) && record.includes(issued.value.kid) && !record.includes(issued.value.svid));
     const read = await readIssuanceLog(join(here.caDir, 'issuance.jsonl'));
     assert.equal(read.unreadable, 0);
+    const tokens = async (question: TokenQuestion) => {
+      const found = [];
+      for await (const token of readTokens(join(here.caDir, 'issuance.jsonl'), question)) found.push(token);
+      return found;
+    };
+    const [token, ...more] = await tokens({ identity: CART, until: new Date(now.getTime() + 1000) });
+    assert.deepEqual(more, []);
+    assert.deepEqual([token?.audience, token?.kid, token?.evidence.kind], [['a', 'b'], issued.value.kid, 'token']);
+    assert.deepEqual(await tokens({ identity: `${CART}2` }), []);
+    assert.deepEqual(await tokens({ since: new Date(now.getTime() + 1000) }), []);
     assert.ok(!text.includes(issued.value.svid.split('.')[2] ?? '-') && !text.includes('PRIVATE KEY'));
   });
 
