@@ -1,3 +1,4 @@
+import { parseTime } from './time.ts';
 import { type Element, elements, hex, members, soleElement, TAG } from './read.ts';
 
 export interface Extension {
@@ -10,6 +11,9 @@ export interface Extension {
 export interface CertificateFields {
   readonly issuer: Uint8Array;
   readonly subject: Uint8Array;
+  /** Milliseconds since the epoch. */
+  readonly notBefore: number;
+  readonly notAfter: number;
   readonly spki: Uint8Array;
   /** By the hexadecimal of their OIDs. */
   readonly extensions: ReadonlyMap<string, Extension>;
@@ -18,11 +22,14 @@ export interface CertificateFields {
 /** Reads a version 3 certificate without unique identifiers; undefined when it is anything else. */
 export function certificateFields(der: Uint8Array): CertificateFields | undefined {
   const [tbs] = members(soleElement(der)) ?? [];
-  const [version, , , issuer, , subject, spki, extensions, extra] = members(tbs) ?? [];
+  const [version, , , issuer, validity, subject, spki, extensions, extra] = members(tbs) ?? [];
   if (version?.tag !== TAG.context0 || extra !== undefined) return undefined;
   if (issuer === undefined || subject === undefined || spki === undefined) return undefined;
   const list = extensions === undefined ? new Map<string, Extension>() : extensionMap(soleMember(extensions, TAG.context3));
-  return list && { issuer: issuer.raw, subject: subject.raw, spki: spki.raw, extensions: list };
+  const [from, to, more] = members(validity) ?? [];
+  const [notBefore, notAfter] = [parseTime(from), parseTime(to)];
+  if (notBefore === undefined || notAfter === undefined || more !== undefined) return undefined;
+  return list && { issuer: issuer.raw, subject: subject.raw, notBefore, notAfter, spki: spki.raw, extensions: list };
 }
 
 function soleMember(element: Element, tag: number): Element | undefined {

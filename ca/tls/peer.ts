@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { certificateFields } from '../der/certificate.ts';
+import { type CertificateFields, certificateFields } from '../der/certificate.ts';
 import { OID } from '../der/oid.ts';
 import { hex, soleElement, TAG } from '../der/read.ts';
 import { parsed, refused, type Parsed } from '../identity/parsed.ts';
@@ -58,9 +58,8 @@ export function peerVerifier(
       remembered.set(presented.fingerprint256, known);
     }
     const now = clock().getTime();
-    // In this form, because times that cannot be read are not numbers, and must not count as valid.
-    if (!(now < known.notAfter)) return refused('the client certificate has expired');
-    if (!(now >= known.notBefore)) return refused('the client certificate is not valid yet');
+    if (now >= known.notAfter) return refused('the client certificate has expired');
+    if (now < known.notBefore) return refused('the client certificate is not valid yet');
     const cut = revoked(known.id, known.serial);
     return cut === undefined ? parsed(known.id) : refused(cut);
   };
@@ -74,7 +73,9 @@ function verifyPeer(der: Uint8Array, issuers: readonly X509Certificate[]): Parse
   } catch {
     return refused('the client certificate cannot be parsed');
   }
-  if (!isLeaf(certificate)) return refused('the client certificate may sign certificates or revocation lists');
+  const fields = certificateFields(certificate.raw);
+  if (fields === undefined) return refused('the client certificate is malformed');
+  if (!isLeaf(certificate, fields)) return refused('the client certificate may sign certificates or revocation lists');
   if (!extendedUsages(certificate)?.includes(CLIENT_AUTH))
     return refused('the client certificate is not for client authentication');
   const genuine = issuers.some((issuer) => issuer.ca && certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey));
@@ -84,8 +85,8 @@ function verifyPeer(der: Uint8Array, issuers: readonly X509Certificate[]): Parse
   return parsed({
     id: id.value,
     serial: certificate.serialNumber.toLowerCase(),
-    notBefore: certificate.validFromDate.getTime(),
-    notAfter: certificate.validToDate.getTime(),
+    notBefore: fields.notBefore,
+    notAfter: fields.notAfter,
   });
 }
 
@@ -93,10 +94,9 @@ function verifyPeer(der: Uint8Array, issuers: readonly X509Certificate[]): Parse
 const CA_USAGES = 0x06;
 
 /** No CA by its basic constraints, no CA by its key usage: X509Certificate.ca is true only where both say so. */
-function isLeaf(certificate: X509Certificate): boolean {
-  const extensions = certificateFields(certificate.raw)?.extensions;
-  const constraints = extensions?.get(OID.basicConstraints);
-  const usage = extensions?.get(OID.keyUsage);
+function isLeaf(certificate: X509Certificate, { extensions }: CertificateFields): boolean {
+  const constraints = extensions.get(OID.basicConstraints);
+  const usage = extensions.get(OID.keyUsage);
   const bits = usage && soleElement(usage.value);
   const first = bits?.tag === TAG.bitString ? bits.value[1] : undefined;
   if (certificate.ca || first === undefined || (first & CA_USAGES) !== 0) return false;
