@@ -42,35 +42,44 @@ export interface IntermediateKeeper {
 const FIRST_TRIES = 4;
 const LOOK_EVERY_MS = 30_000;
 
-/** Before the authority opens: finishes an interrupted renewal, and asks for the first intermediate where the folder is empty. */
+/**
+ * Before the authority opens: finishes an interrupted renewal, and asks for an intermediate where the folder is empty, or where the one in it
+ * ended while nobody was there to renew it.
+ */
 export async function ensureIntermediate(options: Omit<KeeperOptions, 'every'>): Promise<void> {
   const { folder, upstream, log, random } = options;
   await finishRenewal(folder);
   const present = [folder.key, folder.certificate, folder.roots].filter((path) => existsSync(path));
+  let trusted: readonly X509Certificate[] | undefined;
   if (present.length > 0) {
-    if (existsSync(folder.certificate)) await refuseOwnRoot(folder);
-    return;
+    // Files that are missing are for the authority to complain of.
+    if (present.length < 3) return;
+    const [issuing] = (await certificatesAt(folder.certificate)) ?? [];
+    if (issuing === undefined) return;
+    refuseOwnRoot(issuing, folder);
+    if (options.clock() < issuing.validToDate) return;
+    log.warn({ upstream: upstream.name, notAfter: issuing.validToDate }, 'the intermediate has ended; a new one is asked for');
+    trusted = (await certificatesAt(folder.roots)) ?? [];
   }
   const soon = { notBefore: new Date(0), notAfter: new Date(2_000_000) };
   for (let failures = 1; ; failures++) {
-    const made = await newIntermediate(options, undefined);
+    const made = await newIntermediate(options, trusted);
     if (made.ok) {
-      await writeIntermediate(folder, made.value, true, options.keyText);
-      log.info({ upstream: upstream.name, notAfter: made.value.notAfter }, 'the upstream signed the first intermediate');
+      await writeIntermediate(folder, made.value, trusted === undefined, options.keyText);
+      log.info({ upstream: upstream.name, notAfter: made.value.notAfter }, 'the upstream signed an intermediate');
       return;
     }
     const { code, reason } = made.refusal;
     if (code !== 'unavailable' || failures === FIRST_TRIES)
       throw new AuthorityError(`no intermediate from ${upstream.name}: ${reason}`);
-    log.warn({ upstream: upstream.name, reason }, 'the upstream did not sign the first intermediate; trying again');
+    log.warn({ upstream: upstream.name, reason }, 'the upstream did not sign an intermediate; trying again');
     await pause(retryDelay(failures, soon, random));
   }
 }
 
 /** A self-signed root is not silently left for an upstream's: every workload would have to trust the new one first. */
-async function refuseOwnRoot({ certificate, dir }: Folder): Promise<void> {
-  const [first] = (await certificatesAt(certificate)) ?? [];
-  if (first !== undefined && first.checkIssued(first))
+function refuseOwnRoot(issuing: X509Certificate, { dir }: Folder): void {
+  if (issuing.checkIssued(issuing))
     throw new AuthorityError(
       `${dir} holds a root of its own, and an upstream is given; start without --upstream, or with another --ca-dir`,
     );

@@ -7,6 +7,7 @@ import { AuthorityError } from '../root/error.ts';
 import type { Folder } from '../root/folder.ts';
 import type { NewKey } from '../root/new.ts';
 import { readRotation } from '../rotation/file.ts';
+import { generationFolder } from '../rotation/generation.ts';
 import { signing } from '../rotation/state.ts';
 import type { Validity } from '../sign/validity.ts';
 import type { Every } from '../tls/credentials.ts';
@@ -47,6 +48,8 @@ export async function openUpstream(
   const { passphrase } = key;
   const settings = {
     ...options,
+    // Where a rotation has begun, root-cert.pem is the trust bundle, and the upstream's roots are elsewhere.
+    folder: rotation === undefined ? folder : generationFolder(folder.dir, 0),
     keyType: key.type ?? DEFAULT_KEY_TYPE,
     keyText: async (made: Parameters<typeof keyFileText>[0]) =>
       keyFileText(made, passphrase && (await readPassphrase(passphrase))),
