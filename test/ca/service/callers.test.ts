@@ -1,13 +1,17 @@
 import { strict as assert } from 'node:assert';
-import { X509Certificate } from 'node:crypto';
+import { randomBytes, X509Certificate } from 'node:crypto';
+import { join } from 'node:path';
 import { create, type JsonObject, toBinary } from '@bufbuild/protobuf';
 import { Metadata, status } from '@grpc/grpc-js';
 import { IstioCertificateRequestSchema } from '#gen/gatehouse/ca/v1/istio_ca_pb.js';
+import { joinTokenFolder } from '../../../ca/authenticate/join-token-folder.ts';
+import { hashOfJoinToken, newJoinToken } from '../../../ca/authenticate/join-token.ts';
 import type { PodPlacement } from '../../../ca/authenticate/node-proxies.ts';
 import type { Authority } from '../../../ca/authority.ts';
 import { rateLimit } from '../../../ca/service/rate-limit.ts';
-import { requestPem } from '../requests.ts';
-import { account, type World, world } from '../world.ts';
+import { workloadSpiffeId } from '../../../ca/identity/spiffe-id.ts';
+import { requestPem, testKey } from '../requests.ts';
+import { account, TD, type World, world } from '../world.ts';
 import { type Answer, connect, createCertificate, type RunningService, send, serve } from './client.ts';
 
 const CART = 'spiffe://cluster.local/ns/shop/sa/cart';
@@ -75,6 +79,32 @@ describe('ca/service: callers over the wire', () => {
   it('refuse impersonation where no node proxies are trusted', async () => {
     await open({});
     assert.equal(outcomeOf(await ask(await ztunnel(), { ImpersonatedIdentity: CART })), 'PERMISSION_DENIED');
+  });
+
+  it('renew with the certificate that a join token got them, though the token is still sent', async () => {
+    await open({});
+    const token = newJoinToken(randomBytes);
+    const hash = hashOfJoinToken(token) ?? assert.fail();
+    const [created, expires] = [new Date(), new Date(Date.now() + 60_000)];
+    await joinTokenFolder(join(here.caDir, 'join-tokens')).create({
+      hash,
+      identity: workloadSpiffeId(TD, 'vm', 'db'),
+      created,
+      expires,
+    });
+    const key = testKey('P-256');
+    const first = await createCertificate(client, { csr: requestPem({ key }), token });
+    assert.equal(outcomeOf(first), 'URI:spiffe://cluster.local/ns/vm/sa/db');
+    assert.equal(outcomeOf(await createCertificate(client, { csr: requestPem({ key }), token })), 'UNAUTHENTICATED');
+    const certPem = first.ok ? first.certChain.slice(0, 1).join('') : '';
+    const keyPem = key.export({ type: 'pkcs8', format: 'pem' }).toString();
+    const mutual = connect(service.port, { rootsPem: authority.rootCertPem, certPem, keyPem });
+    try {
+      const renewed = await createCertificate(mutual, { csr: requestPem({ key }), token });
+      assert.equal(outcomeOf(renewed), 'URI:spiffe://cluster.local/ns/vm/sa/db');
+    } finally {
+      mutual.close();
+    }
   });
 
   it('are limited by identity and by address, with a hint when to come back', async () => {
