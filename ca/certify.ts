@@ -9,7 +9,7 @@ import type { Root } from './root/load.ts';
 import { signCertificate } from './sign/build.ts';
 import { type CertificateNames, printedNames } from './sign/names.ts';
 import { permittedNames } from './sign/permitted.ts';
-import { newSerial, type RandomBytes } from './sign/serial.ts';
+import { newSerial, pooled, type RandomBytes } from './sign/serial.ts';
 import { type LifetimeRules, lifetime, validity } from './sign/validity.ts';
 import { releaseCheck } from './validate/release.ts';
 
@@ -49,6 +49,7 @@ export type Certify = (grant: Grant) => Promise<Outcome<Certified>>;
  */
 export function certifier({ root: current, bundlePem, lifetimes, issuanceLog, clock, random }: CertifyOptions): Certify {
   const check = releaseCheck();
+  const forSerials = pooled(random);
   return async ({ names: wanted, key, ttlSeconds, evidence }) => {
     const seconds = lifetime(ttlSeconds, lifetimes);
     if (seconds === undefined) return refuse('invalid', 'the validity asked for is not a number of seconds');
@@ -59,7 +60,7 @@ export function certifier({ root: current, bundlePem, lifetimes, issuanceLog, cl
     const permitted = permittedNames(root.constraints, wanted);
     if (!permitted.ok) return permitted;
     const names = permitted.value;
-    const serialBytes = newSerial(random);
+    const serialBytes = newSerial(forSerials);
     const serial = hex(serialBytes);
     const printed = printedNames(names);
     const time = now.toISOString();

@@ -1,17 +1,13 @@
-import { fromBinary } from '@bufbuild/protobuf';
 import { type sendUnaryData, type Server, type ServerUnaryCall, status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
-import {
-  type IstioCertificateRequest,
-  IstioCertificateRequestSchema,
-  IstioCertificateService,
-} from '#gen/gatehouse/ca/v1/istio_ca_pb.js';
+import { IstioCertificateService } from '#gen/gatehouse/ca/v1/istio_ca_pb.js';
 import type { Authority } from '../authority.ts';
 import { LARGEST_REQUEST } from '../csr/verify.ts';
 import { rawCall, type RawCall } from './call.ts';
 import { takeUnary } from './fast-path.ts';
 import { type FairQueue, fairQueue } from './queue.ts';
 import type { RateLimit } from './rate-limit.ts';
+import { type CertificateRequest, decodeRequest } from './request.ts';
 import { encodeResponse } from './response.ts';
 import { overloaded, rpcError, type RpcError } from './status.ts';
 
@@ -81,7 +77,7 @@ async function handle(
   if (turn.kind === 'full') return overloaded(turn.retryAfterMs);
   if (turn.kind === 'cancelled') return { code: status.CANCELLED, details: 'the caller gave up' };
   try {
-    const request = decode(call.message);
+    const request = call.message.length > LARGEST_MESSAGE ? undefined : decodeRequest(call.message);
     if (request === undefined) return { code: status.INVALID_ARGUMENT, details: 'the message is too large or malformed' };
     const result = await authority.issue({
       csr: request.csr,
@@ -106,20 +102,11 @@ async function handle(
 /** The fact that a node proxy adds to name the workload it asks for, as Istio's name it. */
 const IMPERSONATED = 'ImpersonatedIdentity';
 
-function impersonation({ metadata }: IstioCertificateRequest): { readonly impersonate?: string } {
+function impersonation({ metadata }: CertificateRequest): { readonly impersonate?: string } {
   const asked = metadata !== undefined && Object.hasOwn(metadata, IMPERSONATED) ? metadata[IMPERSONATED] : undefined;
   if (asked === undefined || asked === '' || asked === null) return {};
   // Anything but a text is no identity, and must not count as a request without one.
   return { impersonate: typeof asked === 'string' ? asked : 'malformed' };
-}
-
-function decode(message: Buffer): IstioCertificateRequest | undefined {
-  if (message.length > LARGEST_MESSAGE) return undefined;
-  try {
-    return fromBinary(IstioCertificateRequestSchema, message);
-  } catch {
-    return undefined;
-  }
 }
 
 /** The client's address without its port: connections are cheap, addresses less so. */

@@ -10,3 +10,16 @@ export function newSerial(random: RandomBytes): Uint8Array {
   serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40;
   return serial;
 }
+
+const POOL = 4096;
+
+/** Random bytes for serials from a larger draw, which costs a tenth: serials are unpredictable until used, and public after. */
+export function pooled(random: RandomBytes): RandomBytes {
+  let pool: Uint8Array = new Uint8Array();
+  let at = 0;
+  return (size) => {
+    if (at + size > pool.length) [pool, at] = [random(Math.max(POOL, size)), 0];
+    at += size;
+    return pool.subarray(at - size, at);
+  };
+}

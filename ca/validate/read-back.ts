@@ -119,26 +119,27 @@ function addressOf(bytes: Uint8Array): string {
   return groups.map((group) => group.replace(/^0{1,3}/, '').toUpperCase()).join(':');
 }
 
-const UTC = /^(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/;
-
 /** Milliseconds since the epoch; undefined where no time stands. UTCTime until 2049, then GeneralizedTime (RFC 5280, section 4.1.2.5). */
 function timeAt(cursor: Cursor): number | undefined {
   const short = cursor.bytes[cursor.at] === UTC_TIME;
   const end = cursor.enter(short ? UTC_TIME : GENERALIZED_TIME);
-  if (end < 0) return undefined;
-  const text = Buffer.from(cursor.take(end)).toString('latin1');
-  const century = short ? (text < '5' ? 2000 : 1900) : Number(text.slice(0, 2)) * 100;
-  const [, year, month, day, hour, minute, second] = UTC.exec(short ? text : text.slice(2)) ?? [];
-  const time = Date.UTC(century + Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second));
-  if (Number.isNaN(time) || (!short && time < Date.UTC(2050, 0, 1))) return undefined;
-  // Date.UTC takes 12:60 for 13:00.
-  const read = new Date(time);
-  const canonical = month === two(read.getUTCMonth() + 1) && day === two(read.getUTCDate()) && hour === two(read.getUTCHours());
-  return canonical && minute === two(read.getUTCMinutes()) && second === two(read.getUTCSeconds()) ? time : undefined;
+  if (end < 0 || end - cursor.at !== (short ? 13 : 15)) return undefined;
+  const century = short ? undefined : twoDigits(cursor);
+  const [inCentury, month, day] = [twoDigits(cursor), twoDigits(cursor), twoDigits(cursor)];
+  const [hour, minute, second] = [twoDigits(cursor), twoDigits(cursor), twoDigits(cursor)];
+  if (!cursor.pass(ZULU)) return undefined;
+  const year = (century ?? (inCentury < 50 ? 20 : 19)) * 100 + inCentury;
+  const time = Date.UTC(year, month - 1, day, hour, minute, second);
+  return Number.isNaN(time) || (!short && year < 2050) ? undefined : time;
 }
 
-function two(number: number): string {
-  return String(number).padStart(2, '0');
+const ZULU = Uint8Array.of(0x5a);
+
+/** NaN where no two digits stand. */
+function twoDigits(cursor: Cursor): number {
+  const [tens = 0, ones = 0] = cursor.take(cursor.at + 2);
+  const digits = tens >= 0x30 && tens <= 0x39 && ones >= 0x30 && ones <= 0x39;
+  return digits ? (tens - 0x30) * 10 + ones - 0x30 : Number.NaN;
 }
 
 function signedBy(issuer: Issuer, bytes: Uint8Array, signature: Uint8Array): boolean {
