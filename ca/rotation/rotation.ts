@@ -38,16 +38,22 @@ export interface RotationOptions {
   readonly settleMs?: number | undefined;
 }
 
+/** Who follows the trust bundle, as the control plane sees it. */
+export interface Followers {
+  readonly behind: readonly Behind[];
+  /** Identities of which there is a proxy's stream. */
+  readonly connected: ReadonlySet<string>;
+  /** Identities under which pods run. One that has a certificate and no stream is cut off, and nobody knows what it trusts. */
+  readonly expected: ReadonlySet<string>;
+}
+
+export const NOBODY: Followers = Object.freeze({ behind: [], connected: new Set<string>(), expected: new Set<string>() });
+
 /** What a rotation does next, and why not yet. */
 export interface Plan {
   readonly step: 'prepare' | 'activate' | 'retire' | 'revoke';
   readonly ready: boolean;
   readonly blockers: readonly Blocker[];
-  /**
-   * Identities with a valid certificate and no stream: gone, or away. Nothing waits for them; whoever comes back from being
-   * away may have to be given the new roots.
-   */
-  readonly away: readonly string[];
 }
 
 export interface RotationStatus {
@@ -91,12 +97,11 @@ export interface Rotation {
   /** Takes what the signing generation's files became: another intermediate, other roots. */
   replace(root: Root): Promise<void>;
   status(): RotationStatus;
-  /** @param connected identities of which there is a stream */
-  plan(behind: readonly Behind[], connected: ReadonlySet<string>): Promise<Plan>;
+  plan(followers: Followers): Promise<Plan>;
   /** Makes a new root, or takes one from a folder of the `cacerts` layout, and puts it into the trust bundle. */
   prepare(from?: string): Promise<Done>;
   /** One step forward; what it must wait for refuses it, save with `force`. */
-  advance(behind: readonly Behind[], force: boolean): Promise<Done>;
+  advance(followers: Followers, force: boolean): Promise<Done>;
   rollback(force: boolean): Promise<Done>;
   /** Listeners are awaited in turn after each change, before the order that made it is answered. */
   onChange(listener: () => Promise<void>): void;
@@ -156,15 +161,17 @@ export async function openRotation(options: RotationOptions): Promise<Rotation> 
     unapplied = false;
   };
 
-  const facts = async (behind: readonly Behind[]): Promise<Facts> => {
+  const facts = async ({ behind, connected, expected }: Followers): Promise<Facts> => {
     const now = clock();
     const current = state();
     const settledAt = new Date(openedAt + (options.settleMs ?? SETTLE_MS));
     if (current.phase === 'steady')
-      return { now, behind, settledAt, inUse: { old: NOTHING, next: NOTHING }, nextValid: undefined };
+      return { now, behind, away: [], settledAt, inUse: { old: NOTHING, next: NOTHING }, nextValid: undefined };
     const [old, next] = [rootOf(current.old), rootOf(current.next)];
     const inUse = await options.findInUse({ old: old.issuer.keyId, next: next.issuer.keyId }, now);
-    return { now, behind, settledAt, inUse, nextValid: next.issuer.validity };
+    const certified = new Set([...inUse.old.identities, ...inUse.next.identities]);
+    const away = [...certified].filter((identity) => expected.has(identity) && !connected.has(identity)).sort();
+    return { now, behind, away, settledAt, inUse, nextValid: next.issuer.validity };
   };
 
   /** Commits a state: from here on a restart goes on with it. */
@@ -280,18 +287,15 @@ export async function openRotation(options: RotationOptions): Promise<Rotation> 
         await changed();
       }),
     status,
-    async plan(behind, connected) {
+    async plan(followers) {
       const current = state();
-      const known = await facts(behind);
-      const move = advance(current, known);
+      const move = advance(current, await facts(followers));
       const blockers = move.ok ? move.blockers : [];
-      const certified = new Set([...known.inUse.old.identities, ...known.inUse.next.identities]);
-      const away = [...certified].filter((identity) => !connected.has(identity)).sort();
-      return { step: STEPS[current.phase], ready: blockers.length === 0, blockers, away };
+      return { step: STEPS[current.phase], ready: blockers.length === 0, blockers };
     },
     prepare: (from) => inTurn(() => prepare(from)),
-    advance: (behind, force) => inTurn(async () => take(advance(state(), await facts(behind)), force)),
-    rollback: (force) => inTurn(async () => take(rollback(state(), await facts([])), force)),
+    advance: (followers, force) => inTurn(async () => take(advance(state(), await facts(followers)), force)),
+    rollback: (force) => inTurn(async () => take(rollback(state(), await facts(NOBODY)), force)),
     onChange: (listener) => void listeners.push(listener),
     close: async () => {
       for (const root of roots.values()) await root.close();

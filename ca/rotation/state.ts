@@ -71,6 +71,8 @@ export interface InUse {
 export interface Facts {
   readonly now: Date;
   readonly behind: readonly Behind[];
+  /** Identities that should be connected and are not. */
+  readonly away: readonly string[];
   /** When proxies have had time to come back after the control plane's start; until then `behind` says little. */
   readonly settledAt: Date;
   readonly inUse: { readonly old: InUse; readonly next: InUse };
@@ -80,6 +82,7 @@ export interface Facts {
 /** Why a step must wait. */
 export type Blocker =
   | ({ readonly kind: 'not-acknowledged' } & Behind)
+  | { readonly kind: 'not-connected'; readonly identity: string }
   | { readonly kind: 'settling'; readonly until: string }
   | {
       readonly kind: 'certificates-in-use';
@@ -134,9 +137,13 @@ export function rollback(state: RotationState, facts: Facts): Move {
 
 const MOST_NAMED = 20;
 
-function followers({ behind, now, settledAt }: Facts): readonly Blocker[] {
+function followers({ behind, away, now, settledAt }: Facts): readonly Blocker[] {
   const settling: readonly Blocker[] = now < settledAt ? [{ kind: 'settling', until: settledAt.toISOString() }] : [];
-  return [...settling, ...behind.map((one) => ({ kind: 'not-acknowledged' as const, ...one }))];
+  return [
+    ...settling,
+    ...behind.map((one) => ({ kind: 'not-acknowledged' as const, ...one })),
+    ...away.map((identity) => ({ kind: 'not-connected' as const, identity })),
+  ];
 }
 
 function certificates(root: 'old' | 'new', { count, until, identities }: InUse): readonly Blocker[] {

@@ -9,8 +9,6 @@ interface Answer extends Partial<RotationStatus> {
   readonly blockers?: readonly Blocker[];
 }
 
-const MOST_NAMED = 20;
-
 const STEPS: Readonly<Record<Plan['step'], string>> = Object.freeze({
   prepare: 'prepare a new root (--prepare)',
   activate: 'let the new root sign (--advance)',
@@ -40,8 +38,6 @@ export function printRotation(body: unknown): void {
   }
   if (body.plan !== undefined) lines.push(`next: ${STEPS[body.plan.step]}${body.plan.ready ? '' : ', but not yet:'}`);
   for (const blocker of body.plan?.blockers ?? body.blockers ?? []) lines.push(`  ${blockerText(blocker)}`);
-  const away = body.plan?.away ?? [];
-  if (away.length > 0) lines.push(`with a valid certificate, but not connected: ${away.slice(0, MOST_NAMED).join(', ')}`);
   if (lines.length > 0) process.stdout.write(`${lines.join('\n')}\n`);
 }
 
@@ -49,6 +45,8 @@ function blockerText(blocker: Blocker): string {
   switch (blocker.kind) {
     case 'not-acknowledged':
       return `${blocker.node} (${blocker.identity}) ${blocker.detail}`;
+    case 'not-connected':
+      return `${blocker.identity} has pods and a valid certificate, but no proxy is connected`;
     case 'settling':
       return `the control plane has just started; until ${blocker.until} it waits for proxies to come back`;
     case 'certificates-in-use':

@@ -1,7 +1,8 @@
 import { isAbsolute } from 'node:path';
 import type { FastifyReply } from 'fastify';
-import type { Done, Rotation } from '../../ca/rotation/rotation.ts';
+import type { Done, Followers, Rotation } from '../../ca/rotation/rotation.ts';
 import type { Behind } from '../../ca/rotation/state.ts';
+import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { PublishedBundle } from '../../xds/resources/source.ts';
 import type { StreamStatus } from '../../xds/stream/service.ts';
 import type { AdminRoutes } from './admin-socket.ts';
@@ -10,6 +11,8 @@ export interface RotationSources {
   readonly rotation: Rotation;
   readonly streams: () => readonly StreamStatus[];
   readonly bundle: () => PublishedBundle;
+  /** Identities under which pods run now. Those that have a certificate must be connected. */
+  readonly expected: () => ReadonlySet<string>;
 }
 
 /** Who of the connected has not accepted the bundle that is published now. */
@@ -30,15 +33,30 @@ export function behind(streams: readonly StreamStatus[], { version }: PublishedB
   });
 }
 
+/** The identities under which pods run. */
+export function identitiesIn({ workloads, meshConfig }: Snapshot): ReadonlySet<string> {
+  return new Set(
+    workloads.flatMap(({ namespace, serviceAccount, instances }) =>
+      instances.length === 0 ? [] : [`spiffe://${meshConfig.trustDomain}/ns/${namespace}/sa/${serviceAccount}`],
+    ),
+  );
+}
+
 /** `/rotation`: the state, what is in the way of the next step, and the steps. */
-export function rotationRoutes({ rotation, streams, bundle }: RotationSources): AdminRoutes {
-  const waiting = (): readonly Behind[] => behind(streams(), bundle());
-  const connected = (): ReadonlySet<string> => new Set(streams().map(({ identity }) => identity));
+export function rotationRoutes({ rotation, streams, bundle, expected }: RotationSources): AdminRoutes {
+  const followers = (): Followers => {
+    const all = streams();
+    return {
+      behind: behind(all, bundle()),
+      connected: new Set(all.filter(({ kind }) => kind === 'proxy').map(({ identity }) => identity)),
+      expected: expected(),
+    };
+  };
   const answer = (reply: FastifyReply, done: Done): FastifyReply =>
     done.ok ? reply.send(done.status) : reply.code(409).send({ error: done.reason, blockers: done.blockers });
   return (app) => {
     app.get('/rotation', () => rotation.status());
-    app.get('/rotation/plan', async () => ({ status: rotation.status(), plan: await rotation.plan(waiting(), connected()) }));
+    app.get('/rotation/plan', async () => ({ status: rotation.status(), plan: await rotation.plan(followers()) }));
     app.post('/rotation/prepare', async ({ body }, reply) => {
       const from = field(body, 'from');
       if (from !== undefined && (typeof from !== 'string' || !isAbsolute(from)))
@@ -46,7 +64,7 @@ export function rotationRoutes({ rotation, streams, bundle }: RotationSources): 
       return answer(reply, await rotation.prepare(from));
     });
     app.post('/rotation/advance', async ({ body }, reply) =>
-      answer(reply, await rotation.advance(waiting(), field(body, 'force') === true)),
+      answer(reply, await rotation.advance(followers(), field(body, 'force') === true)),
     );
     app.post('/rotation/rollback', async ({ body }, reply) =>
       answer(reply, await rotation.rollback(field(body, 'force') === true)),

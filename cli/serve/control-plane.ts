@@ -11,7 +11,7 @@ import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
 import { snapshotResources, type SnapshotResources } from '../../xds/resources/source.ts';
 import { addDiscoveryService } from '../../xds/stream/service.ts';
 import type { ListenAddress } from '../options/address.ts';
-import { behind, rotationRoutes } from './admin-rotation.ts';
+import { behind, identitiesIn, rotationRoutes } from './admin-rotation.ts';
 import { startAdminSocket } from './admin-socket.ts';
 import { revocationRoutes } from './admin-revocation.ts';
 import { addressLimit, callersOf } from './callers.ts';
@@ -23,6 +23,7 @@ import { listenHttp } from './http-listen.ts';
 import { controlPlaneMetrics } from './metrics.ts';
 import type { ServeOptions } from './options.ts';
 import { startPage } from './page-server.ts';
+import { closeStaleConnections } from './stale-connections.ts';
 import { statusServer } from './status-server.ts';
 import { watchedMesh } from './watched-mesh.ts';
 
@@ -108,6 +109,7 @@ export async function startControlPlane(
   });
 
   const server = grpcServer();
+  closeStaleConnections(server, authority.peerOf);
   addCertificateService(server, { authority, log, limit: addressLimit(options.callers) });
   addJwtService(server, { authority, log, federated: federation.jwtKeySets });
   const discovery = addDiscoveryService(server, { source, authenticate: authority.peerOf, log, clock });
@@ -144,7 +146,12 @@ export async function startControlPlane(
     options.caDir,
     [
       revocationRoutes(revocations),
-      rotationRoutes({ rotation, streams: () => discovery.streams(), bundle: () => source.bundle() }),
+      rotationRoutes({
+        rotation,
+        streams: () => discovery.streams(),
+        bundle: () => source.bundle(),
+        expected: () => identitiesIn(mesh.current()),
+      }),
     ],
     log,
   );

@@ -2,14 +2,18 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:http2';
 import { join } from 'node:path';
-import { Server } from '@grpc/grpc-js';
+import type { Server } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import type { Authority } from '../../ca/authority.ts';
 import type { Parsed } from '../../ca/identity/parsed.ts';
+import { NOBODY } from '../../ca/rotation/rotation.ts';
 import { parseSpiffeId } from '../../ca/identity/spiffe-id.ts';
 import { behind, rotationRoutes } from '../../cli/serve/admin-rotation.ts';
 import { startAdminSocket } from '../../cli/serve/admin-socket.ts';
+import { grpcServer } from '../../cli/serve/grpc-server.ts';
+import { closeStaleConnections } from '../../cli/serve/stale-connections.ts';
 import { loadMesh } from '../../mesh/source/mesh.ts';
 import { systemTimers } from '../../sds/clock.ts';
 import { acceptCertificate, type Svid } from '../../sds/identity/accept.ts';
@@ -63,7 +67,8 @@ describe('root rotation and the agents that follow it', () => {
       source.publishBundle({ generation: 2, rootsPem: rotation.rootsPem() });
       return Promise.resolve();
     });
-    server = new Server();
+    server = grpcServer();
+    closeStaleConnections(server, authority.peerOf);
     discovery = addDiscoveryService(server, { source, authenticate: authority.peerOf, log: silent });
     const tls = await authority.serverCredentials({ dnsNames: ['gatehouse'] });
     port = await new Promise<number>((resolve, reject) =>
@@ -112,6 +117,7 @@ describe('root rotation and the agents that follow it', () => {
     await eventually('the stream', () => (waiting().length === 0 && taken.length > 0 ? true : undefined));
   }
   const waiting = () => behind(discovery.streams(), source.bundle());
+  const seen = () => ({ ...NOBODY, behind: waiting() });
 
   it('an agent acknowledges when its Envoys have; until then the new root does not sign', async () => {
     await follow();
@@ -121,14 +127,14 @@ describe('root rotation and the agents that follow it', () => {
     const signer = authority.rotation.root();
     assert.ok((await authority.rotation.prepare()).ok);
     await eventually('the new bundle', () => (taken.length === 2 ? true : undefined));
-    const refused = await authority.rotation.advance(waiting(), false);
+    const refused = await authority.rotation.advance(seen(), false);
     assert.ok(!refused.ok);
     const [blocker] = refused.blockers;
     assert.ok(blocker?.kind === 'not-acknowledged' && blocker.node.startsWith('agent~'), JSON.stringify(refused.blockers));
     assert.equal(authority.rotation.root(), signer);
     resolve({ ok: true, value: undefined });
     await eventually('the acknowledgement', () => (waiting().length === 0 ? true : undefined));
-    assert.ok((await authority.rotation.advance(waiting(), false)).ok);
+    assert.ok((await authority.rotation.advance(seen(), false)).ok);
     assert.notEqual(authority.rotation.root(), signer);
     await eventually('the signer first', () => (taken.at(-1) === authority.rootCertPem ? true : undefined));
   });
@@ -142,15 +148,26 @@ describe('root rotation and the agents that follow it', () => {
       return all.some(({ detail }) => detail.includes('refused')) ? all : undefined;
     });
     assert.equal(one?.detail, 'refused it: certificate 2 is not a CA certificate');
-    const plan = await authority.rotation.plan(waiting(), new Set());
-    assert.deepEqual([plan.step, plan.ready, plan.away], ['activate', false, ['spiffe://cluster.local/ns/shop/sa/cart']]);
-    assert.ok((await authority.rotation.advance(waiting(), true)).ok, 'force');
+    const plan = await authority.rotation.plan({
+      ...seen(),
+      expected: new Set(['spiffe://cluster.local/ns/shop/sa/cart', 'spiffe://cluster.local/ns/a/sa/b']),
+    });
+    assert.deepEqual(
+      [plan.step, plan.ready, plan.blockers.map(({ kind }) => kind)],
+      ['activate', false, ['not-acknowledged', 'not-connected']],
+    );
+    assert.ok((await authority.rotation.advance(seen(), true)).ok, 'force');
   });
 
   it('gatehouse ca rotate tells who is in the way, and obeys', async () => {
     await follow();
     const { rotation } = authority;
-    const routes = rotationRoutes({ rotation, streams: () => discovery.streams(), bundle: () => source.bundle() });
+    const routes = rotationRoutes({
+      rotation,
+      streams: () => discovery.streams(),
+      bundle: () => source.bundle(),
+      expected: () => new Set(),
+    });
     const socket = await startAdminSocket(here.caDir, [routes], silent);
     const ca = (...args: readonly string[]) => gatehouseCa('rotate', '--ca-dir', here.caDir, ...args);
     try {
@@ -178,18 +195,50 @@ describe('root rotation and the agents that follow it', () => {
     assert.match(away.stderr, /no control plane runs on/);
   }).timeout(60_000);
 
+  it('a proxy that opens a stream with a certificate that no longer counts is sent to a new connection', async () => {
+    const own = await svid();
+    const key = own.key.export({ type: 'pkcs8', format: 'pem' });
+    const session = connect(`https://127.0.0.1:${String(port)}`, {
+      cert: own.chainPem,
+      key,
+      ca: authority.rootCertPem,
+      servername: 'gatehouse',
+    });
+    const gone = new Promise((resolve) => session.once('goaway', resolve));
+    const ask = (): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const path = '/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources';
+        const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' });
+        stream.once('response', (headers) => resolve(String(headers['grpc-status'] ?? 'open')));
+        stream.once('error', reject);
+      });
+    try {
+      assert.equal(await ask(), 'open');
+      const { rotation } = authority;
+      assert.ok((await rotation.prepare()).ok);
+      for (const phase of ['active', 'retiring']) {
+        assert.ok((await rotation.advance(NOBODY, true)).ok);
+        assert.equal(rotation.status().phase, phase);
+      }
+      assert.equal(await ask(), '16');
+      await gone;
+    } finally {
+      session.destroy();
+    }
+  });
+
   it('certificates of both roots authenticate, and of the old one no more at the end', async () => {
     const before = await svid();
     const callOf = ({ leaf }: Svid) => ({
       getAuthContext: () => ({ sslPeerCertificate: { raw: leaf.raw, fingerprint256: leaf.fingerprint256 } }),
     });
     assert.ok((await authority.rotation.prepare()).ok);
-    assert.ok((await authority.rotation.advance([], false)).ok);
+    assert.ok((await authority.rotation.advance(NOBODY, false)).ok);
     const after = await svid();
     assert.ok(authority.peerOf(callOf(before)).ok && authority.peerOf(callOf(after)).ok);
-    const refused = await authority.rotation.advance([], false);
+    const refused = await authority.rotation.advance(NOBODY, false);
     assert.ok(!refused.ok && refused.blockers.some((one) => one.kind === 'certificates-in-use' && one.count === 1));
-    assert.ok((await authority.rotation.advance([], true)).ok);
+    assert.ok((await authority.rotation.advance(NOBODY, true)).ok);
     assert.ok(!authority.peerOf(callOf(before)).ok && authority.peerOf(callOf(after)).ok);
   });
 });

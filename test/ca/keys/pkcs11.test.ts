@@ -10,6 +10,7 @@ import { pkcs11Signer } from '../../../ca/key-store/pkcs11/signer.ts';
 import { moduleAt } from '../../../ca/key-store/pkcs11/module.ts';
 import { keyOf, slotOf } from '../../../ca/key-store/pkcs11/token.ts';
 import { parsePkcs11Uri, type Pkcs11Uri } from '../../../ca/key-store/pkcs11/uri.ts';
+import { NOBODY } from '../../../ca/rotation/rotation.ts';
 import { must } from '../identity/must.ts';
 import { requestPem } from '../requests.ts';
 import { temporaryFolder, type World, world } from '../world.ts';
@@ -155,7 +156,7 @@ describe('ca/keys: a key in a PKCS#11 token', function () {
     assert.ok(prepared.ok, prepared.ok ? '' : prepared.reason);
     assert.equal(existsSync(join(here.caDir, 'roots', '1', 'ca-key.pem')), false);
     assert.match(readFileSync(join(here.caDir, 'roots', '1', 'ca-key.uri'), 'utf8'), /object=first-g1/);
-    const advanced = await authority.rotation.advance([], true);
+    const advanced = await authority.rotation.advance(NOBODY, true);
     assert.ok(advanced.ok);
     const made = await authority.issue({
       csr: requestPem(),

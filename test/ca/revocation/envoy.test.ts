@@ -12,6 +12,7 @@ import { parseSerial } from '../../../ca/revocation/revocation.ts';
 import { trustResource } from '../../../xds/resources/trust.ts';
 import { type Envoy, envoyPath, startEnvoy } from '../../audit/envoy/process.ts';
 import { TlsConnection } from '../../feature/tls-connection.ts';
+import { NOBODY } from '../../../ca/rotation/rotation.ts';
 import { must } from '../identity/must.ts';
 import { certificateAuthority, writeCacerts } from '../keys/ca-files.ts';
 import { requestPem, testKey } from '../requests.ts';
@@ -160,7 +161,7 @@ describe('ca: revocation lists in the real Envoy', function () {
     const [server, oldGood, oldBad] = [await issue(authority), await issue(authority), await issue(authority)];
     await revoke(authority, oldBad);
     assert.ok((await authority.rotation.prepare()).ok);
-    const activated = await authority.rotation.advance([], false);
+    const activated = await authority.rotation.advance(NOBODY, false);
     assert.ok(activated.ok, JSON.stringify(activated));
     const [newGood, newBad] = [await issue(authority), await issue(authority)];
     await revoke(authority, newBad);

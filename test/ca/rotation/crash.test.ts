@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { parseTrustDomain } from '../../../ca/identity/trust-domain.ts';
 import { folderAt } from '../../../ca/root/folder.ts';
-import { openRotation, type Rotation } from '../../../ca/rotation/rotation.ts';
+import { NOBODY, openRotation, type Rotation } from '../../../ca/rotation/rotation.ts';
 import { type Phase, signing } from '../../../ca/rotation/state.ts';
 import { readRotation } from '../../../ca/rotation/file.ts';
 import { withWrites } from './fallible-disk.ts';
@@ -30,7 +30,7 @@ type Step = 'prepare' | 'advance' | 'rollback';
 
 async function take(rotation: Rotation, step: Step): Promise<void> {
   const done =
-    step === 'prepare' ? rotation.prepare() : step === 'advance' ? rotation.advance([], false) : rotation.rollback(false);
+    step === 'prepare' ? rotation.prepare() : step === 'advance' ? rotation.advance(NOBODY, false) : rotation.rollback(false);
   const result = await done;
   assert.ok(result.ok, result.ok ? '' : result.reason);
 }

@@ -20,6 +20,7 @@ const SOME: InUse = { count: 3, until: later, identities: ['spiffe://cluster.loc
 const CLEAR: Facts = {
   now,
   behind: [],
+  away: [],
   settledAt: earlier,
   inUse: { old: NONE, next: NONE },
   nextValid: { notBefore: earlier, notAfter: later },
@@ -74,6 +75,7 @@ describe('the states of a root rotation', () => {
   it('no step forward while somebody has not acknowledged the bundle', () => {
     for (const phase of ['prepared', 'active', 'retiring'] as const) {
       assert.deepEqual(kindsOf(advance(at(phase), { ...CLEAR, behind: [BEHIND] })), ['not-acknowledged'], phase);
+      assert.deepEqual(kindsOf(advance(at(phase), { ...CLEAR, away: ['x'] })), ['not-connected'], phase);
       assert.deepEqual(kindsOf(advance(at(phase), { ...CLEAR, settledAt: later })), ['settling'], phase);
     }
   });
