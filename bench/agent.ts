@@ -60,7 +60,7 @@ async function measure(count: number, authority: TestAuthority): Promise<Record<
   }
   const startedMs = performance.now() - began;
   // Sockets are opened beside; garbage of the start is collected when there is time.
-  await sleep(5000);
+  await sleep(20_000);
   const before = usage(agent);
   await sleep(SECONDS * 1000);
   const after = usage(agent);
