@@ -5,10 +5,13 @@ import { build } from './build.mjs';
 import { root } from './toolchain.mjs';
 
 const { node, env } = build();
-const flags = ['--disable-warning=ExperimentalWarning', '--expose-gc'];
-const done = spawnSync(node, [...flags, join(root, 'test', 'fuzz', 'main.ts'), ...process.argv.slice(2)], {
-  cwd: root,
-  stdio: 'inherit',
-  env,
-});
+const done = spawnSync(
+  node,
+  ['--disable-warning=ExperimentalWarning', join(root, 'test', 'fuzz', 'main.ts'), ...process.argv.slice(2)],
+  {
+    cwd: root,
+    stdio: 'inherit',
+    env,
+  },
+);
 process.exit(done.status ?? 1);

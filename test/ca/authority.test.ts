@@ -4,7 +4,10 @@ import { X509Certificate } from 'node:crypto';
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openAuthority, type Authority } from '../../ca/authority.ts';
+import { logFilesAt } from '../../ca/log/files.ts';
+import { loadLogKey } from '../../ca/log/log-key.ts';
 import { readIssuanceLog } from '../../ca/log/read.ts';
+import { verifyLog } from '../../ca/log/verify-log.ts';
 import { requestPem } from './requests.ts';
 import { ISSUER, memoryLog, TD, type World, world } from './world.ts';
 
@@ -135,7 +138,9 @@ describe('ca: the authority', () => {
     assert.ok(serials.length >= 100, errors);
     const authority = await here.open();
     await authority.close();
-    const { issuances, unreadable } = await readIssuanceLog(join(here.caDir, 'issuance.jsonl'));
+    const files = logFilesAt(join(here.caDir, 'issuance.jsonl'));
+    assert.deepEqual((await verifyLog(files, await loadLogKey(files))).findings, []);
+    const { issuances, unreadable } = await readIssuanceLog(files.records);
     assert.equal(unreadable, 0);
     const logged = new Set(issuances.map(({ serial }) => serial));
     assert.deepEqual(

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { randomOf } from './random.ts';
 import type { Target } from './target.ts';
 
@@ -53,8 +55,11 @@ export async function fuzz(target: Target, { seed, runs, only }: FuzzOptions): P
   return { ...counts, grownMb: middle === 0 ? 0 : heapMb() - middle };
 }
 
-/** After a collection, where the process allows one (--expose-gc). */
+setFlagsFromString('--expose-gc');
+const collect: unknown = runInNewContext('gc');
+
+/** After a collection, or what is garbage would count as growth. */
 function heapMb(): number {
-  globalThis.gc?.();
+  if (typeof collect === 'function') Reflect.apply(collect, undefined, []);
   return process.memoryUsage().heapUsed / 1e6;
 }
