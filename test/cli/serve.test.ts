@@ -81,7 +81,7 @@ describe('gatehouse serve', function () {
     [['--certificate-ttl', '9999h'], /--certificate-ttl/],
     [['--audit-retention', '5s'], /--audit-retention: 5s is not 1h or more/],
     [['--http-address', 'example.com:1'], /--http-address: .*no IP address/],
-    [['--jwks', 'keys.json'], /--jwks and --token-issuer go together/],
+    [['--jwks', 'keys.json'], /--jwks needs --token-issuer/],
   ] as const) {
     it(`refuses ${wrong.join(' ')} as wrong usage`, async () => {
       const outcome = await runGatehouse('serve', '-f', join(dir, 'mesh'), ...wrong);
