@@ -131,7 +131,8 @@ function timeAt(cursor: Cursor): number | undefined {
   const year = (century ?? (inCentury < 50 ? 20 : 19)) * 100 + inCentury;
   const time = Date.UTC(year, month - 1, day, hour, minute, second);
   // Date.UTC takes 12:60 for 13:00, and the 31st of June for the 1st of July: another spelling of a time is none.
-  if (!(month <= 12 && hour < 24 && minute < 60 && second < 60) || new Date(time).getUTCDate() !== day) return undefined;
+  if (!(month >= 1 && month <= 12 && hour < 24 && minute < 60 && second < 60) || new Date(time).getUTCDate() !== day)
+    return undefined;
   return Number.isNaN(time) || (!short && year < 2050) ? undefined : time;
 }
 

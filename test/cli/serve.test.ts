@@ -82,6 +82,9 @@ describe('gatehouse serve', function () {
     [['--audit-retention', '5s'], /--audit-retention: 5s is not 1h or more/],
     [['--http-address', 'example.com:1'], /--http-address: .*no IP address/],
     [['--jwks', 'keys.json'], /--jwks needs --token-issuer/],
+    [['--upstream', 'vault=http://127.0.0.1:8200'], /--upstream: .* is neither vault=https/],
+    [['--upstream', 'step=https://127.0.0.1:9000'], /--upstream-credential FILE is needed: the provisioner's private key/],
+    [['--upstream-credential', 'token'], /--upstream-credential is for --upstream/],
   ] as const) {
     it(`refuses ${wrong.join(' ')} as wrong usage`, async () => {
       const outcome = await runGatehouse('serve', '-f', join(dir, 'mesh'), ...wrong);
