@@ -7,7 +7,7 @@ import { consistencyRows, inclusionRows, type Row, RowHasher } from './merkle/pr
 import { verifyConsistency, verifyInclusion } from './merkle/verify.ts';
 import { type Checkpoint, openCheckpoint } from './checkpoint.ts';
 import { type NoteVerifier, verifierKey } from './note.ts';
-import type { Witness } from './verify-log.ts';
+import type { Witness } from './sworn.ts';
 
 /** That a record is in the log: whoever has the checkpoint and the key can check it without the log. Hashes are base64. */
 export interface ProvenRecord {

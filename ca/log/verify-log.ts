@@ -1,7 +1,4 @@
-import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { checkpointsIn } from './checkpoint-file.ts';
-import { type Checkpoint, openCheckpoint } from './checkpoint.ts';
 import type { LogFiles } from './files.ts';
 import { leafCount } from './leaves-file.ts';
 import { linesOf } from './lines.ts';
@@ -9,14 +6,8 @@ import { EMPTY, extend, type Frontier, rootOf } from './merkle/frontier.ts';
 import { leafHash } from './merkle/hash.ts';
 import type { NoteVerifier } from './note.ts';
 import { parseRecord } from './read.ts';
+import { type Sworn, type SwornSizes, swornSizes, type Witness } from './sworn.ts';
 import { findTampering, type Tampering } from './tampering.ts';
-import { readState } from './tree-state.ts';
-
-/** A checkpoint that was kept elsewhere: the only proof against somebody who has the log's key. */
-export interface Witness {
-  readonly source: string;
-  readonly note: string;
-}
 
 export type Finding =
   | ({ readonly problem: 'tampering' } & Tampering & { readonly checkpoint: string })
@@ -36,10 +27,6 @@ export interface VerifiedLog {
   readonly findings: readonly Finding[];
 }
 
-interface Sworn extends Checkpoint {
-  readonly source: string;
-}
-
 // Enough to see what happened; a file that is no log would fill the memory.
 const MOST_FINDINGS = 100;
 
@@ -54,7 +41,9 @@ export async function verifyLog(
 ): Promise<VerifiedLog> {
   const findings: Finding[] = [];
   const note = (finding: Finding) => void (findings.length < MOST_FINDINGS && findings.push(finding));
-  const queue = swornSizes(files, verifier, witnesses, note);
+  const queue = swornSizes(files, verifier, witnesses, (checkpoint, reason) =>
+    note({ problem: 'checkpoint', checkpoint, reason }),
+  );
   try {
     return await against(queue, files, findings, note);
   } finally {
@@ -103,71 +92,4 @@ async function against(
   const root = rootOf(good.tree).toString('base64');
   const tornBytes = (await stat(files.records)).size - bytes;
   return { records: tree.size, checkpoints, sealed: good.tree.size, root, tornBytes: Math.max(0, tornBytes), findings };
-}
-
-interface SwornSizes {
-  next(): Promise<Sworn | undefined>;
-  close(): Promise<void>;
-}
-
-/** All checkpoints by their size: those of the log, the one that its state holds, and those kept elsewhere. */
-function swornSizes(
-  files: LogFiles,
-  verifier: NoteVerifier,
-  witnesses: readonly Witness[],
-  note: (finding: Finding) => void,
-): SwornSizes {
-  const own = checkpointsIn(files.checkpoints, verifier);
-  let others: Sworn[] | undefined;
-  let [ahead, largest]: [Sworn | undefined, number] = [undefined, 0];
-  const nextOwn = async (): Promise<Sworn | undefined> => {
-    for (;;) {
-      const { value, done } = await own.next();
-      if (done === true) return undefined;
-      const source = `${files.checkpoints}:${value.line}`;
-      if (!value.opened.ok) note({ problem: 'checkpoint', checkpoint: source, reason: value.opened.reason });
-      else if (value.opened.value.size < largest)
-        note({ problem: 'checkpoint', checkpoint: source, reason: 'it covers fewer records than the one before' });
-      else {
-        largest = value.opened.value.size;
-        return { ...value.opened.value, source };
-      }
-    }
-  };
-  return {
-    async next() {
-      if (others === undefined) {
-        others = [...(await keptInState(files, verifier)), ...openWitnesses(witnesses, verifier, note)];
-        others.sort((a, b) => a.size - b.size);
-      }
-      ahead ??= await nextOwn();
-      const [other] = others;
-      if (other !== undefined && (ahead === undefined || other.size < ahead.size)) return others.shift();
-      const first = ahead;
-      ahead = undefined;
-      return first;
-    },
-    close: async () => void (await own.return(undefined)),
-  };
-}
-
-function openWitnesses(
-  witnesses: readonly Witness[],
-  verifier: NoteVerifier,
-  note: (finding: Finding) => void,
-): readonly Sworn[] {
-  return witnesses.flatMap((witness) => {
-    const opened = openCheckpoint(witness.note, verifier);
-    if (opened.ok) return [{ ...opened.value, source: witness.source }];
-    note({ problem: 'checkpoint', checkpoint: witness.source, reason: opened.reason });
-    return [];
-  });
-}
-
-/** The state repeats the newest checkpoint, so that one cut off the end of the file of checkpoints is missed. */
-async function keptInState(files: LogFiles, verifier: NoteVerifier): Promise<readonly Sworn[]> {
-  if (!existsSync(files.state)) return [];
-  const state = await readState(files, verifier);
-  const opened = openCheckpoint(state.note, verifier);
-  return opened.ok ? [{ ...opened.value, source: files.state }] : [];
 }

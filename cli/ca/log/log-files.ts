@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { type LogFiles, logFilesAt } from '../../../ca/log/files.ts';
 import { loadLogKey } from '../../../ca/log/log-key.ts';
 import { type NoteVerifier, parseVerifierKey } from '../../../ca/log/note.ts';
-import type { Witness } from '../../../ca/log/verify-log.ts';
+import type { Witness } from '../../../ca/log/sworn.ts';
 import { AuthorityError } from '../../../ca/root/error.ts';
 import { folderAt } from '../../../ca/root/folder.ts';
 
