@@ -1,12 +1,10 @@
 import { strict as assert } from 'node:assert';
 import { execFileSync } from 'node:child_process';
-import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readPkcs12 } from '../../../ca/import/pkcs12.ts';
 import type { KeyType } from '../../../ca/key-store/key-type.ts';
 import { certificateBlocks } from '../../../ca/der/pem.ts';
-import { must } from '../identity/must.ts';
 import { temporaryFolder, type World, world } from '../world.ts';
 import { certificateAuthority, type Certified, writeCacerts } from './ca-files.ts';
 import { gatehouse } from './command.ts';
@@ -62,21 +60,10 @@ describe('ca/export: opened by openssl', function () {
     assert.deepEqual(subjects, ['CN=issuing', 'CN=middle', 'CN=root']);
   });
 
-  for (const type of ['ec-p256', 'ec-p384', 'rsa-2048', 'rsa-4096', 'ed25519'] as const satisfies readonly KeyType[])
+  for (const type of ['ec-p384', 'rsa-2048', 'ed25519'] as const satisfies readonly KeyType[])
     it(`PKCS#12 of a root of the type ${type}, with its key, by today's algorithms`, async () => {
-      const authority = await here.open({ key: { type, passphrase: { file: at('pass.txt') } } });
-      const access = ['--ca-key-passphrase-file', at('pass.txt')];
-      const done = exported(
-        '--format',
-        'pkcs12',
-        ...withKey,
-        at('pass.txt'),
-        ...access,
-        '--out',
-        at('ca.p12'),
-        '--name',
-        'my CA',
-      );
+      const authority = await here.open({ key: { type } });
+      const done = exported('--format', 'pkcs12', ...withKey, at('pass.txt'), '--out', at('ca.p12'), '--name', 'my CA');
       assert.equal(done.status, 0, done.stderr);
       const opened = run('pkcs12', '-in', at('ca.p12'), '-passin', `file:${at('pass.txt')}`, '-passout', 'pass:x', '-noenc');
       assert.match(opened, /friendlyName: my CA/);
@@ -84,9 +71,6 @@ describe('ca/export: opened by openssl', function () {
       const [certificate = ''] = certificateBlocks(opened);
       assert.ok(new X509Certificate(certificate).checkPrivateKey(key));
       assert.equal(new X509Certificate(certificate).toString(), authority.rootCertPem);
-      // As node-forge and we ourselves read it.
-      const parts = must(readPkcs12(readFileSync(at('ca.p12')), PASS));
-      assert.ok(createPublicKey(parts.key).equals(createPublicKey(key)));
       assert.throws(() => run('pkcs12', '-in', at('ca.p12'), '-passin', 'pass:wrong', '-noenc'));
     });
 
@@ -100,9 +84,13 @@ describe('ca/export: opened by openssl', function () {
     assert.match(shown, /PKCS7 Encrypted data: PBES2, PBKDF2, AES-256-CBC/);
   });
 
-  it('goes out and comes back in', async () => {
+  it('goes out and comes back in, from a key file with a passphrase too', async () => {
     writeCacerts(here.caDir, chain);
-    exported('--format', 'pkcs12', ...withKey, at('pass.txt'), '--out', at('ca.p12'));
+    const encrypted = run('pkcs8', '-topk8', '-v2', 'aes256', '-in', join(here.caDir, 'ca-key.pem'), '-passout', 'pass:kept');
+    writeFileSync(join(here.caDir, 'ca-key.pem'), encrypted, { mode: 0o600 });
+    writeFileSync(at('kept.txt'), 'kept', { mode: 0o600 });
+    assert.match(exported(...withKey, at('pass.txt')).stderr, /--ca-key-passphrase-file/);
+    exported('--format', 'pkcs12', ...withKey, at('pass.txt'), '--ca-key-passphrase-file', at('kept.txt'), '--out', at('ca.p12'));
     const back = at('back');
     const done = gatehouse('ca', 'import', '--ca-dir', back, '--pkcs12', at('ca.p12'), '--passphrase-file', at('pass.txt'));
     assert.equal(done.status, 0, done.stderr);
