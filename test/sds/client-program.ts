@@ -4,6 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Context } from 'mocha';
+import { goProgram } from '../tools/go-program.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(dirname(here));
@@ -53,14 +54,8 @@ export function linesOf({ command, args, cwd }: Program, ...more: readonly strin
 
 /** go-spiffe v2, or a test skipped by name where there is no Go. */
 export function goSpiffe(test: Context): Program {
-  const [found] = ['go', '/usr/local/go/bin/go'].filter((go) => spawnSync(go, ['version']).status === 0);
-  if (found === undefined) return test.skip();
   const cwd = join(here, 'go-spiffe');
-  const binary = join(root, '.tools', 'go-spiffe-workload');
-  const built = spawnSync(found, ['build', '-o', binary, '.'], { cwd, encoding: 'utf8' });
-  if (built.status === 0) return { command: binary, args: [], cwd };
-  if (process.env['CI'] !== undefined) throw new Error(`go-spiffe cannot be built:\n${built.stderr}`);
-  return test.skip();
+  return { command: goProgram(test, cwd, join(root, '.tools', 'go-spiffe-workload')), args: [], cwd };
 }
 
 /** The Python package spiffe in an environment of its own, kept for the next run; or a test skipped by name. */

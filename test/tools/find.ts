@@ -1,7 +1,8 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { findGo } from './go-program.ts';
 import { type Go, RECIPES, type Tool } from './recipes.ts';
 
 export type { Tool } from './recipes.ts';
@@ -15,7 +16,7 @@ function onPath(name: string): string | undefined {
 }
 
 const go: Go = (args, cwd, env = {}) =>
-  execFileSync(onPath('go') ?? '/usr/local/go/bin/go', [...args], {
+  execFileSync(findGo() ?? 'go', [...args], {
     cwd,
     // Without C: step-ca would want the headers of smart cards.
     env: { ...process.env, CGO_ENABLED: '0', ...env },
@@ -23,10 +24,6 @@ const go: Go = (args, cwd, env = {}) =>
     encoding: 'utf8',
     maxBuffer: 64 * 1024 * 1024,
   });
-
-function hasGo(): boolean {
-  return spawnSync(onPath('go') ?? '/usr/local/go/bin/go', ['version']).status === 0;
-}
 
 /** Builds a program into the cache. @throws Error when that fails */
 export function build(name: Tool): string {
@@ -51,6 +48,6 @@ export function build(name: Tool): string {
  */
 export function findTool(name: Tool): string | undefined {
   const found = onPath(name);
-  if (found !== undefined || process.env['CI'] === undefined || !hasGo()) return found;
+  if (found !== undefined || process.env['CI'] === undefined || findGo() === undefined) return found;
   return build(name);
 }

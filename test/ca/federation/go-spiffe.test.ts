@@ -1,30 +1,24 @@
 // Gatehouse and go-spiffe federate with each other, both ways and by both profiles.
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import type { Context } from 'mocha';
 import { startBundleEndpoint } from '../../../ca/federation/endpoint.ts';
 import { fetchBundle } from '../../../ca/federation/fetch.ts';
 import { parseSpiffeBundle } from '../../../ca/bundle/spiffe-bundle.ts';
 import { systemEvery } from '../../../ca/tls/credentials.ts';
 import { linesOf, type Program } from '../../sds/client-program.ts';
+import { goProgram } from '../../tools/go-program.ts';
 import { must } from '../identity/must.ts';
 import { clock, type Domain, domain, urlOf } from './domain.ts';
 
 /** The Go program beside this file, or the test skipped by name where there is no Go. */
 function goSpiffe(test: Context, folder: string): Program {
-  const [found] = ['go', '/usr/local/go/bin/go'].filter((go) => spawnSync(go, ['version']).status === 0);
-  if (found === undefined) return test.skip();
-  const cwd = join(dirname(fileURLToPath(import.meta.url)), 'go-spiffe');
-  const binary = join(folder, 'go-spiffe-federation');
-  const built = spawnSync(found, ['build', '-o', binary, '.'], { cwd, encoding: 'utf8' });
-  if (built.status === 0) return { command: binary, args: [], cwd };
-  if (process.env['CI'] !== undefined) throw new Error(`go-spiffe cannot be built:\n${built.stderr}`);
-  return test.skip();
+  const cwd = join(import.meta.dirname, 'go-spiffe');
+  return { command: goProgram(test, cwd, join(folder, 'go-spiffe-federation')), args: [], cwd };
 }
 
 describe('ca: federation with go-spiffe', function () {

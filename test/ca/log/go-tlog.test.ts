@@ -9,6 +9,7 @@ import { loadLogKey } from '../../../ca/log/log-key.ts';
 import { prove } from '../../../ca/log/prove.ts';
 import { must } from '../identity/must.ts';
 import { memoryLog, temporaryFolder } from '../world.ts';
+import { goProgram } from '../../tools/go-program.ts';
 
 describe("ca/log: proofs, by Go's transparency logs", function () {
   this.timeout(120_000);
@@ -18,12 +19,7 @@ describe("ca/log: proofs, by Go's transparency logs", function () {
   after(() => temporary.remove());
 
   before(function () {
-    const [go] = ['go', '/usr/local/go/bin/go'].filter((path) => spawnSync(path, ['version']).status === 0);
-    if (go === undefined) this.skip();
-    const built = spawnSync(go, ['build', '-o', program, '.'], { cwd: join(import.meta.dirname, 'go-tlog'), encoding: 'utf8' });
-    if (built.status === 0) return;
-    if (process.env['CI'] !== undefined) throw new Error(`golang.org/x/mod cannot be built:\n${built.stderr}`);
-    this.skip();
+    goProgram(this, join(import.meta.dirname, 'go-tlog'), program);
   });
 
   const checked = (input: unknown) => spawnSync(program, [], { input: JSON.stringify(input), encoding: 'utf8' });
