@@ -22,9 +22,16 @@ export function envoyBinary(test: Context): string {
   return test.skip();
 }
 
-/** A folder that Envoys of other users can pass through: their own is inside. */
+const folders: string[] = [];
+process.once('exit', () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+/** A folder that Envoys of other users can pass through: their own is inside. Removed when the tests end. */
 export function testFolder(): string {
-  return mkdtempSync(join(tmpdir(), 'gatehouse-sds-'));
+  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-sds-'));
+  folders.push(folder);
+  return folder;
 }
 
 export class RunningAgent {
