@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { hex } from '../der/read.ts';
-import { type LoggedIssuance, readIssuanceLog } from '../log/read.ts';
+import { type LoggedIssuance, readLog } from '../log/read.ts';
 import type { InUse } from './state.ts';
 
 export interface InUseOf {
@@ -19,8 +19,9 @@ export type FindInUse = (issuers: { readonly old: Uint8Array; readonly next: Uin
 export function inUseInLog(path: string): FindInUse {
   return async (issuers, now) => {
     if (!existsSync(path)) return inUse([], issuers, now);
-    const { issuances } = await readIssuanceLog(path);
-    return inUse(issuances, issuers, now);
+    const alive = new Alive(now);
+    for await (const record of readLog(path)) if (record.kind === 'issuance') alive.add(record);
+    return alive.of(issuers);
   };
 }
 
@@ -29,21 +30,46 @@ export function inUse(
   issuers: { readonly old: Uint8Array; readonly next: Uint8Array },
   now: Date,
 ): InUseOf {
-  const time = now.getTime();
-  const replaced = new Set(
-    issuances.flatMap(({ outcome, evidence }) =>
-      outcome === 'issued' && evidence.serial !== undefined ? [evidence.serial] : [],
-    ),
-  );
-  const alive = issuances.filter(
-    ({ outcome, notAfter, serial, evidence }) =>
-      outcome !== 'withheld' && evidence.kind !== 'self' && Date.parse(notAfter) > time && !replaced.has(serial),
-  );
-  const next = hex(issuers.next);
-  return {
-    old: summary(alive.filter(({ issuer }) => issuer !== next)),
-    next: summary(alive.filter(({ issuer }) => issuer === next)),
-  };
+  const alive = new Alive(now);
+  for (const issuance of issuances) alive.add(issuance);
+  return alive.of(issuers);
+}
+
+/** The longest that `gatehouse serve` lets a certificate live: what replaced one earlier replaced one that is over. */
+const LONGEST_LIFE_MS = 7 * 24 * 3600 * 1000;
+
+/**
+ * The certificates that may be in use, taken up in the order of the log. Only those are held: a log of years is read in the
+ * memory of a day. One that was shown to get another stands in the log before that other.
+ */
+class Alive {
+  readonly #now: number;
+  readonly #bySerial = new Map<string, LoggedIssuance>();
+  readonly #replaced = new Set<string>();
+
+  constructor(now: Date) {
+    this.#now = now.getTime();
+  }
+
+  add(issuance: LoggedIssuance): void {
+    const { outcome, evidence, notAfter, serial } = issuance;
+    if (outcome === 'issued' && evidence.serial !== undefined && !this.#bySerial.delete(evidence.serial)) {
+      // Its own result may be missing, after a crash; then it comes at the end.
+      if (Date.parse(issuance.time) > this.#now - LONGEST_LIFE_MS) this.#replaced.add(evidence.serial);
+    }
+    if (this.#replaced.has(serial) || outcome === 'withheld' || evidence.kind === 'self' || Date.parse(notAfter) <= this.#now)
+      return;
+    this.#bySerial.set(serial, issuance);
+  }
+
+  of(issuers: { readonly old: Uint8Array; readonly next: Uint8Array }): InUseOf {
+    const next = hex(issuers.next);
+    const alive = [...this.#bySerial.values()];
+    return {
+      old: summary(alive.filter(({ issuer }) => issuer !== next)),
+      next: summary(alive.filter(({ issuer }) => issuer === next)),
+    };
+  }
 }
 
 function summary(issuances: readonly LoggedIssuance[]): InUse {
@@ -51,7 +77,7 @@ function summary(issuances: readonly LoggedIssuance[]): InUse {
   const names = new Set(issuances.map((issuance) => issuance.names.replace(/^URI:/, '')));
   return {
     count: issuances.length,
-    until: new Date(Math.max(...issuances.map(({ notAfter }) => Date.parse(notAfter)))),
+    until: new Date(issuances.reduce((latest, { notAfter }) => Math.max(latest, Date.parse(notAfter)), 0)),
     identities: [...names].sort(),
   };
 }

@@ -50,6 +50,19 @@ describe('certificates in use under each root', () => {
     assert.deepEqual(count(issuance('a', { evidence: { kind: 'self', subject: 'control plane' } })), [0, 0]);
   });
 
+  it('one whose result was lost in a crash no longer counts either once it was shown', () => {
+    const evidence = { kind: 'certificate', subject: 'x', serial: 'a' };
+    // Those without a result come last.
+    assert.deepEqual(count(issuance('b', { issuer: '02', evidence }), issuance('a', { outcome: 'open' })), [0, 1]);
+  });
+
+  it('are counted in a mesh of 200,000', () => {
+    const many = Array.from({ length: 200_000 }, (_, index) => issuance(`s${String(index)}`));
+    const { old } = inUse(many, { old: OLD, next: NEW }, now);
+    assert.equal(old.count, 200_000);
+    assert.deepEqual(old.until, new Date('2026-11-21T13:00:00Z'));
+  });
+
   it('names them and when the last ends', () => {
     const { old } = inUse([issuance('a'), issuance('b', { notAfter: '2026-11-21T14:00:00Z' })], { old: OLD, next: NEW }, now);
     assert.deepEqual(old.until, new Date('2026-11-21T14:00:00Z'));
