@@ -1,16 +1,14 @@
-import { existsSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import pc from 'picocolors';
 import { tableReport } from '../audit/report/table.ts';
-import { reportOf } from '../audit/report/report.ts';
-import { sqliteFileReader } from '../audit/store/sqlite-read.ts';
 import { tourFolder } from './tour/folder.ts';
 import { startMesh, type TourMesh } from './tour/mesh.ts';
 import { ask } from './tour/request.ts';
 import type { StepResult, TourContext } from './tour/step.ts';
 import { STEPS } from './tour/steps.ts';
+import { wholeReport } from './tour/whole-report.ts';
+import { samplesFolder } from './up/samples.ts';
 
 interface TourFlags {
   readonly once: boolean;
@@ -54,7 +52,7 @@ async function tour(flags: TourFlags): Promise<void> {
   let mesh: TourMesh;
   try {
     mesh = await startMesh([
-      ...['-f', folder.mesh, '--run-dir', folder.run, '--images', folder.images, '--capture', flags.capture],
+      ...['-f', folder.mesh, '--run-dir', folder.run, '--capture', flags.capture],
       ...[
         '--gateway-port',
         flags.gatewayPort,
@@ -97,10 +95,7 @@ async function runSteps(context: TourContext, flags: TourFlags): Promise<boolean
   }
   const ok = results.every((result) => result.ok);
   if (plain) {
-    const period = { since: undefined, until: undefined };
-    const filter = { namespace: undefined, workload: undefined, identity: undefined, verdict: undefined };
-    const observed = await sqliteFileReader(context.auditFile).query(period);
-    process.stdout.write(`\n${tableReport(reportOf(observed, { period, filter, now: new Date() }))}\n`);
+    process.stdout.write(`\n${tableReport(await wholeReport(context.auditFile))}\n`);
     process.stdout.write(`${ok ? pc.green('All of it was seen.') : pc.red('Something was not seen.')}\n`);
   } else if (flags.once) process.stdout.write(`${JSON.stringify({ ok, steps: results })}\n`);
   return ok;
@@ -126,12 +121,4 @@ The mesh is running, with a few requests a second. Try:
   npx gatehouse audit report --db ${auditFile} --verdict denied
 Ctrl-C stops everything.
 `;
-}
-
-/** manifests/samples, beside the compiled program (dist/cli) or the source (cli). */
-function samplesFolder(): string | undefined {
-  const here = dirname(fileURLToPath(import.meta.url));
-  return [join(here, '..'), join(here, '..', '..')]
-    .map((root) => join(root, 'manifests', 'samples'))
-    .find((folder) => existsSync(folder));
 }

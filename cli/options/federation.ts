@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { FederationFlags } from '../serve/federation-options.ts';
 import { collect } from './collect.ts';
 
 /** What serve and up take to publish the trust bundle and to trust other trust domains. */
@@ -17,14 +18,7 @@ export function addFederationOptions(command: Command): Command {
 }
 
 /** Such flags again, as arguments. */
-export function federationArguments(flags: {
-  readonly bundleEndpoint?: string;
-  readonly bundleEndpointCert?: string;
-  readonly bundleEndpointKey?: string;
-  readonly bundleRefreshHint?: string;
-  readonly federate?: readonly string[];
-  readonly federation?: string;
-}): readonly string[] {
+export function federationArguments(flags: FederationFlags): readonly string[] {
   const named = (name: string, value: string | undefined) => (value === undefined ? [] : [name, value]);
   return [
     ...named('--bundle-endpoint', flags.bundleEndpoint),

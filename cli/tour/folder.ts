@@ -5,7 +5,6 @@ export interface TourFolder {
   /** The mesh's YAML, for people to change while it runs. */
   readonly mesh: string;
   readonly run: string;
-  readonly images: string;
 }
 
 /** A fresh copy of the samples under `home`, so that the tour may be changed without changing the samples. */
@@ -15,5 +14,5 @@ export function tourFolder(home: string, samples: string): TourFolder {
   mkdirSync(mesh, { recursive: true, mode: 0o700 });
   for (const part of ['bookinfo', 'shop']) cpSync(join(samples, part), join(mesh, part), { recursive: true });
   cpSync(join(samples, 'bookinfo-rules', 'subsets.yaml'), join(mesh, 'bookinfo', 'subsets.yaml'));
-  return { mesh, run: join(home, 'run'), images: join(samples, 'images.yaml') };
+  return { mesh, run: join(home, 'run') };
 }

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { self } from '../up/self.ts';
 
 export interface TourWorkload {
   readonly workload: string;
@@ -40,15 +41,10 @@ function workloadsOf(value: unknown): readonly TourWorkload[] {
   });
 }
 
-/** The command that runs this very program again. */
-export function self(args: readonly string[]): readonly [string, readonly string[]] {
-  return [process.execPath, [...process.execArgv, process.argv[1] ?? '', ...args]];
-}
-
 /** Starts `gatehouse up` and waits until it says that all is ready. Its progress goes to our stderr. */
 export async function startMesh(args: readonly string[]): Promise<TourMesh> {
-  const [command, all] = self(['up', ...args, '-o', 'json']);
-  const child = spawn(command, all, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const up = self(['up', ...args, '-o', 'json']);
+  const child = spawn(up.file, up.args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const rotations = new Map<string, Set<string>>();
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const ready = await new Promise<Event>((resolve, reject) => {

@@ -1,10 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { reportOf } from '../../audit/report/report.ts';
-import { sqliteFileReader } from '../../audit/store/sqlite-read.ts';
 import { ask, askMany, type Answer, countsText } from './request.ts';
 import type { Step, TourContext } from './step.ts';
 import { until } from './until.ts';
+import { wholeReport } from './whole-report.ts';
 
 const status = ({ status }: Answer): string => String(status);
 
@@ -103,16 +102,12 @@ export const STEPS: readonly Step[] = Object.freeze([
     name: 'report',
     title: 'report: who talked to whom, allowed or denied and by which policy',
     run: async ({ auditFile }) => {
-      const store = sqliteFileReader(auditFile);
-      const period = { since: undefined, until: undefined };
-      const filter = { namespace: undefined, workload: undefined, identity: undefined, verdict: undefined };
-      const read = async () => reportOf(await store.query(period), { period, filter, now: new Date() });
       const arrived = await until(10_000, async () => {
-        const { lines } = await read();
+        const { lines } = await wholeReport(auditFile);
         const denied = lines.filter(({ key }) => key.sourceWorkload === 'shop/website' && key.decision === 'DENY');
         return denied.reduce((sum, { tally }) => sum + tally.count, 0) === 20;
       });
-      const { totals } = await read();
+      const { totals } = await wholeReport(auditFile);
       return {
         ok: arrived && totals.lost === 0,
         seen: `${String(totals.edges)} edges, ${String(totals.calls)} calls, ${String(totals.denied)} denied, ${String(totals.lost)} records lost`,

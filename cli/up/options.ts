@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Parsed } from '../../ca/identity/parsed.ts';
 import { parseListenAddress } from '../options/address.ts';
 import { federationArguments } from '../options/federation.ts';
 import { type FederationFlags, parseFederationFlags } from '../serve/federation-options.ts';
 import { findExecutable } from './executable.ts';
 import { type ImageCommand, type ImageTable, parseImageFlag, parseImageTable } from './images.ts';
+import { samplesFolder } from './samples.ts';
 
 /** What commander hands over. */
 export interface UpFlags extends FederationFlags {
@@ -97,8 +97,8 @@ function readTable(file: string): Parsed<ImageTable> {
 
 function imagesOf(flags: UpFlags): Parsed<ImageTable> {
   const all = new Map<string, ImageCommand>();
-  const own = sampleTable();
-  for (const file of [...(own === undefined ? [] : [own]), ...(flags.images ?? [])]) {
+  const samples = samplesFolder();
+  for (const file of [...(samples === undefined ? [] : [join(samples, 'images.yaml')]), ...(flags.images ?? [])]) {
     const table = readTable(file);
     if (!table.ok) return table;
     for (const [name, command] of table.value) all.set(name, command);
@@ -109,17 +109,4 @@ function imagesOf(flags: UpFlags): Parsed<ImageTable> {
     all.set(...entry.value);
   }
   return { ok: true, value: all };
-}
-
-/** manifests/samples/images.yaml of the installation that this file is in, compiled or not. */
-function sampleTable(): string | undefined {
-  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
-    const file = join(folder, 'manifests', 'samples', 'images.yaml');
-    try {
-      readFileSync(file);
-      return file;
-    } catch {
-      if (folder === dirname(folder)) return undefined;
-    }
-  }
 }
