@@ -1,14 +1,7 @@
-import { Duplex } from 'node:stream';
-import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import type { IncomingHttpHeaders } from 'node:http2';
 import type { Server } from '@grpc/grpc-js';
 import { answerUnary, isPlain, type UnaryMethod } from './http2-call.ts';
-
-/** What every stream of a grpc-js server goes through. Private there: see `takeUnary`. */
-const HANDLER = '_streamHandler';
-
-function isServerStream(value: unknown): value is ServerHttp2Stream {
-  return value instanceof Duplex && 'respond' in value && 'sendTrailers' in value;
-}
+import { interceptStreams } from './server-streams.ts';
 
 function isHeaders(value: unknown): value is IncomingHttpHeaders {
   return typeof value === 'object' && value !== null && ':path' in value;
@@ -21,12 +14,8 @@ function isHeaders(value: unknown): value is IncomingHttpHeaders {
  * @returns whether calls will be taken
  */
 export function takeUnary(server: Server, path: string, method: UnaryMethod, largest: number): boolean {
-  const handler: unknown = Reflect.get(server, HANDLER);
-  if (typeof handler !== 'function') return false;
-  return Reflect.set(server, HANDLER, (...args: readonly unknown[]): unknown => {
-    const [, stream, headers] = args;
-    if (!isServerStream(stream) || !isHeaders(headers) || headers[':path'] !== path || !isPlain(headers))
-      return Reflect.apply(handler, server, args);
+  return interceptStreams(server, (stream, headers, next) => {
+    if (!isHeaders(headers) || headers[':path'] !== path || !isPlain(headers)) return next();
     answerUnary(stream, headers, method, largest);
     return undefined;
   });

@@ -1,15 +1,8 @@
-import { Duplex } from 'node:stream';
-import type { Http2Session, ServerHttp2Stream } from 'node:http2';
+import type { Http2Session } from 'node:http2';
 import { TLSSocket } from 'node:tls';
 import type { Server } from '@grpc/grpc-js';
+import { interceptStreams } from '../../ca/service/server-streams.ts';
 import type { PeerOf } from '../../ca/tls/peer.ts';
-
-/** What every stream of a grpc-js server goes through. Private there; without it (another version) nothing is closed. */
-const HANDLER = '_streamHandler';
-
-function isServerStream(value: unknown): value is ServerHttp2Stream {
-  return value instanceof Duplex && 'respond' in value && 'session' in value;
-}
 
 /**
  * Sends a proxy away from a connection whose client certificate no longer counts (over, revoked, of a root that is gone) as soon
@@ -17,13 +10,9 @@ function isServerStream(value: unknown): value is ServerHttp2Stream {
  * one again and again. Streams that are open end by themselves.
  */
 export function closeStaleConnections(server: Server, peerOf: PeerOf): void {
-  const handler: unknown = Reflect.get(server, HANDLER);
-  if (typeof handler !== 'function') return;
-  Reflect.set(server, HANDLER, (...args: readonly unknown[]): unknown => {
-    const stream = args.find(isServerStream);
-    const session = stream?.session;
+  interceptStreams(server, ({ session }, _headers, next) => {
     const stale = session !== undefined && isStale(session, peerOf);
-    const result: unknown = Reflect.apply(handler, server, args);
+    const result = next();
     if (stale && !session.closed && !session.destroyed) session.close();
     return result;
   });
