@@ -1,5 +1,6 @@
 import { refused, type Parsed } from '../identity/parsed.ts';
 import type { GetDocument } from './https-get.ts';
+import { parseObject } from '../json-object.ts';
 
 /** Where a token issuer publishes its keys, asked anew each time: OpenID Connect Discovery 1.0, section 4. */
 export function discoveredKeys(issuer: string, get: GetDocument): () => Promise<Parsed<string>> {
@@ -23,13 +24,8 @@ export function httpsUrl(text: string): URL | undefined {
 }
 
 function parseConfiguration(text: string): { readonly issuer: string; readonly jwksUri: string } | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  if (typeof value !== 'object' || value === null) return undefined;
-  const { issuer, jwks_uri: jwksUri }: Record<string, unknown> = { ...value };
+  const fields = parseObject(text);
+  if (fields === undefined) return undefined;
+  const { issuer, jwks_uri: jwksUri } = fields;
   return typeof issuer === 'string' && typeof jwksUri === 'string' ? { issuer, jwksUri } : undefined;
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseSpiffeId, type SpiffeId } from '../identity/spiffe-id.ts';
 import { syncFolder, writeAtomically } from '../root/atomic.ts';
 import { type JoinTokenHash, parseJoinTokenHash } from './join-token.ts';
+import { parseObject } from '../json-object.ts';
 
 export interface JoinTokenRecord {
   readonly hash: JoinTokenHash;
@@ -90,14 +91,9 @@ function absent(error: unknown): string {
 }
 
 function parseRecord(hash: JoinTokenHash, text: string): JoinTokenRecord | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  if (typeof value !== 'object' || value === null) return undefined;
-  const { identity, created, expires }: Record<string, unknown> = { ...value };
+  const fields = parseObject(text);
+  if (fields === undefined) return undefined;
+  const { identity, created, expires } = fields;
   if (typeof identity !== 'string' || typeof created !== 'string' || typeof expires !== 'string') return undefined;
   const id = parseSpiffeId(identity);
   const [from, to] = [new Date(created), new Date(expires)];

@@ -4,6 +4,7 @@ import type { LogFiles } from './files.ts';
 import { EMPTY, type Frontier, rootOf, subtreeCount } from './merkle/frontier.ts';
 import { HASH_BYTES } from './merkle/hash.ts';
 import type { NoteVerifier } from './note.ts';
+import { parseObject } from '../json-object.ts';
 
 /** How far the log was sealed when this was written. */
 export interface TreeState {
@@ -42,14 +43,9 @@ export async function readState(files: LogFiles, verifier: NoteVerifier): Promis
 const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 
 function parseState(text: string): TreeState | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  if (typeof value !== 'object' || value === null) return undefined;
-  const { size, subtrees, bytes, checkpointBytes, note }: Record<string, unknown> = { ...value };
+  const fields = parseObject(text);
+  if (fields === undefined) return undefined;
+  const { size, subtrees, bytes, checkpointBytes, note } = fields;
   if (!isCount(size) || !isCount(bytes) || !isCount(checkpointBytes) || typeof note !== 'string') return undefined;
   if (!Array.isArray(subtrees) || subtrees.length !== subtreeCount(size)) return undefined;
   const hashes = subtrees.map((hash) => Buffer.from(typeof hash === 'string' ? hash : '', 'hex'));
