@@ -1,6 +1,7 @@
 import type { AuthorizationPolicy } from '../mesh/model/authorization-policy.ts';
 import { type Labels, selects } from '../mesh/model/object.ts';
 import type { Snapshot } from '../mesh/model/snapshot.ts';
+import { GATEWAY_NAME_LABEL, type TargetRef } from '../mesh/model/target-ref.ts';
 
 /** What selectors look at. A model Workload is one; so is a workload that exists only in a question. */
 export interface SelectedWorkload {
@@ -8,13 +9,28 @@ export interface SelectedWorkload {
   readonly labels: Labels;
 }
 
-/** True when a policy object of namespace `namespace` with this selector applies: its own namespace's workloads, or every namespace's for the root namespace. */
-export function appliesTo(
-  rootNamespace: string,
-  policy: { readonly meta: { readonly namespace: string }; readonly selector: Labels },
-  workload: SelectedWorkload,
-): boolean {
+/** Where a policy object says that it applies. */
+export interface Attached {
+  readonly meta: { readonly namespace: string };
+  readonly selector: Labels;
+  readonly targetRefs: readonly TargetRef[];
+}
+
+/**
+ * True when a policy object applies: to its own namespace's workloads, or every namespace's for the root namespace, that its
+ * selector selects. One with targets applies to the gateways of the Gateway API that stand for them, in its own namespace
+ * only, and to nothing else.
+ */
+export function appliesTo(rootNamespace: string, policy: Attached, workload: SelectedWorkload): boolean {
   const { namespace } = policy.meta;
+  if (policy.targetRefs.length > 0) {
+    const gateway = workload.labels[GATEWAY_NAME_LABEL];
+    return (
+      gateway !== undefined &&
+      namespace === workload.namespace &&
+      policy.targetRefs.some(({ kind, name }) => kind === 'Gateway' && name === gateway)
+    );
+  }
   return (namespace === rootNamespace || namespace === workload.namespace) && selects(policy.selector, workload.labels);
 }
 

@@ -1,4 +1,5 @@
 import type { Labels, Meta } from './object.ts';
+import type { TargetRef } from './target-ref.ts';
 
 /**
  * How policy strings match: the whole text, its beginning (`abc*`), its end (`*abc`) or anything non-empty (`*`).
@@ -57,6 +58,8 @@ export interface AuthorizationPolicy {
   readonly provider: string | undefined;
   /** Empty: every workload of the namespace (of the mesh, in the root namespace). */
   readonly selector: Labels;
+  /** Where given, the policy applies to the proxies that stand for one of these, and nowhere else. */
+  readonly targetRefs: readonly TargetRef[];
   readonly rules: readonly Rule[];
   readonly dryRun: boolean;
 }

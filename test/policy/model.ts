@@ -56,6 +56,7 @@ export function policy(namespace: string, name: string, fields: Partial<Authoriz
     action: 'ALLOW',
     provider: undefined,
     selector: {},
+    targetRefs: [],
     rules: [],
     dryRun: false,
     ...fields,

@@ -3,6 +3,7 @@ import { type Context, refer } from '../context.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
 import { oneOf, requiredText } from '../scalar.ts';
 import { workloadSelector } from '../selector.ts';
+import { targetRefs } from '../target-ref.ts';
 import { operation } from './operation.ts';
 import { source } from './source.ts';
 import { when } from './when.ts';
@@ -11,11 +12,7 @@ import { when } from './when.ts';
 export function readAuthorizationPolicy(spec: Field, context: Context): AuthorizationPolicy {
   const fields = fieldsOf(spec, ['selector', 'targetRef', 'targetRefs', 'rules', 'action', 'provider']);
   const action = oneOf(fields.action, ['ALLOW', 'DENY', 'AUDIT', 'CUSTOM']) ?? 'ALLOW';
-  for (const one of [fields.targetRef, fields.targetRefs]) {
-    if (!one.given) continue;
-    if (fields.selector.given) one.error('contradiction', 'only one of targetRefs or selector can be set', 'keep selector');
-    else one.error('not-supported', 'is not supported yet', 'select the workloads by label: selector: {matchLabels: {app: ...}}');
-  }
+  const targets = targetRefs(fields, context);
   const selector = workloadSelector(fields.selector);
   if (Object.keys(selector).length > 0) {
     refer(context, fields.selector, {
@@ -42,7 +39,7 @@ export function readAuthorizationPolicy(spec: Field, context: Context): Authoriz
     );
   }
   const dryRun = dryRunOf(spec, context);
-  return { meta: context.meta, action, provider, selector, rules, dryRun };
+  return { meta: context.meta, action, provider, selector, targetRefs: targets, rules, dryRun };
 }
 
 /** `istio.io/dry-run: "true"` has a policy decide without effect. Any other text than true or false could be meant either way. */
