@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { anyPack } from '@bufbuild/protobuf/wkt';
+import { type Any, anyPack } from '@bufbuild/protobuf/wkt';
 import { type Filter, FilterSchema } from '#gen/envoy/config/listener/v3/listener_components_pb.js';
 import {
   type Policy,
@@ -104,28 +104,37 @@ function shadowPrefix(side: Side): string {
   return `istio_dry_run_${side}_`;
 }
 
+/** What the HTTP RBAC filters of a workload hold; undefined for one to which nothing applies. */
+export type HttpRbac = { readonly [side in Side]: Any | undefined };
+
 /**
- * The HTTP filters that enforce the AuthorizationPolicies of a workload: the peer's identity, DENY, ALLOW. Their order
- * must be kept. Empty when no policy applies. Decisions are in the dynamic metadata `envoy.filters.http.rbac`; the
- * filter that ran last, which is the one that decided, is what `enforced_*` tells.
+ * The RBAC filters that enforce the AuthorizationPolicies of a workload on HTTP, behind {@link peerFilter}. Decisions are in the dynamic
+ * metadata `envoy.filters.http.rbac`; the filter that ran last, which is the one that decided, is what `enforced_*` tells.
  */
+export function httpRbac(snapshot: Snapshot, workload: SelectedWorkload, revoked: RevokedPeers = NOBODY): HttpRbac {
+  const made: Record<Side, Any | undefined> = { deny: undefined, allow: undefined };
+  for (const { side, enforced, shadow } of rulesFor(snapshot, workload, 'http', revoked).filter(inForce)) {
+    const config = create(HttpRbacSchema, {
+      ...(enforced === undefined ? {} : { rules: enforced }),
+      ...(shadow === undefined ? {} : { shadowRules: shadow, shadowRulesStatPrefix: shadowPrefix(side) }),
+    });
+    made[side] = anyPack(HttpRbacSchema, config);
+  }
+  return made;
+}
+
+/** {@link httpRbac} as filters: the peer's identity, DENY, ALLOW. Their order must be kept. Empty when no policy applies. */
 export function httpAuthorization(
   snapshot: Snapshot,
   workload: SelectedWorkload,
   revoked: RevokedPeers = NOBODY,
 ): readonly HttpFilter[] {
-  const filters = rulesFor(snapshot, workload, 'http', revoked)
-    .filter(inForce)
-    .map(({ side, enforced, shadow }) => {
-      const config = create(HttpRbacSchema, {
-        ...(enforced === undefined ? {} : { rules: enforced }),
-        ...(shadow === undefined ? {} : { shadowRules: shadow, shadowRulesStatPrefix: shadowPrefix(side) }),
-      });
-      return create(HttpFilterSchema, {
-        name: `envoy.filters.http.rbac.${side}`,
-        configType: { case: 'typedConfig', value: anyPack(HttpRbacSchema, config) },
-      });
-    });
+  const made = httpRbac(snapshot, workload, revoked);
+  const filters = (['deny', 'allow'] as const).flatMap((side) => {
+    const value = made[side];
+    if (value === undefined) return [];
+    return [create(HttpFilterSchema, { name: `envoy.filters.http.rbac.${side}`, configType: { case: 'typedConfig', value } })];
+  });
   return filters.length === 0 ? [] : [peerFilter(), ...filters];
 }
 

@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { anyPack } from '@bufbuild/protobuf/wkt';
+import { type Any, anyPack } from '@bufbuild/protobuf/wkt';
 import { type TypedExtensionConfig, TypedExtensionConfigSchema } from '#gen/envoy/config/core/v3/extension_pb.js';
 import { RBACSchema } from '#gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
 import {
@@ -7,27 +7,73 @@ import {
   HttpFilterSchema,
 } from '#gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import type { RevokedPeers } from '../../ca/revocation/list.ts';
+import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { Workload } from '../../mesh/model/workload.ts';
-import { httpAuthorization, tcpAuthorization } from '../../policy/compile/authorization.ts';
+import { httpRbac, tcpAuthorization } from '../../policy/compile/authorization.ts';
 import { peerFilter } from '../../policy/compile/peer.ts';
 import { NOBODY } from '../../policy/compile/revoked.ts';
 import { mtlsMode } from '../../policy/peer-authentication/mode.ts';
 import type { InboundSecurity } from '../../routing/security.ts';
 import { adsSource } from '../../routing/wire/config-source.ts';
 
-/** What policy says about traffic into a workload, in the form in which routing puts it into listeners: all of it inline. */
-export function inboundSecurity(snapshot: Snapshot, workload: Workload): InboundSecurity {
-  const http = httpAuthorization(snapshot, workload);
-  return withFilters(snapshot, workload, http);
+/** All that decides what a slot holds. */
+export interface SlotInputs {
+  readonly snapshot: Snapshot;
+  readonly workload: Workload;
+  readonly revoked: RevokedPeers;
 }
 
-function withFilters(
-  snapshot: Snapshot,
-  workload: Workload,
-  http: readonly HttpFilter[],
-  revoked: RevokedPeers = NOBODY,
-): InboundSecurity {
+/**
+ * A place for one HTTP filter in front of a workload, which policy fills. It is in every filter chain that takes requests in, whether or
+ * not anything applies, so that a change of policy changes no listener: see docs/decisions/0004.
+ */
+interface Slot {
+  /** The filter's name, and that of the resource that fills it. */
+  readonly name: string;
+  /** Types of configuration that Envoy may be sent for it, that of `empty` included. */
+  readonly types: readonly string[];
+  /** What stands there for a workload; undefined when nothing applies. */
+  readonly fill: (inputs: SlotInputs) => Any | undefined;
+  /** What stands there when nothing applies: it must let requests through. */
+  readonly empty: Any;
+}
+
+const RBAC_TYPE = `type.googleapis.com/${RBACSchema.typeName}`;
+
+/** A filter that has nothing to decide. */
+const NO_RULES = anyPack(RBACSchema, create(RBACSchema));
+
+/** DENY first: see docs/decisions/0004. */
+const RBAC_SLOTS: readonly Slot[] = Object.freeze(
+  (['deny', 'allow'] as const).map((side) => ({
+    name: `envoy.filters.http.rbac.${side}`,
+    types: [RBAC_TYPE],
+    fill: ({ snapshot, workload, revoked }: SlotInputs) => httpRbac(snapshot, workload, revoked)[side],
+    empty: NO_RULES,
+  })),
+);
+
+/**
+ * The slots in front of every workload, in the order in which requests pass them; behind `gatehouse.peer`. They may depend on the mesh
+ * configuration only, whose change may replace listeners, never on policies or workloads:
+ *   1. tokens (jwt_authn), 2. CUSTOM (for each extension provider: a filter that marks, one that asks), 3. AUDIT, 4. DENY, 5. ALLOW
+ */
+function slots(_meshConfig: MeshConfig): readonly Slot[] {
+  return [...RBAC_SLOTS];
+}
+
+/** What policy says about traffic into a workload, in the form in which routing puts it into listeners: all of it inline. */
+export function inboundSecurity(snapshot: Snapshot, workload: Workload): InboundSecurity {
+  const inputs = { snapshot, workload, revoked: NOBODY };
+  const filled = slots(snapshot.meshConfig).flatMap(({ name, fill }) => {
+    const value = fill(inputs);
+    return value === undefined ? [] : [create(HttpFilterSchema, { name, configType: { case: 'typedConfig', value } })];
+  });
+  return withFilters(inputs, filled.length === 0 ? [] : [peerFilter(), ...filled]);
+}
+
+function withFilters({ snapshot, workload, revoked }: SlotInputs, http: readonly HttpFilter[]): InboundSecurity {
   const network = tcpAuthorization(snapshot, workload, revoked);
   return {
     mtlsMode: (port) => mtlsMode(snapshot, workload, port),
@@ -37,25 +83,24 @@ function withFilters(
   };
 }
 
-/** The filters that come as resources of their own. DENY first: see docs/decisions/0004. */
-const DISCOVERED = Object.freeze(['envoy.filters.http.rbac.deny', 'envoy.filters.http.rbac.allow']);
+const discovered = new WeakMap<MeshConfig, readonly HttpFilter[]>();
 
-/** Envoy waits with a listener until these have arrived, and answers 500 without them: never without policy. */
-const FILTERS: readonly HttpFilter[] = Object.freeze([
-  peerFilter(),
-  ...DISCOVERED.map((name) =>
-    create(HttpFilterSchema, {
-      name,
-      configType: {
-        case: 'configDiscovery',
-        value: { configSource: adsSource(), typeUrls: [`type.googleapis.com/${RBACSchema.typeName}`] },
-      },
-    }),
-  ),
-]);
-
-/** A filter that has nothing to decide. */
-const NO_RULES = anyPack(RBACSchema, create(RBACSchema));
+/** Envoy waits with a listener until the slots have been filled, and answers 500 without: never without policy. */
+function discoveredFilters(meshConfig: MeshConfig): readonly HttpFilter[] {
+  const known = discovered.get(meshConfig);
+  if (known !== undefined) return known;
+  const filters = [
+    peerFilter(),
+    ...slots(meshConfig).map(({ name, types }) =>
+      create(HttpFilterSchema, {
+        name,
+        configType: { case: 'configDiscovery', value: { configSource: adsSource(), typeUrls: [...types] } },
+      }),
+    ),
+  ];
+  discovered.set(meshConfig, filters);
+  return filters;
+}
 
 export interface DiscoveredSecurity {
   readonly security: InboundSecurity;
@@ -67,11 +112,9 @@ export interface DiscoveredSecurity {
  * the next request on connections that are open already, and no listener is drained for it. Revoked peers are denied whatever policies say.
  */
 export function discoveredSecurity(snapshot: Snapshot, workload: Workload, revoked: RevokedPeers): DiscoveredSecurity {
-  const inline = httpAuthorization(snapshot, workload, revoked);
-  const extensions = DISCOVERED.map((name) => {
-    const config = inline.find((filter) => filter.name === name)?.configType;
-    const typedConfig = config?.case === 'typedConfig' ? config.value : NO_RULES;
-    return create(TypedExtensionConfigSchema, { name, typedConfig });
-  });
-  return { security: withFilters(snapshot, workload, FILTERS, revoked), extensions };
+  const inputs = { snapshot, workload, revoked };
+  const extensions = slots(snapshot.meshConfig).map(({ name, fill, empty }) =>
+    create(TypedExtensionConfigSchema, { name, typedConfig: fill(inputs) ?? empty }),
+  );
+  return { security: withFilters(inputs, discoveredFilters(snapshot.meshConfig)), extensions };
 }
