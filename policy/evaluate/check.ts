@@ -1,17 +1,40 @@
 import type { Condition } from '../../mesh/model/authorization-policy.ts';
+import type { Facts } from './facts.ts';
 import { type Truth, both, either, negate } from './truth.ts';
 
-/** One condition of a rule, decided, and in words. */
+/** One condition of a rule, ready to be asked of any request. */
 export interface Check {
-  readonly truth: Truth;
+  /** As a policy has it: `notPaths`, `request.headers[x]`. */
+  readonly field: string;
+  readonly truth: (facts: Facts) => Truth;
+  /** In words, why it does not hold. */
+  readonly why: (facts: Facts) => string;
+}
+
+/** Conditions of which all must hold: one source, one operation, one entry of `when`. */
+export interface Together {
+  /** `from[0]`, `to[1]`, `when[0]`. */
+  readonly at: string;
+  readonly checks: readonly Check[];
+}
+
+/** Of these one must hold; of none, all is well. */
+export type Alternatives = readonly Together[];
+
+/** A condition that does not hold, and where it stands in its rule. */
+export interface Failure {
+  /** `from[0]`, `to[1]`, `when[0]`. */
+  readonly at: string;
+  readonly field: string;
   readonly why: string;
 }
 
-/** Conditions decided together: how many hold before the first that does not, and what that one says. */
+/** How far alternatives came: the nearest of them speaks for all. */
 export interface Finding {
   readonly truth: Truth;
   readonly met: number;
-  readonly why: string;
+  readonly of: number;
+  readonly failed: Failure | undefined;
 }
 
 function listed(values: readonly unknown[]): string {
@@ -22,47 +45,70 @@ function listed(values: readonly unknown[]): string {
 /**
  * The checks of a field that lists values of which one must match (`name`) and values of which none may (`notName`).
  * @param actual what the request has, for people
+ * @param matches whether one of the values matches
  */
 export function checksOf<T>(
   name: string,
   field: Condition<T>,
-  actual: string,
+  actual: (facts: Facts) => string,
   show: (value: T) => unknown,
-  matches: (value: T) => Truth,
+  matches: (values: readonly T[]) => (facts: Facts) => Truth,
 ): readonly Check[] {
+  const { values, notValues } = field;
   const checks: Check[] = [];
-  if (field.values.length > 0) {
-    const truth = either(field.values.map(matches));
-    checks.push({ truth, why: `${name}: ${actual} is not one of ${listed(field.values.map(show))}` });
+  if (values.length > 0) {
+    const why = (facts: Facts): string => `${name}: ${actual(facts)} is not one of ${listed(values.map(show))}`;
+    checks.push({ field: name, truth: matches(values), why });
   }
-  if (field.notValues.length > 0) {
-    const truth = negate(either(field.notValues.map(matches)));
+  if (notValues.length > 0) {
+    const test = matches(notValues);
     const not =
       name.includes('.') || name.includes('[') ? `${name} notValues` : `not${name.charAt(0).toUpperCase()}${name.slice(1)}`;
-    checks.push({ truth, why: `${not}: ${actual} is one of ${listed(field.notValues.map(show))}` });
+    const why = (facts: Facts): string => `${not}: ${actual(facts)} is one of ${listed(notValues.map(show))}`;
+    checks.push({ field: not, truth: (facts) => negate(test(facts)), why });
   }
   return checks;
 }
 
-/** All must hold. */
-export function conjunction(checks: readonly Check[]): Finding {
-  const truth = both(checks.map((check) => check.truth));
-  const broken = checks.find((check) => check.truth === false) ?? checks.find((check) => check.truth === 'unknown');
+/** A condition that nothing can decide. */
+export function undecided(field: string, why: string): Check {
+  return { field, truth: () => 'unknown', why: () => why };
+}
+
+function together({ checks }: Together, facts: Facts): Truth {
+  return both(checks, (check) => check.truth(facts));
+}
+
+export function oneHolds(alternatives: Alternatives, facts: Facts): Truth {
+  return alternatives.length === 0 ? true : either(alternatives, (one) => together(one, facts));
+}
+
+function detail(one: Together, facts: Facts): Finding {
+  const truths = one.checks.map((check) => check.truth(facts));
+  const first = truths.includes(false) ? truths.indexOf(false) : truths.indexOf('unknown');
+  const broken = one.checks[first];
+  const why = broken?.why(facts) ?? '';
   return {
-    truth,
-    met: checks.filter((check) => check.truth === true).length,
-    why: broken === undefined ? '' : broken.truth === 'unknown' ? `cannot be decided: ${broken.why}` : broken.why,
+    truth: together(one, facts),
+    met: truths.filter((truth) => truth === true).length,
+    of: truths.length,
+    failed:
+      broken === undefined
+        ? undefined
+        : { at: one.at, field: broken.field, why: truths[first] === 'unknown' ? `cannot be decided: ${why}` : why },
   };
 }
 
-/** One of these must hold; the one that comes nearest speaks for all. Of none, all is well. */
-export function disjunction(findings: readonly Finding[]): Finding {
-  const [first, ...others] = findings;
-  if (first === undefined) return { truth: true, met: 0, why: '' };
-  const rank = ({ truth }: Finding): number => (truth === true ? 2 : truth === 'unknown' ? 1 : 0);
-  let best = first;
-  for (const found of others) {
-    if (rank(found) > rank(best) || (rank(found) === rank(best) && found.met > best.met)) best = found;
-  }
-  return best;
+function rank({ truth }: Finding): number {
+  return truth === true ? 2 : truth === 'unknown' ? 1 : 0;
+}
+
+/** {@link oneHolds} with the one that comes nearest. */
+export function nearestOf(alternatives: Alternatives, facts: Facts): Finding {
+  const [best, ...others] = alternatives.map((one) => detail(one, facts));
+  if (best === undefined) return { truth: true, met: 0, of: 0, failed: undefined };
+  return others.reduce(
+    (nearest, one) => (rank(one) > rank(nearest) || (rank(one) === rank(nearest) && one.met > nearest.met) ? one : nearest),
+    best,
+  );
 }

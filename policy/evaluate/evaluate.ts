@@ -1,109 +1,132 @@
-import type { AuthorizationPolicy } from '../../mesh/model/authorization-policy.ts';
 import { keyOf } from '../../mesh/model/object.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
-import { type MtlsSetting, mtlsSetting, workloadMtlsSetting } from '../peer-authentication/mode.ts';
-import { policiesFor } from '../select.ts';
-import { type Facts, factsOf } from './facts.ts';
+import type { MtlsSetting } from '../peer-authentication/mode.ts';
+import type { SelectedWorkload } from '../select.ts';
+import type { Facts } from './facts.ts';
+import { nearestMiss } from './nearest.ts';
+import type { Candidate, Stages } from './prepared.ts';
 import type { Request } from './request.ts';
-import { decideRule } from './rule.ts';
+import { type Walk, type Walker, walker } from './walk.ts';
 
-/** The answer to one question and why. `policy` is `namespace/name`; both are undefined when no single rule decided. */
-export interface Verdict {
+/** The answer to one question without the words. `policy` is `namespace/name`; both are undefined when no single rule decided. */
+export interface Decision {
   readonly decision: 'ALLOW' | 'DENY';
   readonly policy: string | undefined;
   /** Counts from 0, in the order written. */
   readonly rule: number | undefined;
+}
+
+/** The answer to one question and why. */
+export interface Verdict extends Decision {
   readonly reason: string;
 }
 
-interface Match {
-  readonly policy: AuthorizationPolicy;
-  readonly rule: number;
+/** Answers questions about one workload. */
+export interface Evaluator {
+  /** For callers that ask very often. */
+  decide(request: Request): Decision;
+  evaluate(request: Request): Verdict;
 }
 
-/** The first rule that matches, in the byte order of the names under which Envoy knows them: what the access log will say. */
-function firstMatch(policies: readonly AuthorizationPolicy[], facts: Facts): Match | undefined {
-  const matches = policies.flatMap((policy) =>
-    policy.rules.flatMap((one, rule) => (decideRule(policy, one, facts).matches ? [{ policy, rule }] : [])),
-  );
-  let first: Match | undefined;
-  for (const match of matches) {
-    if (first === undefined || logged(match) < logged(first)) first = match;
+function by(decision: 'ALLOW' | 'DENY', { policy, rule }: Candidate): Decision {
+  return { decision, policy: keyOf(policy.meta), rule: rule.index };
+}
+
+const ALLOWED: Decision = Object.freeze({ decision: 'ALLOW', policy: undefined, rule: undefined });
+const DENIED: Decision = Object.freeze({ decision: 'DENY', policy: undefined, rule: undefined });
+
+function decisionOf({ setting, outcome }: Walk): Decision {
+  switch (outcome.kind) {
+    case 'plain-text':
+      return { ...DENIED, policy: setting.setBy };
+    case 'token':
+      return { ...DENIED, policy: outcome.step.by };
+    case 'doubtful-peer':
+    case 'not-allowed':
+      return DENIED;
+    case 'custom':
+      return { decision: 'DENY', policy: keyOf(outcome.step.by.policy.meta), rule: outcome.step.by.rule };
+    case 'denied':
+      return by('DENY', outcome.by);
+    case 'nothing-asked':
+      return ALLOWED;
+    case 'allowed':
+      return by('ALLOW', outcome.by);
+    default:
+      return outcome satisfies never;
   }
-  return first;
 }
 
-/** `ns[NAMESPACE]-policy[NAME]-rule[N]`; Kubernetes names are ASCII, so that this order is that of the bytes. */
-function logged({ policy: { meta }, rule }: Match): string {
-  return `ns[${meta.namespace}]-policy[${meta.name}]-rule[${rule}]`;
-}
-
-function decided(decision: 'ALLOW' | 'DENY', { policy, rule }: Match, reason: string): Verdict {
-  return { decision, policy: keyOf(policy.meta), rule, reason };
+function setBy({ setBy: policy }: MtlsSetting): string {
+  return policy === undefined ? 'the default' : `PeerAuthentication ${policy}`;
 }
 
 /** Why no ALLOW policy let the request in: those that applied, and the condition by which the nearest rule failed. */
-function nearestMiss(policies: readonly AuthorizationPolicy[], facts: Facts): string {
-  const names = policies.map(({ meta }) => keyOf(meta)).join(', ');
-  let nearest: { readonly name: string; readonly met: number; readonly why: string } | undefined;
-  for (const policy of policies) {
-    for (const [index, rule] of policy.rules.entries()) {
-      const found = decideRule(policy, rule, facts);
-      if (nearest === undefined || found.met > nearest.met) {
-        nearest = { name: `${keyOf(policy.meta)} rule ${index}`, met: found.met, why: found.why };
-      }
-    }
-  }
-  const miss = nearest === undefined ? 'none of them has a rule' : `nearest is ${nearest.name}: ${nearest.why}`;
-  return `ALLOW policies apply (${names}) and no rule of theirs matches; ${miss}`;
+function notAllowed(stages: Stages, facts: Facts | undefined): string {
+  const { ALLOW } = stages.enforced;
+  const names = ALLOW.policies.map(({ policy }) => keyOf(policy.meta)).join(', ');
+  const miss = facts === undefined ? undefined : nearestMiss(ALLOW, facts);
+  const nearest =
+    miss === undefined
+      ? 'none of them has a rule'
+      : `nearest is ${keyOf(miss.policy.meta)} rule ${miss.rule}: ${miss.finding.failed?.why ?? ''}`;
+  return `ALLOW policies apply (${names}) and no rule of theirs matches; ${nearest}`;
 }
 
-/** Envoy compares the URI SANs of a certificate as one text; a comma could hide a second identity in it. */
-function inDoubt(peer: string | undefined): boolean {
-  return peer !== undefined && (peer === '' || peer.includes(','));
+function reasonOf(stages: Stages, { setting, facts, outcome }: Walk): string {
+  const named = ({ policy, rule }: Candidate): string => `${keyOf(policy.meta)} rule ${rule.index}`;
+  switch (outcome.kind) {
+    case 'plain-text':
+      return `the call is in plain text and ${setBy(setting)} asks for mutual TLS (STRICT)`;
+    case 'token':
+    case 'custom':
+      return outcome.step.why;
+    case 'doubtful-peer':
+      return "the peer's certificate does not hold exactly one SPIFFE ID";
+    case 'denied':
+      return `a DENY rule matches: ${named(outcome.by)}`;
+    case 'nothing-asked':
+      return 'no ALLOW policy applies, so what is not denied is allowed';
+    case 'allowed':
+      return `an ALLOW rule matches: ${named(outcome.by)}`;
+    case 'not-allowed':
+      return notAllowed(stages, facts);
+    default:
+      return outcome satisfies never;
+  }
 }
 
-function authorize(snapshot: Snapshot, request: Request, facts: Facts): Verdict {
-  const inForce = policiesFor(snapshot, request.destination).filter(({ dryRun }) => !dryRun);
-  const denying = inForce.filter(({ action }) => action === 'DENY' || action === 'CUSTOM');
-  const allowing = inForce.filter(({ action }) => action === 'ALLOW');
-  const governed = denying.length + allowing.length > 0;
-  if (
-    governed &&
-    (inDoubt(facts.peer) || (request.source.principal !== undefined && !request.source.principal.startsWith('spiffe://')))
-  ) {
-    return {
-      decision: 'DENY',
-      policy: undefined,
-      rule: undefined,
-      reason: "the peer's certificate does not hold exactly one SPIFFE ID",
-    };
-  }
-  const denial = firstMatch(denying, facts);
-  if (denial !== undefined) {
-    const what =
-      denial.policy.action === 'CUSTOM'
-        ? 'CUSTOM policies are not asked yet, so what they match is denied'
-        : 'a DENY rule matches';
-    return decided('DENY', denial, `${what}: ${keyOf(denial.policy.meta)} rule ${denial.rule}`);
-  }
-  if (allowing.length === 0) {
-    return {
-      decision: 'ALLOW',
-      policy: undefined,
-      rule: undefined,
-      reason: 'no ALLOW policy applies, so what is not denied is allowed',
-    };
-  }
-  const grant = firstMatch(allowing, facts);
-  if (grant !== undefined)
-    return decided('ALLOW', grant, `an ALLOW rule matches: ${keyOf(grant.policy.meta)} rule ${grant.rule}`);
-  return { decision: 'DENY', policy: undefined, rule: undefined, reason: nearestMiss(allowing, facts) };
+/** A walk in one sentence, and what it decides. */
+export function verdictOf(stages: Stages, walk: Walk, request: Request): Verdict {
+  const reason = reasonOf(stages, walk);
+  const decision = decisionOf(walk);
+  if (walk.encrypted || request.source.principal === undefined) return { ...decision, reason };
+  return { ...decision, reason: `${reason} (${setBy(walk.setting)} turns mutual TLS off, so the caller is not authenticated)` };
 }
 
-function settingFor(snapshot: Snapshot, { destination }: Request): MtlsSetting {
-  const { port } = destination;
-  return port === undefined ? workloadMtlsSetting(snapshot, destination) : mtlsSetting(snapshot, destination, port);
+/** Readies all that does not depend on the request. Destinations of the requests are taken to be this workload. */
+export function prepare(snapshot: Snapshot, workload: SelectedWorkload): Evaluator {
+  const { stages, walk } = walkerFor(snapshot, workload);
+  return {
+    decide: (request) => decisionOf(walk(request)),
+    evaluate: (request) => verdictOf(stages, walk(request), request),
+  };
+}
+
+const MOST_KEPT = 10_000;
+const kept = new WeakMap<Snapshot, Map<string, Walker>>();
+
+/** One for each workload of a snapshot, kept as long as the snapshot. */
+export function walkerFor(snapshot: Snapshot, workload: SelectedWorkload): Walker {
+  const known = kept.get(snapshot) ?? new Map<string, Walker>();
+  kept.set(snapshot, known);
+  const key = JSON.stringify([workload.namespace, workload.labels]);
+  const found = known.get(key);
+  if (found !== undefined) return found;
+  if (known.size >= MOST_KEPT) known.clear();
+  const made = walker(snapshot, { namespace: workload.namespace, labels: workload.labels });
+  known.set(key, made);
+  return made;
 }
 
 /**
@@ -112,18 +135,5 @@ function settingFor(snapshot: Snapshot, { destination }: Request): MtlsSetting {
  * identity talks in plain text to a port whose mode is DISABLE, and so is nobody there.
  */
 export function evaluate(snapshot: Snapshot, request: Request): Verdict {
-  const setting = settingFor(snapshot, request);
-  const by = setting.setBy === undefined ? 'the default' : `PeerAuthentication ${setting.setBy}`;
-  if (setting.mode === 'STRICT' && request.source.principal === undefined) {
-    return {
-      decision: 'DENY',
-      policy: setting.setBy,
-      rule: undefined,
-      reason: `the call is in plain text and ${by} asks for mutual TLS (STRICT)`,
-    };
-  }
-  const encrypted = setting.mode !== 'DISABLE';
-  const verdict = authorize(snapshot, request, factsOf(request, snapshot.meshConfig, encrypted));
-  if (encrypted || request.source.principal === undefined) return verdict;
-  return { ...verdict, reason: `${verdict.reason} (${by} turns mutual TLS off, so the caller is not authenticated)` };
+  return prepare(snapshot, request.destination).evaluate(request);
 }

@@ -1,12 +1,11 @@
-import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import { normalizedPath } from './path.ts';
+import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import type { Request, Token } from './request.ts';
 
 const SCHEME = 'spiffe://';
 
 /** A request as the deciding proxy sees it. */
 export interface Facts {
-  readonly meshConfig: MeshConfig;
   /** False on a TCP port: nothing of HTTP can be seen. */
   readonly http: boolean;
   /** The authenticated peer's SPIFFE ID without its scheme. */
@@ -20,27 +19,21 @@ export interface Facts {
   readonly host: string | undefined;
   /** Normalised, without its query. */
   readonly path: string | undefined;
+  /** As it reaches the filters: not yet normalised, with its query. */
+  readonly rawPath: string | undefined;
   readonly headers: ReadonlyMap<string, readonly string[]>;
   readonly token: Token | undefined;
 }
 
-/** @param encrypted false when the port takes no TLS: then nobody is authenticated */
-export function factsOf(request: Request, meshConfig: MeshConfig, encrypted: boolean): Facts {
+/**
+ * @param encrypted false when the port takes no TLS: then nobody is authenticated
+ * @param token what request authentication made of the request's tokens
+ */
+export function factsOf(request: Request, meshConfig: MeshConfig, encrypted: boolean, token: Token | undefined): Facts {
   const { source, destination, http } = request;
   const principal = encrypted ? source.principal : undefined;
-  const headers = new Map(http.headers);
-  const [named] = headers.get('host') ?? headers.get(':authority') ?? [];
-  const host = http.host ?? named;
-  headers.delete('host');
-  for (const [name, value] of [
-    [':authority', host],
-    [':method', http.method],
-    [':path', http.path],
-  ] as const) {
-    if (value !== undefined) headers.set(name, [value]);
-  }
+  const { path, headers } = http;
   return {
-    meshConfig,
     http: destination.protocol !== 'TCP',
     peer: principal?.startsWith(SCHEME) === true ? principal.slice(SCHEME.length) : undefined,
     ip: source.ip,
@@ -49,9 +42,29 @@ export function factsOf(request: Request, meshConfig: MeshConfig, encrypted: boo
     port: destination.port,
     sni: destination.sni,
     method: http.method,
-    host,
-    path: http.path === undefined ? undefined : normalizedPath(http.path, meshConfig.pathNormalization),
+    host: http.host ?? (headers.get('host') ?? headers.get(':authority'))?.[0],
+    path: path === undefined ? undefined : normalizedPath(path, meshConfig.pathNormalization),
+    rawPath: path,
     headers,
-    token: request.token,
+    token,
   };
+}
+
+/** The lines of a header; `:authority` is the Host, however that was sent. */
+export function linesOf(facts: Facts, name: string): readonly string[] | undefined {
+  switch (name) {
+    case ':authority':
+    case 'host':
+      return one(facts.host);
+    case ':method':
+      return one(facts.method);
+    case ':path':
+      return one(facts.rawPath);
+    default:
+      return facts.headers.get(name);
+  }
+}
+
+function one(value: string | undefined): readonly string[] | undefined {
+  return value === undefined ? undefined : [value];
 }

@@ -28,11 +28,15 @@ function withoutDots(path: string): string {
   return `/${kept.join('/')}`;
 }
 
+/** Nothing in it that any mode would change. */
+const PLAIN = /^(?:\/[A-Za-z0-9\-_~][A-Za-z0-9\-._~]*)+\/?$/;
+
 /**
  * The path as policy sees it, without query and fragment, after what MeshConfig's `pathNormalization` has Envoy do.
  * @param raw as sent; one that does not begin with `/` (such as `*`) is left alone
  */
 export function normalizedPath(raw: string, mode: PathNormalization): string {
+  if (PLAIN.test(raw)) return raw;
   const path = /^[^?#]*/.exec(raw)?.[0] ?? '';
   if (mode === 'NONE' || !path.startsWith('/')) return path;
   const unescaped = mode === 'DECODE_AND_MERGE_SLASHES' ? path.replace(/%2f/gi, '/').replace(/%5c/gi, '\\') : path;

@@ -17,28 +17,59 @@ function ownDomains(meshConfig: MeshConfig): readonly string[] {
 }
 
 /**
- * True when the peer is what `principals` says. A value in the mesh's own trust domain (by its name, an alias, or
+ * Whether the peer is one that `principals` names. A value in the mesh's own trust domain (by its name, an alias, or
  * `cluster.local`, which stands for it) means that account under every name of the domain.
  */
-export function isPrincipal(value: PolicyMatch, peer: string | undefined, meshConfig: MeshConfig): boolean {
-  if (peer === undefined) return false;
-  if (value.kind === 'present' || value.kind === 'template') return isText(value, peer);
-  const bare =
-    value.kind !== 'suffix' && value.value.startsWith('spiffe://') ? value.value.slice('spiffe://'.length) : value.value;
-  const asWritten: PolicyMatch = { kind: value.kind, value: bare };
-  if (bare === '') return value.kind !== 'exact' || peer === '';
-  const named = splitDomain(bare);
-  const called = splitDomain(peer);
-  if (named === undefined || called === undefined) return isText(asWritten, peer);
-  const own = ownDomains(meshConfig);
-  if (value.kind === 'suffix') {
-    if (isText(asWritten, peer)) return true;
-    const wholeId = named[0] !== '' && named[1].split('/').length === 5;
-    return wholeId && own.some((name) => name.endsWith(named[0])) && own.includes(called[0]) && called[1] === named[1];
+export function principalTest(values: readonly PolicyMatch[], meshConfig: MeshConfig): (peer: string | undefined) => boolean {
+  const own = new Set(ownDomains(meshConfig));
+  // Accounts of the mesh's own domain by what follows its name, all others by the whole ID.
+  const local = new Set<string>();
+  const whole = new Set<string>();
+  const others: PolicyMatch[] = [];
+  for (const value of values) {
+    const bare = withoutScheme(value);
+    const named = bare.kind === 'exact' ? splitDomain(bare.value) : undefined;
+    if (bare.kind !== 'exact') others.push(bare);
+    else if (named !== undefined && (named[0] === LOCAL || own.has(named[0]))) local.add(named[1]);
+    else whole.add(bare.value);
   }
-  const ours = named[0] === 'cluster.local' || own.includes(named[0]);
-  if (!ours) return isText(asWritten, peer);
-  return own.includes(called[0]) && (value.kind === 'exact' ? called[1] === named[1] : called[1].startsWith(named[1]));
+  return (peer) => {
+    if (peer === undefined) return false;
+    const called = splitDomain(peer);
+    if (called !== undefined && own.has(called[0]) && local.has(called[1])) return true;
+    return whole.has(peer) || others.some((value) => isWildcard(value, peer, called, own));
+  };
+}
+
+const LOCAL = 'cluster.local';
+
+function withoutScheme(value: PolicyMatch): PolicyMatch {
+  if (value.kind !== 'exact' && value.kind !== 'prefix') return value;
+  return value.value.startsWith('spiffe://') ? { kind: value.kind, value: value.value.slice('spiffe://'.length) } : value;
+}
+
+function isWildcard(
+  value: PolicyMatch,
+  peer: string,
+  called: readonly [string, string] | undefined,
+  own: ReadonlySet<string>,
+): boolean {
+  if (value.kind === 'present' || value.kind === 'template') return isText(value, peer);
+  if (value.value === '') return true;
+  const named = splitDomain(value.value);
+  if (named === undefined || called === undefined) return isText(value, peer);
+  if (value.kind === 'suffix') {
+    if (isText(value, peer)) return true;
+    const wholeId = named[0] !== '' && named[1].split('/').length === 5;
+    return wholeId && [...own].some((name) => name.endsWith(named[0])) && own.has(called[0]) && called[1] === named[1];
+  }
+  const ours = named[0] === LOCAL || own.has(named[0]);
+  return ours ? own.has(called[0]) && called[1].startsWith(named[1]) : isText(value, peer);
+}
+
+/** {@link principalTest} of one value. */
+export function isPrincipal(value: PolicyMatch, peer: string | undefined, meshConfig: MeshConfig): boolean {
+  return principalTest([value], meshConfig)(peer);
 }
 
 function positions(text: string, part: string): readonly number[] {

@@ -6,14 +6,14 @@ import type {
   Rule,
   Source,
 } from '../../mesh/model/authorization-policy.ts';
-import { inBlock } from './address.ts';
-import { type Check, type Finding, checksOf, conjunction, disjunction } from './check.ts';
+import { inBlocks } from './address.ts';
+import { type Alternatives, type Check, type Failure, checksOf, nearestOf, oneHolds, undecided } from './check.ts';
 import type { Facts } from './facts.ts';
-import { isNamespace, isPrincipal, isServiceAccount } from './peer.ts';
-import { isText, written } from './text.ts';
-import { isRequestPrincipal } from './token.ts';
-import { type Truth, both, settle } from './truth.ts';
-import { asksForHttp, shown, shownPeer, whenChecks } from './when.ts';
+import { isNamespace, isServiceAccount, principalTest } from './peer.ts';
+import { isOneOf, isText, written } from './text.ts';
+import { requestPrincipalTest } from './token.ts';
+import { type Truth, both, either, settle } from './truth.ts';
+import { type Context, asksForHttp, shown, shownPeer, shownToken, whenChecks } from './when.ts';
 
 const identity = <T>(value: T): T => value;
 
@@ -25,34 +25,53 @@ function given(field: Condition<unknown>): boolean {
 function httpChecks(
   name: string,
   field: Condition<PolicyMatch>,
-  actual: string,
-  facts: Facts,
-  matches: (value: PolicyMatch) => Truth,
+  actual: (facts: Facts) => string,
+  http: boolean,
+  matches: (values: readonly PolicyMatch[]) => (facts: Facts) => Truth,
 ): readonly Check[] {
   if (!given(field)) return [];
-  if (!facts.http) return [{ truth: 'unknown', why: `${name} does not exist on TCP` }];
-  return checksOf(name, field, actual, written, matches);
+  return http ? checksOf(name, field, actual, written, matches) : [undecided(name, `${name} does not exist on TCP`)];
 }
 
-function sourceChecks(from: Source, facts: Facts, ownNamespace: string): readonly Check[] {
-  const peer = shownPeer(facts);
+/** A test of what the facts hold, if they hold it. */
+function on<T>(read: (facts: Facts) => T | undefined, test: (value: T) => Truth): (facts: Facts) => Truth {
+  return (facts) => {
+    const value = read(facts);
+    return value === undefined ? false : test(value);
+  };
+}
+
+function addresses(name: string, field: Condition<string>, read: (facts: Facts) => string | undefined): readonly Check[] {
+  return checksOf(
+    name,
+    field,
+    (facts) => shown(read(facts)),
+    identity,
+    (blocks) => on(read, inBlocks(blocks)),
+  );
+}
+
+function sourceChecks(from: Source, { meshConfig, namespace }: Context, http: boolean): readonly Check[] {
+  const peer = ({ peer }: Facts): string | undefined => peer;
   return [
-    ...checksOf('principals', from.principals, peer, written, (value) => isPrincipal(value, facts.peer, facts.meshConfig)),
-    ...checksOf('namespaces', from.namespaces, peer, written, (value) => isNamespace(value, facts.peer)),
-    ...checksOf('serviceAccounts', from.serviceAccounts, peer, written, (value) =>
-      isServiceAccount(value, facts.peer, ownNamespace),
+    ...checksOf('principals', from.principals, shownPeer, written, (values) => on(peer, principalTest(values, meshConfig))),
+    ...checksOf('namespaces', from.namespaces, shownPeer, written, (values) =>
+      on(peer, (id) => values.some((value) => isNamespace(value, id))),
     ),
-    ...checksOf('ipBlocks', from.ipBlocks, shown(facts.ip), identity, (value) => inBlock(value, facts.ip)),
-    ...checksOf('remoteIpBlocks', from.remoteIpBlocks, shown(facts.remoteIp), identity, (value) =>
-      inBlock(value, facts.remoteIp),
+    // Undecided values count for nobody too.
+    ...checksOf(
+      'serviceAccounts',
+      from.serviceAccounts,
+      shownPeer,
+      written,
+      (values) => (facts) => either(values, (value) => isServiceAccount(value, facts.peer, namespace)),
     ),
-    ...httpChecks(
-      'requestPrincipals',
-      from.requestPrincipals,
-      facts.token === undefined ? 'no token' : 'the token',
-      facts,
-      (value) => isRequestPrincipal(facts.token, value),
-    ),
+    ...addresses('ipBlocks', from.ipBlocks, ({ ip }) => ip),
+    ...addresses('remoteIpBlocks', from.remoteIpBlocks, ({ remoteIp }) => remoteIp),
+    ...httpChecks('requestPrincipals', from.requestPrincipals, shownToken, http, (values) => {
+      const test = requestPrincipalTest(values);
+      return ({ token }) => test(token);
+    }),
   ];
 }
 
@@ -61,8 +80,7 @@ function lowered(value: PolicyMatch): PolicyMatch {
 }
 
 /** Hosts ignore case. Whether `a.example` also means `a.example:8080` cannot be told, so it never helps the caller. */
-function isHost(value: PolicyMatch, host: string | undefined): Truth {
-  if (host === undefined) return false;
+function isHost(value: PolicyMatch, host: string): Truth {
   if (value.kind === 'present') return true;
   const wanted = lowered(value);
   const actual = host.toLowerCase();
@@ -72,18 +90,47 @@ function isHost(value: PolicyMatch, host: string | undefined): Truth {
   return (value.kind === 'exact' || value.kind === 'suffix') && isText(wanted, portless) ? 'unknown' : false;
 }
 
-function operationChecks(to: Operation, facts: Facts): readonly Check[] {
-  const { host, method, path } = facts;
+/** A path may be empty, and is there all the same. */
+function pathTest(values: readonly PolicyMatch[]): (path: string) => boolean {
+  return values.some(({ kind }) => kind === 'present') ? () => true : isOneOf(values);
+}
+
+function operationChecks(to: Operation, http: boolean): readonly Check[] {
   return [
-    ...checksOf('ports', to.ports, shown(facts.port), identity, (value) => value === facts.port),
-    ...httpChecks('hosts', to.hosts, shown(host), facts, (value) => isHost(value, host)),
-    ...httpChecks('methods', to.methods, shown(method), facts, (value) => method !== undefined && isText(value, method)),
+    ...checksOf(
+      'ports',
+      to.ports,
+      ({ port }) => shown(port),
+      identity,
+      (values) => {
+        const ports = new Set(values);
+        return ({ port }) => port !== undefined && ports.has(port);
+      },
+    ),
+    ...httpChecks(
+      'hosts',
+      to.hosts,
+      ({ host }) => shown(host),
+      http,
+      (values) =>
+        on(
+          ({ host }) => host,
+          (host) => either(values, (value) => isHost(value, host)),
+        ),
+    ),
+    ...httpChecks(
+      'methods',
+      to.methods,
+      ({ method }) => shown(method),
+      http,
+      (values) => on(({ method }) => method, isOneOf(values)),
+    ),
     ...httpChecks(
       'paths',
       to.paths,
-      shown(path),
-      facts,
-      (value) => path !== undefined && (value.kind === 'present' || isText(value, path)),
+      ({ path }) => shown(path),
+      http,
+      (values) => on(({ path }) => path, pathTest(values)),
     ),
   ];
 }
@@ -96,31 +143,66 @@ function ofHttp(rule: Rule): boolean {
   );
 }
 
+/** How near a rule came. */
 export interface RuleFinding {
+  readonly truth: Truth;
+  /** Whether it counts as matching; what cannot be decided counts against the caller. */
   readonly matches: boolean;
-  /** How many conditions hold, for finding the rule that comes nearest. */
+  /** How many conditions hold, of how many. */
   readonly met: number;
-  /** The condition that does not hold, when it does not match. */
-  readonly why: string;
+  readonly of: number;
+  /** For finding the rule that comes nearest. */
+  readonly nearness: number;
+  /** The condition that does not hold, if one does not. */
+  readonly failed: Failure | undefined;
 }
 
-/** Decides one rule: a source, an operation and every condition must hold. */
-export function decideRule(policy: AuthorizationPolicy, rule: Rule, facts: Facts): RuleFinding {
-  const allows = policy.action === 'ALLOW';
-  if (allows && !facts.http && ofHttp(rule)) {
-    return { matches: false, met: 0, why: 'it asks for what only HTTP has, and this port is TCP' };
-  }
-  const parts: readonly Finding[] = [
-    disjunction(rule.from.map((from) => conjunction(sourceChecks(from, facts, policy.meta.namespace)))),
-    disjunction(rule.to.map((to) => conjunction(operationChecks(to, facts)))),
-    ...rule.when.map((when) => conjunction(whenChecks(when, facts, policy.meta.namespace))),
+/** One rule, ready to be asked of any request. */
+export interface PreparedRule {
+  readonly index: number;
+  readonly matches: (facts: Facts) => boolean;
+  /** The same answer with all that people want to know of it. */
+  readonly find: (facts: Facts) => RuleFinding;
+}
+
+const ONLY_HTTP = Object.freeze({ at: '', field: '', why: 'it asks for what only HTTP has, and this port is TCP' });
+
+function partsOf(rule: Rule, context: Context, http: boolean): readonly Alternatives[] {
+  return [
+    rule.from.map((from, index) => ({ at: `from[${index}]`, checks: sourceChecks(from, context, http) })),
+    rule.to.map((to, index) => ({ at: `to[${index}]`, checks: operationChecks(to, http) })),
+    ...rule.when.map((when, index) => [{ at: `when[${index}]`, checks: whenChecks(when, context, http) }]),
   ];
-  const truth = both(parts.map((part) => part.truth));
-  const broken = parts.find((part) => part.truth === false) ?? parts.find((part) => part.truth === 'unknown');
+}
+
+/** A rule holds when a source, an operation and every condition hold. */
+export function prepareRule(
+  policy: AuthorizationPolicy,
+  index: number,
+  rule: Rule,
+  meshConfig: Context['meshConfig'],
+): PreparedRule {
+  const allows = policy.action === 'ALLOW';
+  const context = { meshConfig, namespace: policy.meta.namespace };
+  const onHttp = partsOf(rule, context, true);
+  const onTcp = partsOf(rule, context, false);
+  const neverOnTcp = allows && ofHttp(rule);
+  const parts = ({ http }: Facts): readonly Alternatives[] => (http ? onHttp : onTcp);
+  const truth = (facts: Facts): Truth =>
+    !facts.http && neverOnTcp ? false : both(parts(facts), (alternatives) => oneHolds(alternatives, facts));
   return {
-    matches: settle(truth, allows),
-    // A rule about this very operation is nearer than one about this caller.
-    met: parts.reduce((sum, part) => sum + part.met, 0) + (parts[1]?.truth === true && rule.to.length > 0 ? 1 : 0),
-    why: broken?.why ?? '',
+    index,
+    matches: (facts) => settle(truth(facts), allows),
+    find: (facts) => {
+      const found = truth(facts);
+      const findings = parts(facts).map((alternatives) => nearestOf(alternatives, facts));
+      const common = { truth: found, matches: settle(found, allows), of: findings.reduce((sum, part) => sum + part.of, 0) };
+      if (!facts.http && neverOnTcp) return { ...common, met: 0, nearness: 0, failed: ONLY_HTTP };
+      const met = findings.reduce((sum, part) => sum + part.met, 0);
+      const broken = findings.find((part) => part.truth === false) ?? findings.find((part) => part.truth === 'unknown');
+      // A rule about this very operation is nearer than one about this caller.
+      const nearness = met + (findings[1]?.truth === true && rule.to.length > 0 ? 1 : 0);
+      return { ...common, met, nearness, failed: broken?.failed };
+    },
   };
 }

@@ -25,6 +25,8 @@ export function written(value: PolicyMatch): string {
   }
 }
 
+export type TextTest = (text: string) => boolean;
+
 /** True when the text is what the value says. A wildcard alone stands for any text but the empty one. */
 export function isText(value: PolicyMatch, text: string): boolean {
   switch (value.kind) {
@@ -41,6 +43,13 @@ export function isText(value: PolicyMatch, text: string): boolean {
     default:
       return value satisfies never;
   }
+}
+
+/** {@link isText} for one of several values: any number of exact ones is one look-up. */
+export function isOneOf(values: readonly PolicyMatch[]): TextTest {
+  const exact = new Set(values.flatMap((value) => (value.kind === 'exact' ? [value.value] : [])));
+  const others = values.filter(({ kind }) => kind !== 'exact');
+  return (text) => exact.has(text) || others.some((value) => isText(value, text));
 }
 
 /** `{*}`: one segment that is not empty; `{**}`: anything, slashes too. */

@@ -1,6 +1,6 @@
 import type { PolicyMatch } from '../../mesh/model/authorization-policy.ts';
 import type { Token } from './request.ts';
-import { isText, valueOf, written } from './text.ts';
+import { isOneOf, isText, valueOf, written } from './text.ts';
 
 /** Claims that hold several words in one text (RFC 8693, section 4.2). */
 const SPACE_DELIMITED: ReadonlySet<string> = new Set(['scope', 'permission']);
@@ -15,40 +15,56 @@ function textsOf(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
 }
 
-/** True when the claim below `path` is, or holds, what the value says. */
-export function hasClaim(token: Token | undefined, path: readonly string[], value: PolicyMatch): boolean {
+type TokenTest = (token: Token | undefined) => boolean;
+
+/** Whether the claim below `path` is, or holds, one of these values. */
+export function claimTest(path: readonly string[], values: readonly PolicyMatch[]): TokenTest {
   const [top = ''] = path;
-  let found: unknown = token?.claims;
-  for (const name of path) found = isRecord(found) && Object.hasOwn(found, name) ? found[name] : undefined;
-  const words = path.length === 1 && SPACE_DELIMITED.has(top) && typeof found === 'string' ? found.split(' ') : textsOf(found);
-  return words.some((text) => isText(value, text));
+  const matches = isOneOf(values);
+  const words = path.length === 1 && SPACE_DELIMITED.has(top);
+  return (token) => {
+    let found: unknown = token?.claims;
+    for (const name of path) found = isRecord(found) && Object.hasOwn(found, name) ? found[name] : undefined;
+    return (words && typeof found === 'string' ? found.split(' ') : textsOf(found)).some(matches);
+  };
 }
 
-export function hasAudience(token: Token | undefined, value: PolicyMatch): boolean {
-  return (token?.audiences ?? []).some((audience) => isText(value, audience));
+export function audienceTest(values: readonly PolicyMatch[]): TokenTest {
+  const matches = isOneOf(values);
+  return (token) => (token?.audiences ?? []).some(matches);
 }
 
-export function hasPresenter(token: Token | undefined, value: PolicyMatch): boolean {
-  return token?.presenter !== undefined && isText(value, token.presenter);
+export function presenterTest(values: readonly PolicyMatch[]): TokenTest {
+  const matches = isOneOf(values);
+  return (token) => token?.presenter !== undefined && matches(token.presenter);
 }
 
 /**
- * True when the token is of this `ISSUER/SUBJECT`. The value is cut at its last slash; without one, `abc*` is an issuer
- * of any subject, `*abc` a subject of any issuer.
+ * Whether the token is of one of these `ISSUER/SUBJECT`. A value is cut at its last slash; without one, `abc*` is an
+ * issuer of any subject, `*abc` a subject of any issuer.
  */
-export function isRequestPrincipal(token: Token | undefined, value: PolicyMatch): boolean {
-  const { issuer, subject } = token ?? {};
-  if (issuer === undefined || subject === undefined) return false;
+export function requestPrincipalTest(values: readonly PolicyMatch[]): TokenTest {
+  const tests = values.map(requestPrincipal);
+  return (token) => {
+    const { issuer, subject } = token ?? {};
+    return issuer !== undefined && subject !== undefined && tests.some((test) => test(issuer, subject));
+  };
+}
+
+function requestPrincipal(value: PolicyMatch): (issuer: string, subject: string) => boolean {
   const text = written(value);
-  if (text === '*') return issuer !== '' && subject !== '';
+  if (text === '*') return (issuer, subject) => issuer !== '' && subject !== '';
   const slash = text.lastIndexOf('/');
-  if (slash >= 0) return isText(valueOf(text.slice(0, slash)), issuer) && isText(valueOf(text.slice(slash + 1)), subject);
+  if (slash >= 0) {
+    const [left, right] = [valueOf(text.slice(0, slash)), valueOf(text.slice(slash + 1))];
+    return (issuer, subject) => isText(left, issuer) && isText(right, subject);
+  }
   switch (value.kind) {
     case 'prefix':
-      return isText(value, issuer) && subject !== '';
+      return (issuer, subject) => isText(value, issuer) && subject !== '';
     case 'suffix':
-      return issuer !== '' && isText(value, subject);
+      return (issuer, subject) => issuer !== '' && isText(value, subject);
     default:
-      return false;
+      return () => false;
   }
 }

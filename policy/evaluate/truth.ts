@@ -8,16 +8,26 @@ export function negate(truth: Truth): Truth {
   return truth === 'unknown' ? truth : !truth;
 }
 
-/** One of them holds. */
-export function either(truths: readonly Truth[]): Truth {
-  if (truths.includes(true)) return true;
-  return truths.includes('unknown') ? 'unknown' : false;
+/** One of them holds. Asks no more than it must. */
+export function either<T>(items: readonly T[], decide: (item: T) => Truth): Truth {
+  let found: Truth = false;
+  for (const item of items) {
+    const truth = decide(item);
+    if (truth === true) return true;
+    if (truth === 'unknown') found = truth;
+  }
+  return found;
 }
 
-/** All of them hold. */
-export function both(truths: readonly Truth[]): Truth {
-  if (truths.includes(false)) return false;
-  return truths.includes('unknown') ? 'unknown' : true;
+/** All of them hold. Asks no more than it must. */
+export function both<T>(items: readonly T[], decide: (item: T) => Truth): Truth {
+  let found: Truth = true;
+  for (const item of items) {
+    const truth = decide(item);
+    if (truth === false) return false;
+    if (truth === 'unknown') found = truth;
+  }
+  return found;
 }
 
 /** Whether a rule counts as matching: in doubt one that allows does not, one that denies does. */

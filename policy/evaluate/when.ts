@@ -1,15 +1,23 @@
+import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import type { PolicyMatch, When } from '../../mesh/model/authorization-policy.ts';
-import { inBlock } from './address.ts';
-import { type Check, checksOf } from './check.ts';
-import type { Facts } from './facts.ts';
-import { isNamespace, isPrincipal, isServiceAccount } from './peer.ts';
-import { isText, valueOf } from './text.ts';
-import { hasAudience, hasClaim, hasPresenter, isRequestPrincipal } from './token.ts';
-import type { Truth } from './truth.ts';
+import { inBlocks } from './address.ts';
+import { type Check, checksOf, undecided } from './check.ts';
+import { type Facts, linesOf } from './facts.ts';
+import { isNamespace, isServiceAccount, principalTest } from './peer.ts';
+import type { Token } from './request.ts';
+import { isOneOf, valueOf } from './text.ts';
+import { audienceTest, claimTest, presenterTest, requestPrincipalTest } from './token.ts';
+import { type Truth, either } from './truth.ts';
+
+/** Where a condition stands: what it means may depend on the mesh and on the policy's own namespace. */
+export interface Context {
+  readonly meshConfig: MeshConfig;
+  readonly namespace: string;
+}
 
 interface Attribute {
-  readonly actual: string;
-  readonly matches: (value: string) => Truth;
+  readonly actual: (facts: Facts) => string;
+  readonly matches: (values: readonly string[]) => (facts: Facts) => Truth;
 }
 
 /** What is known of an optional attribute, in words. */
@@ -21,25 +29,70 @@ export function shownPeer(facts: Facts): string {
   return facts.peer === undefined ? 'an unauthenticated peer' : `spiffe://${facts.peer}`;
 }
 
-function ofText(value: string | undefined): Attribute {
-  return { actual: shown(value), matches: (text) => value !== undefined && isText(valueOf(text), value) };
+export function shownToken(facts: Facts): string {
+  return facts.token === undefined ? 'no token' : 'the token';
 }
 
-/** True when one line of the header matches; a wildcard alone is satisfied by an empty line too, as in Envoy. */
-function ofHeader(facts: Facts, written: string): Attribute {
-  const name = written.toLowerCase() === 'host' ? ':authority' : written.toLowerCase();
-  const lines = facts.headers.get(name);
+function ofText(read: (facts: Facts) => string | undefined): Attribute {
   return {
-    actual: shown(lines?.join(', ')),
-    matches: (text) => {
-      const value = valueOf(text);
-      return lines?.some((line) => value.kind === 'present' || isText(value, line)) ?? false;
+    actual: (facts) => shown(read(facts)),
+    matches: (texts) => {
+      const test = isOneOf(texts.map(valueOf));
+      return (facts) => {
+        const value = read(facts);
+        return value !== undefined && test(value);
+      };
     },
   };
 }
 
-function ofToken(facts: Facts, matches: (value: PolicyMatch) => boolean): Attribute {
-  return { actual: facts.token === undefined ? 'no token' : 'the token', matches: (text) => matches(valueOf(text)) };
+function ofAddress(read: (facts: Facts) => string | undefined): Attribute {
+  return {
+    actual: (facts) => shown(read(facts)),
+    matches: (blocks) => {
+      const test = inBlocks(blocks);
+      return (facts) => test(read(facts));
+    },
+  };
+}
+
+function ofPeer(matches: (values: readonly PolicyMatch[]) => (peer: string | undefined) => Truth): Attribute {
+  return {
+    actual: shownPeer,
+    matches: (texts) => {
+      const test = matches(texts.map(valueOf));
+      return (facts) => test(facts.peer);
+    },
+  };
+}
+
+function ofToken(matches: (values: readonly PolicyMatch[]) => (token: Token | undefined) => boolean): Attribute {
+  return {
+    actual: shownToken,
+    matches: (texts) => {
+      const test = matches(texts.map(valueOf));
+      return (facts) => test(facts.token);
+    },
+  };
+}
+
+/** True when one line of the header matches; a wildcard alone is satisfied by an empty line too, as in Envoy. */
+function ofHeader(written: string): Attribute {
+  const name = written.toLowerCase();
+  return {
+    actual: (facts) => shown(linesOf(facts, name)?.join(', ')),
+    matches: (texts) => {
+      const values = texts.map(valueOf);
+      const test = isOneOf(values);
+      const present = values.some(({ kind }) => kind === 'present');
+      return (facts) => linesOf(facts, name)?.some((line) => present || test(line)) ?? false;
+    },
+  };
+}
+
+function ofPort(text: string): (port: number | undefined) => Truth {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65535) return () => 'unknown';
+  return (port) => Number(text) === port;
 }
 
 const OF_HTTP = /^request\./;
@@ -62,57 +115,59 @@ function bracketed(key: string): Key | undefined {
   return name === 'request.headers' && path.length > 1 ? undefined : { name, path };
 }
 
-function requestAttribute({ name, path }: Key, facts: Facts): Attribute | undefined {
-  const { token } = facts;
+function requestAttribute({ name, path }: Key): Attribute | undefined {
   switch (name) {
     case 'request.auth.principal':
-      return ofToken(facts, (value) => isRequestPrincipal(token, value));
+      return ofToken(requestPrincipalTest);
     case 'request.auth.audiences':
-      return ofToken(facts, (value) => hasAudience(token, value));
+      return ofToken(audienceTest);
     case 'request.auth.presenter':
-      return ofToken(facts, (value) => hasPresenter(token, value));
+      return ofToken(presenterTest);
     case 'request.auth.claims':
-      return ofToken(facts, (value) => hasClaim(token, path, value));
+      return ofToken((values) => claimTest(path, values));
     case 'request.headers':
-      return ofHeader(facts, path[0] ?? '');
+      return ofHeader(path[0] ?? '');
     default:
       return undefined;
   }
 }
 
 /** Keys as https://istio.io/latest/docs/reference/config/security/conditions/ lists them; undefined: not one of those. */
-function attribute(key: string, facts: Facts, ownNamespace: string): Attribute | undefined {
+function attribute(key: string, { meshConfig, namespace }: Context): Attribute | undefined {
   switch (key) {
     case 'source.ip':
-      return { actual: shown(facts.ip), matches: (value) => inBlock(value, facts.ip) };
+      return ofAddress((facts) => facts.ip);
     case 'remote.ip':
-      return { actual: shown(facts.remoteIp), matches: (value) => inBlock(value, facts.remoteIp) };
+      return ofAddress((facts) => facts.remoteIp);
     case 'destination.ip':
-      return { actual: shown(facts.destinationIp), matches: (value) => inBlock(value, facts.destinationIp) };
+      return ofAddress((facts) => facts.destinationIp);
     case 'destination.port':
       return {
-        actual: shown(facts.port),
-        matches: (value) => (/^\d{1,5}$/.test(value) && Number(value) <= 65535 ? Number(value) === facts.port : 'unknown'),
+        actual: (facts) => shown(facts.port),
+        matches: (texts) => {
+          const tests = texts.map(ofPort);
+          return (facts) => either(tests, (test) => test(facts.port));
+        },
       };
     case 'connection.sni':
-      return ofText(facts.sni);
+      return ofText((facts) => facts.sni);
     case 'source.principal':
-      return { actual: shownPeer(facts), matches: (value) => isPrincipal(valueOf(value), facts.peer, facts.meshConfig) };
+      return ofPeer((values) => principalTest(values, meshConfig));
     case 'source.namespace':
-      return { actual: shownPeer(facts), matches: (value) => isNamespace(valueOf(value), facts.peer) };
+      return ofPeer((values) => (peer) => values.some((value) => isNamespace(value, peer)));
     case 'source.serviceAccount':
-      return { actual: shownPeer(facts), matches: (value) => isServiceAccount(valueOf(value), facts.peer, ownNamespace) };
+      return ofPeer((values) => (peer) => either(values, (value) => isServiceAccount(value, peer, namespace)));
     default: {
       const found = bracketed(key);
-      return found === undefined ? undefined : requestAttribute(found, facts);
+      return found === undefined ? undefined : requestAttribute(found);
     }
   }
 }
 
 /** The checks of one entry of `when`. */
-export function whenChecks(when: When, facts: Facts, ownNamespace: string): readonly Check[] {
-  const found = attribute(when.key, facts, ownNamespace);
-  if (found === undefined) return [{ truth: 'unknown', why: `${when.key} is not known` }];
-  if (!facts.http && asksForHttp(when)) return [{ truth: 'unknown', why: `${when.key} does not exist on TCP` }];
+export function whenChecks(when: When, context: Context, http: boolean): readonly Check[] {
+  const found = attribute(when.key, context);
+  if (found === undefined) return [undecided(when.key, `${when.key} is not known`)];
+  if (!http && asksForHttp(when)) return [undecided(when.key, `${when.key} does not exist on TCP`)];
   return checksOf(when.key, when.values, found.actual, (value) => value, found.matches);
 }

@@ -1,0 +1,71 @@
+import type { AuthorizationPolicy, PolicyAction } from '../../mesh/model/authorization-policy.ts';
+import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
+import type { Snapshot } from '../../mesh/model/snapshot.ts';
+import { type SelectedWorkload, policiesFor } from '../select.ts';
+import type { Facts } from './facts.ts';
+import { type PreparedRule, prepareRule } from './rule.ts';
+
+export interface PreparedPolicy {
+  readonly policy: AuthorizationPolicy;
+  readonly rules: readonly PreparedRule[];
+}
+
+/** One rule and the policy that it is of. */
+export interface Candidate {
+  readonly policy: AuthorizationPolicy;
+  readonly rule: PreparedRule;
+}
+
+/** The policies of one workload with one action, enforced or all of them a dry run. */
+export interface Stage {
+  readonly policies: readonly PreparedPolicy[];
+  /** In the byte order of the names under which Envoy knows them, which is that in which it tries them. */
+  readonly candidates: readonly Candidate[];
+}
+
+/** The policies of a workload in the order in which the mesh considers them. */
+export interface Stages {
+  readonly enforced: Readonly<Record<PolicyAction, Stage>>;
+  readonly dryRun: Readonly<Record<PolicyAction, Stage>>;
+}
+
+// A policy is prepared once for all workloads that it applies to, as long as it and the mesh's settings live.
+const kept = new WeakMap<MeshConfig, WeakMap<AuthorizationPolicy, PreparedPolicy>>();
+
+function prepared(policy: AuthorizationPolicy, meshConfig: MeshConfig): PreparedPolicy {
+  const known = kept.get(meshConfig) ?? new WeakMap<AuthorizationPolicy, PreparedPolicy>();
+  kept.set(meshConfig, known);
+  const found = known.get(policy);
+  if (found !== undefined) return found;
+  const made = { policy, rules: policy.rules.map((rule, index) => prepareRule(policy, index, rule, meshConfig)) };
+  known.set(policy, made);
+  return made;
+}
+
+/** `ns[NAMESPACE]-policy[NAME]-rule[N]`; Kubernetes names are ASCII, so that the order of these is that of their bytes. */
+function logged({ policy: { meta }, rule }: Candidate): string {
+  return `ns[${meta.namespace}]-policy[${meta.name}]-rule[${rule.index}]`;
+}
+
+function stage(policies: readonly PreparedPolicy[]): Stage {
+  const named = policies.flatMap(({ policy, rules }) => rules.map((rule) => ({ policy, rule, name: logged({ policy, rule }) })));
+  return { policies, candidates: named.sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0)) };
+}
+
+function byAction(policies: readonly PreparedPolicy[]): Readonly<Record<PolicyAction, Stage>> {
+  const of = (action: PolicyAction): Stage => stage(policies.filter(({ policy }) => policy.action === action));
+  return { CUSTOM: of('CUSTOM'), AUDIT: of('AUDIT'), DENY: of('DENY'), ALLOW: of('ALLOW') };
+}
+
+export function stagesOf(snapshot: Snapshot, workload: SelectedWorkload): Stages {
+  const all = policiesFor(snapshot, workload).map((policy) => prepared(policy, snapshot.meshConfig));
+  return {
+    enforced: byAction(all.filter(({ policy }) => !policy.dryRun)),
+    dryRun: byAction(all.filter(({ policy }) => policy.dryRun)),
+  };
+}
+
+/** The first rule that matches, as Envoy's access log will name it. */
+export function firstMatch({ candidates }: Stage, facts: Facts): Candidate | undefined {
+  return candidates.find(({ rule }) => rule.matches(facts));
+}
