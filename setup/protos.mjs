@@ -32,6 +32,7 @@ const ENVOY = [
   'extensions/filters/http/fault/v3/fault',
   'extensions/filters/http/cors/v3/cors',
   'extensions/filters/http/jwt_authn/v3/config',
+  'extensions/filters/http/header_mutation/v3/header_mutation',
   'extensions/filters/http/ext_authz/v3/ext_authz',
   'extensions/filters/http/local_ratelimit/v3/local_rate_limit',
   'extensions/filters/http/grpc_stats/v3/config',

@@ -22,6 +22,7 @@ export const KIND_NAMES: readonly Names[] = Object.freeze([
   { kind: 'ServiceEntry', plural: 'serviceentries', short: ['se'], group: NETWORKING },
   { kind: 'AuthorizationPolicy', plural: 'authorizationpolicies', short: ['ap'], group: SECURITY },
   { kind: 'PeerAuthentication', plural: 'peerauthentications', short: ['pa'], group: SECURITY },
+  { kind: 'RequestAuthentication', plural: 'requestauthentications', short: ['ra'], group: SECURITY },
 ]);
 
 /** The kind that a word on the command line means: its name, plural or short name in any case, with or without its group; `all` is handled by the caller. */

@@ -1,4 +1,5 @@
 import type { Diagnostic } from '../model/diagnostic.ts';
+import type { Kind } from '../model/object.ts';
 import type { Context } from './context.ts';
 import { closest } from './closest.ts';
 import type { Document } from './document.ts';
@@ -31,6 +32,9 @@ export function admit(documents: readonly Document[], options: ReadOptions): Adm
 }
 
 const TOP = ['apiVersion', 'kind', 'metadata', 'spec', 'status'] as const;
+
+/** Kinds of which an object without a spec means something. */
+const MAY_SAY_NOTHING: ReadonlySet<Kind> = new Set<Kind>(['AuthorizationPolicy', 'PeerAuthentication', 'RequestAuthentication']);
 
 export function admitDocument(document: Document, options: ReadOptions): Admission {
   const { node, file, offset } = document;
@@ -109,7 +113,7 @@ export function admitDocument(document: Document, options: ReadOptions): Admissi
   }
   const known = fieldsOf(new Field(node, '', node.line, report), TOP, isStrict(named.as) ? 'strict' : 'tolerant');
   const meta = metadata(known.metadata, named.as, apiVersion, { file, line, defaultNamespace: options.defaultNamespace });
-  if (isStrict(named.as) && !known.spec.given && named.as !== 'AuthorizationPolicy' && named.as !== 'PeerAuthentication') {
+  if (isStrict(named.as) && !known.spec.given && !MAY_SAY_NOTHING.has(named.as)) {
     known.spec.error('missing-field', 'must be given', `a ${named.as} says what it wants below spec:`);
   }
   const references: Reference[] = [];

@@ -3,6 +3,7 @@ import type { DestinationRule } from '../model/destination-rule.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Meta } from '../model/object.ts';
 import type { PeerAuthentication } from '../model/peer-authentication.ts';
+import type { RequestAuthentication } from '../model/request-authentication.ts';
 import type { Service } from '../model/service.ts';
 import type { VirtualService } from '../model/virtual-service.ts';
 import type { Admitted, Deployment, Pod } from './mesh-object.ts';
@@ -21,6 +22,7 @@ export class ByKind {
   readonly gateways: Gateway[] = [];
   readonly authorizationPolicies: AuthorizationPolicy[] = [];
   readonly peerAuthentications: PeerAuthentication[] = [];
+  readonly requestAuthentications: RequestAuthentication[] = [];
 
   constructor(objects: readonly Admitted[]) {
     for (const one of objects) this.#add(one);
@@ -61,6 +63,9 @@ export class ByKind {
         return;
       case 'PeerAuthentication':
         this.peerAuthentications.push(object.value);
+        return;
+      case 'RequestAuthentication':
+        this.requestAuthentications.push(object.value);
         return;
     }
     object satisfies never;

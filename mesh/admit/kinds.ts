@@ -17,6 +17,7 @@ export const VERSIONS: Readonly<Record<Kind, readonly string[]>> = Object.freeze
   ServiceEntry: NETWORKING,
   AuthorizationPolicy: SECURITY,
   PeerAuthentication: SECURITY,
+  RequestAuthentication: SECURITY,
 });
 
 export function isKind(kind: string): kind is Kind {
@@ -42,7 +43,7 @@ const NOT_APPLIED: ReadonlySet<string> = new Set([
   'IstioOperator',
 ]);
 /** Kinds that may keep someone out. */
-const GUARDS: ReadonlySet<string> = new Set(['RequestAuthentication', 'EnvoyFilter', 'WasmPlugin', 'TrafficExtension']);
+const GUARDS: ReadonlySet<string> = new Set(['EnvoyFilter', 'WasmPlugin', 'TrafficExtension']);
 
 const ISTIO_GROUP = /(^|\.)istio\.io$/;
 

@@ -3,6 +3,7 @@ import type { DestinationRule } from '../model/destination-rule.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Labels, Meta } from '../model/object.ts';
 import type { PeerAuthentication } from '../model/peer-authentication.ts';
+import type { RequestAuthentication } from '../model/request-authentication.ts';
 import type { Service } from '../model/service.ts';
 import type { VirtualService } from '../model/virtual-service.ts';
 import type { ContainerPort, Instance } from '../model/workload.ts';
@@ -42,7 +43,8 @@ export type MeshObject =
   | { readonly kind: 'DestinationRule'; readonly value: DestinationRule }
   | { readonly kind: 'Gateway'; readonly value: Gateway }
   | { readonly kind: 'AuthorizationPolicy'; readonly value: AuthorizationPolicy }
-  | { readonly kind: 'PeerAuthentication'; readonly value: PeerAuthentication };
+  | { readonly kind: 'PeerAuthentication'; readonly value: PeerAuthentication }
+  | { readonly kind: 'RequestAuthentication'; readonly value: RequestAuthentication };
 
 /** An admitted object with what is needed to check it against others. */
 export interface Admitted {

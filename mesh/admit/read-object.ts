@@ -11,6 +11,7 @@ import { readService } from './core/service.ts';
 import type { MeshObject } from './mesh-object.ts';
 import type { Node } from './node.ts';
 import { readPeerAuthentication } from './peer-authentication/read.ts';
+import { readRequestAuthentication } from './request-authentication/read.ts';
 import { readServiceEntry } from './service-entry/read.ts';
 import { readVirtualService } from './virtual-service/read.ts';
 
@@ -29,6 +30,7 @@ export function isStrict(kind: Kind): boolean {
     case 'Gateway':
     case 'AuthorizationPolicy':
     case 'PeerAuthentication':
+    case 'RequestAuthentication':
       return true;
   }
   return kind satisfies never;
@@ -58,6 +60,8 @@ export function readObject(kind: Kind, spec: Field, status: Field, context: Cont
       return { kind, value: readAuthorizationPolicy(spec, context) };
     case 'PeerAuthentication':
       return { kind, value: readPeerAuthentication(spec, context) };
+    case 'RequestAuthentication':
+      return { kind, value: readRequestAuthentication(spec, context) };
   }
   return kind satisfies never;
 }

@@ -94,6 +94,7 @@ export function buildFrom(
     gateways: list(kinds.gateways, (one) => one.meta, previous?.gateways),
     authorizationPolicies: list(kinds.authorizationPolicies, (one) => one.meta, previous?.authorizationPolicies),
     peerAuthentications: list(kinds.peerAuthentications, (one) => one.meta, previous?.peerAuthentications),
+    requestAuthentications: list(kinds.requestAuthentications, (one) => one.meta, previous?.requestAuthentications),
   });
   return { snapshot, diagnostics: checkReferences(unique, snapshot) };
 }
@@ -122,6 +123,7 @@ export function sameSnapshot(one: Snapshot, other: Snapshot): boolean {
     one.destinationRules === other.destinationRules &&
     one.gateways === other.gateways &&
     one.authorizationPolicies === other.authorizationPolicies &&
-    one.peerAuthentications === other.peerAuthentications
+    one.peerAuthentications === other.peerAuthentications &&
+    one.requestAuthentications === other.requestAuthentications
   );
 }

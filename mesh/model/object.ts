@@ -15,6 +15,7 @@ export const KINDS = Object.freeze([
   'ServiceEntry',
   'AuthorizationPolicy',
   'PeerAuthentication',
+  'RequestAuthentication',
 ] as const);
 export type Kind = (typeof KINDS)[number];
 

@@ -4,6 +4,7 @@ import type { Gateway } from './gateway.ts';
 import type { MeshConfig } from './mesh-config.ts';
 import type { Meta } from './object.ts';
 import type { PeerAuthentication } from './peer-authentication.ts';
+import type { RequestAuthentication } from './request-authentication.ts';
 import type { Service } from './service.ts';
 import type { VirtualService } from './virtual-service.ts';
 import type { Workload } from './workload.ts';
@@ -24,4 +25,5 @@ export interface Snapshot {
   readonly gateways: readonly Gateway[];
   readonly authorizationPolicies: readonly AuthorizationPolicy[];
   readonly peerAuthentications: readonly PeerAuthentication[];
+  readonly requestAuthentications: readonly RequestAuthentication[];
 }

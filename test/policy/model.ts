@@ -89,6 +89,7 @@ export function snapshot(fields: Partial<Snapshot>): Snapshot {
     gateways: [],
     authorizationPolicies: [],
     peerAuthentications: [],
+    requestAuthentications: [],
     ...fields,
   };
 }

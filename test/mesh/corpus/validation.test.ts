@@ -15,6 +15,7 @@ import { WRAPS } from './wrap.ts';
 const KINDS: ReadonlySet<string> = new Set([
   'AuthorizationPolicy',
   'PeerAuthentication',
+  'RequestAuthentication',
   'VirtualService',
   'DestinationRule',
   'Gateway',

@@ -89,6 +89,12 @@ export const WRAPS: Readonly<Record<string, Wrap>> = Object.freeze({
   TestValidateServiceEntries: whole('ServiceEntry'),
   TestValidateAuthorizationPolicy: whole('AuthorizationPolicy'),
   TestValidatePeerAuthentication: whole('PeerAuthentication'),
+  TestValidateRequestAuthentication: whole('RequestAuthentication'),
+  TestParseJwksURI: (row) => ({
+    kind: 'RequestAuthentication',
+    spec: { jwtRules: [{ issuer: 'example', jwksUri: row['in'] }] },
+    valid: row['expectedError'] !== true,
+  }),
   Test_validateExportTo: (row) => {
     const exportTo = row['exportTo'] ?? [];
     const valid = row['wantErr'] !== true;
