@@ -1,6 +1,7 @@
 import { parseMeshTrustDomain, type TrustDomain } from '../../ca/identity/trust-domain.ts';
 import { parseHostname } from '../model/hostname.ts';
 import type { MeshConfig, PathNormalization } from '../model/mesh-config.ts';
+import { localityBalancing } from './destination-rule/locality.ts';
 import { type Field, fieldsOf, itemsOf } from './field.ts';
 import { isNamespaceName } from './hosts.ts';
 import { shorten } from './node.ts';
@@ -37,7 +38,6 @@ const NOT_APPLIED = [
   'ingressControllerMode',
   'ingressSelector',
   'ingressService',
-  'localityLbSetting',
   'meshMTLS',
   'outboundClusterStatName',
   'protocolDetectionTimeout',
@@ -61,6 +61,7 @@ const APPLIED = [
   'pathNormalization',
   'outboundTrafficPolicy',
   'enableAutoMtls',
+  'localityLbSetting',
 ] as const;
 
 function must<T>(parsed: { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: string }): T {
@@ -91,6 +92,7 @@ export function readMeshConfig(root: Field): MeshConfig {
   const clusterDomain = optionalText(fields.clusterDomain) ?? DEFAULT_MESH_CONFIG.clusterDomain;
   if (parseHostname(clusterDomain) === undefined || clusterDomain.includes('*'))
     fields.clusterDomain.error('bad-host', `"${shorten(clusterDomain)}" is no domain`);
+  const localityLb = localityBalancing(fields.localityLbSetting);
   const outbound = fieldsOf(fields.outboundTrafficPolicy, ['mode', 'egressProxy']);
   if (outbound.egressProxy.given)
     outbound.egressProxy.error('not-supported', 'is not supported yet', 'remove it; traffic would leave past the egress proxy');
@@ -107,6 +109,7 @@ export function readMeshConfig(root: Field): MeshConfig {
       oneOf(outbound.mode, ['ALLOW_ANY', 'REGISTRY_ONLY']) ??
       (outbound.mode.given ? 'REGISTRY_ONLY' : DEFAULT_MESH_CONFIG.outboundTrafficPolicy),
     enableAutoMtls: flag(fields.enableAutoMtls) ?? DEFAULT_MESH_CONFIG.enableAutoMtls,
+    ...(localityLb === undefined ? {} : { localityLb }),
   };
 }
 

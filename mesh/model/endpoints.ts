@@ -1,3 +1,4 @@
+import type { Locality } from './load-balancer.ts';
 import { type Labels, selects } from './object.ts';
 import type { Port } from './port.ts';
 import type { Service, ServicePort } from './service.ts';
@@ -14,6 +15,7 @@ export interface Endpoint {
   readonly namespace: string;
   readonly serviceAccount: string | undefined;
   readonly workload: string | undefined;
+  readonly locality: Locality | undefined;
 }
 
 /** Workloads by namespace, made once for each list of workloads: snapshots in which none changed share the list. */
@@ -56,6 +58,7 @@ export function endpointsOf(snapshot: Snapshot, service: Service, port: ServiceP
     namespace: service.meta.namespace,
     serviceAccount: endpoint.serviceAccount,
     workload: undefined,
+    locality: endpoint.locality,
   }));
   for (const workload of workloadsOf(snapshot, service)) {
     const target = containerPort(workload, port.targetPort);
@@ -71,6 +74,7 @@ export function endpointsOf(snapshot: Snapshot, service: Service, port: ServiceP
         namespace: workload.namespace,
         serviceAccount: workload.serviceAccount,
         workload: `${workload.namespace}/${workload.name}`,
+        locality: instance.locality,
       });
     }
   }

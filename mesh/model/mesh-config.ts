@@ -1,4 +1,6 @@
 import type { TrustDomain } from '../../ca/identity/trust-domain.ts';
+import type { ExtensionProvider } from './extension-provider.ts';
+import type { LocalityBalancing } from './load-balancer.ts';
 
 /** How Envoy normalises a path before policy and routes see it; Istio's names. */
 export type PathNormalization = 'NONE' | 'BASE' | 'MERGE_SLASHES' | 'DECODE_AND_MERGE_SLASHES';
@@ -15,4 +17,8 @@ export interface MeshConfig {
   readonly pathNormalization: PathNormalization;
   readonly outboundTrafficPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY';
   readonly enableAutoMtls: boolean;
+  /** Names are unique. Absent: none. */
+  readonly extensionProviders?: readonly ExtensionProvider[];
+  /** Istio's `localityLbSetting`, for destinations whose rules say nothing of it; absent: near endpoints first. */
+  readonly localityLb?: LocalityBalancing;
 }

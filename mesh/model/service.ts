@@ -1,4 +1,5 @@
 import type { Hostname } from './hostname.ts';
+import type { Locality } from './load-balancer.ts';
 import type { Labels, Meta } from './object.ts';
 import type { Port, Protocol } from './port.ts';
 
@@ -19,6 +20,7 @@ export interface StaticEndpoint {
   readonly labels: Labels;
   readonly weight: number;
   readonly serviceAccount: string | undefined;
+  readonly locality?: Locality;
 }
 
 /** A Kubernetes Service, or one host of a ServiceEntry. */

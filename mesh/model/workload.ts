@@ -1,3 +1,4 @@
+import type { Locality } from './load-balancer.ts';
 import type { Labels, Meta } from './object.ts';
 import type { Port, Protocol } from './port.ts';
 
@@ -28,6 +29,7 @@ export interface Instance {
   /** The node it runs on and its UID, where a Pod says them. */
   readonly node?: string;
   readonly uid?: string;
+  readonly locality?: Locality;
 }
 
 /** What a Deployment (or a bare Pod) stands for; known as `namespace/name`. */

@@ -4,28 +4,28 @@ import {
   Cluster_DiscoveryType,
   Cluster_EdsClusterConfigSchema,
   Cluster_LbPolicy,
-  type Cluster_TransportSocketMatch,
-  Cluster_TransportSocketMatchSchema,
   ClusterSchema,
 } from '#gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { ClusterLoadAssignment } from '#gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import type { DestinationRule, Subset } from '../../mesh/model/destination-rule.ts';
 import { workloadsOf } from '../../mesh/model/endpoints.ts';
 import type { Service, ServicePort } from '../../mesh/model/service.ts';
-import { loadAssignment, staticAssignment, TLS_MODE } from '../endpoints/assign.ts';
+import { isHttp } from '../../mesh/model/port.ts';
+import { loadAssignment, staticAssignment } from '../endpoints/assign.ts';
+import { nearness, weighsLocalities } from '../endpoints/locality.ts';
 import { kept } from '../kept.ts';
-import { outboundCluster, outboundSni } from '../names.ts';
+import { outboundCluster } from '../names.ts';
 import type { Scope } from '../scope.ts';
-import { serverIdentities } from '../tls/secure-naming.ts';
-import { meshAlpn, mutualTlsClient, plainText } from '../tls/upstream.ts';
 import { adsSource } from '../wire/config-source.ts';
 import { duration } from '../wire/duration.ts';
-import { circuitBreakers } from './connection-pool.ts';
+import { circuitBreakers, tcpKeepalive } from './connection-pool.ts';
 import { CONNECT_TIMEOUT_MS } from './fixed.ts';
+import { loadBalancing } from './load-balancer.ts';
 import { outlierDetection } from './outlier-detection.ts';
-import { httpProtocolOptions } from './protocol-options.ts';
+import { type HostByRequest, httpProtocolOptions, upgraded } from './protocol-options.ts';
 import { rulesFor } from './rules.ts';
 import { destinationPolicy, type PortPolicy, portPolicy } from './traffic-policy.ts';
+import { transport } from './transport.ts';
 
 type Discovery = 'eds' | 'dns' | 'original-destination';
 
@@ -44,50 +44,10 @@ function discoveryOf(scope: Scope, service: Service): Discovery | undefined {
   }
 }
 
-const LOAD_BALANCERS = Object.freeze({
-  LEAST_REQUEST: Cluster_LbPolicy.LEAST_REQUEST,
-  ROUND_ROBIN: Cluster_LbPolicy.ROUND_ROBIN,
-  RANDOM: Cluster_LbPolicy.RANDOM,
-});
-
-function loadBalancer(policy: PortPolicy, discovery: Discovery): Cluster_LbPolicy {
-  if (discovery === 'original-destination') return Cluster_LbPolicy.CLUSTER_PROVIDED;
-  const wanted = policy.loadBalancer ?? 'LEAST_REQUEST';
-  // PASSTHROUGH means "where the caller was going", which a cluster with endpoints does not know.
-  return wanted === 'PASSTHROUGH' ? Cluster_LbPolicy.LEAST_REQUEST : LOAD_BALANCERS[wanted];
-}
-
-/**
- * How connections are protected. ISTIO_MUTUAL: always mTLS. DISABLE: never. Nothing said: mTLS toward every endpoint that is
- * known to have a proxy with an identity, plain text toward the others.
- */
-function transport(scope: Scope, service: Service, port: ServicePort, subset: Subset | undefined, policy: PortPolicy) {
-  const { snapshot } = scope;
-  const client = (sni: string | undefined, given: readonly string[]) =>
-    mutualTlsClient({
-      sni: sni ?? outboundSni(port.port, subset?.name, service.hostname),
-      alpn: meshAlpn(port.protocol),
-      servers: serverIdentities(snapshot, service, given),
-    });
-  const tls = policy.tls;
-  if (tls?.mode === 'ISTIO_MUTUAL') return { transportSocket: client(tls.sni, tls.subjectAltNames) };
-  if (tls?.mode === 'DISABLE' || !snapshot.meshConfig.enableAutoMtls || service.resolution !== 'endpoints') return {};
-  const match = (
-    name: string,
-    fields: Record<string, string>,
-    transportSocket: Cluster_TransportSocketMatch['transportSocket'],
-  ) =>
-    create(Cluster_TransportSocketMatchSchema, {
-      name,
-      match: fields,
-      ...(transportSocket === undefined ? {} : { transportSocket }),
-    });
-  return {
-    transportSocketMatches: [
-      match('tlsMode-istio', { [TLS_MODE]: 'istio' }, client(undefined, [])),
-      match('tlsMode-disabled', {}, plainText()),
-    ],
-  };
+/** TLS of a rule without an SNI: the host of each request takes its place, and must be in the certificate unless others are named. */
+function hostByRequest(tls: PortPolicy['tls'], speaksHttp: boolean): HostByRequest {
+  if ((tls?.mode !== 'SIMPLE' && tls?.mode !== 'MUTUAL') || tls.sni !== undefined || !speaksHttp) return 'no';
+  return tls.subjectAltNames.length > 0 || tls.authorities.kind === 'none' ? 'named' : 'named and checked';
 }
 
 function cluster(
@@ -101,16 +61,26 @@ function cluster(
   const name = outboundCluster(port.port, subset?.name, service.hostname);
   const pool = policy.connectionPool;
   const outliers = discovery === 'original-destination' ? undefined : policy.outlierDetection;
+  const protocol = upgraded(port.protocol, pool);
+  const speaksHttp = isHttp(protocol) || protocol === 'unknown';
   const made = create(ClusterSchema, {
     name,
-    lbPolicy: loadBalancer(policy, discovery),
+    ...(discovery === 'original-destination'
+      ? { lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED }
+      : loadBalancing(policy.loadBalancer)),
     connectTimeout: duration(pool?.connectTimeoutMs ?? CONNECT_TIMEOUT_MS),
-    circuitBreakers: circuitBreakers(pool),
+    circuitBreakers: circuitBreakers(pool, policy.retryBudget),
     // Panic (sending to ejected hosts when few are left) only where asked for.
-    commonLbConfig: { healthyPanicThreshold: { value: outliers?.minHealthPercent ?? 0 } },
-    typedExtensionProtocolOptions: httpProtocolOptions(port.protocol, pool),
+    commonLbConfig: {
+      healthyPanicThreshold: { value: outliers?.minHealthPercent ?? 0 },
+      ...(weighsLocalities(scope, policy)
+        ? { localityConfigSpecifier: { case: 'localityWeightedLbConfig' as const, value: {} } }
+        : {}),
+    },
+    typedExtensionProtocolOptions: httpProtocolOptions(protocol, pool, hostByRequest(policy.tls, speaksHttp)),
+    ...(pool?.tcpKeepalive === undefined ? {} : { upstreamConnectionOptions: tcpKeepalive(pool.tcpKeepalive) }),
     ...(outliers === undefined ? {} : { outlierDetection: outlierDetection(outliers) }),
-    ...transport(scope, service, port, subset, policy),
+    ...transport(scope, { service, port, subset, policy, protocol, speaksHttp }),
   });
   switch (discovery) {
     case 'eds':
@@ -150,12 +120,12 @@ function serviceClusters(
     for (const subset of [undefined, ...destination.subsets]) {
       const policy = portPolicy(destination, subset, port.port);
       // TLS was asked for that is not there: without a cluster requests are answered with 503, never sent in plain text.
-      if (policy.tls?.mode === 'SIMPLE' || policy.tls?.mode === 'MUTUAL') continue;
+      if (policy.tls?.mode === 'UNAVAILABLE') continue;
       const made = cluster(scope, service, port, subset, policy, discovery);
       // A number that stands twice among the ports means the first.
       if (clusters.has(made.name)) continue;
       clusters.set(made.name, made);
-      if (discovery === 'eds') endpoints.push(loadAssignment(scope, service, port, subset));
+      if (discovery === 'eds') endpoints.push(loadAssignment(scope, service, port, subset, policy));
     }
   }
   return { clusters: [...clusters.values()], endpoints };
@@ -170,12 +140,13 @@ export function outboundClusters(scope: Scope): ServiceClusters {
   const parts = view.services.flatMap((service) => {
     const discovery = discoveryOf(scope, service);
     if (discovery === undefined) return [];
-    const rules = rulesFor(snapshot, service, view.namespace);
+    const rules = rulesFor(snapshot, service, view.namespace, scope.proxy.instance.labels);
     const inputs = [
       snapshot.meshConfig,
       discovery,
       rules.length,
       ...rules,
+      ...nearness(scope, service, rules),
       ...workloadsOf(snapshot, service),
       ...snapshot.peerAuthentications,
     ];

@@ -10,15 +10,40 @@ const EXTENSION = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
 type Upstream = NonNullable<MessageInitShape<typeof HttpProtocolOptionsSchema>['upstreamProtocolOptions']>;
 
-function upstream(protocol: Protocol): Upstream | undefined {
+function http2(pool: ConnectionPool | undefined) {
+  const alive = pool?.http2KeepAlive;
+  return {
+    ...(pool?.maxConcurrentStreams === undefined || pool.maxConcurrentStreams === 0
+      ? {}
+      : { maxConcurrentStreams: pool.maxConcurrentStreams }),
+    ...(alive === undefined
+      ? {}
+      : { connectionKeepalive: { interval: duration(alive.intervalMs), timeout: duration(alive.timeoutMs) } }),
+  };
+}
+
+/** What a port speaks once a DestinationRule has had its word: HTTP/1.1 may be carried over HTTP/2. */
+export function upgraded(protocol: Protocol, pool: ConnectionPool | undefined): Protocol {
+  return protocol === 'http' && pool?.upgradeToHttp2 === true ? 'http2' : protocol;
+}
+
+function upstream(protocol: Protocol, pool: ConnectionPool | undefined): Upstream | undefined {
+  const asClient: Upstream = {
+    case: 'useDownstreamProtocolConfig',
+    value: { httpProtocolOptions: {}, http2ProtocolOptions: http2(pool) },
+  };
   switch (protocol) {
     case 'http':
-      return { case: 'explicitHttpConfig', value: { protocolConfig: { case: 'httpProtocolOptions', value: {} } } };
+      return pool?.useClientProtocol === true
+        ? asClient
+        : { case: 'explicitHttpConfig', value: { protocolConfig: { case: 'httpProtocolOptions', value: {} } } };
     case 'http2':
     case 'grpc':
-      return { case: 'explicitHttpConfig', value: { protocolConfig: { case: 'http2ProtocolOptions', value: {} } } };
+      return pool?.useClientProtocol === true
+        ? asClient
+        : { case: 'explicitHttpConfig', value: { protocolConfig: { case: 'http2ProtocolOptions', value: http2(pool) } } };
     case 'unknown':
-      return { case: 'useDownstreamProtocolConfig', value: { httpProtocolOptions: {}, http2ProtocolOptions: {} } };
+      return asClient;
     case 'tcp':
     case 'tls':
     case 'https':
@@ -29,32 +54,43 @@ function upstream(protocol: Protocol): Upstream | undefined {
   }
 }
 
-function optionsFor(protocol: Protocol, pool: ConnectionPool | undefined): Record<string, Any> {
-  const upstreamProtocolOptions = upstream(protocol);
+function optionsFor(protocol: Protocol, pool: ConnectionPool | undefined, hostByRequest: HostByRequest): Record<string, Any> {
+  const upstreamProtocolOptions = upstream(protocol, pool);
   if (upstreamProtocolOptions === undefined) return {};
   const idle = pool?.idleTimeoutMs;
   const perConnection = pool?.maxRequestsPerConnection;
+  const longest = pool?.maxConnectionDurationMs;
   const commonHttpProtocolOptions =
-    idle === undefined && perConnection === undefined
+    idle === undefined && perConnection === undefined && longest === undefined
       ? undefined
       : {
           idleTimeout: idle === undefined ? undefined : duration(idle),
           maxRequestsPerConnection: perConnection === 0 ? undefined : perConnection,
+          maxConnectionDuration: longest === undefined ? undefined : duration(longest),
         };
+  const upstreamHttpProtocolOptions =
+    hostByRequest === 'no' ? undefined : { autoSni: true, autoSanValidation: hostByRequest === 'named and checked' };
   return {
     [EXTENSION]: anyPack(
       HttpProtocolOptionsSchema,
-      create(HttpProtocolOptionsSchema, { upstreamProtocolOptions, commonHttpProtocolOptions }),
+      create(HttpProtocolOptionsSchema, { upstreamProtocolOptions, commonHttpProtocolOptions, upstreamHttpProtocolOptions }),
     ),
   };
 }
 
+/** Whether the host of each request names the server in TLS (SNI), and must be in the server's certificate. */
+export type HostByRequest = 'no' | 'named' | 'named and checked';
+
 const withoutPool = new Map<Protocol, Record<string, Any>>();
 
 /** How a cluster speaks HTTP; empty for clusters that do not. */
-export function httpProtocolOptions(protocol: Protocol, pool?: ConnectionPool): Record<string, Any> {
-  if (pool !== undefined) return optionsFor(protocol, pool);
-  const known = withoutPool.get(protocol) ?? optionsFor(protocol, undefined);
+export function httpProtocolOptions(
+  protocol: Protocol,
+  pool?: ConnectionPool,
+  hostByRequest: HostByRequest = 'no',
+): Record<string, Any> {
+  if (pool !== undefined || hostByRequest !== 'no') return optionsFor(protocol, pool, hostByRequest);
+  const known = withoutPool.get(protocol) ?? optionsFor(protocol, undefined, 'no');
   withoutPool.set(protocol, known);
   return known;
 }

@@ -1,8 +1,12 @@
 import { covers, type Hostname } from '../../mesh/model/hostname.ts';
 import type { DestinationRule } from '../../mesh/model/destination-rule.ts';
+import { type Labels, selects } from '../../mesh/model/object.ts';
 import type { Service } from '../../mesh/model/service.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
+import type { Port } from '../../mesh/model/port.ts';
+import type { Scope } from '../scope.ts';
 import { visibleFrom } from '../view.ts';
+import { destinationPolicy, type PortPolicy, portPolicy } from './traffic-policy.ts';
 
 /** The rules of one namespace, as another namespace sees them. */
 interface RuleIndex {
@@ -31,16 +35,35 @@ function indexOf(snapshot: Snapshot, home: string, seenFrom: string): RuleIndex 
 
 const NONE: readonly DestinationRule[] = Object.freeze([]);
 
+/** Rules that choose their callers by labels go before those for all callers. */
+function forCaller(rules: readonly DestinationRule[], caller: Labels): readonly DestinationRule[] {
+  if (!rules.some(({ workloadSelector }) => workloadSelector !== undefined)) return rules;
+  const chosen = rules.filter(({ workloadSelector }) => workloadSelector !== undefined && selects(workloadSelector, caller));
+  return chosen.length > 0 ? chosen : rules.filter(({ workloadSelector }) => workloadSelector === undefined);
+}
+
 /**
- * The DestinationRules that hold for a service as a namespace sees it: of that namespace, else of the service's, else of the
- * root namespace; there those of the most specific host. In snapshot order.
+ * The DestinationRules that hold for a service as a caller of a namespace sees it: of that namespace, else of the service's, else of
+ * the root namespace; there those of the most specific host. In snapshot order.
  */
-export function rulesFor(snapshot: Snapshot, service: Service, seenFrom: string): readonly DestinationRule[] {
+export function rulesFor(snapshot: Snapshot, service: Service, seenFrom: string, caller: Labels): readonly DestinationRule[] {
   for (const home of new Set([seenFrom, service.meta.namespace, snapshot.meshConfig.rootNamespace])) {
     const { byHost, wildcards } = indexOf(snapshot, home, seenFrom);
     const host = byHost.has(service.hostname) ? service.hostname : wildcards.find((pattern) => covers(pattern, service.hostname));
     const found = host === undefined ? undefined : byHost.get(host);
-    if (found !== undefined) return found;
+    const held = found === undefined ? NONE : forCaller(found, caller);
+    if (held.length > 0) return held;
   }
   return NONE;
+}
+
+/** What DestinationRules say of one port of a service, or of a subset of it, to one caller. */
+export function policyToward(scope: Scope, service: Service, port: Port, subset: string | undefined): PortPolicy {
+  const { snapshot, view, proxy } = scope;
+  const destination = destinationPolicy(rulesFor(snapshot, service, view.namespace, proxy.instance.labels));
+  return portPolicy(
+    destination,
+    destination.subsets.find(({ name }) => name === subset),
+    port,
+  );
 }

@@ -15,6 +15,9 @@ const NONE: PortPolicy = Object.freeze({
   connectionPool: undefined,
   outlierDetection: undefined,
   tls: undefined,
+  tunnel: undefined,
+  proxyProtocol: undefined,
+  retryBudget: undefined,
 });
 
 /** What several DestinationRules for one host say, read as one: the first traffic policy, and each subset once. */
@@ -26,7 +29,11 @@ export function destinationPolicy(rules: readonly DestinationRule[]): Destinatio
 
 /** A port level replaces the whole policy for its port: fields it omits fall back to the defaults, not to the level above. */
 function forPort(policy: TrafficPolicy, port: Port): PortPolicy {
-  return policy.portLevel.get(port) ?? policy;
+  const level = policy.portLevel.get(port);
+  if (level === undefined) return policy;
+  // These three have no port level: the host's hold for each of its ports.
+  const { tunnel, proxyProtocol, retryBudget } = policy;
+  return { ...level, tunnel, proxyProtocol, retryBudget };
 }
 
 /** The policy of one port of a host, or of one of its subsets: each field of the subset's replaces that of the host's. */
@@ -35,11 +42,14 @@ export function portPolicy(destination: DestinationPolicy, subset: Subset | unde
   const over = subset?.trafficPolicy;
   if (over === undefined) return base;
   const exact = over.portLevel.get(port);
-  if (exact !== undefined) return exact;
+  if (exact !== undefined) return forPort(over, port);
   return {
     loadBalancer: over.loadBalancer ?? base.loadBalancer,
     connectionPool: over.connectionPool ?? base.connectionPool,
     outlierDetection: over.outlierDetection ?? base.outlierDetection,
     tls: over.tls ?? base.tls,
+    tunnel: over.tunnel ?? base.tunnel,
+    proxyProtocol: over.proxyProtocol ?? base.proxyProtocol,
+    retryBudget: over.retryBudget ?? base.retryBudget,
   };
 }

@@ -4,11 +4,15 @@ import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '#gen/en
 import { type LbEndpoint, LbEndpointSchema } from '#gen/envoy/config/endpoint/v3/endpoint_components_pb.js';
 import type { Subset } from '../../mesh/model/destination-rule.ts';
 import { type Endpoint, endpointsOf } from '../../mesh/model/endpoints.ts';
+import type { Locality } from '../../mesh/model/load-balancer.ts';
 import { selects } from '../../mesh/model/object.ts';
 import type { Service, ServicePort } from '../../mesh/model/service.ts';
+import type { PortPolicy } from '../clusters/traffic-policy.ts';
 import { outboundCluster } from '../names.ts';
 import { type Scope, workloadNamed } from '../scope.ts';
 import { socketAddress } from '../wire/address.ts';
+import { balancing, callerLocality } from './locality.ts';
+import { localityName, localityOf, nearestFirst, shares } from './nearness.ts';
 
 /** The endpoint metadata that chooses between mTLS and plain text (Envoy's `transport_socket_matches`). */
 export const TLS_MODE = 'tlsMode';
@@ -30,20 +34,65 @@ function lbEndpoint(endpoint: Endpoint, mtls: boolean): LbEndpoint {
   });
 }
 
+function group(scope: Scope, endpoints: readonly Endpoint[], rest: Omit<LocalityGroup, 'lbEndpoints'>): LocalityGroup {
+  return { lbEndpoints: endpoints.map((endpoint) => lbEndpoint(endpoint, takesMtls(scope, endpoint))), ...rest };
+}
+
+interface LocalityGroup {
+  readonly lbEndpoints: LbEndpoint[];
+  readonly priority?: number;
+  readonly locality?: Locality;
+  readonly loadBalancingWeight?: number;
+}
+
+/** Endpoints in groups: by share where localities have shares, else by nearness where outlier detection can tell when to go on. */
+function grouped(scope: Scope, endpoints: readonly Endpoint[], policy: PortPolicy): LocalityGroup[] {
+  const [first] = endpoints;
+  if (first === undefined) return [];
+  const setting = balancing(scope, policy);
+  if (setting === undefined) return [group(scope, endpoints, {})];
+  const split = shares(endpoints, callerLocality(scope), setting.distribute);
+  if (split !== undefined) {
+    return split.map((share) => {
+      const [one] = share.endpoints;
+      return group(scope, share.endpoints, {
+        ...(one === undefined ? {} : { locality: localityOf(one) }),
+        loadBalancingWeight: share.weight,
+      });
+    });
+  }
+  if (policy.outlierDetection === undefined) return [group(scope, endpoints, {})];
+  const caller = { locality: callerLocality(scope), labels: scope.proxy.instance.labels };
+  return nearestFirst(endpoints, caller, setting).flatMap((near, priority) =>
+    [...Map.groupBy(near, (endpoint) => localityName(localityOf(endpoint))).values()].map((place) => {
+      const [one] = place;
+      return group(scope, place, {
+        ...(priority > 0 ? { priority } : {}),
+        ...(one?.locality === undefined ? {} : { locality: one.locality }),
+      });
+    }),
+  );
+}
+
 /** The ready endpoints of a service's port, or of those that a subset's labels choose. Empty is an answer too: 503. */
 export function loadAssignment(
   scope: Scope,
   service: Service,
   port: ServicePort,
   subset: Subset | undefined,
+  policy: PortPolicy,
 ): ClusterLoadAssignment {
   const found = endpointsOf(scope.snapshot, service, port).filter(
     (endpoint) => subset === undefined || selects(subset.labels, endpoint.labels),
   );
   return create(ClusterLoadAssignmentSchema, {
     clusterName: outboundCluster(port.port, subset?.name, service.hostname),
-    endpoints:
-      found.length === 0 ? [] : [{ lbEndpoints: found.map((endpoint) => lbEndpoint(endpoint, takesMtls(scope, endpoint))) }],
+    endpoints: grouped(scope, found, policy).map(({ locality, ...rest }) => ({
+      ...rest,
+      ...(locality === undefined
+        ? {}
+        : { locality: { region: locality.region, zone: locality.zone, subZone: locality.subzone } }),
+    })),
   });
 }
 

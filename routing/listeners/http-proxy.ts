@@ -1,12 +1,12 @@
 import type { Listener } from '#gen/envoy/config/listener/v3/listener_pb.js';
 import type { Protocol } from '../../mesh/model/port.ts';
-import { HTTP_PROXY, OUTBOUND_CAPTURE_PORT, outboundCluster } from '../names.ts';
+import { HTTP_PROXY, OUTBOUND_CAPTURE_PORT } from '../names.ts';
 import { proxyRoutes } from '../routes/sidecar.ts';
 import type { Scope } from '../scope.ts';
 import { inboundPorts } from './inbound-ports.ts';
 import type { Outbound } from './outbound.ts';
 import { sharedOutbound } from './shared.ts';
-import { outboundHttp, outboundListener, outboundTcp } from './outbound-chains.ts';
+import { outboundHttp, outboundListener, serviceTcp } from './outbound-chains.ts';
 
 function carriesBytes(protocol: Protocol): boolean {
   return protocol === 'tcp' || protocol === 'tls' || protocol === 'https';
@@ -26,7 +26,7 @@ function tcpListeners(scope: Scope, address: string): Listener[] {
     for (const { port, protocol } of service.ports) {
       if (!carriesBytes(protocol) || taken.has(port)) continue;
       taken.add(port);
-      const chain = outboundTcp(outboundCluster(port, undefined, service.hostname));
+      const chain = serviceTcp(scope, service, port);
       listeners.push(outboundListener({ name: `${address}_${port}`, address, port, filterChains: [chain], captured: false }));
     }
   }

@@ -6,11 +6,11 @@ import type { RouteConfiguration } from '#gen/envoy/config/route/v3/route_pb.js'
 import { endpointsOf } from '../../mesh/model/endpoints.ts';
 import { isHttp, type Port } from '../../mesh/model/port.ts';
 import type { Service, ServicePort } from '../../mesh/model/service.ts';
-import { BLACK_HOLE, INBOUND_CAPTURE_PORT, OUTBOUND_CAPTURE_PORT, outboundCluster, VIRTUAL_OUTBOUND } from '../names.ts';
+import { BLACK_HOLE, INBOUND_CAPTURE_PORT, OUTBOUND_CAPTURE_PORT, VIRTUAL_OUTBOUND } from '../names.ts';
 import { addressRoutes, mayBeHttp, portRoutes } from '../routes/sidecar.ts';
 import type { Scope } from '../scope.ts';
 import { socketAddress } from '../wire/address.ts';
-import { elsewhere, outboundHttp, outboundListener, outboundTcp } from './outbound-chains.ts';
+import { elsewhere, outboundHttp, outboundListener, outboundTcp, serviceTcp } from './outbound-chains.ts';
 import { sharedOutbound } from './shared.ts';
 import { tcpProxy } from './tcp.ts';
 
@@ -102,19 +102,19 @@ function addressListeners(scope: Scope): Outbound {
   for (const service of scope.view.services) {
     for (const port of service.ports) {
       if (port.protocol === 'udp' || sharesPort(service, port)) continue;
-      const cluster = outboundCluster(port.port, undefined, service.hostname);
+      const bytes = serviceTcp(scope, service, port.port);
       for (const at of tcpAddresses(scope, service, port)) {
         const name = `${at.address}_${at.port}`;
         if (listeners.has(name)) continue;
         const place = { name, address: at.address, port: at.port, captured: true };
         if (port.protocol !== 'unknown') {
-          listeners.set(name, outboundListener({ ...place, filterChains: [outboundTcp(cluster)] }));
+          listeners.set(name, outboundListener({ ...place, filterChains: [bytes] }));
           continue;
         }
         const configuration = addressRoutes(scope, service, port.port);
         routes.set(configuration.name, configuration);
         const http = outboundHttp(scope, `outbound_${name}`, configuration.name, true);
-        listeners.set(name, outboundListener({ ...place, filterChains: [http], rest: outboundTcp(cluster) }));
+        listeners.set(name, outboundListener({ ...place, filterChains: [http], rest: bytes }));
       }
     }
   }

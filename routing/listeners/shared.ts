@@ -4,15 +4,16 @@ import type { Outbound } from './outbound.ts';
 
 const labelKeys = new WeakMap<Snapshot, readonly string[]>();
 
-/** The labels of callers that some VirtualService asks about: in all others, proxies of one namespace are alike. */
+/** The labels of callers that some VirtualService or DestinationRule asks about: in all others, proxies of one namespace are alike. */
 function labelsThatMatter(snapshot: Snapshot): readonly string[] {
   const known = labelKeys.get(snapshot);
   if (known !== undefined) return known;
-  const keys = new Set(
-    snapshot.virtualServices.flatMap(({ http }) =>
+  const keys = new Set([
+    ...snapshot.virtualServices.flatMap(({ http }) =>
       http.flatMap(({ match }) => match.flatMap(({ sourceLabels }) => Object.keys(sourceLabels))),
     ),
-  );
+    ...snapshot.destinationRules.flatMap(({ workloadSelector }) => Object.keys(workloadSelector ?? {})),
+  ]);
   const sorted = [...keys].sort();
   labelKeys.set(snapshot, sorted);
   return sorted;

@@ -1,17 +1,46 @@
 import { create } from '@bufbuild/protobuf';
 import { type Filter, FilterSchema } from '#gen/envoy/config/listener/v3/listener_components_pb.js';
 import { TcpProxySchema } from '#gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
+import type { Tunnel } from '../../mesh/model/destination-rule.ts';
 import { tcpAccessLog, type Vantage } from '../access-log/grpc.ts';
+import type { PortPolicy } from '../clusters/traffic-policy.ts';
 import { typedConfig } from '../wire/any.ts';
+import { duration } from '../wire/duration.ts';
+
+/** What a DestinationRule says of TCP connections. */
+export interface TcpOptions {
+  readonly idleTimeoutMs?: number | undefined;
+  readonly maxConnectionDurationMs?: number | undefined;
+  /** The caller's address decides which endpoint has the connection. */
+  readonly hashSourceIp?: boolean;
+  readonly tunnel?: Tunnel | undefined;
+}
+
+/** The options for connections to one port of a service. */
+export function tcpOptions({ connectionPool, loadBalancer, tunnel }: PortPolicy): TcpOptions {
+  return {
+    idleTimeoutMs: connectionPool?.tcpIdleTimeoutMs,
+    maxConnectionDurationMs: connectionPool?.maxConnectionDurationMs,
+    hashSourceIp: loadBalancer?.hash?.key.kind === 'source-ip',
+    tunnel,
+  };
+}
 
 /** The network filter that carries bytes to one cluster. */
-export function tcpProxy(vantage: Vantage, statPrefix: string, cluster: string): Filter {
+export function tcpProxy(vantage: Vantage, statPrefix: string, cluster: string, options: TcpOptions = {}): Filter {
+  const { idleTimeoutMs, maxConnectionDurationMs, hashSourceIp, tunnel } = options;
   return create(FilterSchema, {
     name: 'envoy.filters.network.tcp_proxy',
     configType: typedConfig(TcpProxySchema, {
       statPrefix,
       clusterSpecifier: { case: 'cluster', value: cluster },
       accessLog: [tcpAccessLog(vantage)],
+      ...(idleTimeoutMs === undefined ? {} : { idleTimeout: duration(idleTimeoutMs) }),
+      ...(maxConnectionDurationMs === undefined ? {} : { maxDownstreamConnectionDuration: duration(maxConnectionDurationMs) }),
+      ...(hashSourceIp === true ? { hashPolicy: [{ policySpecifier: { case: 'sourceIp', value: {} } }] } : {}),
+      ...(tunnel === undefined
+        ? {}
+        : { tunnelingConfig: { hostname: `${tunnel.host}:${tunnel.port}`, usePost: tunnel.method === 'POST' } }),
     }),
   });
 }

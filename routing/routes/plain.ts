@@ -1,10 +1,10 @@
 import { create } from '@bufbuild/protobuf';
-import { type Route, RouteSchema } from '#gen/envoy/config/route/v3/route_components_pb.js';
+import { type Route, type RouteAction_HashPolicy, RouteSchema } from '#gen/envoy/config/route/v3/route_components_pb.js';
 import { retryPolicy } from './retry.ts';
 import { timeouts } from './route.ts';
 
 /** Everything to one cluster: a service that no VirtualService speaks of. */
-export function plainRoute(cluster: string): Route {
+export function plainRoute(cluster: string, hashPolicy: RouteAction_HashPolicy[] = []): Route {
   const retry = retryPolicy(undefined);
   return create(RouteSchema, {
     name: 'default',
@@ -14,6 +14,7 @@ export function plainRoute(cluster: string): Route {
       value: {
         clusterSpecifier: { case: 'cluster', value: cluster },
         ...timeouts(undefined),
+        hashPolicy,
         ...(retry === undefined ? {} : { retryPolicy: retry }),
       },
     },

@@ -17,6 +17,7 @@ import type { RouteSite } from './applies.ts';
 import { CORS_FILTER, corsOf } from './cors.ts';
 import { destinationCluster } from './destination.ts';
 import { FAULT_FILTER, faultOf } from './fault.ts';
+import { hashPolicies } from './hash-policy.ts';
 import { authorityOf, headerEdits } from './headers.ts';
 import { routeMatch } from './match.ts';
 import { redirectAction } from './redirect.ts';
@@ -80,6 +81,11 @@ function routeAction(
     ...pathRewrite(http.rewrite, match),
     ...(authority === undefined ? {} : { hostRewriteSpecifier: { case: 'hostRewriteLiteral', value: authority } }),
     ...(retry === undefined ? {} : { retryPolicy: retry }),
+    hashPolicy: hashPolicies(
+      scope,
+      destinations.map(({ destination }) => destination),
+      site.port,
+    ),
     requestMirrorPolicies: http.mirrors
       .filter((mirror) => mirror.percentage > 0)
       .map((mirror) => ({

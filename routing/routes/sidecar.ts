@@ -10,6 +10,7 @@ import type { Scope } from '../scope.ts';
 import type { RouteSite } from './applies.ts';
 import { hostNames, serviceNames } from './domains.ts';
 import { addFallback } from './fallback.ts';
+import { hashPolicies } from './hash-policy.ts';
 import { plainRoute } from './plain.ts';
 import { VirtualHosts } from './virtual-hosts.ts';
 import { virtualServiceRoutes } from './virtual-service.ts';
@@ -40,7 +41,12 @@ export function serviceRoutes(scope: Scope, service: Service, port: Port): Route
   const site: RouteSite = { port, gateways: MESH };
   const virtual = scope.view.virtualServiceFor(service.hostname);
   return virtual === undefined || virtual.http.length === 0
-    ? [plainRoute(outboundCluster(port, undefined, service.hostname))]
+    ? [
+        plainRoute(
+          outboundCluster(port, undefined, service.hostname),
+          hashPolicies(scope, [{ host: service.hostname, subset: undefined, port }], port),
+        ),
+      ]
     : virtualServiceRoutes(scope, site, virtual);
 }
 

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { anyUnpack } from '@bufbuild/protobuf/wkt';
+import type { TransportSocket } from '#gen/envoy/config/core/v3/base_pb.js';
+import { type UpstreamTlsContext, UpstreamTlsContextSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { compiledFor, snapshotOf } from './compiled.ts';
 
 const mesh = (tls: string): string => `
@@ -33,12 +36,42 @@ describe('TLS toward a destination', () => {
       .clusters.map(({ name }) => name)
       .filter((name) => name.includes('bank'));
 
-  it('is not replaced by plain text where it is not there yet', () => {
-    assert.deepEqual(clusters('mode: SIMPLE'), []);
-    assert.deepEqual(clusters('mode: MUTUAL, credentialName: bank'), []);
+  const socketOf = (tls: string): TransportSocket | undefined =>
+    compiledFor(snapshotOf(mesh(tls)), 'default/client').clusters.find(({ name }) => name.includes('bank'))?.transportSocket;
+  const contextOf = (tls: string): UpstreamTlsContext => {
+    const config = socketOf(tls)?.configType;
+    assert.ok(config?.case === 'typedConfig');
+    const context = anyUnpack(config.value, UpstreamTlsContextSchema);
+    assert.ok(context !== undefined);
+    return context;
+  };
+  const rootsOf = ({ commonTlsContext }: UpstreamTlsContext): string | undefined => {
+    const validation = commonTlsContext?.validationContextType;
+    return validation?.case === 'combinedValidationContext'
+      ? validation.value.validationContextSdsSecretConfig?.name
+      : validation?.case;
+  };
+
+  it("trusts the system's authorities unless others are named", () => {
+    assert.equal(rootsOf(contextOf('mode: SIMPLE')), 'file-root:system');
+    assert.equal(rootsOf(contextOf('mode: SIMPLE, caCertificates: /etc/bank/ca.pem')), 'file-root:/etc/bank/ca.pem');
+    assert.equal(rootsOf(contextOf('mode: SIMPLE, credentialName: bank')), 'kubernetes://bank-cacert');
+    assert.equal(rootsOf(contextOf('mode: SIMPLE, insecureSkipVerify: true')), undefined);
+  });
+
+  it('shows the certificate of files or of a Secret', () => {
+    const own = (tls: string) => contextOf(tls).commonTlsContext?.tlsCertificateSdsSecretConfigs.map(({ name }) => name);
+    assert.deepEqual(own('mode: SIMPLE'), []);
+    assert.deepEqual(own('mode: MUTUAL, clientCertificate: /c.pem, privateKey: /k.pem'), ['file-cert:/c.pem~/k.pem']);
+    assert.deepEqual(own('mode: MUTUAL, credentialName: bank'), ['kubernetes://bank']);
+  });
+
+  it('without a revocation list that was asked for makes no connection', () => {
+    assert.deepEqual(clusters('mode: SIMPLE, caCertificates: /ca.pem, caCrl: /crl.pem'), []);
   });
 
   it('may be turned off', () => {
     assert.deepEqual(clusters('mode: DISABLE'), ['outbound|443||bank.example.org']);
+    assert.equal(socketOf('mode: DISABLE'), undefined);
   });
 });

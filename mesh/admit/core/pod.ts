@@ -2,6 +2,7 @@ import type { Capture, Instance } from '../../model/workload.ts';
 import { isAddress } from '../address.ts';
 import type { Context } from '../context.ts';
 import { Field, fieldsOf, itemsOf } from '../field.ts';
+import { localityOfLabels } from '../locality.ts';
 import type { Pod } from '../mesh-object.ts';
 import type { Node } from '../node.ts';
 import { shorten } from '../node.ts';
@@ -16,7 +17,8 @@ export function readPod(spec: Field, status: Field, context: Context, root: Node
   const { nodeName } = fieldsOf(spec, ['nodeName'], 'tolerant');
   const { uid } = fieldsOf(metadata, ['uid'], 'tolerant');
   const [node, id] = [text(nodeName), text(uid)];
-  const placed = { ...(node !== '' && { node }), ...(id !== '' && { uid: id }) };
+  const locality = localityOfLabels(context.meta.labels);
+  const placed = { ...(node !== '' && { node }), ...(id !== '' && { uid: id }), ...(locality !== undefined && { locality }) };
   const shape = podShape(metadata, spec);
   const instance = instanceOf(spec, status, context);
   return { meta: context.meta, owner: ownerOf(metadata), ...shape, instance: instance && { ...instance, ...placed } };

@@ -1,8 +1,7 @@
-import type { ConnectionPool } from '../../model/destination-rule.ts';
+import type { ConnectionPool, TcpKeepalive } from '../../model/destination-rule.ts';
 import { duration } from '../duration.ts';
 import { type Field, fieldsOf } from '../field.ts';
 import { flag, integer, oneOf } from '../scalar.ts';
-import { unapplied } from '../unapplied.ts';
 
 const MOST = 2_147_483_647;
 
@@ -22,37 +21,53 @@ export function connectionPool(field: Field): ConnectionPool | undefined {
     'http2KeepAlive',
   ]);
   const plain = fieldsOf(tcp, ['maxConnections', 'connectTimeout', 'tcpKeepalive', 'maxConnectionDuration', 'idleTimeout']);
-  oneOf(web.h2UpgradePolicy, ['DEFAULT', 'DO_NOT_UPGRADE', 'UPGRADE']);
-  flag(web.useClientProtocol);
-  integer(web.maxConcurrentStreams, 0, MOST);
-  const alive = fieldsOf(web.http2KeepAlive, ['interval', 'timeout']);
-  if (web.http2KeepAlive.given && !(alive.interval.given && alive.timeout.given))
-    web.http2KeepAlive.error('missing-field', 'needs interval and timeout', 'as http2KeepAlive: {interval: 30s, timeout: 5s}');
-  duration(alive.interval, 1);
-  duration(alive.timeout, 1);
-  const tcpAlive = fieldsOf(plain.tcpKeepalive, ['probes', 'time', 'interval']);
-  integer(tcpAlive.probes, 0, MOST);
-  duration(tcpAlive.time, 1);
-  duration(tcpAlive.interval, 1);
-  duration(plain.maxConnectionDuration, 1);
   const tcpIdle = duration(plain.idleTimeout, 0);
-  for (const one of [
-    web.h2UpgradePolicy,
-    web.useClientProtocol,
-    web.maxConcurrentStreams,
-    web.http2KeepAlive,
-    plain.tcpKeepalive,
-    plain.maxConnectionDuration,
-  ]) {
-    unapplied(one, one.path.split('.').at(-1) ?? '');
-  }
   return {
     maxConnections: integer(plain.maxConnections, 0, MOST),
     connectTimeoutMs: duration(plain.connectTimeout, 1),
+    tcpKeepalive: tcpKeepalive(plain.tcpKeepalive),
+    maxConnectionDurationMs: duration(plain.maxConnectionDuration, 1),
+    tcpIdleTimeoutMs: tcpIdle,
     http1MaxPendingRequests: integer(web.http1MaxPendingRequests, 0, MOST),
     http2MaxRequests: integer(web.http2MaxRequests, 0, MOST),
     maxRequestsPerConnection: integer(web.maxRequestsPerConnection, 0, MOST),
     maxRetries: integer(web.maxRetries, 0, MOST),
     idleTimeoutMs: duration(web.idleTimeout, 0) ?? tcpIdle,
+    maxConcurrentStreams: integer(web.maxConcurrentStreams, 0, MOST),
+    http2KeepAlive: http2KeepAlive(web.http2KeepAlive),
+    upgradeToHttp2: upgrade(web.h2UpgradePolicy),
+    useClientProtocol: flag(web.useClientProtocol) ?? false,
+  };
+}
+
+function upgrade(field: Field): boolean | undefined {
+  const policy = oneOf(field, ['DEFAULT', 'DO_NOT_UPGRADE', 'UPGRADE']);
+  switch (policy) {
+    case undefined:
+    case 'DEFAULT':
+      return undefined;
+    case 'UPGRADE':
+      return true;
+    case 'DO_NOT_UPGRADE':
+      return false;
+  }
+  return policy satisfies never;
+}
+
+function http2KeepAlive(field: Field): ConnectionPool['http2KeepAlive'] {
+  if (!field.given) return undefined;
+  const fields = fieldsOf(field, ['interval', 'timeout']);
+  if (!(fields.interval.given && fields.timeout.given))
+    field.error('missing-field', 'needs interval and timeout', 'as http2KeepAlive: {interval: 30s, timeout: 5s}');
+  return { intervalMs: duration(fields.interval, 1) ?? 1, timeoutMs: duration(fields.timeout, 1) ?? 1 };
+}
+
+function tcpKeepalive(field: Field): TcpKeepalive | undefined {
+  if (!field.given) return undefined;
+  const fields = fieldsOf(field, ['probes', 'time', 'interval']);
+  return {
+    probes: integer(fields.probes, 0, MOST),
+    timeMs: duration(fields.time, 1),
+    intervalMs: duration(fields.interval, 1),
   };
 }

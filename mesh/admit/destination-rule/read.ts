@@ -5,7 +5,7 @@ import { type Field, fieldsOf, itemsOf } from '../field.ts';
 import { hostname, visibility } from '../hosts.ts';
 import { labelSelector, workloadSelector } from '../selector.ts';
 import { requiredText } from '../scalar.ts';
-import { oldForm, unapplied } from '../unapplied.ts';
+import { oldForm } from '../unapplied.ts';
 import { trafficPolicy } from './traffic-policy.ts';
 
 const SUBSET = /^[a-zA-Z0-9]([-_.a-zA-Z0-9]{0,251}[a-zA-Z0-9])?$/;
@@ -17,8 +17,7 @@ export function readDestinationRule(spec: Field, context: Context): DestinationR
   if (fields.name.given && fields.host.given) fields.name.error('contradiction', 'name and host are both given', 'keep host');
   const host = hostname(fields.name.given && !fields.host.given ? fields.name : fields.host, context);
   if (host !== undefined) refer(context, fields.host.given ? fields.host : fields.name, { kind: 'rule-host', host });
-  unapplied(fields.workloadSelector, 'workloadSelector');
-  workloadSelector(fields.workloadSelector);
+  const selected = workloadSelector(fields.workloadSelector);
   const names = new Set<string>();
   const subsets: Subset[] = [];
   for (const item of itemsOf(fields.subsets)) {
@@ -48,6 +47,7 @@ export function readDestinationRule(spec: Field, context: Context): DestinationR
     exportTo,
     trafficPolicy: policy,
     subsets,
+    workloadSelector: fields.workloadSelector.given ? selected : undefined,
   };
 }
 

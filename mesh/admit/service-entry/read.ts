@@ -9,6 +9,7 @@ import { plainHostname, visibility } from '../hosts.ts';
 import { shorten } from '../node.ts';
 import { integer, oneOf, optionalText, port, requiredText, text, textMap, texts } from '../scalar.ts';
 import { workloadLabels } from '../selector.ts';
+import { parseLocality } from '../locality.ts';
 import { unapplied } from '../unapplied.ts';
 
 const PROTOCOLS: Readonly<Record<string, Protocol>> = Object.freeze({
@@ -166,7 +167,7 @@ function endpoint(item: Field, known: ReadonlySet<string>): readonly StaticEndpo
     if (number !== undefined) ports[name] = number;
   }
   text(fields.network);
-  text(fields.locality);
+  const locality = parseLocality(text(fields.locality));
   unapplied(fields.network, 'network');
   const weight = integer(fields.weight, 0, 4_294_967_295) ?? 1;
   return [
@@ -176,6 +177,7 @@ function endpoint(item: Field, known: ReadonlySet<string>): readonly StaticEndpo
       labels: textMap(fields.labels),
       weight: weight === 0 ? 1 : weight,
       serviceAccount: optionalText(fields.serviceAccount),
+      ...(locality === undefined ? {} : { locality }),
     },
   ];
 }

@@ -1,0 +1,49 @@
+import type { DestinationRule } from '../../mesh/model/destination-rule.ts';
+import { workloadsOf } from '../../mesh/model/endpoints.ts';
+import type { Locality, LocalityBalancing } from '../../mesh/model/load-balancer.ts';
+import type { Service } from '../../mesh/model/service.ts';
+import type { PortPolicy } from '../clusters/traffic-policy.ts';
+import type { Scope } from '../scope.ts';
+import { inLocality, localityName, localityOf } from './nearness.ts';
+
+/** Istio's default: on, and near endpoints first, wherever outlier detection can tell that they fail. */
+const BY_DEFAULT: LocalityBalancing = Object.freeze({ enabled: true, distribute: [], failover: [], failoverPriority: [] });
+
+/** What holds for a destination; undefined when it is turned off. A DestinationRule's word replaces that of the mesh. */
+export function balancing({ snapshot }: Scope, policy: PortPolicy): LocalityBalancing | undefined {
+  const found = policy.loadBalancer?.locality ?? snapshot.meshConfig.localityLb ?? BY_DEFAULT;
+  return found.enabled ? found : undefined;
+}
+
+export function callerLocality({ proxy }: Scope): Locality {
+  return localityOf(proxy.instance);
+}
+
+/** True when localities have weights toward this caller: Envoy then sends nothing to one without. */
+export function weighsLocalities(scope: Scope, policy: PortPolicy): boolean {
+  const caller = callerLocality(scope);
+  return balancing(scope, policy)?.distribute.some(({ from }) => inLocality(caller, from)) ?? false;
+}
+
+/**
+ * What of the caller its endpoints of a service depend on, for {@link Kept}: nothing where no endpoint has a place and no rule asks for
+ * labels, so that all callers share them.
+ */
+export function nearness(scope: Scope, service: Service, rules: readonly DestinationRule[]): readonly string[] {
+  const settings = [
+    scope.snapshot.meshConfig.localityLb,
+    ...rules.flatMap(({ trafficPolicy, subsets }) =>
+      [trafficPolicy, ...subsets.map((subset) => subset.trafficPolicy)].flatMap((policy) => [
+        policy?.loadBalancer?.locality,
+        ...[...(policy?.portLevel.values() ?? [])].map((level) => level.loadBalancer?.locality),
+      ]),
+    ),
+  ];
+  const labels = new Set(settings.flatMap((one) => one?.failoverPriority ?? []).map((one) => one.split('=')[0] ?? ''));
+  const placed =
+    labels.size > 0 ||
+    service.endpoints.some(({ locality }) => locality !== undefined) ||
+    workloadsOf(scope.snapshot, service).some(({ instances }) => instances.some(({ locality }) => locality !== undefined));
+  if (!placed) return [];
+  return [localityName(callerLocality(scope)), ...[...labels].map((name) => scope.proxy.instance.labels[name] ?? '')];
+}

@@ -1,0 +1,97 @@
+import { create } from '@bufbuild/protobuf';
+import { type TransportSocket, TransportSocketSchema } from '#gen/envoy/config/core/v3/base_pb.js';
+import {
+  type SubjectAltNameMatcher,
+  SubjectAltNameMatcher_SanType,
+  SubjectAltNameMatcherSchema,
+  TlsParameters_TlsProtocol,
+} from '#gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
+import { SdsSecretConfigSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
+import { UpstreamTlsContextSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
+import type { Authorities, KeyPair, OriginatedTls } from '../../mesh/model/destination-rule.ts';
+import type { Hostname } from '../../mesh/model/hostname.ts';
+import { typedConfig } from '../wire/any.ts';
+import { sdsSource } from '../wire/config-source.ts';
+
+/** The agent serves these names (Istio's), so that no key passes through the control plane. */
+function keyPairName(pair: KeyPair): string {
+  switch (pair.kind) {
+    case 'files':
+      return `file-cert:${pair.certificate}~${pair.key}`;
+    case 'secret':
+      return `kubernetes://${pair.name}`;
+    default:
+      return pair satisfies never;
+  }
+}
+
+function authoritiesName(authorities: Authorities): string | undefined {
+  switch (authorities.kind) {
+    case 'system':
+      return 'file-root:system';
+    case 'file':
+      return `file-root:${authorities.path}`;
+    case 'secret':
+      return `kubernetes://${authorities.name}-cacert`;
+    case 'none':
+      return undefined;
+    default:
+      return authorities satisfies never;
+  }
+}
+
+const bySds = (name: string) => create(SdsSecretConfigSchema, { name, sdsConfig: sdsSource() });
+
+/** A name of the server may be a DNS name or a URI; Envoy wants to be told which. */
+function names(written: readonly string[]): SubjectAltNameMatcher[] {
+  return written.map((value) =>
+    create(SubjectAltNameMatcherSchema, {
+      sanType: value.includes('://') ? SubjectAltNameMatcher_SanType.URI : SubjectAltNameMatcher_SanType.DNS,
+      matcher: { matchPattern: { case: 'exact', value } },
+    }),
+  );
+}
+
+export interface Origination {
+  readonly tls: OriginatedTls;
+  /** The server that is called, where that is one name; undefined for a wildcard. */
+  readonly host: Hostname | undefined;
+  /** Name and check the host that each request asks for: only a cluster that speaks HTTP can. */
+  readonly byRequest: boolean;
+  readonly http2: boolean;
+}
+
+/**
+ * TLS toward a server that is not of the mesh. Its certificate must be under the authorities named (the system's, if none are)
+ * and bear one of the names: an authority alone would let any of its customers answer.
+ */
+export function originateTls({ tls, host, byRequest, http2 }: Origination): TransportSocket {
+  const roots = authoritiesName(tls.authorities);
+  const own = tls.subjectAltNames.length > 0 ? tls.subjectAltNames : byRequest || host === undefined ? [] : [host];
+  const sni = tls.sni ?? (byRequest ? '' : (host ?? ''));
+  return create(TransportSocketSchema, {
+    name: 'envoy.transport_sockets.tls',
+    configType: typedConfig(UpstreamTlsContextSchema, {
+      sni,
+      commonTlsContext: {
+        alpnProtocols: http2 ? ['h2'] : [],
+        tlsParams: {
+          tlsMinimumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_2,
+          tlsMaximumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_3,
+        },
+        tlsCertificateSdsSecretConfigs: tls.keyPair === undefined ? [] : [bySds(keyPairName(tls.keyPair))],
+        ...(roots === undefined
+          ? {}
+          : {
+              validationContextType: {
+                case: 'combinedValidationContext' as const,
+                value: {
+                  defaultValidationContext: { matchTypedSubjectAltNames: names(own) },
+                  validationContextSdsSecretConfig: bySds(roots),
+                },
+              },
+            }),
+      },
+    }),
+  });
+}
