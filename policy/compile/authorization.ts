@@ -1,14 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { type Any, anyPack } from '@bufbuild/protobuf/wkt';
 import { type Filter, FilterSchema } from '#gen/envoy/config/listener/v3/listener_components_pb.js';
-import {
-  type Policy,
-  PolicySchema,
-  PrincipalSchema,
-  type RBAC,
-  RBACSchema,
-  RBAC_Action,
-} from '#gen/envoy/config/rbac/v3/rbac_pb.js';
+import { type Policy, type RBAC, RBACSchema, RBAC_Action } from '#gen/envoy/config/rbac/v3/rbac_pb.js';
 import { RBACSchema as HttpRbacSchema } from '#gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
 import { RBACSchema as TcpRbacSchema } from '#gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.js';
 import {
@@ -21,13 +14,10 @@ import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { type SelectedWorkload, policiesFor } from '../select.ts';
 import type { Layer } from './field.ts';
 import { PEER_GUARD, guarded, peerFilter, peerGuard } from './peer.ts';
-import { permission } from './permission.ts';
-import { principal } from './principal.ts';
 import { NOBODY, REVOKED, revokedPolicy } from './revoked.ts';
 import { compileRule } from './rule.ts';
-import { asPrincipal, isCheap } from './request.ts';
 import type { Stance } from './stance.ts';
-import type { CompiledRule } from './test.ts';
+import { written } from './written.ts';
 
 type Side = 'deny' | 'allow';
 
@@ -36,18 +26,6 @@ interface Rules {
   readonly side: Side;
   readonly enforced: RBAC | undefined;
   readonly shadow: RBAC | undefined;
-}
-
-/**
- * One rule as Envoy has it. Envoy tests permissions before principals; where the caller is a text or a few, all goes to the
- * principals, caller first: of a thousand such rules nearly all end with one comparison.
- */
-function written({ source, operation }: CompiledRule, layer: Layer): Policy {
-  const caller = principal(source, layer);
-  const later = isCheap(source) ? asPrincipal(operation) : undefined;
-  if (later === undefined) return create(PolicySchema, { permissions: [permission(operation)], principals: [caller] });
-  const both = create(PrincipalSchema, { identifier: { case: 'andIds', value: { ids: [caller, later] } } });
-  return create(PolicySchema, { permissions: [{ rule: { case: 'any', value: true } }], principals: [both] });
 }
 
 function rbac(policies: readonly AuthorizationPolicy[], side: Side, layer: Layer, snapshot: Snapshot): RBAC {
