@@ -3,6 +3,7 @@ import { parseHostname } from '../model/hostname.ts';
 import type { MeshConfig, PathNormalization } from '../model/mesh-config.ts';
 import { localityBalancing } from './destination-rule/locality.ts';
 import { type Field, fieldsOf, itemsOf } from './field.ts';
+import { numTrustedProxies } from './gateway-topology.ts';
 import { isNamespaceName } from './hosts.ts';
 import { shorten } from './node.ts';
 import { flag, oneOf, optionalText, requiredText } from './scalar.ts';
@@ -17,7 +18,6 @@ const NOT_APPLIED = [
   'certificates',
   'configSources',
   'connectTimeout',
-  'defaultConfig',
   'defaultDestinationRuleExportTo',
   'defaultHttpRetryPolicy',
   'defaultProviders',
@@ -61,6 +61,7 @@ const APPLIED = [
   'pathNormalization',
   'outboundTrafficPolicy',
   'enableAutoMtls',
+  'defaultConfig',
   'localityLbSetting',
 ] as const;
 
@@ -93,6 +94,7 @@ export function readMeshConfig(root: Field): MeshConfig {
   if (parseHostname(clusterDomain) === undefined || clusterDomain.includes('*'))
     fields.clusterDomain.error('bad-host', `"${shorten(clusterDomain)}" is no domain`);
   const localityLb = localityBalancing(fields.localityLbSetting);
+  const trustedProxies = numTrustedProxies(fields.defaultConfig);
   const outbound = fieldsOf(fields.outboundTrafficPolicy, ['mode', 'egressProxy']);
   if (outbound.egressProxy.given)
     outbound.egressProxy.error('not-supported', 'is not supported yet', 'remove it; traffic would leave past the egress proxy');
@@ -109,6 +111,7 @@ export function readMeshConfig(root: Field): MeshConfig {
       oneOf(outbound.mode, ['ALLOW_ANY', 'REGISTRY_ONLY']) ??
       (outbound.mode.given ? 'REGISTRY_ONLY' : DEFAULT_MESH_CONFIG.outboundTrafficPolicy),
     enableAutoMtls: flag(fields.enableAutoMtls) ?? DEFAULT_MESH_CONFIG.enableAutoMtls,
+    ...(trustedProxies === undefined ? {} : { numTrustedProxies: trustedProxies }),
     ...(localityLb === undefined ? {} : { localityLb }),
   };
 }

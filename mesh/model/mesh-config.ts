@@ -17,6 +17,8 @@ export interface MeshConfig {
   readonly pathNormalization: PathNormalization;
   readonly outboundTrafficPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY';
   readonly enableAutoMtls: boolean;
+  /** Proxies in front of a gateway that are believed about the caller's address (X-Forwarded-For); absent: none. */
+  readonly numTrustedProxies?: number;
   /** Names are unique. Absent: none. */
   readonly extensionProviders?: readonly ExtensionProvider[];
   /** Istio's `localityLbSetting`, for destinations whose rules say nothing of it; absent: near endpoints first. */

@@ -52,9 +52,9 @@ const EDGE_CONCURRENT_STREAMS = 100;
 /**
  * Whom the other side is believed. Applications read who called from x-forwarded-client-cert: only what this proxy verified
  * itself may stand there, so the header is replaced, and removed on plain text. At the edge the connection's own address
- * counts, not the one that the client tells.
+ * counts, or the one that as many trusted proxies in front tell, never one that the client tells.
  */
-function byVantage(vantage: Vantage) {
+function byVantage(vantage: Vantage, { numTrustedProxies = 0 }: MeshConfig) {
   const verified = {
     forwardClientCertDetails: Forward.SANITIZE_SET,
     setCurrentClientCertDetails: { subject: true, uri: true, dns: true },
@@ -67,6 +67,7 @@ function byVantage(vantage: Vantage) {
     case 'gateway':
       return {
         useRemoteAddress: true,
+        xffNumTrustedHops: numTrustedProxies,
         ...verified,
         requestHeadersTimeout: duration(EDGE_HEADERS_TIMEOUT_MS),
         http2ProtocolOptions: { maxConcurrentStreams: EDGE_CONCURRENT_STREAMS },
@@ -96,7 +97,7 @@ export function httpConnectionManager(chain: HttpChain): Filter {
       httpProtocolOptions: { allowAbsoluteUrl: true, acceptHttp10: true },
       streamIdleTimeout: duration(0),
       ...pathNormalization(mesh.pathNormalization),
-      ...byVantage(chain.vantage),
+      ...byVantage(chain.vantage, mesh),
     }),
   });
 }
