@@ -55,9 +55,11 @@ const ENVOY = [
   'extensions/access_loggers/stream/v3/stream',
   'extensions/upstreams/http/v3/http_protocol_options',
   'extensions/retry/host/previous_hosts/v3/previous_hosts',
+  'extensions/matching/common_inputs/network/v3/network_inputs',
+  'type/matcher/v3/http_inputs',
 ];
 
-const OWN = ['ca/v1/istio_ca', 'ca/v1/jwt', 'workload/v1/spiffe_workload_api'];
+const OWN = ['ca/v1/istio_ca', 'ca/v1/jwt', 'envoy/v3/network_set_filter_state', 'workload/v1/spiffe_workload_api'];
 
 const ROOTS = [...ENVOY.map((name) => `envoy/${name}.proto`), ...OWN.map((name) => `gatehouse/${name}.proto`)];
 
