@@ -2,6 +2,7 @@ import { parseMeshTrustDomain, type TrustDomain } from '../../ca/identity/trust-
 import { parseHostname } from '../model/hostname.ts';
 import type { MeshConfig, PathNormalization } from '../model/mesh-config.ts';
 import { localityBalancing } from './destination-rule/locality.ts';
+import { extensionProviders } from './extension-providers.ts';
 import { type Field, fieldsOf, itemsOf } from './field.ts';
 import { numTrustedProxies } from './gateway-topology.ts';
 import { isNamespaceName } from './hosts.ts';
@@ -29,7 +30,6 @@ const NOT_APPLIED = [
   'enableEnvoyAccessLogService',
   'enablePrometheusMerge',
   'enableTracing',
-  'extensionProviders',
   'h2UpgradePolicy',
   'hboneIdleTimeout',
   'inboundClusterStatName',
@@ -62,6 +62,7 @@ const APPLIED = [
   'outboundTrafficPolicy',
   'enableAutoMtls',
   'defaultConfig',
+  'extensionProviders',
   'localityLbSetting',
 ] as const;
 
@@ -112,6 +113,7 @@ export function readMeshConfig(root: Field): MeshConfig {
       (outbound.mode.given ? 'REGISTRY_ONLY' : DEFAULT_MESH_CONFIG.outboundTrafficPolicy),
     enableAutoMtls: flag(fields.enableAutoMtls) ?? DEFAULT_MESH_CONFIG.enableAutoMtls,
     ...(trustedProxies === undefined ? {} : { numTrustedProxies: trustedProxies }),
+    ...(fields.extensionProviders.given ? { extensionProviders: extensionProviders(fields.extensionProviders) } : {}),
     ...(localityLb === undefined ? {} : { localityLb }),
   };
 }
