@@ -98,7 +98,8 @@ function reasonOf(stages: Stages, { setting, facts, outcome }: Walk): string {
 
 /** A walk in one sentence, and what it decides. */
 export function verdictOf(stages: Stages, walk: Walk, request: Request): Verdict {
-  const reason = reasonOf(stages, walk);
+  const unasked = walk.token?.kind === 'passed' ? walk.token.unasked : undefined;
+  const reason = `${reasonOf(stages, walk)}${unasked === undefined ? '' : ` (${unasked})`}`;
   const decision = decisionOf(walk);
   if (walk.encrypted || request.source.principal === undefined) return { ...decision, reason };
   return { ...decision, reason: `${reason} (${setBy(walk.setting)} turns mutual TLS off, so the caller is not authenticated)` };

@@ -1,16 +1,112 @@
+import type { RequestAuthentication } from '../../mesh/model/request-authentication.ts';
+import { keyOf } from '../../mesh/model/object.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
+import { type ApplyingRule, jwtRulesFor, listClaims } from '../request-authentication/applying.ts';
 import type { SelectedWorkload } from '../select.ts';
 import type { Request, Token } from './request.ts';
 
 /** What became of the tokens that a request carries. */
 export type TokenStep =
-  | { readonly kind: 'passed'; readonly token: Token | undefined; readonly why: string }
+  | {
+      readonly kind: 'passed';
+      readonly token: Token | undefined;
+      readonly why: string;
+      /** Said where a token is believed that no proxy would verify. */
+      readonly unasked?: string;
+    }
   /** `by` is `namespace/name` of the RequestAuthentication. */
   | { readonly kind: 'refused'; readonly by: string | undefined; readonly why: string };
 
 export type Authenticate = (request: Request) => TokenStep;
 
-/** Verifies tokens as a workload's RequestAuthentications ask. One that a request states is taken for verified. */
-export function requestAuthentication(_snapshot: Snapshot, _workload: SelectedWorkload): Authenticate {
-  return ({ token }) => ({ kind: 'passed', token, why: token === undefined ? 'no token' : 'the token is taken for verified' });
+/** Verifies tokens as a workload's RequestAuthentications ask. One that a request states is taken for rightly signed and in date. */
+export function requestAuthentication(snapshot: Snapshot, workload: SelectedWorkload): Authenticate {
+  const rules = jwtRulesFor(snapshot, workload);
+  if (rules.length === 0) return unasked;
+  const required = rules.filter(({ rule }) => rule.required);
+  return ({ token }) => {
+    const step = token === undefined ? NO_TOKEN : verified(rules, token);
+    if (step.kind === 'refused') return step;
+    const lacking = required.find(({ rule }) => step.token === undefined || !accepts(rule, step.token));
+    return lacking === undefined ? step : { kind: 'refused', by: keyOf(lacking.of.meta), why: lack(lacking) };
+  };
+}
+
+const UNASKED =
+  'the token is taken for verified, but no RequestAuthentication applies to the workload: without one its proxy verifies no token';
+
+const NO_TOKEN: TokenStep = Object.freeze({ kind: 'passed', token: undefined, why: 'no token' });
+
+function unasked({ token }: Request): TokenStep {
+  if (token === undefined) return NO_TOKEN;
+  return { kind: 'passed', token, why: 'the token is taken for verified', unasked: UNASKED };
+}
+
+type Rule = ApplyingRule['rule'];
+
+/** As Envoy compares them: without `http://` or `https://` in front and without a slash at the end. */
+function audience(written: string): string {
+  return written.replace(/^https?:\/\//, '').replace(/\/$/, '');
+}
+
+function isOf({ issuer }: Rule, token: Token): boolean {
+  return issuer === undefined || issuer === token.issuer;
+}
+
+function isFor({ audiences }: Rule, token: Token): boolean {
+  if (audiences.length === 0) return true;
+  const own = new Set(token.audiences.map(audience));
+  return audiences.some((one) => own.has(audience(one)));
+}
+
+function accepts(rule: Rule, token: Token): boolean {
+  return isOf(rule, token) && isFor(rule, token);
+}
+
+function verified(rules: readonly ApplyingRule[], token: Token): TokenStep {
+  const accepting = rules.find(({ rule }) => accepts(rule, token));
+  if (accepting !== undefined) {
+    return {
+      kind: 'passed',
+      token: { ...token, claims: asLists(token.claims, listClaims(accepting.rule)) },
+      why: `the token is one of those that RequestAuthentication ${keyOf(accepting.of.meta)} accepts`,
+    };
+  }
+  const { issuer } = token;
+  const said = issuer === undefined ? 'no issuer' : `the issuer ${JSON.stringify(issuer)}`;
+  const known = rules.find(({ rule }) => isOf(rule, token));
+  if (known !== undefined) {
+    const { of, rule } = known;
+    const found = token.audiences.length === 0 ? 'none' : token.audiences.join(', ');
+    return {
+      kind: 'refused',
+      by: keyOf(of.meta),
+      why: `403: RequestAuthentication ${keyOf(of.meta)} takes tokens for ${rule.audiences.join(', ')}, and the audiences of this one are: ${found}`,
+    };
+  }
+  const objects = [...new Set(rules.map(({ of }) => of))];
+  const issuers = [...new Set(rules.flatMap(({ rule }) => rule.issuer ?? []))];
+  return {
+    kind: 'refused',
+    by: objects[0] && keyOf(objects[0].meta),
+    why: `401: the token has ${said}, and ${named(objects)} only ${objects.length > 1 ? 'take' : 'takes'} tokens of ${issuers.join(', ')}`,
+  };
+}
+
+function named(objects: readonly RequestAuthentication[]): string {
+  return `RequestAuthentication${objects.length > 1 ? 's' : ''} ${objects.map(({ meta }) => keyOf(meta)).join(', ')}`;
+}
+
+function lack({ of, rule }: ApplyingRule): string {
+  const whose = rule.issuer === undefined ? 'a token' : `a token of ${rule.issuer}`;
+  return `401: RequestAuthentication ${keyOf(of.meta)} asks for ${whose} (presence: REQUIRED), and the request has none`;
+}
+
+/** Claims that are lists of words in one text become lists. */
+function asLists(claims: Token['claims'], names: readonly string[]): Token['claims'] {
+  const split = names.flatMap((name): readonly (readonly [string, unknown])[] => {
+    const value = Object.hasOwn(claims, name) ? claims[name] : undefined;
+    return typeof value === 'string' ? [[name, value.split(' ')]] : [];
+  });
+  return split.length === 0 ? claims : { ...claims, ...Object.fromEntries(split) };
 }

@@ -7,6 +7,7 @@ import {
 import { StdoutAccessLogSchema } from '#gen/envoy/extensions/access_loggers/stream/v3/stream_pb.js';
 import { CorsPolicySchema, CorsSchema } from '#gen/envoy/extensions/filters/http/cors/v3/cors_pb.js';
 import { HTTPFaultSchema } from '#gen/envoy/extensions/filters/http/fault/v3/fault_pb.js';
+import { HeaderMutationSchema } from '#gen/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.js';
 import { JwtAuthenticationSchema } from '#gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.js';
 import { RBACPerRouteSchema, RBACSchema as HttpRbacSchema } from '#gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
 import { RouterSchema } from '#gen/envoy/extensions/filters/http/router/v3/router_pb.js';
@@ -18,6 +19,7 @@ import { HttpConnectionManagerSchema } from '#gen/envoy/extensions/filters/netwo
 import { RBACSchema as TcpRbacSchema } from '#gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.js';
 import { TcpProxySchema } from '#gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
 import { PreviousHostsPredicateSchema } from '#gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js';
+import { ProxyProtocolUpstreamTransportSchema } from '#gen/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.js';
 import { RawBufferSchema } from '#gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.js';
 import { DownstreamTlsContextSchema, UpstreamTlsContextSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { HttpProtocolOptionsSchema } from '#gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
@@ -28,6 +30,7 @@ export const EXTENSIONS: Registry = createRegistry(
   CorsSchema,
   DownstreamTlsContextSchema,
   HTTPFaultSchema,
+  HeaderMutationSchema,
   HttpConnectionManagerSchema,
   HttpGrpcAccessLogConfigSchema,
   HttpInspectorSchema,
@@ -36,6 +39,7 @@ export const EXTENSIONS: Registry = createRegistry(
   JwtAuthenticationSchema,
   OriginalDstSchema,
   PreviousHostsPredicateSchema,
+  ProxyProtocolUpstreamTransportSchema,
   RawBufferSchema,
   RBACPerRouteSchema,
   RouterSchema,

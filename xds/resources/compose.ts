@@ -7,6 +7,7 @@ import type { TrustBundle } from '../../ca/bundle.ts';
 import type { RevokedPeers } from '../../ca/revocation/list.ts';
 import type { Proxy } from '../../mesh/model/proxy.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
+import { type KnownKeys, NO_KEYS } from '../../policy/jwks/known.ts';
 import { compileProxy } from '../../routing/compile.ts';
 import {
   CLUSTER,
@@ -27,8 +28,14 @@ import { trustResource } from './trust.ts';
  * All that one proxy is told under a snapshot and a trust bundle, encoded. Pure; what the compilers share between proxies (same message
  * object) is encoded once.
  */
-export function composeResources(snapshot: Snapshot, proxy: Proxy, bundle: TrustBundle, revoked: RevokedPeers): ResourceSet {
-  const { security, extensions } = discoveredSecurity(snapshot, proxy.workload, revoked);
+export function composeResources(
+  snapshot: Snapshot,
+  proxy: Proxy,
+  bundle: TrustBundle,
+  revoked: RevokedPeers,
+  keys: KnownKeys = NO_KEYS,
+): ResourceSet {
+  const { security, extensions } = discoveredSecurity(snapshot, proxy.workload, revoked, keys);
   const compiled = compileProxy(snapshot, proxy, security);
   const endpoints = withoutRevoked(snapshot, revoked, compiled.endpoints);
   return resourceSet({

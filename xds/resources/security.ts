@@ -6,6 +6,8 @@ import {
   type HttpFilter,
   HttpFilterSchema,
 } from '#gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { HeaderMutationSchema } from '#gen/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.js';
+import { JwtAuthenticationSchema } from '#gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.js';
 import type { RevokedPeers } from '../../ca/revocation/list.ts';
 import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
@@ -13,6 +15,8 @@ import type { Workload } from '../../mesh/model/workload.ts';
 import { httpRbac, tcpAuthorization } from '../../policy/compile/authorization.ts';
 import { peerFilter } from '../../policy/compile/peer.ts';
 import { NOBODY } from '../../policy/compile/revoked.ts';
+import { type KnownKeys, NO_KEYS } from '../../policy/jwks/known.ts';
+import { JWT_FILTER, OUTPUT_FILTER, jwtAuthentication, outputHeaders } from '../../policy/request-authentication/filter.ts';
 import { mtlsMode } from '../../policy/peer-authentication/mode.ts';
 import type { InboundSecurity } from '../../routing/security.ts';
 import { adsSource } from '../../routing/wire/config-source.ts';
@@ -22,6 +26,8 @@ export interface SlotInputs {
   readonly snapshot: Snapshot;
   readonly workload: Workload;
   readonly revoked: RevokedPeers;
+  /** The keys of token issuers that were fetched so far. */
+  readonly keys: KnownKeys;
 }
 
 /**
@@ -54,18 +60,40 @@ const RBAC_SLOTS: readonly Slot[] = Object.freeze(
   })),
 );
 
+/** Tokens: first what only a verified one may put into a request is taken out of it. */
+const TOKEN_SLOTS: readonly Slot[] = Object.freeze([
+  {
+    name: OUTPUT_FILTER,
+    types: [`type.googleapis.com/${HeaderMutationSchema.typeName}`],
+    fill: ({ snapshot, workload }: SlotInputs) => {
+      const config = outputHeaders(snapshot, workload);
+      return config && anyPack(HeaderMutationSchema, config);
+    },
+    empty: anyPack(HeaderMutationSchema, create(HeaderMutationSchema, { mutations: {} })),
+  },
+  {
+    name: JWT_FILTER,
+    types: [`type.googleapis.com/${JwtAuthenticationSchema.typeName}`],
+    fill: ({ snapshot, workload, keys }: SlotInputs) => {
+      const config = jwtAuthentication(snapshot, workload, keys);
+      return config && anyPack(JwtAuthenticationSchema, config);
+    },
+    empty: anyPack(JwtAuthenticationSchema, create(JwtAuthenticationSchema)),
+  },
+]);
+
 /**
  * The slots in front of every workload, in the order in which requests pass them; behind `gatehouse.peer`. They may depend on the mesh
  * configuration only, whose change may replace listeners, never on policies or workloads:
- *   1. tokens (jwt_authn), 2. CUSTOM (for each extension provider: a filter that marks, one that asks), 3. AUDIT, 4. DENY, 5. ALLOW
+ *   1. tokens (what they may write, jwt_authn), 2. CUSTOM (for each extension provider: a filter that marks, one that asks), 3. AUDIT, 4. DENY, 5. ALLOW
  */
 function slots(_meshConfig: MeshConfig): readonly Slot[] {
-  return [...RBAC_SLOTS];
+  return [...TOKEN_SLOTS, ...RBAC_SLOTS];
 }
 
 /** What policy says about traffic into a workload, in the form in which routing puts it into listeners: all of it inline. */
 export function inboundSecurity(snapshot: Snapshot, workload: Workload): InboundSecurity {
-  const inputs = { snapshot, workload, revoked: NOBODY };
+  const inputs = { snapshot, workload, revoked: NOBODY, keys: NO_KEYS };
   const filled = slots(snapshot.meshConfig).flatMap(({ name, fill }) => {
     const value = fill(inputs);
     return value === undefined ? [] : [create(HttpFilterSchema, { name, configType: { case: 'typedConfig', value } })];
@@ -111,8 +139,13 @@ export interface DiscoveredSecurity {
  * As {@link inboundSecurity}, but with HTTP policy in resources of its own (ECDS), so that a changed policy decides over
  * the next request on connections that are open already, and no listener is drained for it. Revoked peers are denied whatever policies say.
  */
-export function discoveredSecurity(snapshot: Snapshot, workload: Workload, revoked: RevokedPeers): DiscoveredSecurity {
-  const inputs = { snapshot, workload, revoked };
+export function discoveredSecurity(
+  snapshot: Snapshot,
+  workload: Workload,
+  revoked: RevokedPeers,
+  keys: KnownKeys,
+): DiscoveredSecurity {
+  const inputs = { snapshot, workload, revoked, keys };
   const extensions = slots(snapshot.meshConfig).map(({ name, fill, empty }) =>
     create(TypedExtensionConfigSchema, { name, typedConfig: fill(inputs) ?? empty }),
   );

@@ -3,6 +3,7 @@ import type { RevokedPeers } from '../../ca/revocation/list.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { Instance } from '../../mesh/model/workload.ts';
 import { NOBODY } from '../../policy/compile/revoked.ts';
+import { type KnownKeys, NO_KEYS } from '../../policy/jwks/known.ts';
 import { EMPTY_SET, type ResourceSet, type Resources, resourceSet, SECRET, TYPE_URLS, versionOf } from '../resource-set.ts';
 import type { Answer, ResourceSource } from '../stream/source.ts';
 import { composeResources } from './compose.ts';
@@ -16,6 +17,8 @@ export interface SnapshotResources extends ResourceSource {
   publishBundle(bundle: TrustBundle): void;
   /** Makes proxies refuse these peers, and no others: by policy, and by the lists in the bundle. Tells all streams. */
   publishRevoked(revoked: RevokedPeers, bundle: TrustBundle): void;
+  /** Gives proxies these keys to verify tokens with. Tells all streams. */
+  publishKeys(keys: KnownKeys): void;
   /** The bundle that streams are told now, and the version by which they acknowledge it ({@link StreamStatus}). */
   bundle(): PublishedBundle;
 }
@@ -30,10 +33,16 @@ export interface PublishedBundle {
  * the next; a type whose resources are the same as before keeps its identity, so that streams see at once that there is
  * nothing to send.
  */
-export function snapshotResources(first: Snapshot, firstBundle: TrustBundle, firstRevoked = NOBODY): SnapshotResources {
+export function snapshotResources(
+  first: Snapshot,
+  firstBundle: TrustBundle,
+  firstRevoked = NOBODY,
+  firstKeys: KnownKeys = NO_KEYS,
+): SnapshotResources {
   let current = first;
   let bundle = firstBundle;
   let revoked = firstRevoked;
+  let keys = firstKeys;
   let forAgents: ResourceSet | undefined;
   let kept = new Map<string, ResourceSet>();
   let previous = new Map<string, ResourceSet>();
@@ -73,6 +82,10 @@ export function snapshotResources(first: Snapshot, firstBundle: TrustBundle, fir
       bundle = nextBundle;
       renew();
     },
+    publishKeys(next) {
+      keys = next;
+      renew();
+    },
     bundle: () => ({ bundle, version: trustResource(bundle).version }),
     onChange(listener) {
       listeners.add(listener);
@@ -87,7 +100,7 @@ export function snapshotResources(first: Snapshot, firstBundle: TrustBundle, fir
       switch (found.kind) {
         case 'found': {
           const { proxy } = found;
-          const set = setOf(claim, proxy.instance, () => composeResources(current, proxy, bundle, revoked));
+          const set = setOf(claim, proxy.instance, () => composeResources(current, proxy, bundle, revoked, keys));
           return { kind: 'found', snapshot: current.number, set };
         }
         case 'unknown':

@@ -13,8 +13,8 @@ import { type Asked, hostOf, type Scenario, SCENARIOS, scenarios, sniOf, Tokens 
 // and which of its claims are lists of words.
 const ELSEWHERE: ReadonlySet<string> = new Set(['custom', 'gateway-api']);
 
-function byToken({ id }: Scenario, { expect, jwt }: Asked): boolean {
-  return id.startsWith('requestauthn-') || expect.status === 401 || jwt?.includes('CustomScope') === true;
+function byToken({ id }: Scenario, { expect }: Asked): boolean {
+  return id.startsWith('requestauthn-') || expect.status === 401;
 }
 /** As the command takes it. */
 function written(asked: Asked, scenario: Scenario, tokens: Tokens): object {
