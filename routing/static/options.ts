@@ -2,8 +2,14 @@
 export type StaticSecrets =
   /** An agent's SDS server on this Unix socket. */
   | { readonly kind: 'sds'; readonly socket: string }
-  /** PEM files, which Envoy reads once. */
-  | { readonly kind: 'files'; readonly certificate: string; readonly key: string; readonly roots: string };
+  /** PEM files, which Envoy reads once; `systemRoots` are the operating system's authorities, where Debian has them unless given. */
+  | {
+      readonly kind: 'files';
+      readonly certificate: string;
+      readonly key: string;
+      readonly roots: string;
+      readonly systemRoots?: string;
+    };
 
 /** Where access logs go. */
 export type StaticAccessLog =

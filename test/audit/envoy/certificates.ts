@@ -38,7 +38,16 @@ export class TestAuthority {
     return this.#root.toString('pem');
   }
 
-  async issue(...uris: readonly string[]): Promise<Issued> {
+  issue(...uris: readonly string[]): Promise<Issued> {
+    return this.#certify(uris.map((value) => ({ type: 'url', value })));
+  }
+
+  /** For a server outside of the mesh, known by its DNS name. */
+  issueForHost(host: string): Promise<Issued> {
+    return this.#certify([{ type: 'dns', value: host }]);
+  }
+
+  async #certify(names: x509.JsonGeneralName[]): Promise<Issued> {
     const keys = await crypto.subtle.generateKey(EC, true, ['sign', 'verify']);
     this.#serial += 1;
     const cert = await x509.X509CertificateGenerator.create({
@@ -51,10 +60,7 @@ export class TestAuthority {
       extensions: [
         new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
         new x509.ExtendedKeyUsageExtension(['1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.7.3.2']),
-        new x509.SubjectAlternativeNameExtension(
-          uris.map((value) => ({ type: 'url' as const, value })),
-          true,
-        ),
+        new x509.SubjectAlternativeNameExtension(names, true),
       ],
     });
     const key = await crypto.subtle.exportKey('pkcs8', keys.privateKey);

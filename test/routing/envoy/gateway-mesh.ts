@@ -23,7 +23,7 @@ function pod(version: string, address: string, port: number): string {
 apiVersion: v1
 kind: Pod
 metadata: {name: app-${version}, namespace: default, labels: {app: app, version: ${version}}}
-spec: {containers: [{name: app, ports: [{containerPort: ${port}}]}]}
+spec: {containers: [{name: app, ports: [{name: web, containerPort: ${port}}]}]}
 status: {podIP: ${address}, phase: Running}
 ---`;
 }
