@@ -16,7 +16,7 @@ export function numTrustedProxies(proxyConfig: Field): number | undefined {
   }
   const others =
     proxyConfig.node?.kind === 'map' && [...proxyConfig.node.entries.keys()].some((name) => name !== 'gatewayTopology');
-  if (others === true) {
+  if (others) {
     proxyConfig.warning(
       'not-yet-applied',
       'only gatewayTopology is applied yet',

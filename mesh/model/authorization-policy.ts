@@ -25,6 +25,8 @@ export interface Source {
   readonly namespaces: Condition<PolicyMatch>;
   /** `namespace/name`, or a bare name in the policy's namespace, as written. */
   readonly serviceAccounts: Condition<PolicyMatch>;
+  /** Trust domains as they are written in SPIFFE IDs; aliases do not count here. */
+  readonly trustDomains: Condition<PolicyMatch>;
   /** CIDR or address, as written and checked. */
   readonly ipBlocks: Condition<string>;
   readonly remoteIpBlocks: Condition<string>;

@@ -1,6 +1,7 @@
 import type { When } from '../../mesh/model/authorization-policy.ts';
 import { claimEquals, claimIsOneOf, claimPath, requestPrincipals } from './claims.ts';
-import { namespaces, principals, serviceAccounts } from './identity.ts';
+import { namespaces, principals, serviceAccounts, trustDomains } from './identity.ts';
+import { filterMetadata, metadataKey } from './metadata.ts';
 import { headers } from './operation.ts';
 import { type RuleContext, blocks, condition } from './field.ts';
 import { type Stance, doubt } from './stance.ts';
@@ -31,6 +32,7 @@ const KEYS: ReadonlyMap<string, Key> = new Map<string, Key>([
       test: (values, stance, { namespace }) => serviceAccounts(values.map(parseMatch), namespace, doubt(stance)),
     },
   ],
+  ['source.trustDomain', { side: 'source', http: false, test: (values) => trustDomains(values.map(parseMatch)) }],
   ['request.auth.principal', { side: 'source', http: true, test: (values) => requestPrincipals(values.map(parseMatch)) }],
   ['request.auth.audiences', { side: 'source', http: true, test: (values) => claimIsOneOf(['aud'], values.map(parseMatch)) }],
   ['request.auth.presenter', { side: 'source', http: true, test: (values) => claimEquals(['azp'], values.map(parseMatch)) }],
@@ -72,6 +74,8 @@ function keyOf(text: string): Key | undefined {
   const name = HEADER.exec(text)?.[1];
   if (name !== undefined)
     return { side: 'operation', http: true, test: (values) => headers(headerName(name), values.map(parseMatch)) };
+  const metadata = metadataKey(text);
+  if (metadata !== undefined) return { side: 'operation', http: false, test: (values) => filterMetadata(metadata, values) };
   const path = text.startsWith(CLAIMS) ? claimPath(text.slice(CLAIMS.length)) : undefined;
   return path === undefined
     ? undefined

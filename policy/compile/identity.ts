@@ -83,6 +83,12 @@ export function namespaces(values: readonly PolicyMatch[]): Tree<SourceLeaf> {
   return expressions(names, `[^/,]+(?:/${ANY})?/ns/`, `/${ANY}`);
 }
 
+/** The peer is of one of these trust domains. A wildcard never crosses the `/` that ends them. */
+export function trustDomains(values: readonly PolicyMatch[]): Tree<SourceLeaf> {
+  const names = values.filter(possible).map((value) => part(value).regex.replaceAll('[^,]', '[^/,]'));
+  return expressions(names, '', `/${ANY}`);
+}
+
 /**
  * The peer is one of these service accounts, `NAMESPACE/NAME` or a name in the policy's own namespace. Further path
  * segments around `ns` and `sa` are allowed, as Istio allows them. There are no wildcards here: `wildcard` says what

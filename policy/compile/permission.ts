@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { type Permission, PermissionSchema } from '#gen/envoy/config/rbac/v3/rbac_pb.js';
 import { cidr } from './principal.ts';
+import { metadataMatcher } from './metadata.ts';
 import { headerMatcher, pathMatcher } from './request.ts';
 import type { OperationLeaf, Tree } from './test.ts';
 import { stringMatcher } from './text.ts';
@@ -17,6 +18,8 @@ function leafPermission(leaf: OperationLeaf): Permission {
       return create(PermissionSchema, { rule: { case: 'destinationPort', value: leaf.port } });
     case 'server-name':
       return create(PermissionSchema, { rule: { case: 'requestedServerName', value: stringMatcher(leaf.text) } });
+    case 'metadata':
+      return create(PermissionSchema, { rule: { case: 'metadata', value: metadataMatcher(leaf) } });
     default:
       return leaf satisfies never;
   }

@@ -2,7 +2,7 @@ import type { AuthorizationPolicy, Operation, Rule, Source } from '../../mesh/mo
 import { requestPrincipals } from './claims.ts';
 import { type WhenTests, whenTests } from './condition.ts';
 import { type RuleContext, blocks, condition } from './field.ts';
-import { namespaces, principals, serviceAccounts } from './identity.ts';
+import { namespaces, principals, serviceAccounts, trustDomains } from './identity.ts';
 import { asksForHttp, hosts, methods, paths, ports } from './operation.ts';
 import { doubt } from './stance.ts';
 import { type CompiledRule, type OperationLeaf, type SourceLeaf, type Tree, all, always, any } from './test.ts';
@@ -13,6 +13,7 @@ function source(from: Source, context: RuleContext): Tree<SourceLeaf> {
     condition(from.principals, stance, (values) => principals(values, meshConfig)),
     condition(from.namespaces, stance, (values) => namespaces(values)),
     condition(from.serviceAccounts, stance, (values, toward) => serviceAccounts(values, namespace, doubt(toward))),
+    condition(from.trustDomains, stance, (values) => trustDomains(values)),
     condition(from.ipBlocks, stance, (values, toward) => blocks('direct-address', values, toward)),
     condition(from.remoteIpBlocks, stance, (values, toward) => blocks('remote-address', values, toward)),
     layer === 'tcp' ? always() : condition(from.requestPrincipals, stance, (values) => requestPrincipals(values)),

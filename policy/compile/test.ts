@@ -45,7 +45,9 @@ export type OperationLeaf =
   | { readonly test: 'path'; readonly text: Text }
   | { readonly test: 'destination-address'; readonly block: AddressBlock }
   | { readonly test: 'destination-port'; readonly port: number }
-  | { readonly test: 'server-name'; readonly text: Text };
+  | { readonly test: 'server-name'; readonly text: Text }
+  /** What an Envoy filter wrote about the request; `list`: a list that holds the text. */
+  | { readonly test: 'metadata'; readonly filter: string; readonly key: string; readonly list: boolean; readonly text: Text };
 
 /** One rule of one policy, ready to be written down. */
 export interface CompiledRule {

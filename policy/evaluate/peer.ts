@@ -107,6 +107,12 @@ export function isNamespace(value: PolicyMatch, peer: string | undefined): boole
   });
 }
 
+/** True when the peer is of that trust domain: what stands before the first `/` of its ID. */
+export function isTrustDomain(value: PolicyMatch, peer: string | undefined): boolean {
+  const domain = peer === undefined ? undefined : splitDomain(peer)?.[0];
+  return domain !== undefined && isText(value, domain);
+}
+
 /** Whether the peer runs as `NAMESPACE/NAME` (or NAME, in the policy's namespace), whatever else its path holds. */
 export function isServiceAccount(value: PolicyMatch, peer: string | undefined, ownNamespace: string): Truth {
   if (value.kind !== 'exact') return 'unknown';

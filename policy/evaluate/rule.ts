@@ -9,7 +9,7 @@ import type {
 import { inBlocks } from './address.ts';
 import { type Alternatives, type Check, type Failure, checksOf, nearestOf, oneHolds, undecided } from './check.ts';
 import type { Facts } from './facts.ts';
-import { isNamespace, isServiceAccount, principalTest } from './peer.ts';
+import { isNamespace, isServiceAccount, isTrustDomain, principalTest } from './peer.ts';
 import { isOneOf, isText, written } from './text.ts';
 import { requestPrincipalTest } from './token.ts';
 import { type Truth, both, either, settle } from './truth.ts';
@@ -65,6 +65,9 @@ function sourceChecks(from: Source, { meshConfig, namespace }: Context, http: bo
       shownPeer,
       written,
       (values) => (facts) => either(values, (value) => isServiceAccount(value, facts.peer, namespace)),
+    ),
+    ...checksOf('trustDomains', from.trustDomains, shownPeer, written, (values) =>
+      on(peer, (id) => values.some((value) => isTrustDomain(value, id))),
     ),
     ...addresses('ipBlocks', from.ipBlocks, ({ ip }) => ip),
     ...addresses('remoteIpBlocks', from.remoteIpBlocks, ({ remoteIp }) => remoteIp),

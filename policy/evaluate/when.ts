@@ -3,7 +3,7 @@ import type { PolicyMatch, When } from '../../mesh/model/authorization-policy.ts
 import { inBlocks } from './address.ts';
 import { type Check, checksOf, undecided } from './check.ts';
 import { type Facts, linesOf } from './facts.ts';
-import { isNamespace, isServiceAccount, principalTest } from './peer.ts';
+import { isNamespace, isServiceAccount, isTrustDomain, principalTest } from './peer.ts';
 import type { Token } from './request.ts';
 import { isOneOf, valueOf } from './text.ts';
 import { audienceTest, claimTest, presenterTest, requestPrincipalTest } from './token.ts';
@@ -132,6 +132,11 @@ function requestAttribute({ name, path }: Key): Attribute | undefined {
   }
 }
 
+const EXPERIMENTAL = /^experimental\.envoy\.filters\.[^[\]]+\[[^\]]+\]$/;
+
+/** What an Envoy filter would write about a request is not part of a question, and so is absent. */
+const NO_METADATA: Attribute = Object.freeze({ actual: () => 'no metadata', matches: () => () => false });
+
 /** Keys as https://istio.io/latest/docs/reference/config/security/conditions/ lists them; undefined: not one of those. */
 function attribute(key: string, { meshConfig, namespace }: Context): Attribute | undefined {
   switch (key) {
@@ -157,7 +162,10 @@ function attribute(key: string, { meshConfig, namespace }: Context): Attribute |
       return ofPeer((values) => (peer) => values.some((value) => isNamespace(value, peer)));
     case 'source.serviceAccount':
       return ofPeer((values) => (peer) => either(values, (value) => isServiceAccount(value, peer, namespace)));
+    case 'source.trustDomain':
+      return ofPeer((values) => (peer) => values.some((value) => isTrustDomain(value, peer)));
     default: {
+      if (EXPERIMENTAL.test(key)) return NO_METADATA;
       const found = bracketed(key);
       return found === undefined ? undefined : requestAttribute(found);
     }

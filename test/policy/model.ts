@@ -36,6 +36,7 @@ export function source(fields: Partial<Source>): Source {
     requestPrincipals: NONE,
     namespaces: NONE,
     serviceAccounts: NONE,
+    trustDomains: NONE,
     ipBlocks: NONE,
     remoteIpBlocks: NONE,
     ...fields,

@@ -43,21 +43,18 @@ export function source(entry: Field): Source {
       'a service account names both already; use two entries of from',
     );
   }
-  for (const one of [fields.trustDomains, fields.notTrustDomains]) {
-    if (one.given)
-      one.error('not-supported', 'is not supported yet', 'write the trust domain in principals, as "TRUST-DOMAIN/*"');
-  }
   return {
     principals: condition(fields.principals, fields.notPrincipals, pattern),
     requestPrincipals: condition(fields.requestPrincipals, fields.notRequestPrincipals, pattern),
     namespaces: condition(fields.namespaces, fields.notNamespaces, pattern),
     serviceAccounts: condition(fields.serviceAccounts, fields.notServiceAccounts, account),
+    trustDomains: condition(fields.trustDomains, fields.notTrustDomains, trustDomain),
     ipBlocks: condition(fields.ipBlocks, fields.notIpBlocks, block),
     remoteIpBlocks: condition(fields.remoteIpBlocks, fields.notRemoteIpBlocks, block),
   };
 }
 
-const account: ReadItem<PolicyMatch> = (item, written) => {
+export const account: ReadItem<PolicyMatch> = (item, written) => {
   const parts = written.split('/');
   if (written.length > 320 || parts.length > 2 || parts.includes('')) {
     item.error(
@@ -72,6 +69,20 @@ const account: ReadItem<PolicyMatch> = (item, written) => {
     return undefined;
   }
   return patternOf(written);
+};
+
+/** A trust domain, with a wildcard first or last; anything else would match no identity, silently. */
+export const trustDomain: ReadItem<PolicyMatch> = (item, written) => {
+  const value = patternOf(written);
+  if (written.includes('/') || (value.kind !== 'present' && value.value.includes('*'))) {
+    item.error(
+      'bad-trust-domain',
+      `"${shorten(written)}" is no trust domain`,
+      'as example.org, without spiffe:// and path; one * may stand first or last',
+    );
+    return undefined;
+  }
+  return value;
 };
 
 export const block: ReadItem<string> = (item, written) => {

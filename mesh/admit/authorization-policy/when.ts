@@ -4,16 +4,21 @@ import { closest } from '../closest.ts';
 import { type Field, fieldsOf } from '../field.ts';
 import { shorten } from '../node.ts';
 import { requiredText } from '../scalar.ts';
-import { block } from './source.ts';
+import { account, block, trustDomain } from './source.ts';
 import { portNumber } from './operation.ts';
 import { condition, type ReadItem } from './pattern.ts';
 
+/** What the values of a condition are. */
+type ValueType = 'text' | 'address' | 'port' | 'account' | 'trust-domain';
+
 /** The attributes Istio documents for conditions. */
-const KEYS: Readonly<Record<string, 'text' | 'address' | 'port'>> = Object.freeze({
+const KEYS: Readonly<Record<string, ValueType>> = Object.freeze({
   'source.ip': 'address',
   'remote.ip': 'address',
   'source.namespace': 'text',
   'source.principal': 'text',
+  'source.serviceAccount': 'account',
+  'source.trustDomain': 'trust-domain',
   'request.auth.principal': 'text',
   'request.auth.audiences': 'text',
   'request.auth.presenter': 'text',
@@ -26,8 +31,8 @@ const CLAIM = /^request\.auth\.claims(\[[^\][]+\])+$/;
 const EXPERIMENTAL = /^experimental\.envoy\.filters\.[a-zA-Z_]+(\.[a-zA-Z_]+)*\[[^\]]+\]$/;
 
 /** What a condition's values are; undefined when the key is not known. */
-function typeOf(key: string): 'text' | 'address' | 'port' | undefined {
-  if (HEADER.test(key) || CLAIM.test(key)) return 'text';
+function typeOf(key: string): ValueType | undefined {
+  if (HEADER.test(key) || CLAIM.test(key) || EXPERIMENTAL.test(key)) return 'text';
   return Object.hasOwn(KEYS, key) ? KEYS[key] : undefined;
 }
 
@@ -35,13 +40,7 @@ export function when(field: Field): When {
   const fields = fieldsOf(field, ['key', 'values', 'notValues']);
   const key = requiredText(fields.key, 'as key: source.namespace');
   const type = typeOf(key);
-  if (EXPERIMENTAL.test(key)) {
-    fields.key.error(
-      'not-supported',
-      `${shorten(key)} is not supported`,
-      'conditions on the metadata of Envoy filters have no stable meaning',
-    );
-  } else if (key !== '' && type === undefined) {
+  if (key !== '' && type === undefined) {
     const near = closest(key, [...Object.keys(KEYS), 'request.headers', 'request.auth.claims']);
     const hint =
       near?.startsWith('request.') === true && !Object.hasOwn(KEYS, near)
@@ -60,8 +59,10 @@ export function when(field: Field): When {
   return { key, values: condition(fields.values, fields.notValues, READ[type ?? 'text']) };
 }
 
-const READ: Readonly<Record<'text' | 'address' | 'port', ReadItem<string>>> = Object.freeze({
+const READ: Readonly<Record<ValueType, ReadItem<string>>> = Object.freeze({
   text: (_, written) => written,
   address: (item, written) => (isAddressBlock(written) ? written : block(item, written)),
+  account: (item, written) => (account(item, written) === undefined ? undefined : written),
+  'trust-domain': (item, written) => (trustDomain(item, written) === undefined ? undefined : written),
   port: (item, written) => (portNumber(item, written) === undefined ? undefined : written),
 });
