@@ -12,6 +12,8 @@ import type { RevokedPeers } from '../../ca/revocation/list.ts';
 import type { AuthorizationPolicy } from '../../mesh/model/authorization-policy.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { type SelectedWorkload, policiesFor } from '../select.ts';
+import { asksNobody, askings, isCustom } from './custom/applying.ts';
+import { UNSETTLED, unsettledPolicy } from './custom/marking.ts';
 import type { Layer } from './field.ts';
 import { PEER_GUARD, guarded, peerFilter, peerGuard } from './peer.ts';
 import { NOBODY, REVOKED, revokedPolicy } from './revoked.ts';
@@ -43,12 +45,12 @@ function rbac(policies: readonly AuthorizationPolicy[], side: Side, layer: Layer
 }
 
 /**
- * DENY, then ALLOW, as Istio orders them. CUSTOM asks an external server, which cannot be asked yet: what it matches is
- * denied. AUDIT decides nothing. A dry run adds shadow rules only, and so no implicit denial.
+ * DENY, then ALLOW, as Istio orders them. CUSTOM asks an authorizer, in filters of its own before these (see custom/); where there is
+ * none to ask, what it matches is denied here. AUDIT decides nothing. A dry run adds shadow rules only, and so no implicit denial.
  */
 function rulesFor(snapshot: Snapshot, workload: SelectedWorkload, layer: Layer, revoked: RevokedPeers): readonly Rules[] {
   const policies = policiesFor(snapshot, workload);
-  const refusing = policies.filter(({ action }) => action === 'DENY' || action === 'CUSTOM');
+  const refusing = policies.filter((policy) => policy.action === 'DENY' || (isCustom(policy) && asksNobody(snapshot, policy)));
   const granting = policies.filter(({ action }) => action === 'ALLOW');
   const build = (chosen: readonly AuthorizationPolicy[], side: Side): Rules => {
     const enforced = chosen.filter(({ dryRun }) => !dryRun);
@@ -59,18 +61,20 @@ function rulesFor(snapshot: Snapshot, workload: SelectedWorkload, layer: Layer, 
       shadow: shadow.length === 0 ? undefined : rbac(shadow, side, layer, snapshot),
     };
   };
-  const deny = withRevoked(build(refusing, 'deny'), revokedPolicy(revoked, layer));
+  const asked = layer === 'http' ? askings(snapshot, workload, layer) : [];
+  const refused = withPolicy(build(refusing, 'deny'), REVOKED, revokedPolicy(revoked, layer));
+  const deny = withPolicy(refused, UNSETTLED, asked.length === 0 ? undefined : unsettledPolicy(asked));
   const allow = build(granting, 'allow');
   // Each filter refuses by itself whoever is in doubt: a proxy may get a new one a moment before the other.
   if (deny.enforced !== undefined) deny.enforced.policies[PEER_GUARD] = peerGuard(layer);
   return [deny, allow];
 }
 
-/** A revocation refuses whatever policies say, and where there are none. */
-function withRevoked(deny: Rules, revoked: Policy | undefined): Rules {
-  if (revoked === undefined) return deny;
+/** Adds what refuses whatever policies say, and where there are none. */
+function withPolicy(deny: Rules, name: string, policy: Policy | undefined): Rules {
+  if (policy === undefined) return deny;
   const enforced = deny.enforced ?? create(RBACSchema, { action: RBAC_Action.DENY });
-  enforced.policies[REVOKED] = revoked;
+  enforced.policies[name] = policy;
   return { ...deny, enforced };
 }
 

@@ -12,7 +12,9 @@ import type { RevokedPeers } from '../../ca/revocation/list.ts';
 import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { Workload } from '../../mesh/model/workload.ts';
+import { httpAudit, tcpAudit } from '../../policy/compile/audit.ts';
 import { httpRbac, tcpAuthorization } from '../../policy/compile/authorization.ts';
+import { tcpCustom } from '../../policy/compile/custom/filters.ts';
 import { peerFilter } from '../../policy/compile/peer.ts';
 import { NOBODY } from '../../policy/compile/revoked.ts';
 import { type KnownKeys, NO_KEYS } from '../../policy/jwks/known.ts';
@@ -20,6 +22,7 @@ import { JWT_FILTER, OUTPUT_FILTER, jwtAuthentication, outputHeaders } from '../
 import { mtlsMode } from '../../policy/peer-authentication/mode.ts';
 import type { InboundSecurity } from '../../routing/security.ts';
 import { adsSource } from '../../routing/wire/config-source.ts';
+import { CLUSTERS, customSlots } from './custom-slots.ts';
 
 /** All that decides what a slot holds. */
 export interface SlotInputs {
@@ -34,7 +37,7 @@ export interface SlotInputs {
  * A place for one HTTP filter in front of a workload, which policy fills. It is in every filter chain that takes requests in, whether or
  * not anything applies, so that a change of policy changes no listener: see docs/decisions/0004.
  */
-interface Slot {
+export interface Slot {
   /** The filter's name, and that of the resource that fills it. */
   readonly name: string;
   /** Types of configuration that Envoy may be sent for it, that of `empty` included. */
@@ -42,7 +45,7 @@ interface Slot {
   /** What stands there for a workload; undefined when nothing applies. */
   readonly fill: (inputs: SlotInputs) => Any | undefined;
   /** What stands there when nothing applies: it must let requests through. */
-  readonly empty: Any;
+  readonly empty: (inputs: SlotInputs) => Any;
 }
 
 const RBAC_TYPE = `type.googleapis.com/${RBACSchema.typeName}`;
@@ -56,9 +59,20 @@ const RBAC_SLOTS: readonly Slot[] = Object.freeze(
     name: `envoy.filters.http.rbac.${side}`,
     types: [RBAC_TYPE],
     fill: ({ snapshot, workload, revoked }: SlotInputs) => httpRbac(snapshot, workload, revoked)[side],
-    empty: NO_RULES,
+    empty: () => NO_RULES,
   })),
 );
+
+/** Marks, decides nothing. */
+const AUDIT_SLOT: Slot = Object.freeze({
+  name: 'envoy.filters.http.rbac.audit',
+  types: [RBAC_TYPE],
+  fill: ({ snapshot, workload }: SlotInputs) => httpAudit(snapshot, workload),
+  empty: () => NO_RULES,
+});
+
+const NO_MUTATIONS = anyPack(HeaderMutationSchema, create(HeaderMutationSchema, { mutations: {} }));
+const NO_TOKENS = anyPack(JwtAuthenticationSchema, create(JwtAuthenticationSchema));
 
 /** Tokens: first what only a verified one may put into a request is taken out of it. */
 const TOKEN_SLOTS: readonly Slot[] = Object.freeze([
@@ -69,7 +83,7 @@ const TOKEN_SLOTS: readonly Slot[] = Object.freeze([
       const config = outputHeaders(snapshot, workload);
       return config && anyPack(HeaderMutationSchema, config);
     },
-    empty: anyPack(HeaderMutationSchema, create(HeaderMutationSchema, { mutations: {} })),
+    empty: () => NO_MUTATIONS,
   },
   {
     name: JWT_FILTER,
@@ -78,17 +92,18 @@ const TOKEN_SLOTS: readonly Slot[] = Object.freeze([
       const config = jwtAuthentication(snapshot, workload, keys);
       return config && anyPack(JwtAuthenticationSchema, config);
     },
-    empty: anyPack(JwtAuthenticationSchema, create(JwtAuthenticationSchema)),
+    empty: () => NO_TOKENS,
   },
 ]);
 
 /**
  * The slots in front of every workload, in the order in which requests pass them; behind `gatehouse.peer`. They may depend on the mesh
  * configuration only, whose change may replace listeners, never on policies or workloads:
- *   1. tokens (what they may write, jwt_authn), 2. CUSTOM (for each extension provider: a filter that marks, one that asks), 3. AUDIT, 4. DENY, 5. ALLOW
+ *   1. CUSTOM (for each extension provider a filter that marks and one that asks): before tokens, as in Istio, so that an authorizer may
+ *      put one into the request; 2. tokens (what they may write, jwt_authn); 3. AUDIT; 4. DENY; 5. ALLOW
  */
-function slots(_meshConfig: MeshConfig): readonly Slot[] {
-  return [...TOKEN_SLOTS, ...RBAC_SLOTS];
+function slots(meshConfig: MeshConfig): readonly Slot[] {
+  return [...customSlots(meshConfig), ...TOKEN_SLOTS, AUDIT_SLOT, ...RBAC_SLOTS];
 }
 
 /** What policy says about traffic into a workload, in the form in which routing puts it into listeners: all of it inline. */
@@ -102,7 +117,11 @@ export function inboundSecurity(snapshot: Snapshot, workload: Workload): Inbound
 }
 
 function withFilters({ snapshot, workload, revoked }: SlotInputs, http: readonly HttpFilter[]): InboundSecurity {
-  const network = tcpAuthorization(snapshot, workload, revoked);
+  const network = [
+    ...tcpCustom(snapshot, workload, CLUSTERS),
+    ...tcpAudit(snapshot, workload),
+    ...tcpAuthorization(snapshot, workload, revoked),
+  ];
   return {
     mtlsMode: (port) => mtlsMode(snapshot, workload, port),
     peerMtlsMode: (peer, port) => mtlsMode(snapshot, peer, port),
@@ -147,7 +166,7 @@ export function discoveredSecurity(
 ): DiscoveredSecurity {
   const inputs = { snapshot, workload, revoked, keys };
   const extensions = slots(snapshot.meshConfig).map(({ name, fill, empty }) =>
-    create(TypedExtensionConfigSchema, { name, typedConfig: fill(inputs) ?? empty }),
+    create(TypedExtensionConfigSchema, { name, typedConfig: fill(inputs) ?? empty(inputs) }),
   );
   return { security: withFilters(inputs, discoveredFilters(snapshot.meshConfig)), extensions };
 }

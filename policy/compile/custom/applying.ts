@@ -15,9 +15,9 @@ export interface Asking {
   readonly edition: string;
 }
 
-/** The CUSTOM policies in force; a dry run asks nobody. */
-export function customPolicies(policies: readonly AuthorizationPolicy[]): readonly AuthorizationPolicy[] {
-  return policies.filter(({ action, dryRun }) => action === 'CUSTOM' && !dryRun);
+/** In force: a dry run of a CUSTOM policy asks nobody and denies nothing. */
+export function isCustom({ action, dryRun }: AuthorizationPolicy): boolean {
+  return action === 'CUSTOM' && !dryRun;
 }
 
 /** True when nobody can be asked, so that what the policy matches is denied: MeshConfig names no such authorizer. */
@@ -35,7 +35,7 @@ function isAsked(provider: ExtAuthzProvider, layer: Layer): boolean {
  * in the mesh: what is marked is then denied by the filter that asks.
  */
 export function askings(snapshot: Snapshot, workload: SelectedWorkload, layer: Layer): readonly Asking[] {
-  const policies = customPolicies(policiesFor(snapshot, workload));
+  const policies = policiesFor(snapshot, workload).filter(isCustom);
   if (policies.length === 0) return [];
   return authorizingProviders(snapshot.meshConfig).flatMap((provider) => {
     const own = policies.filter((policy) => policy.provider === provider.name);
