@@ -2,6 +2,7 @@ import type { AuthorizationPolicy } from '../mesh/model/authorization-policy.ts'
 import { type Labels, selects } from '../mesh/model/object.ts';
 import type { Snapshot } from '../mesh/model/snapshot.ts';
 import { GATEWAY_NAME_LABEL, type TargetRef } from '../mesh/model/target-ref.ts';
+import { candidates, ofNamespace, sharedPolicies } from './select-index.ts';
 
 /** What selectors look at. A model Workload is one; so is a workload that exists only in a question. */
 export interface SelectedWorkload {
@@ -34,12 +35,33 @@ export function appliesTo(rootNamespace: string, policy: Attached, workload: Sel
   return (namespace === rootNamespace || namespace === workload.namespace) && selects(policy.selector, workload.labels);
 }
 
-/** The AuthorizationPolicies that apply to a workload: those of the root namespace first, then its own, each in the snapshot's order. */
+type Selected = WeakMap<Labels, readonly AuthorizationPolicy[]>;
+
+/** By the policies of the root namespace, those of the workload's own, and its labels. */
+const selected = new WeakMap<readonly AuthorizationPolicy[], WeakMap<readonly AuthorizationPolicy[], Selected>>();
+
+/**
+ * The AuthorizationPolicies that apply to a workload: those of the root namespace first, then its own, each in the snapshot's order.
+ * The same array as long as the same policies apply, under other snapshots and for other workloads too.
+ */
 export function policiesFor(snapshot: Snapshot, workload: SelectedWorkload): readonly AuthorizationPolicy[] {
   const { rootNamespace } = snapshot.meshConfig;
-  const applying = snapshot.authorizationPolicies.filter((policy) => appliesTo(rootNamespace, policy, workload));
-  return [
-    ...applying.filter((policy) => policy.meta.namespace === rootNamespace),
-    ...applying.filter((policy) => policy.meta.namespace !== rootNamespace),
-  ];
+  const { namespace, labels } = workload;
+  const root = ofNamespace(snapshot.authorizationPolicies, rootNamespace);
+  const own = namespace === rootNamespace ? IN_ROOT : ofNamespace(snapshot.authorizationPolicies, namespace);
+  const underRoot = selected.get(root) ?? new WeakMap<readonly AuthorizationPolicy[], Selected>();
+  selected.set(root, underRoot);
+  const underOwn: Selected = underRoot.get(own) ?? new WeakMap();
+  underRoot.set(own, underOwn);
+  const known = underOwn.get(labels);
+  if (known !== undefined) return known;
+  const applying = [...candidates(root, labels), ...candidates(own, labels)].filter((policy) =>
+    appliesTo(rootNamespace, policy, workload),
+  );
+  const found = sharedPolicies(applying);
+  underOwn.set(labels, found);
+  return found;
 }
+
+/** Not the same as a namespace without policies: what targets a gateway in the root namespace applies there only. */
+const IN_ROOT: readonly AuthorizationPolicy[] = Object.freeze([]);

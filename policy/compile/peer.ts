@@ -14,12 +14,12 @@ import { stringMatcher } from './text.ts';
 export const PEER_KEY = 'gatehouse.peer';
 
 /** Where the serial number of its certificate is kept, in lower-case hexadecimal. */
-const SERIAL_KEY = 'gatehouse.peer.serial';
+export const SERIAL_KEY = 'gatehouse.peer.serial';
 
 /** The name of the policy that refuses a peer whose identity is in doubt. */
 export const PEER_GUARD = 'gatehouse-peer-identity';
 
-const SINGLE: Text = Object.freeze({ kind: 'regex', value: 'spiffe://[^,]+' });
+export const SINGLE: Text = Object.freeze({ kind: 'regex', value: 'spiffe://[^,]+' });
 const WITH_COMMA: Text = Object.freeze({ kind: 'regex', value: '(?s)spiffe://[^,]*,.*' });
 const ANYTHING: Text = Object.freeze({ kind: 'regex', value: '(?s).+' });
 
