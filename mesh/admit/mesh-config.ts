@@ -129,12 +129,18 @@ function normalization(field: Field): PathNormalization {
   return mode === undefined || mode === 'DEFAULT' ? DEFAULT_MESH_CONFIG.pathNormalization : mode;
 }
 
+/** Istio wants the labels of a DNS name (RFC 1123); the last may be empty. SPIFFE alone would take more. */
+function isLabel(label: string, at: number, all: readonly string[]): boolean {
+  return /^[A-Za-z0-9](?:[-A-Za-z0-9]{0,61}[A-Za-z0-9])?$/.test(label) || (label === '' && at > 0 && at === all.length - 1);
+}
+
 function trustDomain(field: Field): TrustDomain | undefined {
   if (!field.given) return undefined;
   const written = requiredText(field);
   if (written === '') return undefined;
   const read = parseMeshTrustDomain(written);
-  if (read.ok) return read.value;
-  field.error('bad-trust-domain', `"${shorten(written)}": ${read.reason}`, 'as example.org');
+  if (read.ok && written.split('.').every(isLabel)) return read.value;
+  if (read.ok) field.error('bad-trust-domain', `"${shorten(written)}" is no DNS name`, 'as example.org');
+  else field.error('bad-trust-domain', `"${shorten(written)}": ${read.reason}`, 'as example.org');
   return undefined;
 }

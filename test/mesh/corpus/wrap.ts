@@ -50,6 +50,12 @@ const inRule = (key: string, values: unknown, valid: boolean): Wrapped => ({
   valid,
 });
 
+const inSource = (key: string, values: unknown, valid: boolean): Wrapped => ({
+  kind: 'AuthorizationPolicy',
+  spec: { rules: [{ from: [{ source: { [key]: values } }] }] },
+  valid,
+});
+
 /** The tables about kinds and fields that are configured here, each with the object its rows are put in. */
 export const WRAPS: Readonly<Record<string, Wrap>> = Object.freeze({
   TestValidateGateway: (row) => ({ kind: 'Gateway', spec: row['in'], valid: accepted(row) }),
@@ -121,6 +127,37 @@ export const WRAPS: Readonly<Record<string, Wrap>> = Object.freeze({
     kind: 'AuthorizationPolicy',
     spec: { rules: [{ when: [{ key: row['key'], values: row['values'] }] }] },
     valid: row['wantError'] !== true,
+  }),
+  TestCheckTrustDomainValues: (row) => inSource('trustDomains', row['values'], row['wantError'] !== true),
+  TestCheckWildcardValues: (row) => ({
+    kind: 'AuthorizationPolicy',
+    spec: { rules: [{ when: [{ key: 'source.trustDomain', values: row['values'] }] }] },
+    valid: row['wantError'] !== true,
+  }),
+  // Both are admitted by Istio, as a template and as a path that is compared as it stands.
+  TestContainsPathTemplate: (row) => inRule('paths', [row['path']], true),
+  // A slash begins a new segment of a path, so that no object shows what one segment with a slash would be.
+  TestIsValidLiteral: (row) =>
+    text(row['glob']).includes('/') ? undefined : inRule('paths', [`/{*}/${text(row['glob'])}`], row['expected'] === true),
+  TestValidationIPAddress: (row) => inSource('ipBlocks', [row['addr']], row['ok'] === true),
+  TestValidationIPSubnet: (row) => inSource('ipBlocks', [row['subnet']], row['ok'] === true),
+  TestValidateTrustDomain: (row) => ({
+    kind: 'MeshConfig',
+    spec: { trustDomain: row['in'] ?? '' },
+    valid: accepted(row) && row['err'] === undefined,
+  }),
+  TestValidateDuration: (row) => virtualService({ ...route, timeout: row['duration'] }, row['isValid'] === true),
+  TestValidateWildcardDomainForVirtualServiceBoundToGateway: (row) => ({
+    kind: 'VirtualService',
+    spec:
+      row['sni'] === true
+        ? {
+            hosts: [row['in'] ?? ''],
+            gateways: ['gateway'],
+            tls: [{ match: [{ port: 443, sniHosts: [row['in'] ?? ''] }], route: [{ destination: { host: 'foo.baz' } }] }],
+          }
+        : { hosts: [row['in'] ?? ''], gateways: ['gateway'], http: [route] },
+    valid: row['out'] === undefined,
   }),
   TestValidateFQDN: (row) => virtualService({ route: [{ destination: { host: row['fqdn'] } }] }, isValid(row)),
   TestValidateWildcardDomain: (row) => ({ kind: 'DestinationRule', spec: { host: row['in'] }, valid: row['out'] === undefined }),
