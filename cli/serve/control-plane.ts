@@ -10,6 +10,8 @@ import { addCertificateService } from '../../ca/service/service.ts';
 import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
 import { snapshotResources, type SnapshotResources } from '../../xds/resources/source.ts';
 import { addDiscoveryService } from '../../xds/stream/service.ts';
+import type { KeyKeeper } from '../../policy/jwks/keeper.ts';
+import { wantedKeys } from '../../policy/jwks/wanted.ts';
 import type { ListenAddress } from '../options/address.ts';
 import { behind, identitiesIn, rotationRoutes } from './admin-rotation.ts';
 import { startAdminSocket } from './admin-socket.ts';
@@ -20,6 +22,7 @@ import { type RunningFederation, startFederation } from './federation.ts';
 import { enforceRevocations, withCrls } from './enforce-revocations.ts';
 import { grpcServer, listen } from './grpc-server.ts';
 import { listenHttp } from './http-listen.ts';
+import { tokenKeys } from './jwks/keys.ts';
 import { controlPlaneMetrics } from './metrics.ts';
 import type { ServeOptions } from './options.ts';
 import { startPage } from './page-server.ts';
@@ -57,8 +60,11 @@ export async function startControlPlane(
   const clock = (): Date => new Date();
   let resources: SnapshotResources | undefined;
   let federation: RunningFederation | undefined;
+  let keys: KeyKeeper | undefined;
   const mesh = await watchedMesh(options, log, {
     onSnapshot: (snapshot) => {
+      keys?.follow(wantedKeys(snapshot));
+      if (keys !== undefined) resources?.publishKeys(keys.known());
       resources?.publish(snapshot);
       federation?.publish();
       log.info({ snapshot: snapshot.number }, 'new snapshot');
@@ -87,7 +93,17 @@ export async function startControlPlane(
   // Milliseconds since the epoch, so that generations grow over restarts without being kept.
   const first = { generation: clock().getTime(), rootsPem: rotation.rootsPem(), federation: federation.current() };
   const bundle = withCrls(first, revocations);
-  const source = (resources = snapshotResources(mesh.current(), bundle, revocations.peers()));
+  const issuers = (keys = await tokenKeys({
+    dir: options.caDir,
+    refreshMs: options.requestJwksRefreshMs,
+    clock,
+    log,
+    current: () => mesh.current(),
+    onChange: () => {
+      if (keys !== undefined) resources?.publishKeys(keys.known());
+    },
+  }));
+  const source = (resources = snapshotResources(mesh.current(), bundle, revocations.peers(), issuers.known()));
   rotation.onChange(() => {
     const { bundle: before } = source.bundle();
     source.publishBundle(withCrls({ ...before, generation: before.generation + 1, rootsPem: rotation.rootsPem() }, revocations));
@@ -135,6 +151,7 @@ export async function startControlPlane(
     upstream: () => authority.upstream(),
     rotation: () => rotation.status(),
     federation: () => federation?.status() ?? [],
+    tokenKeys: () => issuers.status(),
     bundleBehind: () => behind(discovery.streams(), source.bundle()).length,
   };
   const status = statusServer({ ...sources, metrics: controlPlaneMetrics(sources) });
@@ -165,6 +182,7 @@ export async function startControlPlane(
     snapshot: mesh.current().number,
     close: async () => {
       mesh.close();
+      issuers.close();
       await federation.close();
       await admin.close();
       await page?.close();

@@ -4,6 +4,8 @@ import type { UpstreamState } from '../../ca/upstream/keeper.ts';
 import type { RotationStatus } from '../../ca/rotation/rotation.ts';
 import type { PeerStatus } from '../../ca/federation/following.ts';
 import { federationMetrics } from './federation-metrics.ts';
+import type { KeysStatus } from '../../policy/jwks/keeper.ts';
+import { tokenKeyMetrics } from './jwks/metrics.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { StreamStatus } from '../../xds/stream/service.ts';
 
@@ -18,6 +20,7 @@ export interface MetricSources {
   readonly rotation: () => RotationStatus;
   readonly bundleBehind: () => number;
   readonly federation: () => readonly PeerStatus[];
+  readonly tokenKeys: () => readonly KeysStatus[];
 }
 
 /** The control plane's own metrics; each is read from its owner when it is asked for. */
@@ -28,6 +31,7 @@ export function controlPlaneMetrics(sources: MetricSources): Registry {
     const made: Gauge = new Gauge({ name, help, registers: [registry], collect: () => made.set(read()) });
   };
   federationMetrics(registry, sources.federation);
+  tokenKeyMetrics(registry, sources.tokenKeys);
   gauge('gatehouse_snapshot_number', 'number of the current snapshot', () => sources.snapshot().number);
   gauge('gatehouse_xds_streams', 'connected xDS streams', () => sources.streams().length);
   gauge(

@@ -21,6 +21,7 @@ export interface ServeFlags extends UpstreamFlags, CaKeyFlags, FederationFlags, 
   readonly auditDb: string;
   readonly auditRetention?: string;
   readonly certificateTtl: string;
+  readonly requestJwksRefresh: string;
   readonly diagnostics: DiagnosticsFormat;
   readonly advertise?: readonly string[];
 }
@@ -39,6 +40,8 @@ export interface ServeOptions {
   /** Edges older than this are deleted; undefined keeps all. */
   readonly auditRetentionMs: number | undefined;
   readonly certificateTtlSeconds: number;
+  /** How often the keys of token issuers are fetched. */
+  readonly requestJwksRefreshMs: number;
   /** Who signs the authority's intermediate; undefined where it has a root of its own. */
   readonly upstream: UpstreamSettings | undefined;
   /** Further DNS names under which proxies reach this server. */
@@ -47,6 +50,8 @@ export interface ServeOptions {
 
 export const DEFAULT_GRPC_ADDRESS = '127.0.0.1:15012';
 const MAX_TTL_SECONDS = 7 * 24 * 3600;
+const SHORTEST_REFRESH_MS = 1000;
+const LONGEST_REFRESH_MS = 86_400_000;
 const MIN_RETENTION_MS = 3_600_000;
 
 export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
@@ -63,6 +68,9 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
   const ttl = (parseDuration(flags.certificateTtl) ?? 0) / 1000;
   if (ttl < 1 || ttl > MAX_TTL_SECONDS)
     return { ok: false, reason: `--certificate-ttl: ${flags.certificateTtl} is not between 1s and 168h` };
+  const refresh = parseDuration(flags.requestJwksRefresh) ?? 0;
+  if (refresh < SHORTEST_REFRESH_MS || refresh > LONGEST_REFRESH_MS)
+    return { ok: false, reason: `--request-jwks-refresh: ${flags.requestJwksRefresh} is not between 1s and 24h` };
   const retention = flags.auditRetention === undefined ? undefined : (parseDuration(flags.auditRetention) ?? 0);
   if (retention !== undefined && retention < MIN_RETENTION_MS)
     return {
@@ -92,6 +100,7 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
       auditFile: resolve(flags.auditDb),
       auditRetentionMs: retention,
       certificateTtlSeconds: ttl,
+      requestJwksRefreshMs: refresh,
       upstream: upstream.value,
       advertise: flags.advertise ?? [],
     },

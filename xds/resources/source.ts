@@ -17,7 +17,7 @@ export interface SnapshotResources extends ResourceSource {
   publishBundle(bundle: TrustBundle): void;
   /** Makes proxies refuse these peers, and no others: by policy, and by the lists in the bundle. Tells all streams. */
   publishRevoked(revoked: RevokedPeers, bundle: TrustBundle): void;
-  /** Gives proxies these keys to verify tokens with. Tells all streams. */
+  /** Gives proxies these keys to verify tokens with, and tells all streams if they are others than before. */
   publishKeys(keys: KnownKeys): void;
   /** The bundle that streams are told now, and the version by which they acknowledge it ({@link StreamStatus}). */
   bundle(): PublishedBundle;
@@ -83,6 +83,7 @@ export function snapshotResources(
       renew();
     },
     publishKeys(next) {
+      if (next === keys) return;
       keys = next;
       renew();
     },
