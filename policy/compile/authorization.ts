@@ -8,101 +8,144 @@ import {
   type HttpFilter,
   HttpFilterSchema,
 } from '#gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import type { Matcher } from '#gen/xds/type/matcher/v3/matcher_pb.js';
 import type { RevokedPeers } from '../../ca/revocation/list.ts';
 import type { AuthorizationPolicy } from '../../mesh/model/authorization-policy.ts';
+import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
+import { keptBy } from '../kept.ts';
 import { type SelectedWorkload, policiesFor } from '../select.ts';
-import { asksNobody, askings, isCustom } from './custom/applying.ts';
+import { askingsOf, unaskable } from './custom/applying.ts';
 import { UNSETTLED, unsettledPolicy } from './custom/marking.ts';
 import type { Layer } from './field.ts';
-import { PEER_GUARD, guarded, peerFilter, peerGuard } from './peer.ts';
+import { cheaperMatcher } from './matcher/budget.ts';
+import { PEER_GUARD, peerFilter, peerGuard } from './peer.ts';
 import { NOBODY, REVOKED, revokedPolicy } from './revoked.ts';
-import { compileRule } from './rule.ts';
-import type { Stance } from './stance.ts';
+import { rulesOf, type Side } from './side.ts';
+import type { CompiledRule } from './test.ts';
 import { written } from './written.ts';
-
-type Side = 'deny' | 'allow';
 
 /** What one RBAC filter enforces, and what it only notes (dry run). Undefined: nothing of that kind applies. */
 interface Rules {
   readonly side: Side;
-  readonly enforced: RBAC | undefined;
+  readonly enforced: RBAC | Matcher | undefined;
   readonly shadow: RBAC | undefined;
 }
 
-function rbac(policies: readonly AuthorizationPolicy[], side: Side, layer: Layer, snapshot: Snapshot): RBAC {
-  const stance: Stance = side === 'deny' ? 'refuse' : 'grant';
-  const compiled: Record<string, Policy> = {};
-  for (const policy of policies) {
-    const context = { layer, stance, meshConfig: snapshot.meshConfig, namespace: policy.meta.namespace };
-    for (const [index, rule] of policy.rules.entries()) {
-      const found = compileRule(policy, index, rule, context);
-      if (found === undefined) continue;
-      compiled[found.name] = written(side === 'allow' ? { ...found, source: guarded(found.source) } : found, layer);
-    }
-  }
-  return create(RBACSchema, { action: side === 'deny' ? RBAC_Action.DENY : RBAC_Action.ALLOW, policies: compiled });
+const writtenOnce = Object.freeze({
+  http: keptBy((rule: CompiledRule) => written(rule, 'http')),
+  tcp: keptBy((rule: CompiledRule) => written(rule, 'tcp')),
+});
+
+function rbac(rules: readonly CompiledRule[], side: Side, layer: Layer): RBAC {
+  const policies: Record<string, Policy> = {};
+  for (const rule of rules) policies[rule.name] = writtenOnce[layer](rule);
+  return create(RBACSchema, { action: side === 'deny' ? RBAC_Action.DENY : RBAC_Action.ALLOW, policies });
+}
+
+/** What decides over one workload, or over all to which the same policies apply. */
+interface Deciding {
+  readonly policies: readonly AuthorizationPolicy[];
+  readonly meshConfig: MeshConfig;
+  readonly revoked: RevokedPeers;
+}
+
+const inForce = ({ dryRun }: AuthorizationPolicy): boolean => !dryRun;
+const dry = ({ dryRun }: AuthorizationPolicy): boolean => dryRun;
+
+/** What refuses whatever DENY policies say, and where there are none: revocations, and CUSTOM where there is nobody to ask. */
+function always({ policies, meshConfig, revoked }: Deciding, layer: Layer): Record<string, Policy> {
+  const asked = layer === 'http' ? askingsOf(policies, meshConfig, layer) : [];
+  const revocation = revokedPolicy(revoked, layer);
+  return {
+    ...(revocation === undefined ? {} : { [REVOKED]: revocation }),
+    ...(asked.length === 0 ? {} : { [UNSETTLED]: unsettledPolicy(asked) }),
+    ...rbac(unaskableOf(policies, meshConfig, layer), 'deny', layer).policies,
+  };
+}
+
+/** DENY. Of CUSTOM, only the rules for which there is nobody to ask. */
+function denying(deciding: Deciding, layer: Layer): Rules {
+  const { policies, meshConfig } = deciding;
+  const refusing = policies.filter(({ action }) => action === 'DENY');
+  const [enforced, shadow] = [refusing.filter(inForce), refusing.filter(dry)];
+  const unasked = unaskable(policies, meshConfig, layer);
+  const other = always(deciding, layer);
+  const rules = rbac([...unasked, ...rulesOf(enforced, 'deny', layer, meshConfig)], 'deny', layer);
+  Object.assign(rules.policies, other);
+  const empty = enforced.length + unasked.length + Object.keys(other).length === 0;
+  // Each filter refuses by itself whoever is in doubt: a proxy may get a new one a moment before the other.
+  if (!empty) rules.policies[PEER_GUARD] = peerGuard(layer);
+  return {
+    side: 'deny',
+    enforced: empty ? undefined : rules,
+    shadow: shadow.length === 0 ? undefined : rbac(rulesOf(shadow, 'deny', layer, meshConfig), 'deny', layer),
+  };
+}
+
+function allowing({ policies, meshConfig }: Deciding, layer: Layer): Rules {
+  const granting = policies.filter(({ action }) => action === 'ALLOW');
+  const [enforced, shadow] = [granting.filter(inForce), granting.filter(dry)];
+  const rules = rulesOf(enforced, 'allow', layer, meshConfig);
+  const plain = rbac(rules, 'allow', layer);
+  return {
+    side: 'allow',
+    enforced: enforced.length === 0 ? undefined : layer === 'http' ? (cheaperMatcher(rules, plain) ?? plain) : plain,
+    shadow: shadow.length === 0 ? undefined : rbac(rulesOf(shadow, 'allow', layer, meshConfig), 'allow', layer),
+  };
 }
 
 /**
- * DENY, then ALLOW, as Istio orders them. CUSTOM asks an authorizer, in filters of its own before these (see custom/); where there is
- * none to ask, what it matches is denied here. AUDIT decides nothing. A dry run adds shadow rules only, and so no implicit denial.
+ * DENY, then ALLOW, as Istio orders them. CUSTOM asks an authorizer, in filters of its own before these (see custom/). AUDIT decides
+ * nothing. A dry run adds shadow rules only, and so no implicit denial.
  */
-function rulesFor(snapshot: Snapshot, workload: SelectedWorkload, layer: Layer, revoked: RevokedPeers): readonly Rules[] {
-  const policies = policiesFor(snapshot, workload);
-  const refusing = policies.filter((policy) => policy.action === 'DENY' || (isCustom(policy) && asksNobody(snapshot, policy)));
-  const granting = policies.filter(({ action }) => action === 'ALLOW');
-  const build = (chosen: readonly AuthorizationPolicy[], side: Side): Rules => {
-    const enforced = chosen.filter(({ dryRun }) => !dryRun);
-    const shadow = chosen.filter(({ dryRun }) => dryRun);
-    return {
-      side,
-      enforced: enforced.length === 0 ? undefined : rbac(enforced, side, layer, snapshot),
-      shadow: shadow.length === 0 ? undefined : rbac(shadow, side, layer, snapshot),
-    };
-  };
-  const asked = layer === 'http' ? askings(snapshot, workload, layer) : [];
-  const refused = withPolicy(build(refusing, 'deny'), REVOKED, revokedPolicy(revoked, layer));
-  const deny = withPolicy(refused, UNSETTLED, asked.length === 0 ? undefined : unsettledPolicy(asked));
-  const allow = build(granting, 'allow');
-  // Each filter refuses by itself whoever is in doubt: a proxy may get a new one a moment before the other.
-  if (deny.enforced !== undefined) deny.enforced.policies[PEER_GUARD] = peerGuard(layer);
-  return [deny, allow];
-}
-
-/** Adds what refuses whatever policies say, and where there are none. */
-function withPolicy(deny: Rules, name: string, policy: Policy | undefined): Rules {
-  if (policy === undefined) return deny;
-  const enforced = deny.enforced ?? create(RBACSchema, { action: RBAC_Action.DENY });
-  enforced.policies[name] = policy;
-  return { ...deny, enforced };
-}
-
-function inForce({ enforced, shadow }: Rules): boolean {
-  return enforced !== undefined || shadow !== undefined;
+function rulesFor(deciding: Deciding, layer: Layer): readonly Rules[] {
+  return [denying(deciding, layer), allowing(deciding, layer)].filter(
+    ({ enforced, shadow }) => enforced !== undefined || shadow !== undefined,
+  );
 }
 
 function shadowPrefix(side: Side): string {
   return `istio_dry_run_${side}_`;
 }
 
+/** The fields of a filter's configuration, HTTP or TCP. */
+function fieldsOf({ side, enforced, shadow }: Rules) {
+  return {
+    ...(enforced === undefined
+      ? {}
+      : enforced.$typeName === 'envoy.config.rbac.v3.RBAC'
+        ? { rules: enforced }
+        : { matcher: enforced }),
+    ...(shadow === undefined ? {} : { shadowRules: shadow, shadowRulesStatPrefix: shadowPrefix(side) }),
+  };
+}
+
+/** How a filter decides: see docs/decisions/0003 and 0011. */
+export interface Form {
+  readonly form: 'rules' | 'matcher';
+  readonly bytes: number;
+}
+
 /** What the HTTP RBAC filters of a workload hold; undefined for one to which nothing applies. */
 export type HttpRbac = { readonly [side in Side]: Any | undefined };
 
+const httpConfigs = keptBy(
+  (policies: readonly AuthorizationPolicy[], meshConfig: MeshConfig, revoked: RevokedPeers): HttpRbac => {
+    const made: Record<Side, Any | undefined> = { deny: undefined, allow: undefined };
+    for (const rules of rulesFor({ policies, meshConfig, revoked }, 'http'))
+      made[rules.side] = anyPack(HttpRbacSchema, create(HttpRbacSchema, fieldsOf(rules)));
+    return Object.freeze(made);
+  },
+);
+
 /**
  * The RBAC filters that enforce the AuthorizationPolicies of a workload on HTTP, behind {@link peerFilter}. Decisions are in the dynamic
- * metadata `envoy.filters.http.rbac`; the filter that ran last, which is the one that decided, is what `enforced_*` tells.
+ * metadata `envoy.filters.http.rbac`; the filter that ran last, which is the one that decided, is what `enforced_*` tells. Made once for
+ * the same policies, mesh configuration and revocations.
  */
 export function httpRbac(snapshot: Snapshot, workload: SelectedWorkload, revoked: RevokedPeers = NOBODY): HttpRbac {
-  const made: Record<Side, Any | undefined> = { deny: undefined, allow: undefined };
-  for (const { side, enforced, shadow } of rulesFor(snapshot, workload, 'http', revoked).filter(inForce)) {
-    const config = create(HttpRbacSchema, {
-      ...(enforced === undefined ? {} : { rules: enforced }),
-      ...(shadow === undefined ? {} : { shadowRules: shadow, shadowRulesStatPrefix: shadowPrefix(side) }),
-    });
-    made[side] = anyPack(HttpRbacSchema, config);
-  }
-  return made;
+  return httpConfigs(policiesFor(snapshot, workload), snapshot.meshConfig, revoked);
 }
 
 /** {@link httpRbac} as filters: the peer's identity, DENY, ALLOW. Their order must be kept. Empty when no policy applies. */
@@ -120,23 +163,24 @@ export function httpAuthorization(
   return filters.length === 0 ? [] : [peerFilter(), ...filters];
 }
 
+const tcpFilters = keptBy(
+  (policies: readonly AuthorizationPolicy[], meshConfig: MeshConfig, revoked: RevokedPeers): readonly Filter[] =>
+    rulesFor({ policies, meshConfig, revoked }, 'tcp').map((rules) =>
+      create(FilterSchema, {
+        name: `envoy.filters.network.rbac.${rules.side}`,
+        configType: {
+          case: 'typedConfig',
+          value: anyPack(TcpRbacSchema, create(TcpRbacSchema, { statPrefix: 'tcp.', ...fieldsOf(rules) })),
+        },
+      }),
+    ),
+);
+
 /** The network filters that enforce the AuthorizationPolicies of a workload on a TCP port: DENY, ALLOW; empty when no policy applies. */
 export function tcpAuthorization(
   snapshot: Snapshot,
   workload: SelectedWorkload,
   revoked: RevokedPeers = NOBODY,
 ): readonly Filter[] {
-  return rulesFor(snapshot, workload, 'tcp', revoked)
-    .filter(inForce)
-    .map(({ side, enforced, shadow }) => {
-      const config = create(TcpRbacSchema, {
-        statPrefix: 'tcp.',
-        ...(enforced === undefined ? {} : { rules: enforced }),
-        ...(shadow === undefined ? {} : { shadowRules: shadow, shadowRulesStatPrefix: shadowPrefix(side) }),
-      });
-      return create(FilterSchema, {
-        name: `envoy.filters.network.rbac.${side}`,
-        configType: { case: 'typedConfig', value: anyPack(TcpRbacSchema, config) },
-      });
-    });
+  return tcpFilters(policiesFor(snapshot, workload), snapshot.meshConfig, revoked);
 }

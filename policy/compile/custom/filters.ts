@@ -3,8 +3,8 @@ import type { Any } from '@bufbuild/protobuf/wkt';
 import { type Filter, FilterSchema } from '#gen/envoy/config/listener/v3/listener_components_pb.js';
 import type { ExtAuthzProvider } from '../../../mesh/model/extension-provider.ts';
 import type { Snapshot } from '../../../mesh/model/snapshot.ts';
-import type { SelectedWorkload } from '../../select.ts';
-import { askings } from './applying.ts';
+import { policiesFor, type SelectedWorkload } from '../../select.ts';
+import { askingsOf } from './applying.ts';
 import { type Clusters, httpAsking, tcpAsking } from './asking.ts';
 import { httpMarking, tcpMarking } from './marking.ts';
 
@@ -19,7 +19,8 @@ export function askingName(provider: string): string {
 
 /** The HTTP filter that marks what a provider is asked about; undefined when it is asked nothing about this workload. */
 export function markingFor(snapshot: Snapshot, workload: SelectedWorkload, provider: ExtAuthzProvider): Any | undefined {
-  const asking = askings(snapshot, workload, 'http').find((one) => one.provider === provider);
+  const applying = policiesFor(snapshot, workload);
+  const asking = askingsOf(applying, snapshot.meshConfig, 'http').find((one) => one.provider === provider);
   return asking === undefined ? undefined : httpMarking(asking);
 }
 
@@ -36,7 +37,7 @@ export function askingOf(snapshot: Snapshot, provider: ExtAuthzProvider, cluster
 
 /** The network filters of CUSTOM policies on a TCP port: for each provider one that marks and one that asks. */
 export function tcpCustom(snapshot: Snapshot, workload: SelectedWorkload, clusters: Clusters): readonly Filter[] {
-  return askings(snapshot, workload, 'tcp').flatMap((asking) => {
+  return askingsOf(policiesFor(snapshot, workload), snapshot.meshConfig, 'tcp').flatMap((asking) => {
     const { provider } = asking;
     if (provider.kind !== 'ext-authz-grpc') return [];
     const filter = (name: string, value: Any): Filter =>

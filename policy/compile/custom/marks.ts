@@ -29,3 +29,8 @@ export function editionPrefix(provider: string): string {
 export function editionKey(provider: string): string {
   return `${editionPrefix(provider)}enforced_effective_policy_id`;
 }
+
+/** The name of a rule that denies because its provider cannot be asked; it may hold any text as the provider. */
+export function unaskableRule(provider: string, rule: string): string {
+  return `${markedRule(provider, rule)}-deny-due-to-bad-CUSTOM-action`;
+}
