@@ -15,7 +15,7 @@ import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { keptBy } from '../kept.ts';
 import { type SelectedWorkload, policiesFor } from '../select.ts';
-import { askingsOf, unaskable } from './custom/applying.ts';
+import { askingsOf, unaskableOf } from './custom/applying.ts';
 import { UNSETTLED, unsettledPolicy } from './custom/marking.ts';
 import type { Layer } from './field.ts';
 import { cheaperMatcher } from './matcher/budget.ts';
@@ -69,7 +69,7 @@ function denying(deciding: Deciding, layer: Layer): Rules {
   const { policies, meshConfig } = deciding;
   const refusing = policies.filter(({ action }) => action === 'DENY');
   const [enforced, shadow] = [refusing.filter(inForce), refusing.filter(dry)];
-  const unasked = unaskable(policies, meshConfig, layer);
+  const unasked = unaskableOf(policies, meshConfig, layer);
   const other = always(deciding, layer);
   const rules = rbac([...unasked, ...rulesOf(enforced, 'deny', layer, meshConfig)], 'deny', layer);
   Object.assign(rules.policies, other);
