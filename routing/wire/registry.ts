@@ -4,6 +4,7 @@ import {
   HttpGrpcAccessLogConfigSchema,
   TcpGrpcAccessLogConfigSchema,
 } from '#gen/envoy/extensions/access_loggers/grpc/v3/als_pb.js';
+import { ActionSchema } from '#gen/envoy/config/rbac/v3/rbac_pb.js';
 import { StdoutAccessLogSchema } from '#gen/envoy/extensions/access_loggers/stream/v3/stream_pb.js';
 import { CorsPolicySchema, CorsSchema } from '#gen/envoy/extensions/filters/http/cors/v3/cors_pb.js';
 import { ExtAuthzSchema } from '#gen/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.js';
@@ -20,17 +21,26 @@ import { HttpConnectionManagerSchema } from '#gen/envoy/extensions/filters/netwo
 import { ExtAuthzSchema as TcpExtAuthzSchema } from '#gen/envoy/extensions/filters/network/ext_authz/v3/ext_authz_pb.js';
 import { RBACSchema as TcpRbacSchema } from '#gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.js';
 import { TcpProxySchema } from '#gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
+import {
+  DestinationPortInputSchema,
+  FilterStateInputSchema,
+} from '#gen/envoy/extensions/matching/common_inputs/network/v3/network_inputs_pb.js';
 import { PreviousHostsPredicateSchema } from '#gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js';
 import { ProxyProtocolUpstreamTransportSchema } from '#gen/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.js';
 import { RawBufferSchema } from '#gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.js';
 import { DownstreamTlsContextSchema, UpstreamTlsContextSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { HttpProtocolOptionsSchema } from '#gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
+import { HttpRequestHeaderMatchInputSchema } from '#gen/envoy/type/matcher/v3/http_inputs_pb.js';
+import { ConfigSchema as NetworkSetFilterStateSchema } from '#gen/gatehouse/envoy/v3/network_set_filter_state_pb.js';
 
 /** Every message that may stand in an Any of a proxy's configuration: needed to read or print it as JSON. */
 export const EXTENSIONS: Registry = createRegistry(
+  ActionSchema,
   CorsPolicySchema,
   CorsSchema,
+  DestinationPortInputSchema,
   DownstreamTlsContextSchema,
+  FilterStateInputSchema,
   ExtAuthzSchema,
   HTTPFaultSchema,
   HeaderMutationSchema,
@@ -39,7 +49,9 @@ export const EXTENSIONS: Registry = createRegistry(
   HttpInspectorSchema,
   HttpProtocolOptionsSchema,
   HttpRbacSchema,
+  HttpRequestHeaderMatchInputSchema,
   JwtAuthenticationSchema,
+  NetworkSetFilterStateSchema,
   OriginalDstSchema,
   PreviousHostsPredicateSchema,
   ProxyProtocolUpstreamTransportSchema,
