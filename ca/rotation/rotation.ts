@@ -127,6 +127,8 @@ export async function openRotation(options: RotationOptions): Promise<Rotation> 
       roots.set(generation, await loadFolder(generationFolder(dir, generation), trustDomain, options.key));
   }
   let issuers: readonly X509Certificate[] = [];
+  // Printed once: it goes out with every certificate.
+  let bundle = '';
   const listeners: (() => Promise<void>)[] = [];
   const state = (): RotationState => (record ?? NEVER_ROTATED).state;
 
@@ -139,10 +141,11 @@ export async function openRotation(options: RotationOptions): Promise<Rotation> 
     issuers = kept(state())
       .filter((generation) => trusted(state()).includes(generation))
       .flatMap((generation) => rootOf(generation).issuers);
+    bundle = uniqueRoots(trusted(state()).map(rootOf));
   };
   settle();
 
-  const rootsPem = (): string => uniqueRoots(trusted(state()).map(rootOf));
+  const rootsPem = (): string => bundle;
   const distribute = async (): Promise<void> => {
     // Generation 0 alone: the file is the root's own.
     if (record === undefined) return;
