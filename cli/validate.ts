@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { type LoadedMesh, loadMesh, sorted } from '../mesh/source/mesh.ts';
-import { policyDiagnostics } from '../policy/diagnose.ts';
+import { findings } from './input/findings.ts';
 import { type DiagnosticsFormat, diagnosticsOption, filenameOption, meshConfigOption, namespaceOption } from './input/options.ts';
 import { diagnosticRow, hasErrors, printDiagnostics } from './input/print-diagnostics.ts';
 
@@ -33,7 +33,10 @@ Exit code: 0 when there is no error (warnings may be), 1 when there is one, 2 fo
     )
     .action((flags: ValidateFlags) => {
       const loaded = loadMesh({ paths: flags.filename, meshConfigFile: flags.meshConfig, defaultNamespace: flags.namespace });
-      const mesh = { ...loaded, diagnostics: sorted([...loaded.diagnostics, ...policyDiagnostics(loaded.snapshot)]) };
+      const mesh = {
+        ...loaded,
+        diagnostics: sorted([...loaded.diagnostics, ...findings(loaded.snapshot, loaded.written, new Date())]),
+      };
       printDiagnostics(mesh.diagnostics, flags.diagnostics);
       print(mesh, flags);
       if (hasErrors(mesh.diagnostics)) process.exitCode = 1;

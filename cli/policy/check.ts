@@ -4,9 +4,9 @@ import { Command, Option } from 'commander';
 import { parse, stringify } from 'yaml';
 import { type Diagnostic, formatDiagnostic } from '../../mesh/model/diagnostic.ts';
 import { loadMesh } from '../../mesh/source/mesh.ts';
-import { policyDiagnostics } from '../../policy/diagnose.ts';
 import { evaluate } from '../../policy/evaluate/evaluate.ts';
 import { type NamedRequest, readRequests } from '../../policy/evaluate/read-requests.ts';
+import { findings } from '../input/findings.ts';
 import { collect } from '../options/collect.ts';
 
 /** One answer, as `-o json` prints it. */
@@ -71,8 +71,9 @@ function report(diagnostics: readonly Diagnostic[], form: 'text' | 'json'): void
 function check(flags: CheckFlags): void {
   const requests = requestsIn(flags.requests);
   if (requests === undefined) return;
-  const { snapshot, diagnostics } = loadMesh({ paths: flags.filename, meshConfigFile: flags.meshConfig });
-  report([...diagnostics, ...policyDiagnostics(snapshot)], flags.diagnostics);
+  const { snapshot, diagnostics, written } = loadMesh({ paths: flags.filename, meshConfigFile: flags.meshConfig });
+  const found = findings(snapshot, written, new Date()).filter(({ severity }) => severity !== 'info');
+  report([...diagnostics, ...found], flags.diagnostics);
   if (diagnostics.some(({ file, severity }) => severity === 'error' && file === flags.meshConfig)) {
     return fail(1, `${flags.meshConfig} cannot be used, and without it the answers could be wrong; nothing was decided`);
   }

@@ -4,11 +4,11 @@ import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
 import { federatedWith } from '../../mesh/model/federated.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { watchMesh, type WatchedMesh } from '../../mesh/source/watch.ts';
-import { policyDiagnostics } from '../../policy/diagnose.ts';
+import { SettledFindings } from '../input/settled-findings.ts';
 
 export interface MeshListeners {
   readonly onSnapshot: (snapshot: Snapshot) => void;
-  /** All that is wrong now: with the input, and with what policy cannot apply. */
+  /** All that is wrong now: with the input at once, with objects together when changes have come to rest. */
   readonly onDiagnostics: (found: readonly Diagnostic[]) => void;
 }
 
@@ -24,19 +24,36 @@ export async function watchedMesh(
 ): Promise<WatchedMesh> {
   let mesh: WatchedMesh | undefined;
   const seen = federatedWith(input.federation.peers.map(({ trustDomain }) => trustDomain));
+  let findings: SettledFindings | undefined;
   const report = (): void => {
-    if (mesh !== undefined) onDiagnostics([...mesh.diagnostics(), ...policyDiagnostics(mesh.current())]);
+    if (mesh !== undefined) onDiagnostics([...mesh.diagnostics(), ...(findings?.current ?? [])]);
   };
   mesh = await watchMesh({
     ...input,
     log,
     onSnapshot: (snapshot) => {
       onSnapshot(seen(snapshot));
-      report();
+      findings?.changed();
     },
-    onDiagnostics: report,
+    onDiagnostics: () => {
+      report();
+      findings?.changed();
+    },
   });
-  report();
   const watched = mesh;
-  return { current: () => seen(watched.current()), diagnostics: () => watched.diagnostics(), close: () => watched.close() };
+  const settled = (findings = new SettledFindings(
+    { snapshot: () => seen(watched.current()), written: () => watched.written(), clock: () => new Date() },
+    report,
+  ));
+  report();
+  settled.changed();
+  return {
+    current: () => seen(watched.current()),
+    diagnostics: () => watched.diagnostics(),
+    written: () => watched.written(),
+    close: () => {
+      settled.close();
+      watched.close();
+    },
+  };
 }

@@ -4,6 +4,7 @@ import type { Gateway } from '../model/gateway.ts';
 import type { Labels, Meta } from '../model/object.ts';
 import type { PeerAuthentication } from '../model/peer-authentication.ts';
 import type { RequestAuthentication } from '../model/request-authentication.ts';
+import type { Probe } from '../model/probe.ts';
 import type { Service } from '../model/service.ts';
 import type { VirtualService } from '../model/virtual-service.ts';
 import type { ContainerPort, Instance } from '../model/workload.ts';
@@ -14,6 +15,10 @@ import type { Reference } from './reference.ts';
 export interface PodShape {
   readonly serviceAccount: string;
   readonly labels: Labels;
+  readonly annotations: Labels;
+  readonly probes: readonly Probe[];
+  /** The proxy is written out, as the injector leaves it. */
+  readonly hasProxy: boolean;
   readonly ports: readonly ContainerPort[];
   readonly image: string | undefined;
 }

@@ -83,13 +83,16 @@ function workloadOf(source: Deployment | Pod, pods: readonly Pod[], replicas: nu
       bindAddress: '0.0.0.0',
     });
   }
-  const { meta, serviceAccount, labels, ports, image } = source;
+  const { meta, serviceAccount, labels, annotations, probes, hasProxy, ports, image } = source;
   const workload: Workload = Object.freeze({
     meta,
     namespace: meta.namespace,
     name: meta.name,
     serviceAccount,
     labels,
+    annotations,
+    probes,
+    hasProxy,
     ports,
     image,
     replicas,

@@ -1,6 +1,7 @@
 import type { Locality } from './load-balancer.ts';
 import type { Labels, Meta } from './object.ts';
 import type { Port, Protocol } from './port.ts';
+import type { Probe } from './probe.ts';
 
 export interface ContainerPort {
   readonly name: string | undefined;
@@ -40,6 +41,11 @@ export interface Workload {
   readonly serviceAccount: string;
   /** The pod template's labels. */
   readonly labels: Labels;
+  /** The pod template's. */
+  readonly annotations?: Labels;
+  readonly probes?: readonly Probe[];
+  /** The pod template has the proxy written out, as the injector leaves it. */
+  readonly hasProxy?: boolean;
   readonly ports: readonly ContainerPort[];
   readonly image: string | undefined;
   readonly replicas: number;

@@ -1,6 +1,7 @@
 import { type BigIntStats, statSync } from 'node:fs';
 import type { Admission } from '../admit/admit.ts';
 import { admitDocument } from '../admit/admit.ts';
+import type { Document } from '../admit/document.ts';
 import type { Admitted, Refused } from '../admit/mesh-object.ts';
 import type { ReadOptions } from '../admit/read-object.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
@@ -10,6 +11,7 @@ import { splitDocuments } from './split.ts';
 
 /** What a file says now. */
 export interface FileContent {
+  readonly documents: readonly Document[];
   readonly admitted: readonly Admitted[];
   readonly refused: readonly Refused[];
   readonly diagnostics: readonly Diagnostic[];
@@ -82,6 +84,7 @@ export class WatchedFile {
 
   #unreadable(reason: string, hint = 'check its permissions'): FileContent {
     const content: FileContent = {
+      documents: [],
       admitted: [],
       refused: [],
       diagnostics: [unreadable(this.#path, reason, hint)],
@@ -98,17 +101,20 @@ export class WatchedFile {
   ): { parts: ReadonlyMap<string, Part>; content: FileContent } {
     const parts = new Map<string, Part>();
     const admissions: Admission[] = [];
+    const documents: Document[] = [];
     const diagnostics: Diagnostic[] = [];
     let obscured = false;
     for (const chunk of splitDocuments(text)) {
       const part = this.#part(chunk.text, chunk.offset, parts.get(chunk.text) ?? before?.get(chunk.text), options);
       parts.set(chunk.text, part);
       admissions.push(...part.admissions);
+      for (const node of part.parsed.nodes) documents.push({ file: this.#path, offset: chunk.offset, node });
       if (chunk.unmarked) diagnostics.push(missingMarker(this.#path, chunk.offset + 1));
       diagnostics.push(...parseDiagnostics(this.#path, chunk.offset, chunk.text, part.parsed.problems));
       obscured ||= part.parsed.problems.length > 0;
     }
     const content: FileContent = {
+      documents,
       admitted: admissions.flatMap((one) => one.admitted),
       refused: admissions.flatMap((one) => one.refused),
       diagnostics: [...diagnostics, ...admissions.flatMap((one) => one.diagnostics)],

@@ -11,6 +11,7 @@ import { unreadable } from './load.ts';
 import { sameContent } from '../admit/node.ts';
 import { loadMeshConfig } from './mesh-config.ts';
 import { sorted } from './mesh.ts';
+import { type Written, writtenIn } from '../admit/written.ts';
 
 export interface LiveOptions {
   readonly paths: readonly string[];
@@ -37,6 +38,7 @@ export class LiveMesh {
   #meshConfig: MeshConfig | undefined;
   #objects: ReadonlyMap<string, Admitted> = new Map();
   #snapshot: Snapshot | undefined;
+  #contents: ReadonlyMap<string, FileContent> = new Map();
   /** The mesh configuration changed: objects that read the same may mean something else. */
   #fresh = false;
 
@@ -46,6 +48,12 @@ export class LiveMesh {
 
   get snapshot(): Snapshot | undefined {
     return this.#snapshot;
+  }
+
+  /** Everything in the files that has a kind and a name, admitted or not, as of the last scan. */
+  written(): readonly Written[] {
+    const namespace = this.#options.defaultNamespace ?? 'default';
+    return [...this.#contents.values()].flatMap(({ documents }) => writtenIn(documents, namespace));
   }
 
   /**
@@ -58,6 +66,7 @@ export class LiveMesh {
     if (meshConfig === undefined)
       return { snapshot: undefined, changed: [], diagnostics: config.diagnostics, folders: new Map(), unsettled: false };
     const { contents, diagnostics, folders, unsettled } = this.#look(meshConfig, now, settleMs);
+    this.#contents = contents;
     const merged = withLastGood(contents, this.#objects);
     const unique = withoutDuplicates(merged.objects);
     const objects = new Map(unique.objects.map((object) => [object.key, this.#asBefore(object)]));

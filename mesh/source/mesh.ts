@@ -1,6 +1,7 @@
 import { admit } from '../admit/admit.ts';
 import { DEFAULT_MESH_CONFIG } from '../admit/mesh-config.ts';
 import { buildSnapshot } from '../admit/snapshot.ts';
+import { type Written, writtenIn } from '../admit/written.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { loadFiles } from './load.ts';
@@ -22,6 +23,8 @@ export interface LoadedMesh {
   readonly diagnostics: readonly Diagnostic[];
   /** What was admitted, as `Kind namespace/name`. */
   readonly objects: readonly string[];
+  /** Everything that has a kind and a name, admitted or not. */
+  readonly written: readonly Written[];
 }
 
 /** Reads files once, for a command. */
@@ -33,6 +36,7 @@ export function loadMesh({ paths, meshConfigFile, defaultNamespace = 'default', 
   const built = buildSnapshot(admitted, meshConfig, 1, undefined, { assumePods });
   return {
     objects: [...new Set(admitted.map(({ key }) => key))],
+    written: writtenIn(loaded.documents, defaultNamespace),
     snapshot: built.snapshot,
     diagnostics: sorted([...config.diagnostics, ...loaded.diagnostics, ...diagnostics, ...built.diagnostics]),
   };

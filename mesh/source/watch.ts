@@ -1,5 +1,6 @@
 import { type FSWatcher, watch } from 'node:fs';
 import type { Logger } from 'pino';
+import type { Written } from '../admit/written.ts';
 import { type Diagnostic, formatDiagnostic } from '../model/diagnostic.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { Change } from './changes.ts';
@@ -19,6 +20,8 @@ export interface WatchOptions extends LiveOptions {
 export interface WatchedMesh {
   current(): Snapshot;
   diagnostics(): readonly Diagnostic[];
+  /** Everything in the files that has a kind and a name, admitted or not. */
+  written(): readonly Written[];
   close(): void;
 }
 
@@ -72,6 +75,7 @@ export async function watchMesh(options: WatchOptions): Promise<WatchedMesh> {
   return Promise.resolve({
     current: () => current,
     diagnostics: () => told,
+    written: () => mesh.written(),
     close() {
       closed = true;
       clearTimeout(timer);

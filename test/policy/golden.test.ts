@@ -8,7 +8,6 @@ import { FilterSchema } from '#gen/envoy/config/listener/v3/listener_components_
 import { HttpFilterSchema } from '#gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { loadMesh } from '../../mesh/source/mesh.ts';
 import { httpAuthorization, tcpAuthorization } from '../../policy/compile/authorization.ts';
-import { policyDiagnostics } from '../../policy/diagnose.ts';
 import { registry } from './differential/listeners.ts';
 
 const FOLDER = fileURLToPath(new URL('../golden/policy/', import.meta.url));
@@ -22,7 +21,7 @@ function compiled(folder: string): object {
     meshConfigFile: existsSync(meshConfig) ? meshConfig : undefined,
   });
   return {
-    diagnostics: [...diagnostics, ...policyDiagnostics(snapshot)].map(({ severity, object, code, message }) => ({
+    diagnostics: diagnostics.map(({ severity, object, code, message }) => ({
       severity,
       object,
       code,

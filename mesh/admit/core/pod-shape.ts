@@ -1,20 +1,30 @@
+import type { Labels } from '../../model/object.ts';
+import type { Probe } from '../../model/probe.ts';
 import type { ContainerPort } from '../../model/workload.ts';
 import { parsePort } from '../../model/port.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
 import type { PodShape } from '../mesh-object.ts';
 import { stringMap } from '../metadata.ts';
 import { integer, optionalText, text } from '../scalar.ts';
+import { probesOf } from './probes.ts';
 import { protocolOf } from './protocol.ts';
 
 /** What a pod template's (or a Pod's) metadata and spec say. The image is that of the first container that is no proxy. */
 export function podShape(metadata: Field, spec: Field): PodShape {
-  const { labels } = fieldsOf(metadata, ['labels'], 'tolerant');
+  const { labels, annotations } = fieldsOf(metadata, ['labels', 'annotations'], 'tolerant');
   const fields = fieldsOf(spec, ['serviceAccountName', 'serviceAccount', 'containers'], 'tolerant');
   const ports: ContainerPort[] = [];
+  const probes: Probe[] = [];
   let image: string | undefined;
-  for (const item of itemsOf(fields.containers)) {
+  let hasProxy = false;
+  for (const [at, item] of itemsOf(fields.containers).entries()) {
     const container = fieldsOf(item, ['name', 'image', 'ports'], 'tolerant');
-    if (text(container.name) !== 'istio-proxy') image ??= optionalText(container.image);
+    const isProxy = text(container.name) === 'istio-proxy';
+    if (isProxy) hasProxy = true;
+    else {
+      image ??= optionalText(container.image);
+      probes.push(...probesOf(item, at));
+    }
     for (const port of itemsOf(container.ports)) {
       const read = fieldsOf(port, ['name', 'containerPort', 'protocol'], 'tolerant');
       const number = parsePort(integer(read.containerPort, 1, 65535));
@@ -26,7 +36,19 @@ export function podShape(metadata: Field, spec: Field): PodShape {
   return {
     serviceAccount: optionalText(fields.serviceAccountName) ?? optionalText(fields.serviceAccount) ?? 'default',
     labels: stringMap(labels),
+    annotations: lenientMap(annotations),
+    probes,
+    hasProxy,
     ports,
     image,
   };
+}
+
+/** Annotations are looked at only: one that is no text is Kubernetes' to refuse. */
+function lenientMap({ node }: Field): Labels {
+  if (node?.kind !== 'map') return {};
+  const found: Record<string, string> = {};
+  for (const [name, { value }] of node.entries)
+    if (value.kind === 'scalar' && value.value !== null) found[name] = String(value.value);
+  return found;
 }

@@ -1,0 +1,80 @@
+import type { Written } from '../../mesh/admit/written.ts';
+import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
+import type { Snapshot } from '../../mesh/model/snapshot.ts';
+import { findings } from './findings.ts';
+
+/** What is looked at: read anew each time. */
+export interface Watched {
+  readonly snapshot: () => Snapshot;
+  readonly written: () => readonly Written[];
+  readonly clock: () => Date;
+}
+
+/** After this long without a change the mesh is looked at; while changes keep coming, at last after `LATEST_MS`. */
+const QUIET_MS = 300;
+const LATEST_MS = 5_000;
+
+/** Findings of one code that a running process tells at once; `gatehouse validate` tells all. */
+const MOST_PER_CODE = 20;
+
+/** The first of each code, and one line for the rest. */
+export function capped(found: readonly Diagnostic[], most = MOST_PER_CODE): readonly Diagnostic[] {
+  return [...Map.groupBy(found, ({ code }) => code).values()].flatMap((same) => {
+    const shown = same.slice(0, most);
+    const last = shown.at(-1);
+    if (last === undefined || same.length <= most) return shown;
+    const { file, line, severity, code } = last;
+    const rest: Diagnostic = {
+      file,
+      line,
+      severity,
+      code,
+      message: `and more findings of the kind ${code}, ${same.length} in all`,
+      hint: 'gatehouse validate -f shows every one',
+    };
+    return [...shown, rest];
+  });
+}
+
+/**
+ * Looks for what is wrong with the objects together when a mesh that changes has come to rest: never while a change is
+ * on its way to proxies.
+ */
+export class SettledFindings {
+  readonly #watched: Watched;
+  readonly #tell: () => void;
+  #found: readonly Diagnostic[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #since: number | undefined;
+
+  /** @param tell called when `current` gives something new */
+  constructor(watched: Watched, tell: () => void) {
+    this.#watched = watched;
+    this.#tell = tell;
+  }
+
+  /** As of the last look. */
+  get current(): readonly Diagnostic[] {
+    return this.#found;
+  }
+
+  changed(): void {
+    const now = this.#watched.clock().getTime();
+    this.#since ??= now;
+    clearTimeout(this.#timer);
+    const wait = Math.max(0, Math.min(QUIET_MS, this.#since + LATEST_MS - now));
+    this.#timer = setTimeout(() => this.look(), wait);
+    this.#timer.unref();
+  }
+
+  look(): void {
+    this.#since = undefined;
+    const { snapshot, written, clock } = this.#watched;
+    this.#found = capped(findings(snapshot(), written(), clock()));
+    this.#tell();
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+  }
+}

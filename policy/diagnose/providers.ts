@@ -1,0 +1,26 @@
+import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
+import { findProvider } from '../../mesh/model/extension-provider.ts';
+import { finding, quoted, some } from './finding.ts';
+import { nameOf, type Survey } from './survey.ts';
+
+/** CUSTOM policies whose provider cannot be asked. */
+export function unknownProviders(survey: Survey): readonly Diagnostic[] {
+  const { snapshot } = survey;
+  return snapshot.authorizationPolicies.flatMap((policy) => {
+    if (policy.action !== 'CUSTOM') return [];
+    const found = findProvider(snapshot, policy.provider);
+    if (found.kind === 'found') return [];
+    const names = survey.targets(policy).map(nameOf);
+    const where = names.length === 0 ? '' : ` at ${some(names)}`;
+    return [
+      finding(
+        policy.meta,
+        'spec.provider.name',
+        'warning',
+        'no-such-provider',
+        `the provider ${quoted(policy.provider ?? '')} cannot be asked: ${found.why}; whatever this policy matches${where} is denied`,
+        'name one of extensionProviders in the mesh configuration (--mesh-config), whose service is in the mesh',
+      ),
+    ];
+  });
+}
