@@ -29,3 +29,8 @@ export function inboundCluster(port: Port): string {
 export function gatewayRoutes(port: number): string {
   return `http.${port}`;
 }
+
+/** The routes of a server whose TLS the gateway ends: such a server has routes of its own. */
+export function secureGatewayRoutes(port: number, portName: string, gateway: string, namespace: string): string {
+  return `https.${port}.${portName}.${gateway}.${namespace}`;
+}

@@ -116,6 +116,33 @@ export interface HttpRoute {
   readonly headers: Headers | undefined;
 }
 
+/** Of a connection; all that is given must hold. */
+export interface L4Match {
+  /** CIDR blocks or addresses of the original destination. */
+  readonly destinationSubnets: readonly string[];
+  readonly port: Port | undefined;
+  readonly sourceLabels: Labels;
+  readonly sourceNamespace: string | undefined;
+  readonly gateways: readonly GatewayName[];
+}
+
+export interface TlsMatch extends L4Match {
+  /** The server names (SNI) that the client may ask for. */
+  readonly sniHosts: readonly Hostname[];
+}
+
+/** TLS that the destination ends. */
+export interface TlsRoute {
+  readonly match: readonly TlsMatch[];
+  readonly destinations: readonly RouteDestination[];
+}
+
+export interface TcpRoute {
+  /** One of these must match; empty matches all. */
+  readonly match: readonly L4Match[];
+  readonly destinations: readonly RouteDestination[];
+}
+
 export interface VirtualService {
   readonly meta: Meta;
   readonly hosts: readonly Hostname[];
@@ -123,4 +150,6 @@ export interface VirtualService {
   readonly exportTo: Visibility;
   /** In the order written; the first route that matches is taken. */
   readonly http: readonly HttpRoute[];
+  readonly tls: readonly TlsRoute[];
+  readonly tcp: readonly TcpRoute[];
 }

@@ -3,7 +3,6 @@ import { VirtualHost_TlsRequirementType } from '#gen/envoy/config/route/v3/route
 import type { RouteConfiguration } from '#gen/envoy/config/route/v3/route_pb.js';
 import type { Hostname } from '../../mesh/model/hostname.ts';
 import type { Port } from '../../mesh/model/port.ts';
-import { gatewayRoutes } from '../names.ts';
 import { isCatchAll } from '../routes/match.ts';
 import { routeConfiguration } from '../routes/sidecar.ts';
 import { VirtualHosts } from '../routes/virtual-hosts.ts';
@@ -53,8 +52,8 @@ function collect(scope: Scope, served: readonly Served[]): ReadonlyMap<Hostname,
   return hosts;
 }
 
-/** The routes of one port of a gateway. A host that no VirtualService claims is answered with 404. */
-export function gatewayRouteConfiguration(scope: Scope, port: Port, served: readonly Served[]): RouteConfiguration {
+/** The routes of the servers that share them. A host that no VirtualService claims is answered with 404. */
+export function gatewayRouteConfiguration(scope: Scope, name: string, port: Port, served: readonly Served[]): RouteConfiguration {
   const hosts = new VirtualHosts();
   const found = [...collect(scope, served)];
   const add = (name: string, domains: readonly string[], { routes, httpsRedirect }: HostRoutes) =>
@@ -64,5 +63,5 @@ export function gatewayRouteConfiguration(scope: Scope, port: Port, served: read
   for (const [host, entry] of found) {
     add(`${host}:${port} short`, shortNames(host, scope.snapshot.meshConfig.clusterDomain), entry);
   }
-  return routeConfiguration(gatewayRoutes(port), hosts.all(), true);
+  return routeConfiguration(name, hosts.all(), true);
 }

@@ -13,11 +13,6 @@ export interface Served {
   readonly server: GatewayServer;
 }
 
-/** Plain HTTP. Servers with TLS of their own are not served yet; they never fall back to plain text. */
-function isPlainHttp(server: GatewayServer): boolean {
-  return server.protocol === 'HTTP' || server.protocol === 'HTTP2' || server.protocol === 'GRPC';
-}
-
 /** The port that the gateway pod itself listens on for a server's port: where its Service sends it, else the same. */
 function bindPort(scope: Scope, port: Port): Port {
   const { workload } = scope.proxy;
@@ -29,16 +24,33 @@ function bindPort(scope: Scope, port: Port): Port {
   return port;
 }
 
-/** The HTTP servers of all Gateways that select this proxy, by the port that is bound, oldest Gateway first. */
-export function httpServers(scope: Scope): ReadonlyMap<Port, readonly Served[]> {
-  const { labels } = scope.proxy.instance;
-  const served = scope.snapshot.gateways
-    .filter((gateway) => selects(gateway.selector, labels))
-    .flatMap((gateway) =>
-      gateway.servers
-        .filter(isPlainHttp)
-        .map((server) => ({ gateway, name: `${gateway.meta.namespace}/${gateway.meta.name}`, server })),
-    );
-  const byPort = Map.groupBy(served, ({ server }) => bindPort(scope, server.port));
-  return new Map([...byPort].sort(([a], [b]) => a - b));
+/** Where a gateway listens, and what for. */
+export interface BoundPort {
+  readonly address: string;
+  readonly port: Port;
+  /** Oldest Gateway first. */
+  readonly served: readonly Served[];
+}
+
+/** The servers of all Gateways that select this proxy, by the address and port that are bound. Those that ask for what is not there are left out. */
+export function boundPorts(scope: Scope): readonly BoundPort[] {
+  const { labels, bindAddress } = scope.proxy.instance;
+  const bound = new Map<string, { readonly address: string; readonly port: Port; readonly served: Served[] }>();
+  for (const gateway of scope.snapshot.gateways) {
+    if (!selects(gateway.selector, labels)) continue;
+    for (const server of gateway.servers) {
+      if (server.tls.kind === 'unavailable') continue;
+      const address = server.bind ?? bindAddress;
+      const port = bindPort(scope, server.port);
+      const entry = bound.get(`${address} ${port}`) ?? { address, port, served: [] };
+      bound.set(`${address} ${port}`, entry);
+      entry.served.push({ gateway, name: `${gateway.meta.namespace}/${gateway.meta.name}`, server });
+    }
+  }
+  return [...bound.values()].sort((a, b) => a.port - b.port || (a.address < b.address ? -1 : 1));
+}
+
+/** HTTP without TLS: such servers of one port share their routes. */
+export function isPlainHttp({ server }: Served): boolean {
+  return server.protocol === 'HTTP' || server.protocol === 'HTTP2' || server.protocol === 'GRPC';
 }

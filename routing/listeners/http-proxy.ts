@@ -6,7 +6,8 @@ import type { Scope } from '../scope.ts';
 import { inboundPorts } from './inbound-ports.ts';
 import type { Outbound } from './outbound.ts';
 import { sharedOutbound } from './shared.ts';
-import { outboundHttp, outboundListener, serviceTcp } from './outbound-chains.ts';
+import { outboundHttp, outboundListener } from './outbound-chains.ts';
+import { serviceChains } from './service-chains.ts';
 
 function carriesBytes(protocol: Protocol): boolean {
   return protocol === 'tcp' || protocol === 'tls' || protocol === 'https';
@@ -26,8 +27,9 @@ function tcpListeners(scope: Scope, address: string): Listener[] {
     for (const { port, protocol } of service.ports) {
       if (!carriesBytes(protocol) || taken.has(port)) continue;
       taken.add(port);
-      const chain = serviceTcp(scope, service, port);
-      listeners.push(outboundListener({ name: `${address}_${port}`, address, port, filterChains: [chain], captured: false }));
+      const { chosen, rest } = serviceChains(scope, service, port, protocol);
+      const chains = chosen.length === 0 ? { filterChains: [rest] } : { filterChains: chosen, rest };
+      listeners.push(outboundListener({ name: `${address}_${port}`, address, port, captured: false, ...chains }));
     }
   }
   return listeners;

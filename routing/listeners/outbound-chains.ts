@@ -3,17 +3,14 @@ import { TrafficDirection } from '#gen/envoy/config/core/v3/base_pb.js';
 import { type FilterChain, FilterChainSchema } from '#gen/envoy/config/listener/v3/listener_components_pb.js';
 import { type Listener, ListenerSchema } from '#gen/envoy/config/listener/v3/listener_pb.js';
 import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
-import type { Port } from '../../mesh/model/port.ts';
-import type { Service } from '../../mesh/model/service.ts';
-import { policyToward } from '../clusters/rules.ts';
-import { BLACK_HOLE, outboundCluster, PASSTHROUGH } from '../names.ts';
+import { BLACK_HOLE, PASSTHROUGH } from '../names.ts';
 import type { Scope } from '../scope.ts';
 import { socketAddress } from '../wire/address.ts';
 import { duration } from '../wire/duration.ts';
 import { httpConnectionManager, routeFilters } from './http.ts';
 import { httpInside } from './http-inside.ts';
 import { httpInspector, INSPECTION_MS, PLAIN_HTTP, tlsInspector } from './inspectors.ts';
-import { type TcpOptions, tcpOptions, tcpProxy } from './tcp.ts';
+import { type TcpOptions, tcpProxy } from './tcp.ts';
 
 /** HTTP by the routes of that name; with `sniffed`, only what was seen to be HTTP. */
 export function outboundHttp({ snapshot, view }: Scope, statPrefix: string, routeName: string, sniffed: boolean): FilterChain {
@@ -32,12 +29,6 @@ export function outboundHttp({ snapshot, view }: Scope, statPrefix: string, rout
 
 export function outboundTcp(cluster: string, options: TcpOptions = {}): FilterChain {
   return create(FilterChainSchema, { filters: [tcpProxy('outbound', cluster, cluster, options)] });
-}
-
-/** TCP to one port of a service, as its DestinationRules say. */
-export function serviceTcp(scope: Scope, service: Service, port: Port): FilterChain {
-  const options = tcpOptions(policyToward(scope, service, port, undefined));
-  return outboundTcp(outboundCluster(port, undefined, service.hostname), options);
 }
 
 /** Where traffic goes that no service claims. */

@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { TrafficDirection } from '#gen/envoy/config/core/v3/base_pb.js';
-import { FilterChainSchema } from '#gen/envoy/config/listener/v3/listener_components_pb.js';
+import { type FilterChain, FilterChainSchema } from '#gen/envoy/config/listener/v3/listener_components_pb.js';
 import { type Listener, ListenerSchema } from '#gen/envoy/config/listener/v3/listener_pb.js';
 import type { RouteConfiguration } from '#gen/envoy/config/route/v3/route_pb.js';
 import { endpointsOf } from '../../mesh/model/endpoints.ts';
@@ -10,7 +10,8 @@ import { BLACK_HOLE, INBOUND_CAPTURE_PORT, OUTBOUND_CAPTURE_PORT, VIRTUAL_OUTBOU
 import { addressRoutes, mayBeHttp, portRoutes } from '../routes/sidecar.ts';
 import type { Scope } from '../scope.ts';
 import { socketAddress } from '../wire/address.ts';
-import { elsewhere, outboundHttp, outboundListener, outboundTcp, serviceTcp } from './outbound-chains.ts';
+import { elsewhere, outboundHttp, outboundListener, outboundTcp } from './outbound-chains.ts';
+import { carriesTls, distinct, serverNameChains, serviceChains } from './service-chains.ts';
 import { sharedOutbound } from './shared.ts';
 import { tcpProxy } from './tcp.ts';
 
@@ -55,31 +56,43 @@ function sharesPort(service: Service, port: ServicePort): boolean {
 
 function portListeners(scope: Scope): Outbound {
   const mesh = scope.snapshot.meshConfig;
-  const byPort = new Map<Port, { readonly services: Service[]; shared: boolean; sniffed: boolean }>();
+  const byPort = new Map<
+    Port,
+    { readonly services: Service[]; readonly named: FilterChain[]; shared: boolean; sniffed: boolean }
+  >();
+  const entryOf = (port: Port) => {
+    const entry = byPort.get(port) ?? { services: [], named: [], shared: false, sniffed: false };
+    byPort.set(port, entry);
+    return entry;
+  };
   for (const service of scope.view.services) {
     for (const port of service.ports) {
-      if (!mayBeHttp(port) || RESERVED.has(port.port)) continue;
-      const entry = byPort.get(port.port) ?? { services: [], shared: false, sniffed: false };
-      byPort.set(port.port, entry);
+      if (RESERVED.has(port.port)) continue;
+      if (carriesTls(port.protocol) && tcpAddresses(scope, service, port).length === 0)
+        entryOf(port.port).named.push(...serverNameChains(scope, service, port.port));
+      if (!mayBeHttp(port)) continue;
+      const entry = entryOf(port.port);
       entry.services.push(service);
       const shared = sharesPort(service, port);
       entry.shared ||= shared;
       entry.sniffed ||= shared && port.protocol === 'unknown';
     }
   }
-  const ports = [...byPort].filter(([, { shared }]) => shared).sort(([a], [b]) => a - b);
+  const ports = [...byPort].filter(([, { shared, named }]) => shared || named.length > 0).sort(([a], [b]) => a - b);
   return {
-    listeners: ports.map(([port, { sniffed }]) =>
-      outboundListener({
+    listeners: ports.map(([port, { shared, sniffed, named }]) => {
+      const looked = sniffed || named.length > 0;
+      const http = shared ? [outboundHttp(scope, `outbound_${ANY}_${port}`, String(port), looked)] : [];
+      return outboundListener({
         name: `${ANY}_${port}`,
         address: ANY,
         port,
-        filterChains: [outboundHttp(scope, `outbound_${ANY}_${port}`, String(port), sniffed)],
-        ...(sniffed ? { rest: outboundTcp(elsewhere(mesh)) } : {}),
+        filterChains: [...http, ...distinct(named)],
+        ...(looked ? { rest: outboundTcp(elsewhere(mesh)) } : {}),
         captured: true,
-      }),
-    ),
-    routes: ports.map(([port, { services }]) => portRoutes(scope, port, services)),
+      });
+    }),
+    routes: ports.filter(([, { shared }]) => shared).map(([port, { services }]) => portRoutes(scope, port, services)),
   };
 }
 
@@ -102,19 +115,22 @@ function addressListeners(scope: Scope): Outbound {
   for (const service of scope.view.services) {
     for (const port of service.ports) {
       if (port.protocol === 'udp' || sharesPort(service, port)) continue;
-      const bytes = serviceTcp(scope, service, port.port);
+      const { chosen, rest } = serviceChains(scope, service, port.port, port.protocol);
       for (const at of tcpAddresses(scope, service, port)) {
         const name = `${at.address}_${at.port}`;
         if (listeners.has(name)) continue;
         const place = { name, address: at.address, port: at.port, captured: true };
         if (port.protocol !== 'unknown') {
-          listeners.set(name, outboundListener({ ...place, filterChains: [bytes] }));
+          listeners.set(
+            name,
+            outboundListener({ ...place, ...(chosen.length === 0 ? { filterChains: [rest] } : { filterChains: chosen, rest }) }),
+          );
           continue;
         }
         const configuration = addressRoutes(scope, service, port.port);
         routes.set(configuration.name, configuration);
         const http = outboundHttp(scope, `outbound_${name}`, configuration.name, true);
-        listeners.set(name, outboundListener({ ...place, filterChains: [http], rest: bytes }));
+        listeners.set(name, outboundListener({ ...place, filterChains: [http, ...chosen], rest }));
       }
     }
   }

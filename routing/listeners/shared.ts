@@ -12,6 +12,9 @@ function labelsThatMatter(snapshot: Snapshot): readonly string[] {
     ...snapshot.virtualServices.flatMap(({ http }) =>
       http.flatMap(({ match }) => match.flatMap(({ sourceLabels }) => Object.keys(sourceLabels))),
     ),
+    ...snapshot.virtualServices.flatMap(({ tls, tcp }) =>
+      [...tls, ...tcp].flatMap(({ match }) => match.flatMap(({ sourceLabels }) => Object.keys(sourceLabels))),
+    ),
     ...snapshot.destinationRules.flatMap(({ workloadSelector }) => Object.keys(workloadSelector ?? {})),
   ]);
   const sorted = [...keys].sort();

@@ -4,6 +4,8 @@ import { TcpProxySchema } from '#gen/envoy/extensions/filters/network/tcp_proxy/
 import type { Tunnel } from '../../mesh/model/destination-rule.ts';
 import { tcpAccessLog, type Vantage } from '../access-log/grpc.ts';
 import type { PortPolicy } from '../clusters/traffic-policy.ts';
+import { BLACK_HOLE } from '../names.ts';
+import type { TcpTarget } from '../routes/l4.ts';
 import { typedConfig } from '../wire/any.ts';
 import { duration } from '../wire/duration.ts';
 
@@ -26,14 +28,27 @@ export function tcpOptions({ connectionPool, loadBalancer, tunnel }: PortPolicy)
   };
 }
 
-/** The network filter that carries bytes to one cluster. */
-export function tcpProxy(vantage: Vantage, statPrefix: string, cluster: string, options: TcpOptions = {}): Filter {
+/** One cluster, or several by their shares. */
+function clusterSpecifier(target: string | TcpTarget) {
+  if (typeof target === 'string') return { case: 'cluster' as const, value: target };
+  const [only, ...others] = target;
+  if (only !== undefined && others.length === 0) return { case: 'cluster' as const, value: only.cluster };
+  // Envoy refuses an empty list; nothing has this name, so that connections are closed.
+  if (only === undefined) return { case: 'cluster' as const, value: BLACK_HOLE };
+  return {
+    case: 'weightedClusters' as const,
+    value: { clusters: target.map(({ cluster, weight }) => ({ name: cluster, weight })) },
+  };
+}
+
+/** The network filter that carries bytes on. */
+export function tcpProxy(vantage: Vantage, statPrefix: string, target: string | TcpTarget, options: TcpOptions = {}): Filter {
   const { idleTimeoutMs, maxConnectionDurationMs, hashSourceIp, tunnel } = options;
   return create(FilterSchema, {
     name: 'envoy.filters.network.tcp_proxy',
     configType: typedConfig(TcpProxySchema, {
       statPrefix,
-      clusterSpecifier: { case: 'cluster', value: cluster },
+      clusterSpecifier: clusterSpecifier(target),
       accessLog: [tcpAccessLog(vantage)],
       ...(idleTimeoutMs === undefined ? {} : { idleTimeout: duration(idleTimeoutMs) }),
       ...(maxConnectionDurationMs === undefined ? {} : { maxDownstreamConnectionDuration: duration(maxConnectionDurationMs) }),

@@ -6,41 +6,11 @@ import {
   SubjectAltNameMatcherSchema,
   TlsParameters_TlsProtocol,
 } from '#gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
-import { SdsSecretConfigSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import { UpstreamTlsContextSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
-import type { Authorities, KeyPair, OriginatedTls } from '../../mesh/model/destination-rule.ts';
+import type { OriginatedTls } from '../../mesh/model/destination-rule.ts';
 import type { Hostname } from '../../mesh/model/hostname.ts';
 import { typedConfig } from '../wire/any.ts';
-import { sdsSource } from '../wire/config-source.ts';
-
-/** The agent serves these names (Istio's), so that no key passes through the control plane. */
-function keyPairName(pair: KeyPair): string {
-  switch (pair.kind) {
-    case 'files':
-      return `file-cert:${pair.certificate}~${pair.key}`;
-    case 'secret':
-      return `kubernetes://${pair.name}`;
-    default:
-      return pair satisfies never;
-  }
-}
-
-function authoritiesName(authorities: Authorities): string | undefined {
-  switch (authorities.kind) {
-    case 'system':
-      return 'file-root:system';
-    case 'file':
-      return `file-root:${authorities.path}`;
-    case 'secret':
-      return `kubernetes://${authorities.name}-cacert`;
-    case 'none':
-      return undefined;
-    default:
-      return authorities satisfies never;
-  }
-}
-
-const bySds = (name: string) => create(SdsSecretConfigSchema, { name, sdsConfig: sdsSource() });
+import { authoritiesName, bySds, keyPairName } from './named-secrets.ts';
 
 /** A name of the server may be a DNS name or a URI; Envoy wants to be told which. */
 function names(written: readonly string[]): SubjectAltNameMatcher[] {

@@ -20,19 +20,23 @@ const ADS = create(ConfigSourceSchema, {
   resourceApiVersion: ApiVersion.V3,
 });
 
-const SDS = create(ConfigSourceSchema, {
-  configSourceSpecifier: {
-    case: 'apiConfigSource',
-    value: {
-      apiType: ApiConfigSource_ApiType.GRPC,
-      transportApiVersion: ApiVersion.V3,
-      setNodeOnFirstMessageOnly: true,
-      grpcServices: [{ targetSpecifier: { case: 'envoyGrpc', value: { clusterName: SDS_CLUSTER } } }],
+const sds = (initialFetchTimeoutMs: number): ConfigSource =>
+  create(ConfigSourceSchema, {
+    configSourceSpecifier: {
+      case: 'apiConfigSource',
+      value: {
+        apiType: ApiConfigSource_ApiType.GRPC,
+        transportApiVersion: ApiVersion.V3,
+        setNodeOnFirstMessageOnly: true,
+        grpcServices: [{ targetSpecifier: { case: 'envoyGrpc', value: { clusterName: SDS_CLUSTER } } }],
+      },
     },
-  },
-  initialFetchTimeout: duration(0),
-  resourceApiVersion: ApiVersion.V3,
-});
+    initialFetchTimeout: duration(initialFetchTimeoutMs),
+    resourceApiVersion: ApiVersion.V3,
+  });
+
+const SDS = sds(0);
+const NAMED_SDS = sds(5_000);
 
 /** Resources by the aggregated stream; no time limit, so that a slow control plane delays traffic but never opens it. */
 export function adsSource(): ConfigSource {
@@ -42,4 +46,12 @@ export function adsSource(): ConfigSource {
 /** The workload's own certificate by the agent's Unix socket; no time limit either. */
 export function sdsSource(): ConfigSource {
   return SDS;
+}
+
+/**
+ * A secret that somebody named, and which may be missing: what needs it is waited for a while only, so that one missing Secret does not keep a
+ * whole port closed. Until the secret is there Envoy closes the connections that need it.
+ */
+export function namedSdsSource(): ConfigSource {
+  return NAMED_SDS;
 }

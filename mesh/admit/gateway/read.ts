@@ -5,6 +5,8 @@ import { labelSelector } from '../selector.ts';
 import { gatewayHost } from './host.ts';
 import { gatewayPort } from './port.ts';
 import { serverTls } from './tls.ts';
+import { isAddress } from '../address.ts';
+import { shorten } from '../node.ts';
 import { optionalText, text } from '../scalar.ts';
 import { unapplied } from '../unapplied.ts';
 
@@ -56,11 +58,13 @@ function server(item: Field, context: Context): GatewayServer | undefined {
   }
   if (!fields.hosts.given || (hosts.length === 0 && !item.report.failed))
     fields.hosts.error('missing-field', 'hosts must name at least one host', 'as hosts: ["*"]');
-  text(fields.bind);
-  unapplied(fields.bind, 'bind');
+  const bind = text(fields.bind);
+  if (socket) unapplied(fields.bind, 'binding to a Unix socket');
+  else if (bind !== '' && !isAddress(bind))
+    fields.bind.error('bad-address', `"${shorten(bind)}" is no address`, 'as bind: 127.0.0.1');
   text(fields.defaultEndpoint);
   unapplied(fields.defaultEndpoint, 'defaultEndpoint');
-  const httpsRedirect = serverTls(fields.tls, port?.protocol);
+  const { tls, httpsRedirect } = serverTls(fields.tls, port?.protocol);
   if (port === undefined) return undefined;
   return {
     name: optionalText(fields.name),
@@ -69,5 +73,7 @@ function server(item: Field, context: Context): GatewayServer | undefined {
     protocol: port.protocol,
     hosts,
     httpsRedirect,
+    tls,
+    bind: bind === '' ? undefined : bind,
   };
 }

@@ -1,7 +1,7 @@
-import type { GatewayServer } from '../../model/gateway.ts';
+import type { Authorities, KeyPair } from '../../model/destination-rule.ts';
+import type { GatewayServer, ServerTls, TlsVersion } from '../../model/gateway.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
 import { flag, oneOf, text, texts } from '../scalar.ts';
-import { unapplied } from '../unapplied.ts';
 
 const KNOWN = [
   'httpsRedirect',
@@ -24,27 +24,110 @@ const KNOWN = [
 const MODES = ['PASSTHROUGH', 'SIMPLE', 'MUTUAL', 'AUTO_PASSTHROUGH', 'ISTIO_MUTUAL', 'OPTIONAL_MUTUAL'] as const;
 const VERSIONS = ['TLS_AUTO', 'TLSV1_0', 'TLSV1_1', 'TLSV1_2', 'TLSV1_3'] as const;
 
+const CERTIFICATE = ['serverCertificate', 'privateKey', 'caCertificates'] as const;
+
 type Fields = Record<(typeof KNOWN)[number], Field>;
 
-/** A server's TLS settings: only the redirect to HTTPS takes effect so far, the rest is checked. */
-export function serverTls(field: Field, protocol: GatewayServer['protocol'] | undefined): boolean {
+export interface ReadTls {
+  readonly tls: ServerTls;
+  readonly httpsRedirect: boolean;
+}
+
+const PLAIN: ServerTls = Object.freeze({ kind: 'none' });
+const UNAVAILABLE: ServerTls = Object.freeze({ kind: 'unavailable' });
+
+/** A server's TLS settings, and whether plain requests are sent on to HTTPS. */
+export function serverTls(field: Field, protocol: GatewayServer['protocol'] | undefined): ReadTls {
   const secure = protocol === 'HTTPS' || protocol === 'TLS';
   if (!field.given) {
     if (secure)
       field.error('missing-field', `a server of ${protocol} needs tls`, 'as tls: {mode: SIMPLE, credentialName: my-cert}');
-    return false;
+    return { tls: secure ? UNAVAILABLE : PLAIN, httpsRedirect: false };
   }
   const fields = fieldsOf(field, KNOWN);
-  const redirect = flag(fields.httpsRedirect) ?? false;
+  const httpsRedirect = flag(fields.httpsRedirect) ?? false;
   const mode = oneOf(fields.mode, MODES) ?? 'PASSTHROUGH';
-  for (const one of [fields.minProtocolVersion, fields.maxProtocolVersion]) oneOf(one, VERSIONS);
-  for (const list of [fields.credentialNames, fields.subjectAltNames, fields.verifyCertificateHash, fields.verifyCertificateSpki])
-    texts(list);
-  const suites = texts(fields.cipherSuites);
-  if (new Set(suites).size < suites.length) fields.cipherSuites.warning('duplicate', 'a cipher suite is given twice', 'keep one');
   checkCertificates(field, fields, mode);
-  if (secure) unapplied(field, 'termination and pass-through of TLS at gateways');
-  return redirect;
+  const read = settings(field, fields, mode);
+  return { tls: secure ? read : PLAIN, httpsRedirect };
+}
+
+const CLIENTS = Object.freeze({
+  SIMPLE: 'none',
+  OPTIONAL_MUTUAL: 'optional',
+  MUTUAL: 'required',
+  ISTIO_MUTUAL: 'mesh',
+} as const);
+
+function settings(field: Field, fields: Fields, mode: (typeof MODES)[number]): ServerTls {
+  const [minVersion, maxVersion] = [version(fields.minProtocolVersion), version(fields.maxProtocolVersion)];
+  const subjectAltNames = texts(fields.subjectAltNames);
+  const verifyCertificateSpki = texts(fields.verifyCertificateSpki);
+  const verifyCertificateHash = texts(fields.verifyCertificateHash);
+  const written = texts(fields.cipherSuites);
+  const cipherSuites = [...new Set(written)];
+  if (cipherSuites.length < written.length) fields.cipherSuites.warning('duplicate', 'a cipher suite is given twice', 'keep one');
+  switch (mode) {
+    case 'PASSTHROUGH':
+      return { kind: 'passthrough' };
+    case 'AUTO_PASSTHROUGH':
+      field.warning('not-yet-applied', 'AUTO_PASSTHROUGH is not applied yet; the server is not opened', 'use mode: PASSTHROUGH');
+      return UNAVAILABLE;
+    case 'SIMPLE':
+    case 'MUTUAL':
+    case 'OPTIONAL_MUTUAL':
+    case 'ISTIO_MUTUAL':
+      break;
+    default:
+      return mode satisfies never;
+  }
+  if (fields.caCrl.given) {
+    fields.caCrl.warning(
+      'not-yet-applied',
+      'revocation lists in files are not applied yet; the server is not opened',
+      'put the list into the Secret (ca.crl) of credentialName',
+    );
+    return UNAVAILABLE;
+  }
+  const clients = CLIENTS[mode];
+  return {
+    kind: 'terminate',
+    clients,
+    keyPairs: keyPairs(fields),
+    authorities: clients === 'none' || clients === 'mesh' ? undefined : authorities(fields),
+    subjectAltNames,
+    verifyCertificateSpki,
+    verifyCertificateHash,
+    minVersion,
+    maxVersion,
+    cipherSuites,
+  };
+}
+
+function version(field: Field): TlsVersion | undefined {
+  const found = oneOf(field, VERSIONS);
+  return found === 'TLS_AUTO' ? undefined : found;
+}
+
+function keyPairs(fields: Fields): readonly KeyPair[] {
+  const credential = text(fields.credentialName);
+  if (credential !== '') return [{ kind: 'secret', name: credential }];
+  const several = texts(fields.credentialNames);
+  if (several.length > 0) return several.map((name) => ({ kind: 'secret', name }));
+  const files = [fields, ...itemsOf(fields.tlsCertificates).map((item) => fieldsOf(item, CERTIFICATE))];
+  return files.flatMap(({ serverCertificate, privateKey }): readonly KeyPair[] => {
+    const [certificate, key] = [text(serverCertificate), text(privateKey)];
+    return certificate === '' || key === '' ? [] : [{ kind: 'files', certificate, key }];
+  });
+}
+
+function authorities(fields: Fields): Authorities | undefined {
+  const own = text(fields.caCertCredentialName);
+  if (own !== '') return { kind: 'secret', name: own };
+  const credential = text(fields.credentialName) || texts(fields.credentialNames)[0];
+  if (credential !== undefined && credential !== '') return { kind: 'secret', name: credential };
+  const path = text(fields.caCertificates);
+  return path === '' ? undefined : { kind: 'file', path };
 }
 
 function checkCertificates(field: Field, fields: Fields, mode: (typeof MODES)[number]): void {
@@ -84,7 +167,7 @@ function checkCertificates(field: Field, fields: Fields, mode: (typeof MODES)[nu
     );
   if (sources === 0 || inline) pair(field, fields.serverCertificate, fields.privateKey, mode);
   for (const item of itemsOf(fields.tlsCertificates)) {
-    const one = fieldsOf(item, ['serverCertificate', 'privateKey', 'caCertificates']);
+    const one = fieldsOf(item, CERTIFICATE);
     pair(item, one.serverCertificate, one.privateKey, mode);
   }
   const trusts =

@@ -3,10 +3,9 @@ import type { VirtualService } from '../../model/virtual-service.ts';
 import { type Context, refer } from '../context.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
 import { hostname, visibility } from '../hosts.ts';
-import { unapplied } from '../unapplied.ts';
 import { gatewayNames } from './gateway-name.ts';
 import { httpRoute } from './http-route.ts';
-import { l4Route } from './l4-route.ts';
+import { tcpRoute, tlsRoute } from './l4-route.ts';
 
 /** Reads a VirtualService's spec. */
 export function readVirtualService(spec: Field, context: Context): VirtualService {
@@ -44,10 +43,8 @@ export function readVirtualService(spec: Field, context: Context): VirtualServic
     for (const one of [fields.gateways, fields.tls, fields.tcp])
       if (one.given) one.error('contradiction', 'a VirtualService without hosts has only http', 'give hosts, or remove it');
   }
-  unapplied(fields.tls, 'routing of TLS by server name');
-  unapplied(fields.tcp, 'routing of TCP');
-  for (const item of itemsOf(fields.tls)) l4Route(item, 'tls', context);
-  for (const item of itemsOf(fields.tcp)) l4Route(item, 'tcp', context);
+  const tls = itemsOf(fields.tls).map((item) => tlsRoute(item, context));
+  const tcp = itemsOf(fields.tcp).map((item) => tcpRoute(item, context));
   warnUnreachable(fields.http);
   const http = itemsOf(fields.http).flatMap((item) => {
     const route = item.given ? httpRoute(item, context) : undefined;
@@ -55,7 +52,7 @@ export function readVirtualService(spec: Field, context: Context): VirtualServic
   });
   if (!fields.http.given && !fields.tls.given && !fields.tcp.given)
     spec.error('missing-field', 'http must have at least one route', 'as http: [{route: [{destination: {host: reviews}}]}]');
-  return { meta: context.meta, hosts, gateways, exportTo: visibility(fields.exportTo, context), http };
+  return { meta: context.meta, hosts, gateways, exportTo: visibility(fields.exportTo, context), http, tls, tcp };
 }
 
 /** The first route that matches is taken, so nothing reaches the routes after one that matches everything. */
