@@ -1,4 +1,5 @@
 import type { Hostname } from './hostname.ts';
+import type { MeshConfig } from './mesh-config.ts';
 import type { Port } from './port.ts';
 import type { Service, ServicePort } from './service.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -80,16 +81,25 @@ export function authorizerOf(snapshot: Snapshot, { service, port }: ExtAuthzProv
   return at === undefined ? `the Service ${shown} has no port ${port}` : { service: found, port: at };
 }
 
+const UNNAMED = Object.freeze({
+  kind: 'unusable',
+  name: '',
+  why: 'extensionProviders of the mesh configuration has none of that name',
+} as const);
+
+/** The provider of that name as MeshConfig has it. */
+export function namedProvider(meshConfig: MeshConfig, name: string | undefined): ExtensionProvider {
+  return meshConfig.extensionProviders?.find((one) => one.name === name) ?? UNNAMED;
+}
+
 /** What a CUSTOM policy's provider stands for. */
 export function findProvider(snapshot: Snapshot, name: string | undefined): FoundProvider {
-  const provider = snapshot.meshConfig.extensionProviders?.find((one) => one.name === name);
-  switch (provider?.kind) {
-    case undefined:
-      return { kind: 'unknown', why: 'extensionProviders of the mesh configuration has none of that name' };
+  const provider = namedProvider(snapshot.meshConfig, name);
+  switch (provider.kind) {
     case 'other':
-      return { kind: 'unknown', why: `it is of the kind ${provider?.field ?? ''}, which does not authorize` };
+      return { kind: 'unknown', why: `it is of the kind ${provider.field}, which does not authorize` };
     case 'unusable':
-      return { kind: 'unknown', why: provider?.why ?? '' };
+      return { kind: 'unknown', why: provider.why };
     case 'ext-authz-http':
     case 'ext-authz-grpc': {
       const found = authorizerOf(snapshot, provider);
@@ -103,7 +113,7 @@ export function findProvider(snapshot: Snapshot, name: string | undefined): Foun
 }
 
 /** The authorizers that MeshConfig names, in the byte order of their names: that in which they are asked. */
-export function authorizingProviders(meshConfig: Snapshot['meshConfig']): readonly ExtAuthzProvider[] {
+export function authorizingProviders(meshConfig: MeshConfig): readonly ExtAuthzProvider[] {
   return (meshConfig.extensionProviders ?? [])
     .flatMap((one) => (one.kind === 'ext-authz-http' || one.kind === 'ext-authz-grpc' ? [one] : []))
     .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));

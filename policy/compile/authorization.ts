@@ -15,7 +15,7 @@ import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { keptBy } from '../kept.ts';
 import { type SelectedWorkload, policiesFor } from '../select.ts';
-import { askingsOf, unaskableOf } from './custom/applying.ts';
+import { askingsOf, isCustom, unaskableOf } from './custom/applying.ts';
 import { UNSETTLED, unsettledPolicy } from './custom/marking.ts';
 import type { Layer } from './field.ts';
 import { cheaperMatcher } from './matcher/budget.ts';
@@ -53,14 +53,13 @@ interface Deciding {
 const inForce = ({ dryRun }: AuthorizationPolicy): boolean => !dryRun;
 const dry = ({ dryRun }: AuthorizationPolicy): boolean => dryRun;
 
-/** What refuses whatever DENY policies say, and where there are none: revocations, and CUSTOM where there is nobody to ask. */
+/** What refuses whatever DENY policies say, and where there are none: see {@link UNSETTLED}, {@link REVOKED}. */
 function always({ policies, meshConfig, revoked }: Deciding, layer: Layer): Record<string, Policy> {
   const asked = layer === 'http' ? askingsOf(policies, meshConfig, layer) : [];
   const revocation = revokedPolicy(revoked, layer);
   return {
     ...(revocation === undefined ? {} : { [REVOKED]: revocation }),
     ...(asked.length === 0 ? {} : { [UNSETTLED]: unsettledPolicy(asked) }),
-    ...rbac(unaskableOf(policies, meshConfig, layer), 'deny', layer).policies,
   };
 }
 
@@ -73,7 +72,7 @@ function denying(deciding: Deciding, layer: Layer): Rules {
   const other = always(deciding, layer);
   const rules = rbac([...unasked, ...rulesOf(enforced, 'deny', layer, meshConfig)], 'deny', layer);
   Object.assign(rules.policies, other);
-  const empty = enforced.length + unasked.length + Object.keys(other).length === 0;
+  const empty = enforced.length + policies.filter(isCustom).length + Object.keys(other).length === 0;
   // Each filter refuses by itself whoever is in doubt: a proxy may get a new one a moment before the other.
   if (!empty) rules.policies[PEER_GUARD] = peerGuard(layer);
   return {

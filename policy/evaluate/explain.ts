@@ -84,10 +84,10 @@ function ruleStep(rule: number, { truth, matches, met, of, failed }: RuleFinding
 function lastReached(outcome: Outcome): PolicyAction | undefined {
   switch (outcome.kind) {
     case 'plain-text':
-    case 'token':
     case 'doubtful-peer':
       return undefined;
     case 'custom':
+    case 'token':
       return 'CUSTOM';
     case 'denied':
       return 'DENY';

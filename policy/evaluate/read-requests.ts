@@ -128,6 +128,17 @@ function tokenOf(value: unknown, path: string, fault: Fault): Token | undefined 
   return { issuer, subject, presenter, audiences, claims: { ...standard, ...claims } };
 }
 
+function answersOf(value: unknown, path: string, fault: Fault): Pick<Request, 'extAuthz'> {
+  if (value === undefined || value === null) return {};
+  const answers = new Map<string, 'allow' | 'deny'>();
+  for (const [provider, written] of Object.entries(fields(value, path, undefined, fault))) {
+    const answer = typeof written === 'string' ? written.toLowerCase() : '';
+    if (answer === 'allow' || answer === 'deny') answers.set(provider, answer);
+    else fault(`${path}.${provider}`, 'must be allow or deny');
+  }
+  return { extAuthz: answers };
+}
+
 /**
  * Reads the list that `gatehouse policy check --requests` takes, already parsed from YAML or JSON. A field that is
  * absent, null or empty is absent in the request; a request may hold more than is asked for here (what is expected, notes). `source.namespace` is
@@ -149,6 +160,7 @@ export function readRequests(input: unknown): ReadRequests {
         destination: destinationOf(given['destination'], `${path}.destination`, fault),
         http: httpOf(given['request'], `${path}.request`, fault),
         token: tokenOf(given['jwt'], `${path}.jwt`, fault),
+        ...answersOf(given['extAuthz'], `${path}.extAuthz`, fault),
       },
     };
   });

@@ -42,4 +42,6 @@ export interface Request {
   };
   readonly http: HttpPart;
   readonly token: Token | undefined;
+  /** What each provider of CUSTOM policies would answer, by its name; absent: not known. */
+  readonly extAuthz?: ReadonlyMap<string, 'allow' | 'deny'>;
 }

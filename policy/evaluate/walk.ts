@@ -73,7 +73,7 @@ export function walker(snapshot: Snapshot, workload: SelectedWorkload): Walker {
     return askProviders(
       matches.map(({ policy, rule }) => ({ policy, rule: rule.index })),
       request,
-      meshConfig,
+      snapshot,
     );
   };
 
@@ -83,15 +83,18 @@ export function walker(snapshot: Snapshot, workload: SelectedWorkload): Walker {
     const before = { setting, encrypted, facts: undefined, token: undefined, custom: undefined };
     if (setting.mode === 'STRICT' && request.source.principal === undefined)
       return { ...before, outcome: { kind: 'plain-text' } };
+    // CUSTOM comes before tokens, as in Istio: an authorizer may put one into the request.
+    const unverified = factsOf(request, meshConfig, encrypted, undefined);
+    const untold = { ...before, facts: unverified };
+    if (governed && inDoubt(request, unverified.peer)) return { ...untold, outcome: { kind: 'doubtful-peer' } };
+    const custom = CUSTOM.candidates.length === 0 ? undefined : asking(request, unverified);
+    if (custom?.kind === 'refused') return { ...untold, custom, outcome: { kind: 'custom', step: custom } };
     const token = request.destination.protocol === 'TCP' ? undefined : authenticate(request);
-    const facts = factsOf(request, meshConfig, encrypted, token?.kind === 'passed' ? token.token : undefined);
-    const known = { setting, encrypted, facts, token, custom: undefined };
+    const facts: Facts = token?.kind === 'passed' ? { ...unverified, token: token.token } : unverified;
+    const known = { setting, encrypted, facts, token, custom };
     if (token?.kind === 'refused') return { ...known, outcome: { kind: 'token', step: token } };
-    if (governed && inDoubt(request, facts.peer)) return { ...known, outcome: { kind: 'doubtful-peer' } };
-    const custom = CUSTOM.candidates.length === 0 ? undefined : asking(request, facts);
-    if (custom?.kind === 'refused') return { ...known, custom, outcome: { kind: 'custom', step: custom } };
     const by = firstMatch(DENY, facts);
-    return { ...known, custom, outcome: by === undefined ? allowing(facts) : { kind: 'denied', by } };
+    return { ...known, outcome: by === undefined ? allowing(facts) : { kind: 'denied', by } };
   };
   const factsFor = (request: Request): Facts =>
     factsOf(request, meshConfig, settingFor(request).mode !== 'DISABLE', request.token);

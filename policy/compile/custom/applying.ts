@@ -16,7 +16,7 @@ export interface Asking {
 }
 
 /** In force: a dry run of a CUSTOM policy asks nobody and denies nothing. */
-function isCustom({ action, dryRun }: AuthorizationPolicy): boolean {
+export function isCustom({ action, dryRun }: AuthorizationPolicy): boolean {
   return action === 'CUSTOM' && !dryRun;
 }
 
