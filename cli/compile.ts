@@ -1,6 +1,8 @@
 import { Command, Option } from 'commander';
 import { stringify } from 'yaml';
 import { loadMesh } from '../mesh/source/mesh.ts';
+import { unknownKeys } from '../policy/jwks/unknown.ts';
+import { requestAuthenticationsFor } from '../policy/request-authentication/applying.ts';
 import { compileProxy } from '../routing/compile.ts';
 import { inboundSecurity } from '../xds/resources/security.ts';
 import { chooseProxy } from './compile/choose-proxy.ts';
@@ -45,6 +47,8 @@ function compile(flags: CompileFlags): void {
     process.exitCode = 1;
     return;
   }
+  const tokens = requestAuthenticationsFor(snapshot, proxy.value.workload);
+  printDiagnostics(unknownKeys(tokens, 'in this configuration all its tokens are refused'), flags.diagnostics);
   const compiled = compileProxy(snapshot, proxy.value, inboundSecurity(snapshot, proxy.value.workload));
   const value = flags.static
     ? staticForm(compiled, proxy.value, snapshot, flags)

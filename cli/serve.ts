@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { diagnosticsOption, filenameOption, meshConfigOption } from './input/options.ts';
 import { logger } from './log.ts';
 import { formatAddress } from './options/address.ts';
@@ -38,7 +38,11 @@ export function serveCommand(): Command {
     .option('--audit-db <file>', 'the audit store', '.gatehouse/audit.db')
     .option('--audit-retention <duration>', 'delete what is older than this, such as 2160h; without it nothing is deleted')
     .option('--certificate-ttl <duration>', 'longest lifetime of a certificate', '24h')
-    .option('--request-jwks-refresh <duration>', 'how often the keys of token issuers (RequestAuthentication) are fetched', '5m')
+    .addOption(
+      new Option('--request-jwks-refresh <duration>', 'how often the keys of token issuers (RequestAuthentication) are fetched')
+        .env('GATEHOUSE_REQUEST_JWKS_REFRESH')
+        .default('5m'),
+    )
     .option('--advertise <name>', "further DNS name for the server's own certificate; may be repeated", collect)
     .addOption(diagnosticsOption())
     .addHelpText('after', EXAMPLES)

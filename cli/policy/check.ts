@@ -6,6 +6,7 @@ import { type Diagnostic, formatDiagnostic } from '../../mesh/model/diagnostic.t
 import { loadMesh } from '../../mesh/source/mesh.ts';
 import { evaluate } from '../../policy/evaluate/evaluate.ts';
 import { type NamedRequest, readRequests } from '../../policy/evaluate/read-requests.ts';
+import { unknownKeys } from '../../policy/jwks/unknown.ts';
 import { findings } from '../input/findings.ts';
 import { collect } from '../options/collect.ts';
 
@@ -77,6 +78,8 @@ function check(flags: CheckFlags): void {
   if (diagnostics.some(({ file, severity }) => severity === 'error' && file === flags.meshConfig)) {
     return fail(1, `${flags.meshConfig} cannot be used, and without it the answers could be wrong; nothing was decided`);
   }
+  if (requests.some(({ request }) => request.token !== undefined))
+    report(unknownKeys(snapshot.requestAuthentications, 'tokens are taken for rightly signed'), flags.diagnostics);
   const answers = requests.map(({ name, request }): Answer => {
     const { decision, policy, rule, reason } = evaluate(snapshot, request);
     return { name, decision, policy: policy ?? null, rule: rule ?? null, reason };
