@@ -31,8 +31,9 @@ function opinion(by: CustomMatch, { destination, extAuthz }: Request, snapshot: 
   const asked = `the CUSTOM policy ${named(by)} asks provider ${name}`;
   const found = findProvider(snapshot, by.policy.provider);
   if (found.kind !== 'unknown' && destination.protocol === 'TCP' && found.provider.kind === 'ext-authz-http') return undefined;
-  if (found.kind !== 'found')
-    return { allows: false, why: `${asked}, which cannot be asked (${found.why}), so what it matches is denied` };
+  // Policies alone, without any Service, are asked about as they would work in a mesh that has the provider's.
+  const there = found.kind === 'found' || (found.kind === 'nowhere' && snapshot.services.length === 0);
+  if (!there) return { allows: false, why: `${asked}, which cannot be asked (${found.why}), so what it matches is denied` };
   switch (extAuthz?.get(name)) {
     case 'allow':
       return { allows: true, why: `${asked}, which allows it` };

@@ -5,13 +5,14 @@ import { join } from 'node:path';
 import { type Issued, TestAuthority } from '../../audit/envoy/certificates.ts';
 import { envoyPath } from '../../audit/envoy/process.ts';
 import { startApplication } from '../envoy/application.ts';
+import { DENIED_BY_AUTHORIZER, startGrpcAuthorizer, startHttpAuthorizer } from '../ext-authz/servers.ts';
 import { type Outcome, send } from '../envoy/caller.ts';
 import { type RunningTarget, startTarget } from '../envoy/target.ts';
 import { corpusPath } from './corpus.ts';
 import { type Asked, callOf, type Scenario, SCENARIOS, scenarios, Tokens } from './scenario.ts';
 
 /** What cannot be run yet, by id or tag. */
-const PENDING: ReadonlySet<string> = new Set(['custom', 'gateway-api', 'egress-gateway']);
+const PENDING: ReadonlySet<string> = new Set(['gateway-api', 'egress-gateway']);
 
 // Addresses of this process alone, since Envoy must bind the ports that policies name.
 const NET = `127.${192 + (process.pid % 60)}.${(process.pid >> 6) % 256}`;
@@ -23,6 +24,30 @@ const APPLICATION_PORTS = [
   { port: 19090, protocol: 'TCP' },
 ];
 const PERMISSION_DENIED = 7;
+
+/** Authorizers of `custom` cases, over HTTP and gRPC, without a proxy of their own. */
+const AUTHORIZER_PORTS = Object.freeze({ http: 8000, grpc: 9000 });
+const AUTHORIZER = [
+  {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'ext-authz', namespace: 'servers' },
+    spec: {
+      selector: { app: 'ext-authz' },
+      ports: [
+        { name: 'http', port: AUTHORIZER_PORTS.http },
+        { name: 'grpc', port: AUTHORIZER_PORTS.grpc },
+      ],
+    },
+  },
+  {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'ext-authz', namespace: 'servers', labels: { app: 'ext-authz' } },
+    spec: { containers: [{ name: 'app' }] },
+    status: { podIP: APPLICATION, phase: 'Running' },
+  },
+];
 
 /** What gateways route to: an application without a proxy. */
 const BEHIND_GATEWAYS = [
@@ -58,7 +83,8 @@ function difference(outcome: Outcome, { expect, port }: Asked, tokens: Tokens): 
     expect.status === 403 &&
     port.protocol !== 'GRPC' &&
     outcome.body !== 'RBAC: access denied' &&
-    !outcome.body.startsWith('Audiences')
+    !outcome.body.startsWith('Audiences') &&
+    outcome.body !== DENIED_BY_AUTHORIZER
   )
     return `body ${outcome.body}`;
   for (const [name, value] of Object.entries(expect.upstreamRequestHeaders ?? {})) {
@@ -74,6 +100,7 @@ describe('policy, corpus: scenarios in the real Envoy', function () {
   let folder = '';
   let authority: TestAuthority | undefined;
   let stopApplication: (() => Promise<void>) | undefined;
+  let authorizers: readonly { stop(): Promise<void> }[] = [];
   let decided = 0;
   const certificates = new Map<string, Issued>();
 
@@ -83,9 +110,14 @@ describe('policy, corpus: scenarios in the real Envoy', function () {
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-scenarios-'));
     authority = await TestAuthority.create();
     stopApplication = await startApplication(APPLICATION, APPLICATION_PORTS);
+    authorizers = await Promise.all([
+      startHttpAuthorizer(APPLICATION, AUTHORIZER_PORTS.http),
+      startGrpcAuthorizer(APPLICATION, AUTHORIZER_PORTS.grpc),
+    ]);
   });
   after(async () => {
     await stopApplication?.();
+    await Promise.all(authorizers.map((one) => one.stop()));
     if (folder === '') return;
     rmSync(folder, { recursive: true, force: true });
     process.stdout.write(`    ${decided} requests decided\n`);
@@ -116,7 +148,10 @@ describe('policy, corpus: scenarios in the real Envoy', function () {
       application: APPLICATION,
       authority,
       folder: own,
-      objects: scenario.target.kind === 'gateway' ? BEHIND_GATEWAYS : [],
+      objects: [
+        ...(scenario.target.kind === 'gateway' ? BEHIND_GATEWAYS : []),
+        ...(scenario.tags.includes('custom') ? AUTHORIZER : []),
+      ],
     });
   }
 

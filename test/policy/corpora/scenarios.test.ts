@@ -9,9 +9,16 @@ import { readRequests } from '../../../policy/evaluate/read-requests.ts';
 import { corpusPath } from './corpus.ts';
 import { type Asked, hostOf, type Scenario, SCENARIOS, scenarios, sniOf, Tokens } from './scenario.ts';
 
-// What these ask for is decided elsewhere than by AuthorizationPolicy: an external authorizer, Gateway API objects, a token's validity
-// and which of its claims are lists of words.
-const ELSEWHERE: ReadonlySet<string> = new Set(['custom', 'gateway-api']);
+// What these ask for is decided elsewhere than by AuthorizationPolicy: Gateway API objects, a token's validity and which of its claims
+// are lists of words.
+const ELSEWHERE: ReadonlySet<string> = new Set(['gateway-api']);
+
+/** What the authorizers of `custom` cases say: see ext-authz/servers.ts. */
+function answers({ from, headers, port }: Asked, { meshConfig }: Scenario): object {
+  const allowed = port.protocol === 'TCP' ? from.principal?.endsWith('/sa/a') === true : headers?.['x-ext-authz'] === 'allow';
+  const providers = 'extensionProviders' in meshConfig ? (meshConfig.extensionProviders as readonly { name: string }[]) : [];
+  return Object.fromEntries(providers.map(({ name }) => [name, allowed ? 'allow' : 'deny']));
+}
 
 function byToken({ id }: Scenario, { expect }: Asked): boolean {
   return id.startsWith('requestauthn-') || expect.status === 401;
@@ -31,6 +38,7 @@ function written(asked: Asked, scenario: Scenario, tokens: Tokens): object {
       sni: sniOf(asked, scenario),
     },
     request: { method: asked.method, path: asked.path, host: hostOf(asked, scenario), headers: { ...asked.headers } },
+    extAuthz: answers(asked, scenario),
     jwt: asked.jwt === undefined ? undefined : { claims: tokens.claims(asked.jwt) },
   };
 }
