@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import * as fc from 'fast-check';
+import { callerKind } from '../../../policy/access/candidates.ts';
+import { has } from '../../../policy/access/box.ts';
+import { describedText, holds } from '../../../policy/access/describe.ts';
+import { type AccessTable, accessTable } from '../../../policy/access/table.ts';
+import { evaluate } from '../../../policy/evaluate/evaluate.ts';
+import { factsOf } from '../../../policy/evaluate/facts.ts';
+import type { Request } from '../../../policy/evaluate/request.ts';
+import type { Snapshot } from '../../../mesh/model/snapshot.ts';
+import { IDENTITIES, PORTS, SINGLE, requests, worlds } from '../differential/arbitrary.ts';
+import { peerAuthentication, port, request, snapshot } from '../model.ts';
+
+const SEED = Number(process.env['GATEHOUSE_SEED'] ?? 20261121);
+const WORLDS = Number(process.env['GATEHOUSE_WORLDS'] ?? 150);
+
+const LABELS = { app: 'web' };
+/** Not of the form that the search for kinds of callers knows, so it must be named. */
+const ODD = 'cluster.local/k/v/ns/shop/k2/v2/sa/web/k3';
+
+const tokens = fc.option(
+  fc.record({
+    issuer: fc.constantFrom('iss', 'iss2'),
+    subject: fc.constantFrom('sub', 'other'),
+    audiences: fc.constantFrom([], ['shop'], ['shop', 'ops']),
+    group: fc.constantFrom(undefined, ['admin'], ['user'], ['user', 'admin']),
+  }),
+  { nil: undefined, freq: 3 },
+);
+
+const asked = fc.record({
+  sent: requests,
+  caller: fc.constantFrom(
+    undefined,
+    ...SINGLE.map(([id]) => id),
+    'spiffe://cluster.local/ns/none/sa/none',
+    'spiffe://far.away/billing',
+  ),
+  ip: fc.constantFrom('127.0.0.1', '127.0.0.2', '10.1.2.3', '192.0.2.1', '2001:db8::7'),
+  remoteIp: fc.constantFrom('127.0.0.1', '10.1.2.3', '192.0.2.1', '2001:db8::7'),
+  destinationIp: fc.constantFrom('127.1.1.1', '10.0.0.9', '192.0.2.1'),
+  sni: fc.constantFrom(undefined, 'app.example', 'other'),
+  port: fc.constantFrom(PORTS.http, PORTS.tcp, 1, 4711),
+  token: tokens,
+});
+
+type Asked = typeof asked extends fc.Arbitrary<infer T> ? T : never;
+
+function requestOf({ sent, caller, ip, remoteIp, destinationIp, sni, port: number, token }: Asked): Request {
+  const protocol = number === PORTS.tcp ? 'TCP' : 'HTTP';
+  return request({
+    source: { principal: caller, ip, remoteIp },
+    destination: { namespace: 'shop', labels: LABELS, port: port(number), protocol, ip: destinationIp, sni },
+    http:
+      protocol === 'TCP'
+        ? {}
+        : {
+            method: sent.method,
+            host: sent.host,
+            path: sent.path,
+            headers: new Map(sent.role === undefined ? [] : [['x-role', sent.role]]),
+          },
+    token:
+      token === undefined || protocol === 'TCP'
+        ? undefined
+        : {
+            issuer: token.issuer,
+            subject: token.subject,
+            audiences: token.audiences,
+            presenter: undefined,
+            claims: { iss: token.issuer, sub: token.subject, aud: token.audiences, group: token.group },
+          },
+  });
+}
+
+/** Whether a request lies in what the table says, in the words in which it is printed. */
+function told(mesh: Snapshot, { world, tables }: AccessTable, one: Request): boolean | 'untold' {
+  const number = one.destination.port;
+  const table =
+    tables.find(({ ports, protocol }) => ports.some((port) => port === number) && protocol === one.destination.protocol) ??
+    tables.find(({ others }) => others);
+  assert.ok(table !== undefined, `no table for port ${number}`);
+  if (table.untold.length > 0) return 'untold';
+  const caller = one.source.principal === undefined ? undefined : [one.source.principal.slice('spiffe://'.length)];
+  const facts = factsOf(one, mesh.meshConfig, true, one.token);
+  const kind = callerKind(caller, [mesh.meshConfig]);
+  const at = world.callers.classes.findIndex(
+    ({ value }, index) =>
+      callerKind(value, [mesh.meshConfig]) === kind &&
+      world.callers.atoms.every((atom) => {
+        const { yes, unknown } = world.callers.truths(atom);
+        return atom.truth(facts, one) === (has(yes, index) ? true : has(unknown, index) ? 'unknown' : false);
+      }),
+  );
+  assert.ok(
+    at >= 0,
+    `nobody thought of callers such as ${String(caller)}: ${JSON.stringify([world.callers.atoms.map((a) => [a.field, a.text, a.truth(facts, one)]), world.callers.classes.map((c) => c.value), mesh.meshConfig])}`,
+  );
+  return table.grants.some(
+    ({ callerBits, conditions }) => has(callerBits, at) && conditions.every(({ description }) => holds(description, facts, one)),
+  );
+}
+
+describe('policy, access: what is told and what is decided', () => {
+  it('is the same for generated policies and requests', function () {
+    this.timeout(120_000);
+    process.stdout.write(`    seed ${SEED}; again: GATEHOUSE_SEED=${SEED} npm test -- --grep "what is told"\n`);
+    const counts = { allowed: 0, denied: 0, untold: 0, rows: 0 };
+    for (const [index, world] of fc.sample(worlds, { seed: SEED, numRuns: WORLDS }).entries()) {
+      const mesh = snapshot({
+        meshConfig: world.meshConfig,
+        authorizationPolicies: world.policies,
+        peerAuthentications: [
+          peerAuthentication('shop', 'default', { mode: world.strict ? 'STRICT' : 'PERMISSIVE' }),
+          ...(index % 5 === 0
+            ? [peerAuthentication('shop', 'open', { selector: LABELS, portLevel: new Map([[port(4711), 'DISABLE']]) })]
+            : []),
+        ],
+      });
+      const destination = {
+        name: 'shop/web',
+        namespace: 'shop',
+        labels: LABELS,
+        ports: [
+          { port: port(PORTS.http), protocol: 'HTTP' as const },
+          { port: port(PORTS.tcp), protocol: 'TCP' as const },
+        ],
+        hosts: ['app.example'],
+      };
+      const table = accessTable({ snapshot: mesh, destination }, [ODD]);
+      assert.ok(table.world.complete);
+      for (const { grants } of table.tables) {
+        for (const { confirmed, witness, conditions } of grants) {
+          counts.rows += 1;
+          assert.ok(
+            confirmed,
+            JSON.stringify({
+              world: index,
+              witness,
+              conditions: conditions.map(({ key, description }) => [key, describedText(description)]),
+              verdict: evaluate(mesh, witness),
+              policies: world.policies,
+            }),
+          );
+        }
+      }
+      for (const one of fc.sample(asked, { seed: SEED + index, numRuns: 200 }).map(requestOf)) {
+        const { decision, reason } = evaluate(mesh, one);
+        const found = told(mesh, table, one);
+        if (found === 'untold') counts.untold += 1;
+        else {
+          counts[found ? 'allowed' : 'denied'] += 1;
+          assert.equal(
+            found ? 'ALLOW' : 'DENY',
+            decision,
+            JSON.stringify({
+              world: index,
+              one,
+              reason,
+              headers: [...one.http.headers],
+              policies: world.policies,
+              meshConfig: mesh.meshConfig,
+            }),
+          );
+        }
+      }
+    }
+    process.stdout.write(
+      `    ${counts.rows} rows; ${counts.allowed} requests allowed, ${counts.denied} denied, ${counts.untold} in what cannot be told\n`,
+    );
+    assert.ok(counts.allowed > WORLDS && counts.denied > WORLDS, 'both answers must be tried');
+    assert.ok(counts.untold < WORLDS, 'hardly anything may be too much to tell');
+    assert.ok(IDENTITIES.length > 0);
+  });
+});
