@@ -5,6 +5,7 @@ import { joinTokenFolder } from './authenticate/join-token-folder.ts';
 import { nodeProxies, type NodeProxyRules } from './authenticate/node-proxies.ts';
 import { type TokenOptions, tokensOf } from './authenticate/tokens.ts';
 import { certifier } from './certify.ts';
+import { type DnsRule, dnsNamesBy } from './dns/rules.ts';
 import type { SpiffeId } from './identity/spiffe-id.ts';
 import type { TrustDomain } from './identity/trust-domain.ts';
 import { issuance, type Issue } from './issue.ts';
@@ -42,6 +43,8 @@ export interface AuthorityOptions extends TokenOptions {
   readonly log: Logger;
   /** Node proxies and where pods run; without it nobody may ask for another's certificate. */
   readonly nodeProxies?: NodeProxyRules | undefined;
+  /** Who may have DNS names in its certificates; without it nobody. */
+  readonly dnsNames?: readonly DnsRule[] | undefined;
   /** How often one identity may ask; default: as often as its turn comes. */
   readonly limit?: RateLimit | undefined;
   /** Longest lifetime given, in seconds; default 24 h. */
@@ -135,6 +138,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     const refusals = refusalBudget(clock);
     const callers = { trustDomain, verifyToken, peerOf, revoked, limit: options.limit };
     const impersonate = options.nodeProxies && nodeProxies(options.nodeProxies);
+    const mayHaveName = dnsNamesBy(options.dnsNames ?? []);
     const authenticate = callAuthentication(callers);
     const store = jwtKeyFile(folder.dir);
     const commit = issuanceLog.commit.bind(issuanceLog);
@@ -175,7 +179,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
       revocations,
       upstream: () => intermediate?.state(),
       jwt,
-      issue: issuance({ ...callers, impersonate, certify, issuanceLog, refusals, clock }),
+      issue: issuance({ ...callers, impersonate, mayHaveName, certify, issuanceLog, refusals, clock }),
       async serverCredentials({ dnsNames, ipAddresses = [], ttlSeconds = lifetimes.defaultSeconds }) {
         const names = [...dnsNames, ...ipAddresses];
         const issue = () => issueServerCertificate(certifyServer, names, ttlSeconds, clock);

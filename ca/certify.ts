@@ -43,6 +43,14 @@ export interface CertifyOptions {
 
 export type Certify = (grant: Grant) => Promise<Outcome<Certified>>;
 
+/** Apart from the identity, by which the log is searched. */
+function logged(names: CertificateNames): { readonly names: string; readonly dnsNames?: readonly string[] } {
+  if (names.kind === 'server' || names.dnsNames === undefined || names.dnsNames.length === 0)
+    return { names: printedNames(names) };
+  const { kind, spiffeId, dnsNames } = names;
+  return { names: printedNames({ kind, spiffeId }), dnsNames };
+}
+
 /**
  * The last steps of every issuance: log the intent (on disk before anything is signed), sign, check the output, log the result. Never
  * rejects: a log that cannot be written is a refusal.
@@ -69,7 +77,7 @@ export function certifier({ root: current, bundlePem, lifetimes, issuanceLog, cl
         kind: 'intent',
         time,
         serial,
-        names: printed,
+        ...logged(names),
         evidence,
         key: key.kind,
         issuer: hex(root.issuer.keyId),

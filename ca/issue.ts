@@ -5,6 +5,7 @@ import type { VerifyToken } from './authenticate/token.ts';
 import { authorize } from './authorize.ts';
 import type { Certified, Certify } from './certify.ts';
 import { verifyRequest } from './csr/verify.ts';
+import { type MayHaveName, noDnsNames } from './dns/rules.ts';
 import type { SpiffeId } from './identity/spiffe-id.ts';
 import type { TrustDomain } from './identity/trust-domain.ts';
 import type { IssuanceLog } from './log/file.ts';
@@ -40,6 +41,7 @@ export interface IssueOptions {
   readonly refusals: RefusalBudget;
   readonly clock: () => Date;
   readonly impersonate?: Impersonate | undefined;
+  readonly mayHaveName?: MayHaveName | undefined;
   readonly limit?: CallRules['limit'];
 }
 
@@ -48,13 +50,17 @@ export type Issue = (request: IssueRequest) => Promise<Outcome<Issued>>;
 /** Everything between a certificate request and the certificate, in order. Never rejects for what a caller sent. */
 export function issuance(options: IssueOptions): Issue {
   const authenticateCall = callAuthentication({ ...options, claims: true });
-  const { impersonate = noImpersonation } = options;
+  const { impersonate: impersonation = noImpersonation, mayHaveName = noDnsNames } = options;
   return async (request) => {
     const caller = await authenticateCall(request);
     if (!caller.ok) return refusedTo(options, undefined, caller.refusal);
     const verified = verifyRequest(request.csr);
     if (!verified.ok) return refusedTo(options, caller.value, verified.refusal);
-    const granted = authorize(caller.value, { request: verified.value, impersonate: request.impersonate }, impersonate);
+    const granted = authorize(
+      caller.value,
+      { request: verified.value, impersonate: request.impersonate },
+      { impersonation, mayHaveName },
+    );
     if (!granted.ok) return refusedTo(options, caller.value, granted.refusal);
     const revoked = options.revoked(granted.value);
     if (revoked !== undefined) return refusedTo(options, caller.value, refuse('forbidden', revoked).refusal);
@@ -65,7 +71,7 @@ export function issuance(options: IssueOptions): Issue {
     }
     // Logs the intent, signs, checks its own output, logs the result.
     const certified = await options.certify({
-      names: { kind: 'workload', spiffeId: granted.value },
+      names: { kind: 'workload', spiffeId: granted.value, dnsNames: verified.value.dnsNames },
       key: verified.value.key,
       ttlSeconds: request.ttlSeconds,
       evidence: caller.value.evidence,

@@ -4,7 +4,8 @@ import { hex, members, soleElement, TAG, wholeBits } from '../der/read.ts';
 import type { Parsed } from '../identity/parsed.ts';
 import { parseSpiffeId, type SpiffeId } from '../identity/spiffe-id.ts';
 import { outcome, refuse, type Outcome } from '../refusal.ts';
-import { requestedUris } from './extensions.ts';
+import type { DnsName } from '../dns/dns-name.ts';
+import { type RequestedNames, requestedNames } from './extensions.ts';
 import { isUsable, parseKey, type RequestedKey } from './keys.ts';
 import { SIGNATURES } from './signatures.ts';
 
@@ -13,6 +14,8 @@ export interface VerifiedRequest {
   readonly key: RequestedKey;
   /** The one URI name asked for; undefined when the request asks for none. */
   readonly spiffeId: SpiffeId | undefined;
+  /** Asked for besides; whether they may be had is another matter. */
+  readonly dnsNames: readonly DnsName[];
 }
 
 /** Bytes of a request, PEM or DER. The largest sane one, RSA-4096 with a 2,048-byte URI, has under 6 KiB. */
@@ -41,11 +44,11 @@ export function verifyRequest(input: string | Uint8Array): Outcome<VerifiedReque
     return invalid('it is not PKCS#10');
   const key = parseKey(spki.raw);
   if (!key.ok) return invalid(key.reason);
-  const uris = requestedUris(attributeList);
-  if (!uris.ok) return invalid(uris.reason);
+  const names = requestedNames(attributeList);
+  if (!names.ok) return invalid(names.reason);
   const fault = wrongSignature(key.value, hex(algorithm.raw), info.raw, signature);
   if (fault !== undefined) return invalid(fault);
-  return withIdentity(key.value, uris.value);
+  return withIdentity(key.value, names.value);
 }
 
 function bytesOf(input: string | Uint8Array): Parsed<Uint8Array> {
@@ -68,10 +71,10 @@ function wrongSignature(key: RequestedKey, algorithm: string, info: Uint8Array, 
   }
 }
 
-function withIdentity(key: RequestedKey, uris: readonly string[]): Outcome<VerifiedRequest> {
+function withIdentity(key: RequestedKey, { uris, dnsNames }: RequestedNames): Outcome<VerifiedRequest> {
   const [uri, another] = uris;
   if (another !== undefined) return invalid('it asks for more than one URI (X.509-SVID, section 2 allows one)');
-  if (uri === undefined) return outcome({ key, spiffeId: undefined });
+  if (uri === undefined) return outcome({ key, spiffeId: undefined, dnsNames });
   const id = parseSpiffeId(uri);
-  return id.ok ? outcome({ key, spiffeId: id.value }) : invalid(`its URI is no SPIFFE ID: ${id.reason}`);
+  return id.ok ? outcome({ key, spiffeId: id.value, dnsNames }) : invalid(`its URI is no SPIFFE ID: ${id.reason}`);
 }

@@ -42,6 +42,7 @@ export const TAG = Object.freeze({
   set: 0x31,
   context0: 0xa0,
   context3: 0xa3,
+  dnsName: 0x82,
   uriName: 0x86,
 });
 

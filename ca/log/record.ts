@@ -5,6 +5,8 @@ import type { RefusalCode } from '../refusal.ts';
 interface Certified {
   readonly serial: string;
   readonly names: string;
+  /** A workload's names besides its SPIFFE ID; absent where there are none. */
+  readonly dnsNames?: readonly string[];
   readonly evidence: Evidence;
   readonly key: string;
   /** Key identifier of the CA that signs, hexadecimal; absent in records from before roots could be rotated. */

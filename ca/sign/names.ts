@@ -2,9 +2,9 @@ import { isIPv4, isIPv6 } from 'node:net';
 import type { SpiffeId } from '../identity/spiffe-id.ts';
 import { element } from '../der/write.ts';
 
-/** What a certificate is for: a workload's one SPIFFE ID, or the names of the control plane's own server. */
+/** What a certificate is for: a workload's one SPIFFE ID and the DNS names it may have besides, or the names of the control plane's own server. */
 export type CertificateNames =
-  | { readonly kind: 'workload'; readonly spiffeId: SpiffeId }
+  | { readonly kind: 'workload'; readonly spiffeId: SpiffeId; readonly dnsNames?: readonly string[] }
   | { readonly kind: 'server'; readonly dnsNames: readonly string[]; readonly addresses: readonly IpAddress[] };
 
 /** Four or sixteen bytes. */
@@ -14,16 +14,16 @@ const [DNS, URI, IP] = [0x82, 0x86, 0x87];
 
 /** The GeneralNames of the subjectAltName extension (RFC 5280, section 4.2.1.6), encoded one by one. */
 export function generalNames(names: CertificateNames): readonly Uint8Array[] {
-  if (names.kind === 'workload') return [element(URI, Buffer.from(names.spiffeId, 'latin1'))];
-  return [
-    ...names.dnsNames.map((name) => element(DNS, Buffer.from(name, 'latin1'))),
-    ...names.addresses.map((address) => element(IP, address)),
-  ];
+  const { dnsNames = [] } = names;
+  const dns = dnsNames.map((name) => element(DNS, Buffer.from(name, 'latin1')));
+  if (names.kind === 'workload') return [element(URI, Buffer.from(names.spiffeId, 'latin1')), ...dns];
+  return [...dns, ...names.addresses.map((address) => element(IP, address))];
 }
 
 /** The same names as node:crypto prints them in X509Certificate.subjectAltName. */
 export function printedNames(names: CertificateNames): string {
-  if (names.kind === 'workload') return `URI:${names.spiffeId}`;
+  if (names.kind === 'workload')
+    return [`URI:${names.spiffeId}`, ...(names.dnsNames ?? []).map((name) => `DNS:${name}`)].join(', ');
   return [
     ...names.dnsNames.map((name) => `DNS:${name}`),
     ...names.addresses.map((address) => `IP Address:${printed(address)}`),

@@ -85,7 +85,7 @@ function authorityKeyIdAt(cursor: Cursor, keyId: Uint8Array): boolean {
   );
 }
 
-/** @param printed `URI:spiffe://…`, or names of the control plane's server as `DNS:a, IP Address:127.0.0.1` */
+/** @param printed `URI:spiffe://…` with DNS names after it, or names of the control plane's server as `DNS:a, IP Address:127.0.0.1` */
 function namesAt(cursor: Cursor, printed: string): boolean {
   const end = cursor.enter(SEQUENCE);
   const known = end > 0 && cursor.pass(SUBJECT_ALT_NAME);
@@ -93,12 +93,18 @@ function namesAt(cursor: Cursor, printed: string): boolean {
     known &&
     cursor.enter(OCTET_STRING) === end &&
     cursor.enter(SEQUENCE) === end &&
-    (printed.startsWith('URI:') ? soleUriAt(cursor, end, printed.slice('URI:'.length)) : serverNamesAt(cursor, end, printed))
+    (printed.startsWith('URI:') ? workloadNamesAt(cursor, end, printed) : serverNamesAt(cursor, end, printed))
   );
 }
 
-function soleUriAt(cursor: Cursor, end: number, uri: string): boolean {
-  return cursor.enter(URI) === end && cursor.passText(uri) && cursor.at === end;
+function workloadNamesAt(cursor: Cursor, end: number, printed: string): boolean {
+  const comma = printed.indexOf(', ');
+  const last = cursor.enter(URI);
+  const uri = printed.slice('URI:'.length, comma < 0 ? printed.length : comma);
+  if (last < 0 || last > end || !cursor.passText(uri) || cursor.at !== last) return false;
+  if (comma < 0) return cursor.at === end;
+  const rest = printed.slice(comma + ', '.length);
+  return rest.split(', ').every((name) => name.startsWith('DNS:')) && serverNamesAt(cursor, end, rest);
 }
 
 function serverNamesAt(cursor: Cursor, end: number, printed: string): boolean {

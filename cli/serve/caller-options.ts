@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { httpsUrl } from '../../ca/authenticate/discovery.ts';
 import type { TokenOptions } from '../../ca/authenticate/tokens.ts';
+import { type DnsRule, parseDnsRule } from '../../ca/dns/rules.ts';
 import { parsed, refused, type Parsed } from '../../ca/identity/parsed.ts';
 import { collect } from '../options/collect.ts';
 
@@ -12,6 +13,7 @@ export interface CallerFlags {
   readonly tokenAudience: string;
   readonly tokenIssuerRoots?: string;
   readonly trustedNodeAccount?: readonly string[];
+  readonly allowDnsSan?: readonly string[];
   readonly identityRate?: string;
   readonly addressRate?: string;
 }
@@ -26,6 +28,7 @@ export interface CallerOptions {
   readonly token: TokenOptions;
   /** Service accounts of node proxies, `NAMESPACE/NAME`. */
   readonly trustedNodeAccounts: readonly string[];
+  readonly dnsNames: readonly DnsRule[];
   readonly identityRate: Rate | undefined;
   readonly addressRate: Rate | undefined;
 }
@@ -41,6 +44,11 @@ export function addCallerOptions(command: Command): Command {
       'service account of node proxies, which may ask for the certificates of pods on their node; may be repeated',
       collect,
     )
+    .option(
+      '--allow-dns-san <namespace/account=names>',
+      'DNS names a workload may ask for besides its SPIFFE ID, such as shop/cart=cart.shop.svc,*.cart.example.org; may be repeated',
+      collect,
+    )
     .option('--identity-rate <n/s>', 'certificates an identity may ask for, as RATE or RATE,BURST a second (default: no limit)')
     .option('--address-rate <n/s>', 'certificates a client address may ask for, written the same way (default: no limit)');
 }
@@ -52,12 +60,19 @@ export function parseCallerFlags(flags: CallerFlags): Parsed<CallerOptions> {
   if (!token.ok) return token;
   const wrong = flags.trustedNodeAccount?.find((account) => !ACCOUNT.test(account));
   if (wrong !== undefined) return refused(`--trusted-node-account: ${wrong} is not NAMESPACE/NAME`);
+  const dnsNames: DnsRule[] = [];
+  for (const text of flags.allowDnsSan ?? []) {
+    const rule = parseDnsRule(text);
+    if (!rule.ok) return refused(`--allow-dns-san ${text}: ${rule.reason}`);
+    dnsNames.push(rule.value);
+  }
   const [identity, address] = [parseRate(flags.identityRate), parseRate(flags.addressRate)];
   if (!identity.ok) return refused(`--identity-rate: ${identity.reason}`);
   if (!address.ok) return refused(`--address-rate: ${address.reason}`);
   return parsed({
     token: token.value,
     trustedNodeAccounts: flags.trustedNodeAccount ?? [],
+    dnsNames,
     identityRate: identity.value,
     addressRate: address.value,
   });

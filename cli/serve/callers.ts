@@ -1,5 +1,5 @@
-import type { NodeProxyRules } from '../../ca/authenticate/node-proxies.ts';
 import type { TokenOptions } from '../../ca/authenticate/tokens.ts';
+import type { AuthorityOptions } from '../../ca/authority.ts';
 import { type RateLimit, rateLimit } from '../../ca/service/rate-limit.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { CallerOptions, Rate } from './caller-options.ts';
@@ -9,13 +9,14 @@ const limit = (rate: Rate | undefined): RateLimit | undefined => rate && rateLim
 
 /** What the authority is told about its callers. */
 export function callersOf(
-  { token, trustedNodeAccounts, identityRate }: CallerOptions,
+  { token, trustedNodeAccounts, dnsNames, identityRate }: CallerOptions,
   current: () => Snapshot,
-): TokenOptions & { readonly nodeProxies: NodeProxyRules | undefined; readonly limit: RateLimit | undefined } {
+): Pick<AuthorityOptions, 'nodeProxies' | 'dnsNames' | 'limit'> & TokenOptions {
   const trusted = new Set(trustedNodeAccounts);
   return {
     ...token,
     nodeProxies: trusted.size === 0 ? undefined : { trusted, placement: podPlacement(current) },
+    dnsNames,
     limit: limit(identityRate),
   };
 }

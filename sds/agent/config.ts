@@ -1,3 +1,4 @@
+import type { DnsName } from '../../ca/dns/dns-name.ts';
 import type { SpiffeId } from '../../ca/identity/spiffe-id.ts';
 import type { TrustDomain } from '../../ca/identity/trust-domain.ts';
 import type { LocalityInput, NodeInput } from '../bootstrap/input.ts';
@@ -40,6 +41,8 @@ export interface WorkloadConfig {
   /** `NAMESPACE/POD`, unique in the file. */
   readonly name: string;
   readonly id: SpiffeId;
+  /** DNS names asked for in its certificate. */
+  readonly dnsNames: readonly DnsName[];
   readonly node: NodeInput & { readonly locality?: LocalityInput | undefined };
   readonly tokenFile: string;
   readonly ttlSeconds: number;

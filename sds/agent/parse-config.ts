@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import { parseDnsName } from '../../ca/dns/dns-name.ts';
 import { parsed } from '../../ca/identity/parsed.ts';
 import { parseWorkloadSpiffeId } from '../../ca/identity/spiffe-id.ts';
 import { parseTrustDomain, type TrustDomain } from '../../ca/identity/trust-domain.ts';
@@ -30,7 +31,7 @@ const TOP = [
 ];
 const CONTROL_PLANE = ['address', 'serverName', 'rootCert'];
 const WORKLOAD =
-  'namespace serviceAccount workload pod ip kind tokenFile labels locality controlPlaneAddress adminPort secretFiles files envoy'.split(
+  'namespace serviceAccount workload pod ip kind tokenFile labels locality controlPlaneAddress adminPort dnsNames secretFiles files envoy'.split(
     ' ',
   );
 const ENVOY = ['netns', 'uid', 'gid', 'concurrency', 'extraArgs'];
@@ -146,6 +147,10 @@ function readWorkload(section: Section, shared: Shared): WorkloadConfig | undefi
     zone: place.optional('zone', parsed),
     subzone: place.optional('subzone', parsed),
   };
+  const dnsNames = section.texts('dnsNames').flatMap((text) => {
+    const name = parseDnsName(text);
+    return name.ok ? [name.value] : (section.fail('dnsNames', `${text} is ${name.reason}`) ?? []);
+  });
   const secretFiles = section.texts('secretFiles').flatMap((text) => {
     const folder = shared.path(text);
     return folder.ok ? [folder.value] : (section.fail('secretFiles', folder.reason) ?? []);
@@ -166,6 +171,7 @@ function readWorkload(section: Section, shared: Shared): WorkloadConfig | undefi
   return {
     name: `${namespace}/${pod}`,
     id: id.value,
+    dnsNames,
     node: { kind, ip, namespace, serviceAccount, workload, pod, labels, domain: shared.domain, locality },
     tokenFile,
     ttlSeconds: shared.ttlSeconds,

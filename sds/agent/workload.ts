@@ -64,6 +64,7 @@ export class RunningWorkload {
     this.#store = new SecretStore([WORKLOAD_CERTIFICATE, TRUST_ROOTS], this.#apis.sources);
     this.#keeper = new IdentityKeeper({
       id: config.id,
+      dnsNames: config.dnsNames,
       ttlSeconds: config.ttlSeconds,
       sign:
         around.sign ??

@@ -34,7 +34,7 @@ const refused = (reason: string): Acceptance => ({ ok: false, reason });
  */
 export function acceptCertificate(
   certChain: readonly string[],
-  asked: { readonly id: SpiffeId; readonly key: KeyObject },
+  asked: { readonly id: SpiffeId; readonly key: KeyObject; readonly dnsNames?: readonly string[] },
   bundle: TrustBundle,
   now: number,
 ): Acceptance {
@@ -48,6 +48,8 @@ export function acceptCertificate(
   const identity = soleSpiffeId(leaf);
   if (!identity.ok) return refused(identity.reason);
   if (identity.id !== asked.id) return refused(`the certificate is for ${identity.id}, asked was ${asked.id}`);
+  const lacking = (asked.dnsNames ?? []).find((name) => !dnsNamesOf(leaf).includes(name));
+  if (lacking !== undefined) return refused(`the certificate lacks the DNS name ${lacking}`);
   if (hasAuthorityMarks(leaf)) return refused('the certificate is a CA certificate');
   const chain = verifyChain(leaf, others, bundle, now);
   if (!chain.ok) return refused(chain.reason);
@@ -64,6 +66,10 @@ export function acceptCertificate(
       notAfter: leaf.validToDate.getTime(),
     },
   };
+}
+
+function dnsNamesOf({ subjectAltName = '' }: X509Certificate): readonly string[] {
+  return subjectAltName.split(', ').flatMap((name) => (name.startsWith('DNS:') ? [name.slice('DNS:'.length)] : []));
 }
 
 /** The one URI SAN of a certificate as a SPIFFE ID. */

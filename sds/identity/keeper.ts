@@ -21,6 +21,8 @@ export type KeeperEvent =
 
 export interface KeeperOptions {
   readonly id: SpiffeId;
+  /** Names to ask for besides. */
+  readonly dnsNames?: readonly string[] | undefined;
   /** Lifetime to ask for. */
   readonly ttlSeconds: number;
   readonly sign: Sign;
@@ -185,9 +187,9 @@ export class IdentityKeeper {
 
   /** Asks once. Returns 0 when there is a new certificate, else how long to wait before asking again. */
   async #renew(): Promise<number> {
-    const { id, bundle, clock, random, onEvent } = this.#options;
+    const { id, dnsNames = [], bundle, clock, random, onEvent } = this.#options;
     if (this.#stop.signal.aborted) return 0;
-    const asked = await requestFor(id, await newKey());
+    const asked = await requestFor(id, await newKey(), dnsNames);
     const answer = await this.#ask(asked.csr);
     if (this.#stop.signal.aborted) return 0;
     const roots = bundle();
@@ -197,7 +199,7 @@ export class IdentityKeeper {
       return this.#failure(answer.code, answer.reason, answer.hint);
     }
     if (roots === undefined) return this.#failure('NO_ROOTS', 'the root certificate file cannot be used');
-    const accepted = this.#accept(answer.certChain, { id, key: asked.key }, roots, now);
+    const accepted = this.#accept(answer.certChain, { id, key: asked.key, dnsNames }, roots, now);
     if (!accepted.ok) return this.#failure('REFUSED', `the authority's answer was refused: ${accepted.reason}`);
     const previous = this.#current;
     this.#current = accepted.svid;

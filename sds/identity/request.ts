@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
-import { Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension } from '@peculiar/x509';
+import { type JsonGeneralName, Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension } from '@peculiar/x509';
 import type { SpiffeId } from '../../ca/identity/spiffe-id.ts';
 
 const generate = promisify(generateKeyPair);
@@ -21,19 +21,20 @@ export async function newKey(): Promise<KeyObject> {
 }
 
 /**
- * The certificate request for one identity: an empty subject and the SPIFFE ID as the only URI SAN, marked critical as
- * RFC 5280 asks where the subject is empty (X.509-SVID, section 4).
+ * The certificate request for one identity: an empty subject and the SPIFFE ID as the only URI SAN, with the DNS names wished for, marked
+ * critical as RFC 5280 asks where the subject is empty (X.509-SVID, section 4).
  */
-export async function requestFor(id: SpiffeId, key: KeyObject): Promise<SigningRequest> {
+export async function requestFor(id: SpiffeId, key: KeyObject, dnsNames: readonly string[] = []): Promise<SigningRequest> {
   const pkcs8 = key.export({ type: 'pkcs8', format: 'der' });
   const spki = createPublicKey(key).export({ type: 'spki', format: 'der' });
   const privateKey = await crypto.subtle.importKey('pkcs8', pkcs8, P256, false, ['sign']);
   const publicKey = await crypto.subtle.importKey('spki', spki, P256, true, ['verify']);
+  const names: JsonGeneralName[] = [{ type: 'url', value: id }, ...dnsNames.map((value) => ({ type: 'dns' as const, value }))];
   const request = await Pkcs10CertificateRequestGenerator.create(
     {
       keys: { privateKey, publicKey },
       signingAlgorithm: { name: 'ECDSA', hash: 'SHA-256' },
-      extensions: [new SubjectAlternativeNameExtension([{ type: 'url', value: id }], true)],
+      extensions: [new SubjectAlternativeNameExtension(names, true)],
     },
     crypto,
   );

@@ -34,6 +34,12 @@ describe('gatehouse serve: who may call', () => {
     assert.match(reason({ tokenIssuer: 'https://a', tokenIssuerRoots: '/none' }), /--token-issuer-roots: ENOENT/);
   });
 
+  it('takes rules for DNS names', () => {
+    const options = parse({ allowDnsSan: ['shop/cart=cart.shop.svc', '*/*={account}.{namespace}.svc'] });
+    assert.equal(options.ok && options.value.dnsNames.length, 2);
+    assert.match(reason({ allowDnsSan: ['cart'] }), /--allow-dns-san cart: write NAMESPACE\/ACCOUNT=NAME/);
+  });
+
   it('takes rates and node accounts', () => {
     const options = parse({ identityRate: '50,1000', addressRate: '0.5', trustedNodeAccount: ['istio-system/ztunnel'] });
     assert.ok(options.ok);

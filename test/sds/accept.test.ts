@@ -5,6 +5,7 @@ import * as x509 from '@peculiar/x509';
 import { parseSpiffeId } from '../../ca/identity/spiffe-id.ts';
 import { acceptCertificate } from '../../sds/identity/accept.ts';
 import { parseBundle, type TrustBundle } from '../../sds/identity/bundle.ts';
+import { verifyRequest } from '../../ca/csr/verify.ts';
 import { newKey, requestFor } from '../../sds/identity/request.ts';
 import { type KeyedCertificate, type LeafOptions, selfSignedRoot, signLeaf } from './authority.ts';
 
@@ -126,6 +127,28 @@ describe('sds: what is accepted from an authority', () => {
     const names = request.getExtension('2.5.29.17');
     assert.equal(names?.critical, true);
     assert.ok(await request.verify());
+  });
+
+  it('not without a DNS name that was asked for', async () => {
+    const named = await leaf({
+      names: [
+        { type: 'url', value: CART },
+        { type: 'dns', value: 'cart.shop.svc' },
+      ],
+    });
+    const asked = { id: idOf(CART), key };
+    const take = (chain: string, dnsNames: readonly string[]) =>
+      acceptCertificate([chain], { ...asked, dnsNames }, bundleOf(root), Date.now());
+    assert.ok(take(named, ['cart.shop.svc']).ok);
+    const lacking = take(named, ['cart.shop.svc', 'cart']);
+    assert.ok(!lacking.ok && /lacks the DNS name cart$/.test(lacking.reason));
+    assert.equal(take(await leaf(), ['cart.shop.svc']).ok, false);
+  });
+
+  it('asks for the DNS names that the authority reads', async () => {
+    const { csr } = await requestFor(idOf(CART), key, ['cart.shop.svc', 'cart']);
+    const request = verifyRequest(csr);
+    assert.deepEqual(request.ok && [request.value.spiffeId, ...request.value.dnsNames], [CART, 'cart.shop.svc', 'cart']);
   });
 
   it('takes only CA certificates as roots', async () => {

@@ -139,6 +139,7 @@ describe("sds: the agent's configuration", () => {
     ['the own trust domain as another', { ...GOOD, federatedBundles: { 'cluster.local': 'b' } }, /is the own trust domain/],
     ['bundles that are a list', { ...GOOD, federatedBundles: ['b.pem'] }, /federatedBundles: must be a map of texts/],
     ['a folder of secrets that is no path', { ...GOOD, secretsDir: '' }, /secretsDir: must be a path/],
+    ['a DNS name with a wildcard', workload({ dnsNames: ['*.cart.svc'] }), /dnsNames: \*\.cart\.svc is no DNS name/],
     ['folders that are no list', workload({ secretFiles: 'certs' }), /secretFiles: must be a list/],
     ['a folder that is no path', workload({ secretFiles: [''] }), /secretFiles: must be a path/],
     ['a group without a user', workload({ envoy: { gid: 5 } }), /gid: is given without uid/],

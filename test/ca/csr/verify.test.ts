@@ -74,9 +74,15 @@ describe('ca/csr: certificate requests', () => {
     refused(requestDer({ uris: [ID, ID] }), /more than one URI/);
     refused(requestDer({ uris: ['https://example.org/'] }), /no SPIFFE ID/);
     refused(requestDer({ uris: [`${ID}\0`] }), /no SPIFFE ID/);
-    for (const tag of [0x81, 0x82, 0x87, 0xa0, 0x88])
+    for (const tag of [0x81, 0x87, 0xa0, 0x88])
       refused(requestDer({ uris: [ID], otherNames: [element(tag, Buffer.from('gatehouse'))] }), /names other than URIs/);
     refused(requestDer({ extensions: [extension('551d11', sequence())] }), /names are malformed/);
+    const dns = (...names: string[]) =>
+      requestDer({ uris: [ID], otherNames: names.map((name) => element(0x82, Buffer.from(name))) });
+    for (const name of ['', 'Cart', '*.cart', 'cart.', 'a..b', '10.0.0.1', 'cart\0', 'a b', 'x'.repeat(64), '-a', 'ab--c'])
+      refused(dns(name), /no DNS name/);
+    refused(dns('cart', 'cart'), /twice/);
+    refused(dns(...Array.from({ length: 17 }, (_, index) => `cart${index}`)), /more than 16/);
   });
 
   it('tolerates the extensions that agents send by habit, and no more', () => {
@@ -165,7 +171,9 @@ describe('ca/csr: certificate requests', () => {
     }
     taken(make('-subj', '/O=cluster.local', '-addext', `subjectAltName=URI:${ID}`), 'P-256', ID);
     taken(make('-subj', '/CN=x'), 'P-256', undefined);
-    refused(make('-subj', '/CN=x', '-addext', 'subjectAltName=DNS:gatehouse'), /names other than URIs/);
+    refused(make('-subj', '/CN=x', '-addext', 'subjectAltName=IP:10.0.0.1'), /names other than URIs/);
+    const named = verifyRequest(make('-subj', '/CN=x', '-addext', 'subjectAltName=DNS:cart.shop.svc,DNS:cart'));
+    assert.deepEqual(named.ok && named.value.dnsNames, ['cart.shop.svc', 'cart']);
     refused(make('-subj', '/CN=x', '-addext', 'basicConstraints=critical,CA:TRUE'), /CA certificate/);
   });
 });

@@ -138,6 +138,7 @@ describe('ca/sign: the certificate', () => {
     assert.ok(long);
     const cases: [Plan, RegExp][] = [
       [{ ...meant, names: { kind: 'workload', spiffeId: other } }, /other names/],
+      [{ ...meant, names: { kind: 'workload', spiffeId: ID, dnsNames: ['gatehouse'] } }, /other names/],
       [{ ...meant, names: { kind: 'server', dnsNames: ['gatehouse'], addresses: [] } }, /other names/],
       [{ ...meant, serial: newSerial(randomBytes) }, /serial/],
       [{ ...meant, key: keyOf('P-256', 'other') }, /another key/],

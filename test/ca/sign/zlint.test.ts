@@ -29,6 +29,11 @@ const TYPES: readonly KeyType[] = Object.keys(KEY_TYPES).map((name) => must(pars
 
 const NAMES: readonly CertificateNames[] = [
   { kind: 'workload', spiffeId: must(parseSpiffeId(`spiffe://${TD}/ns/shop/sa/cart`)) },
+  {
+    kind: 'workload',
+    spiffeId: must(parseSpiffeId(`spiffe://${TD}/ns/shop/sa/cart`)),
+    dnsNames: ['cart.shop.svc.cluster.local'],
+  },
   { kind: 'server', dnsNames: ['gatehouse.istio-system.svc', 'localhost'], addresses: [Uint8Array.of(127, 0, 0, 1)] },
 ];
 

@@ -25,8 +25,15 @@ const NOW = new Date('2026-06-15T12:00:00Z');
 const SEED = 20_261_121;
 const RUNS = 1_500;
 
-const NAMES: Readonly<Record<CertificateNames['kind'], CertificateNames>> = {
+type Named = 'workload' | 'workload with DNS names' | 'server';
+
+const NAMES: Readonly<Record<Named, CertificateNames>> = {
   workload: { kind: 'workload', spiffeId: must(parseSpiffeId(`spiffe://${TD}/ns/shop/sa/cart`)) },
+  'workload with DNS names': {
+    kind: 'workload',
+    spiffeId: must(parseSpiffeId(`spiffe://${TD}/ns/shop/sa/cart`)),
+    dnsNames: ['cart.shop.svc', 'cart'],
+  },
   server: { kind: 'server', dnsNames: ['gatehouse', 'localhost'], addresses: [Uint8Array.of(127, 0, 0, 1)] },
 };
 
@@ -37,7 +44,7 @@ interface Made {
   readonly tbs: Uint8Array;
 }
 
-async function make(issuerType: KeyType, leafType: KeyType, kind: CertificateNames['kind']): Promise<Made> {
+async function make(issuerType: KeyType, leafType: KeyType, kind: Named): Promise<Made> {
   const { certificatePem, key: rootKey } = await createRoot(TD, NOW, issuerType);
   const issuer = must(issuerOf(new X509Certificate(certificatePem), must(memorySigner(rootKey))));
   const leaf = createPublicKey(await generateKey(leafType));
@@ -121,12 +128,13 @@ function changedTree(tbs: Uint8Array, { at, kind, a, b }: { at: number; kind: st
 
 describe('ca: only exactly what was meant is released', function () {
   this.timeout(60_000);
-  const cases: readonly [KeyType, KeyType, CertificateNames['kind']][] = [
+  const cases: readonly [KeyType, KeyType, Named][] = [
     ['ec-p256', 'ec-p256', 'workload'],
     ['ed25519', 'rsa-2048', 'workload'],
     ['rsa-2048', 'ed25519', 'workload'],
     ['ec-p384', 'ec-p384', 'workload'],
     ['ec-p256', 'ec-p256', 'server'],
+    ['ec-p256', 'ec-p256', 'workload with DNS names'],
   ];
   for (const [issuerType, leafType, kind] of cases)
     describe(`${kind}: a key of the type ${leafType} under ${issuerType}`, () => {
