@@ -134,10 +134,10 @@ function serviceClusters(
 /** Namespaces may see a service by rules of their own; as many are remembered for each service. */
 const remembered = kept<Service, ServiceClusters>(16);
 
-/** One cluster for each port of each visible service, and one more for each of its subsets; with their endpoints. */
+/** One cluster for each port of each visible service and of authorizers, and one more for each of its subsets; with their endpoints. */
 export function outboundClusters(scope: Scope): ServiceClusters {
   const { snapshot, view } = scope;
-  const parts = view.services.flatMap((service) => {
+  const parts = [...view.services, ...unseenAuthorizers(snapshot, view)].flatMap((service) => {
     const discovery = discoveryOf(scope, service);
     if (discovery === undefined) return [];
     const rules = rulesFor(snapshot, service, view.namespace, scope.proxy.instance.labels);
