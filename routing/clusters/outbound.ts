@@ -19,6 +19,7 @@ import type { Scope } from '../scope.ts';
 import { adsSource } from '../wire/config-source.ts';
 import { duration } from '../wire/duration.ts';
 import { circuitBreakers, tcpKeepalive } from './connection-pool.ts';
+import { unseenAuthorizers } from './authorizers.ts';
 import { CONNECT_TIMEOUT_MS } from './fixed.ts';
 import { loadBalancing } from './load-balancer.ts';
 import { outlierDetection } from './outlier-detection.ts';
