@@ -1,20 +1,9 @@
 import { covers, type Hostname } from '../mesh/model/hostname.ts';
-import type { Service, Visibility } from '../mesh/model/service.ts';
+import type { Service } from '../mesh/model/service.ts';
 import type { Snapshot } from '../mesh/model/snapshot.ts';
 import type { VirtualService } from '../mesh/model/virtual-service.ts';
-
-/** True when an object of `home` that is exported so may be seen from `namespace`. */
-export function visibleFrom(exportTo: Visibility, home: string, namespace: string): boolean {
-  switch (exportTo.kind) {
-    case 'all':
-      return true;
-    case 'namespaces':
-      // Admission has resolved `.`; an object always sees its own namespace only if it says so (`~` exports to none).
-      return exportTo.namespaces.includes(namespace) || (exportTo.namespaces.includes('.') && home === namespace);
-    default:
-      return exportTo satisfies never;
-  }
-}
+import { virtualServices } from './delegates.ts';
+import { visibleFrom } from './visibility.ts';
 
 /** What of a snapshot is seen from one namespace: the same for all its proxies, so computed once. */
 export interface View {
@@ -52,7 +41,7 @@ function view(snapshot: Snapshot, namespace: string): View {
     if (known === undefined || (known.meta.namespace !== namespace && service.meta.namespace === namespace))
       serviceByHost.set(service.hostname, service);
   }
-  const meshVirtualServices = snapshot.virtualServices.filter(
+  const meshVirtualServices = virtualServices(snapshot).filter(
     (virtual) => virtual.gateways.includes('mesh') && visibleFrom(virtual.exportTo, virtual.meta.namespace, namespace),
   );
   const byHost = new Map<Hostname, VirtualService>();

@@ -9,6 +9,7 @@ export type Target =
   | { readonly kind: 'virtual-host'; readonly host: Hostname }
   | { readonly kind: 'subset-labels'; readonly host: Hostname; readonly subset: string; readonly labels: Labels }
   | { readonly kind: 'gateway'; readonly name: string }
+  | { readonly kind: 'delegate'; readonly namespace: string; readonly name: string }
   | { readonly kind: 'rule-host'; readonly host: Hostname }
   | { readonly kind: 'workloads'; readonly selector: Labels; readonly everywhere: boolean };
 

@@ -37,3 +37,8 @@ export function virtualAddresses(names: Iterable<string>): ReadonlyMap<string, s
   }
   return found;
 }
+
+/** True for an address that only the mesh knows: a client that resolved the name elsewhere does not come by it. */
+export function isVirtualAddress(address: string): boolean {
+  return address.startsWith('240.240.');
+}

@@ -100,7 +100,9 @@ export interface Mirror {
 export type RouteAction =
   | { readonly kind: 'route'; readonly destinations: readonly RouteDestination[] }
   | { readonly kind: 'redirect'; readonly redirect: Redirect }
-  | { readonly kind: 'direct-response'; readonly status: number; readonly body: string | undefined };
+  | { readonly kind: 'direct-response'; readonly status: number; readonly body: string | undefined }
+  /** The routes of a VirtualService without hosts, in whose place this one stands. */
+  | { readonly kind: 'delegate'; readonly namespace: string; readonly name: string };
 
 export interface HttpRoute {
   readonly name: string | undefined;

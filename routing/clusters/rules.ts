@@ -5,7 +5,7 @@ import type { Service } from '../../mesh/model/service.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { Port } from '../../mesh/model/port.ts';
 import type { Scope } from '../scope.ts';
-import { visibleFrom } from '../view.ts';
+import { visibleFrom } from '../visibility.ts';
 import { destinationPolicy, type PortPolicy, portPolicy } from './traffic-policy.ts';
 
 /** The rules of one namespace, as another namespace sees them. */

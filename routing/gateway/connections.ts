@@ -8,14 +8,15 @@ import type { RouteSite } from '../routes/applies.ts';
 import { l4Applies, type TcpTarget, tcpTarget } from '../routes/l4.ts';
 import type { Scope } from '../scope.ts';
 import { cidrRange } from '../wire/address.ts';
-import { visibleFrom } from '../view.ts';
+import { visibleFrom } from '../visibility.ts';
 import { commonHosts } from './hosts.ts';
 import type { Served } from './servers.ts';
+import { virtualServices } from '../delegates.ts';
 
 /** The VirtualServices that a server takes connections for. */
 function bound(scope: Scope, { gateway, name, server }: Served): readonly VirtualService[] {
   const home = scope.proxy.workload.namespace;
-  return scope.snapshot.virtualServices.filter(
+  return virtualServices(scope.snapshot).filter(
     (virtual) =>
       virtual.gateways.includes(name) &&
       visibleFrom(virtual.exportTo, virtual.meta.namespace, home) &&

@@ -8,9 +8,10 @@ import { routeConfiguration } from '../routes/sidecar.ts';
 import { VirtualHosts } from '../routes/virtual-hosts.ts';
 import { virtualServiceRoutes } from '../routes/virtual-service.ts';
 import type { Scope } from '../scope.ts';
-import { visibleFrom } from '../view.ts';
+import { visibleFrom } from '../visibility.ts';
 import { commonHosts, shortNames } from './hosts.ts';
 import type { Served } from './servers.ts';
+import { virtualServices } from '../delegates.ts';
 
 interface HostRoutes {
   readonly routes: Route[];
@@ -30,7 +31,7 @@ function collect(scope: Scope, served: readonly Served[]): ReadonlyMap<Hostname,
   const done = new Set<string>();
   for (const { gateway, name, server } of served) {
     const site = { port: server.port, gateways: new Set([name]) };
-    for (const virtual of scope.snapshot.virtualServices) {
+    for (const virtual of virtualServices(scope.snapshot)) {
       if (!virtual.gateways.includes(name) || !visibleFrom(virtual.exportTo, virtual.meta.namespace, home)) continue;
       const common = commonHosts(server, gateway.meta.namespace, virtual).filter(
         (host) => !done.has(`${host} ${virtual.meta.namespace}/${virtual.meta.name}`),

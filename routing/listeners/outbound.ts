@@ -5,6 +5,7 @@ import { type Listener, ListenerSchema } from '#gen/envoy/config/listener/v3/lis
 import type { RouteConfiguration } from '#gen/envoy/config/route/v3/route_pb.js';
 import { endpointsOf } from '../../mesh/model/endpoints.ts';
 import { isHttp, type Port } from '../../mesh/model/port.ts';
+import { isVirtualAddress } from '../../mesh/model/virtual-address.ts';
 import type { Service, ServicePort } from '../../mesh/model/service.ts';
 import { BLACK_HOLE, INBOUND_CAPTURE_PORT, OUTBOUND_CAPTURE_PORT, VIRTUAL_OUTBOUND } from '../names.ts';
 import { addressRoutes, mayBeHttp, portRoutes } from '../routes/sidecar.ts';
@@ -68,7 +69,7 @@ function portListeners(scope: Scope): Outbound {
   for (const service of scope.view.services) {
     for (const port of service.ports) {
       if (RESERVED.has(port.port)) continue;
-      if (carriesTls(port.protocol) && tcpAddresses(scope, service, port).length === 0)
+      if (carriesTls(port.protocol) && toldApartByName(scope, service, port))
         entryOf(port.port).named.push(...serverNameChains(scope, service, port.port));
       if (!mayBeHttp(port)) continue;
       const entry = entryOf(port.port);
@@ -94,6 +95,15 @@ function portListeners(scope: Scope): Outbound {
     }),
     routes: ports.filter(([, { shared }]) => shared).map(([port, { services }]) => portRoutes(scope, port, services)),
   };
+}
+
+/**
+ * True for TLS that may come without an address that tells which service is meant: where there is none, and where a host outside has one that
+ * only the mesh knows.
+ */
+function toldApartByName(scope: Scope, service: Service, port: ServicePort): boolean {
+  const addresses = tcpAddresses(scope, service, port);
+  return addresses.length === 0 || (service.external && addresses.every(({ address }) => isVirtualAddress(address)));
 }
 
 /** Addresses by which a TCP port can be told apart: the service's, else its endpoints'. */

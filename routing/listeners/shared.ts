@@ -1,6 +1,7 @@
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { Scope } from '../scope.ts';
 import type { Outbound } from './outbound.ts';
+import { virtualServices } from '../delegates.ts';
 
 const labelKeys = new WeakMap<Snapshot, readonly string[]>();
 
@@ -9,7 +10,7 @@ function labelsThatMatter(snapshot: Snapshot): readonly string[] {
   const known = labelKeys.get(snapshot);
   if (known !== undefined) return known;
   const keys = new Set([
-    ...snapshot.virtualServices.flatMap(({ http }) =>
+    ...virtualServices(snapshot).flatMap(({ http }) =>
       http.flatMap(({ match }) => match.flatMap(({ sourceLabels }) => Object.keys(sourceLabels))),
     ),
     ...snapshot.virtualServices.flatMap(({ tls, tcp }) =>

@@ -130,6 +130,9 @@ function action(
         body === undefined ? { status } : { status, body: { specifier: { case: 'inlineString' as const, value: body } } };
       return { action: create(RouteSchema, { action: { case: 'directResponse', value: response } }).action };
     }
+    case 'delegate':
+      // Resolved before; one that is left leads nowhere.
+      return { action: nowhere(503) };
     default:
       return http.action satisfies never;
   }

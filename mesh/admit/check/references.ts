@@ -1,6 +1,6 @@
 import { covers, type Hostname } from '../../model/hostname.ts';
 import type { Diagnostic } from '../../model/diagnostic.ts';
-import { type Kind, type Labels, selects } from '../../model/object.ts';
+import { keyOf, type Kind, type Labels, selects } from '../../model/object.ts';
 import type { Service } from '../../model/service.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
 import type { Destination } from '../../model/virtual-service.ts';
@@ -10,6 +10,7 @@ import type { Reference } from '../reference.ts';
 import type { VirtualService } from '../../model/virtual-service.ts';
 import { workloadsOf } from '../../model/endpoints.ts';
 import type { Finding } from './finding.ts';
+import { isInstalledGateway } from './inventory.ts';
 import { checkConflict, checkGatewayHost, meshHosts } from './virtual-host.ts';
 
 /** What the checks look up, made once for a snapshot. */
@@ -25,15 +26,20 @@ interface Known {
 /**
  * Checks what objects say about others. A host or gateway that is missing is an error where the input describes a mesh,
  * and a warning where it is a fragment (no Service at all), which will be added to one.
+ * @param otherGateways `namespace/name` of gateways that are no Istio Gateways, but of the Gateway API
  */
-export function checkReferences(objects: readonly Admitted[], snapshot: Snapshot): readonly Diagnostic[] {
+export function checkReferences(
+  objects: readonly Admitted[],
+  snapshot: Snapshot,
+  otherGateways: readonly string[] = [],
+): readonly Diagnostic[] {
   const known: Known = {
     snapshot,
     services: new Map(snapshot.services.map((service) => [service.hostname, service])),
     wildcards: snapshot.services.filter((service) => service.hostname.includes('*')),
     subsets: subsetsByHost(snapshot),
     meshHosts: meshHosts(snapshot),
-    gateways: new Set(snapshot.gateways.map(({ meta }) => `${meta.namespace}/${meta.name}`)),
+    gateways: new Set([...snapshot.gateways.map(({ meta }) => `${meta.namespace}/${meta.name}`), ...otherGateways]),
   };
   return objects.flatMap((object) =>
     object.references.flatMap((reference) => {
@@ -71,6 +77,8 @@ function check({ target }: Reference, object: Admitted, known: Known): Finding |
       return checkSubsetLabels(target.host, target.subset, target.labels, known);
     case 'gateway':
       return checkGateway(target.name, known);
+    case 'delegate':
+      return checkDelegate(keyOf(target), known.snapshot);
     case 'rule-host':
       return checkRuleHost(target.host, known);
     case 'workloads':
@@ -156,21 +164,39 @@ function checkGateway(name: string, known: Known): Finding | undefined {
   };
 }
 
+/** A delegate is a VirtualService without hosts. */
+function checkDelegate(name: string, { virtualServices }: Snapshot): Finding | undefined {
+  const found = virtualServices.find(({ meta }) => keyOf(meta) === name);
+  if (found !== undefined && found.hosts.length === 0) return undefined;
+  return {
+    severity: 'error',
+    code: 'no-such-delegate',
+    message:
+      found === undefined
+        ? `there is no VirtualService ${name}; its requests go on to the routes that follow`
+        : `the VirtualService ${name} has hosts, so it is no delegate; its requests go on to the routes that follow`,
+    hint: found === undefined ? 'add it, without hosts' : `remove hosts from ${name}`,
+  };
+}
+
 function checkRuleHost(host: Hostname, known: Known): Finding | undefined {
-  if (serviceOf(host, known) !== undefined || host.includes('*') || known.snapshot.services.length === 0) return undefined;
+  if (serviceOf(host, known) !== undefined || host.includes('*')) return undefined;
   const near = closest(host, [...known.services.keys()]);
   return {
-    severity: 'warning',
+    severity: known.snapshot.services.length === 0 ? 'info' : 'warning',
     code: 'no-such-host',
     message: `there is no Service or ServiceEntry for ${host}; the rule has no effect`,
     hint: near === undefined ? 'add the Service, or correct the host' : `did you mean ${near}?`,
   };
 }
 
-/** Gateway pods are often kept elsewhere, so that a Gateway without any is worth a word, no more. */
+/**
+ * Gateway pods are often kept elsewhere, so that a Gateway without any is worth a word, no more, and those of a standard
+ * installation are taken to be there.
+ */
 function checkSelector(selector: Labels, namespace: string | undefined, kind: Kind, known: Known): Finding | undefined {
   const { workloads } = known.snapshot;
-  if (workloads.length === 0) return undefined;
+  if (kind === 'Gateway' ? isInstalledGateway(selector) : workloads.length === 0) return undefined;
   const hit = workloads.some(
     (one) =>
       (namespace === undefined || one.namespace === namespace) &&
@@ -186,18 +212,16 @@ function checkSelector(selector: Labels, namespace: string | undefined, kind: Ki
   };
 }
 
-/** A subset of a Service whose workloads are known, none of which has its labels. */
+/** A subset of a Service by labels that none of its workloads has. */
 function checkSubsetLabels(host: Hostname, subset: string, labels: Labels, known: Known): Finding | undefined {
   const service = known.services.get(host);
   const workloads = service === undefined ? [] : workloadsOf(known.snapshot, service);
-  if (
-    workloads.length === 0 ||
-    workloads.some((one) => selects(labels, one.labels) || one.instances.some((instance) => selects(labels, instance.labels)))
-  )
+  if (service?.selector === undefined || service.endpoints.length > 0) return undefined;
+  if (workloads.some((one) => selects(labels, one.labels) || one.instances.some((instance) => selects(labels, instance.labels))))
     return undefined;
   const written = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
   return {
-    severity: 'warning',
+    severity: known.snapshot.workloads.length === 0 ? 'info' : 'warning',
     code: 'selects-nothing',
     message: `no workload behind ${host} has the labels ${written.join(', ')} of subset ${subset}; requests to it will be answered with 503`,
     hint: 'correct the labels, or deploy the version',

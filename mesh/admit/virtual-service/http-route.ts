@@ -1,10 +1,10 @@
 import type { HttpRoute, Mirror, RouteAction } from '../../model/virtual-service.ts';
-import type { Context } from '../context.ts';
+import { type Context, refer } from '../context.ts';
 import { duration } from '../duration.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
 import { percentage, wholePercent } from '../percentage.ts';
-import { optionalText } from '../scalar.ts';
-import { oldForm, unapplied } from '../unapplied.ts';
+import { optionalText, requiredText } from '../scalar.ts';
+import { oldForm } from '../unapplied.ts';
 import { destination } from './destination.ts';
 import { fault } from './fault.ts';
 import { headers } from './headers.ts';
@@ -71,9 +71,11 @@ function routeAction(field: Field, fields: Fields, context: Context): RouteActio
   if (redirected.given) return { kind: 'redirect', redirect: redirect(redirected) };
   if (direct.given) return directResponse(direct);
   if (delegate.given) {
-    fieldsOf(delegate, ['name', 'namespace']);
-    unapplied(delegate, 'delegate');
-    return undefined;
+    const named = fieldsOf(delegate, ['name', 'namespace']);
+    const name = requiredText(named.name, 'as delegate: {name: reviews-routes}');
+    const namespace = optionalText(named.namespace) ?? context.meta.namespace;
+    if (name !== '') refer(context, delegate, { kind: 'delegate', namespace, name });
+    return { kind: 'delegate', namespace, name };
   }
   const destinations = routeDestinations(fields.route, context);
   if (!fields.route.given || (destinations.length === 0 && !field.report.failed)) {

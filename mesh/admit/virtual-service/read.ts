@@ -31,11 +31,6 @@ export function readVirtualService(spec: Field, context: Context): VirtualServic
   if (hosts.length === 0 && !delegate && !spec.report.failed)
     fields.hosts.error('missing-field', 'hosts must name at least one host', 'as hosts: [reviews]');
   if (delegate) {
-    spec.warning(
-      'not-yet-applied',
-      'has no hosts, which makes it a delegate of another VirtualService; delegates are not applied yet',
-      'as hosts: [reviews] if it is none',
-    );
     for (const item of itemsOf(fields.http)) {
       const { delegate: further } = fieldsOf(item, ['delegate'], 'tolerant');
       if (further.given) further.error('contradiction', 'a delegate cannot delegate further', 'give a route');
