@@ -1,7 +1,8 @@
+import { isIPv4 } from 'node:net';
 import type { Condition } from '../../mesh/model/authorization-policy.ts';
 import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import { type Stance, doubt, opposite } from './stance.ts';
-import { type SourceLeaf, type Tree, all, always, any, leaf, not } from './test.ts';
+import { type AddressBlock, type SourceLeaf, type Tree, all, always, any, leaf, not } from './test.ts';
 import { parseBlock } from './value.ts';
 
 /** `tcp`: nothing of HTTP can be seen. */
@@ -32,7 +33,17 @@ export function blocks(test: 'direct-address' | 'remote-address', values: readon
   return any(
     values.map((text) => {
       const block = parseBlock(text);
-      return block === undefined ? doubt(stance) : leaf({ test, block });
+      if (block === undefined) return doubt(stance);
+      const mapped = test === 'remote-address' ? mappedBlock(block) : undefined;
+      return any([leaf({ test, block }), ...(mapped === undefined ? [] : [leaf({ test, block: mapped })])]);
     }),
   );
+}
+
+/**
+ * The block as IPv4-mapped IPv6 addresses (RFC 4291, section 2.5.5.2). A proxy in front may tell an IPv4 caller's address in that form,
+ * which Envoy takes for another one: a DENY would miss it. Addresses of connections are never in that form.
+ */
+function mappedBlock({ address, bits }: AddressBlock): AddressBlock | undefined {
+  return isIPv4(address) ? { address: `::ffff:${address}`, bits: 96 + bits } : undefined;
 }

@@ -3,9 +3,9 @@ import { type Truth, either } from './truth.ts';
 
 type AddressTest = (address: string | undefined) => Truth;
 
-/** An IPv4 caller of an IPv6 listener is known by its IPv4 address, as Envoy has it. */
-function unmapped(address: string): string {
-  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address;
+/** The IPv4 address that an IPv4-mapped IPv6 address (RFC 4291, section 2.5.5.2) stands for; any other as it is. */
+export function unmapped<T extends string | undefined>(address: T): T | string {
+  return address === undefined ? address : (/^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address);
 }
 
 /** Whether an address is in a block (`10.0.0.0/8`, or one address). An unreadable block or address cannot be decided. */
@@ -18,12 +18,12 @@ function inBlock(block: string): AddressTest {
   const name = family === 4 ? 'ipv4' : 'ipv6';
   const list = new BlockList();
   list.addSubnet(base, length, name);
-  return (given) => {
-    if (given === undefined) return false;
-    const address = unmapped(given);
-    const own = isIP(address);
-    if (own === 0) return 'unknown';
-    return own === family && list.check(address, name);
+  return (address) => {
+    if (address === undefined) return false;
+    if (isIP(address) === 0) return 'unknown';
+    // What a proxy tells of a caller may be an IPv4-mapped address; it is in blocks of both kinds.
+    const own = family === 4 ? unmapped(address) : address;
+    return isIP(own) === family && list.check(own, name);
   };
 }
 

@@ -1,3 +1,4 @@
+import { unmapped } from './address.ts';
 import { normalizedPath } from './path.ts';
 import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import type { Request, Token } from './request.ts';
@@ -19,7 +20,7 @@ export interface Facts {
   readonly host: string | undefined;
   /** Normalised, without its query. */
   readonly path: string | undefined;
-  /** As it reaches the filters: not yet normalised, with its query. */
+  /** As sent. */
   readonly rawPath: string | undefined;
   readonly headers: ReadonlyMap<string, readonly string[]>;
   readonly token: Token | undefined;
@@ -36,11 +37,12 @@ export function factsOf(request: Request, meshConfig: MeshConfig, encrypted: boo
   return {
     http: destination.protocol !== 'TCP',
     peer: principal?.startsWith(SCHEME) === true ? principal.slice(SCHEME.length) : undefined,
-    ip: source.ip,
-    remoteIp: source.remoteIp ?? source.ip,
-    destinationIp: destination.ip,
+    ip: unmapped(source.ip),
+    remoteIp: source.remoteIp ?? unmapped(source.ip),
+    destinationIp: unmapped(destination.ip),
     port: destination.port,
-    sni: destination.sni,
+    // Envoy keeps it in lower case, whatever the client wrote.
+    sni: destination.sni?.toLowerCase(),
     method: http.method,
     host: http.host ?? (headers.get('host') ?? headers.get(':authority'))?.[0],
     path: path === undefined ? undefined : normalizedPath(path, meshConfig.pathNormalization),
@@ -59,10 +61,17 @@ export function linesOf(facts: Facts, name: string): readonly string[] | undefin
     case ':method':
       return one(facts.method);
     case ':path':
-      return one(facts.rawPath);
+      return one(pathAndQuery(facts));
     default:
       return facts.headers.get(name);
   }
+}
+
+/** The path as it reaches the filters: normalised, with its query, without a fragment. */
+function pathAndQuery({ path, rawPath = '' }: Facts): string | undefined {
+  const whole = rawPath.split('#', 1)[0] ?? '';
+  const query = whole.indexOf('?');
+  return path === undefined || query < 0 ? path : path + whole.slice(query);
 }
 
 function one(value: string | undefined): readonly string[] | undefined {
