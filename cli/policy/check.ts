@@ -1,14 +1,14 @@
-import { readFileSync } from 'node:fs';
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
-import { parse, stringify } from 'yaml';
+import { stringify } from 'yaml';
 import { type Diagnostic, formatDiagnostic } from '../../mesh/model/diagnostic.ts';
 import { loadMesh } from '../../mesh/source/mesh.ts';
 import { evaluate } from '../../policy/evaluate/evaluate.ts';
-import { type NamedRequest, readRequests } from '../../policy/evaluate/read-requests.ts';
 import { unknownKeys } from '../../policy/jwks/unknown.ts';
 import { findings } from '../input/findings.ts';
 import { collect } from '../options/collect.ts';
+import { fail } from './mesh.ts';
+import { requestsIn } from './requests-file.ts';
 
 /** One answer, as `-o json` prints it. */
 interface Answer {
@@ -40,28 +40,6 @@ const FORMATS: ReadonlyMap<string, (answers: readonly Answer[]) => string> = new
   ['yaml', (answers) => stringify(answers)],
 ]);
 
-function fail(code: 1 | 2, message: string): undefined {
-  process.stderr.write(`gatehouse policy check: ${message}\n`);
-  process.exitCode = code;
-  return undefined;
-}
-
-/** The questions in a file, or undefined when it cannot be used (said on stderr). */
-function requestsIn(file: string): readonly NamedRequest[] | undefined {
-  let input: unknown;
-  try {
-    // YAML 1.2 holds JSON. Aliases are bounded, so that a small file cannot become a large one.
-    input = parse(readFileSync(file === '-' ? 0 : file, 'utf8'), { maxAliasCount: 100 });
-  } catch (error) {
-    return fail(2, `${file}: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  const { requests, faults, unknown } = readRequests(input);
-  for (const one of unknown.slice(0, 20)) process.stderr.write(`${file}: warning: ${one}\n`);
-  if (faults.length === 0) return requests;
-  for (const fault of faults.slice(0, 20)) process.stderr.write(`${file}: error: ${fault}\n`);
-  return fail(2, `${file} has ${faults.length} fault(s); see "gatehouse policy check --help" for its form`);
-}
-
 function report(diagnostics: readonly Diagnostic[], form: 'text' | 'json'): void {
   for (const found of diagnostics) {
     process.stderr.write(`${form === 'json' ? JSON.stringify(found) : formatDiagnostic(found)}\n`);
@@ -70,13 +48,13 @@ function report(diagnostics: readonly Diagnostic[], form: 'text' | 'json'): void
 }
 
 function check(flags: CheckFlags): void {
-  const requests = requestsIn(flags.requests);
+  const requests = requestsIn('check', flags.requests);
   if (requests === undefined) return;
   const { snapshot, diagnostics, written } = loadMesh({ paths: flags.filename, meshConfigFile: flags.meshConfig });
   const found = findings(snapshot, written, new Date()).filter(({ severity }) => severity !== 'info');
   report([...diagnostics, ...found], flags.diagnostics);
   if (diagnostics.some(({ file, severity }) => severity === 'error' && file === flags.meshConfig)) {
-    return fail(1, `${flags.meshConfig} cannot be used, and without it the answers could be wrong; nothing was decided`);
+    return fail('check', 1, `${flags.meshConfig} cannot be used, and without it the answers could be wrong; nothing was decided`);
   }
   if (requests.some(({ request }) => request.token !== undefined))
     report(unknownKeys(snapshot.requestAuthentications, 'tokens are taken for rightly signed'), flags.diagnostics);

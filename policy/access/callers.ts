@@ -19,14 +19,10 @@ export type Caller =
 
 const NAMES_ONE: ReadonlySet<string> = new Set(['principals', 'source.principal', 'serviceAccounts', 'source.serviceAccount']);
 
-/** A value that names one account, whatever aliases its trust domain has. */
-function namesOne(field: string, text: string): boolean {
-  return (
-    NAMES_ONE.has(field) &&
-    !text.startsWith('*') &&
-    !text.endsWith('*') &&
-    (text.split('/').length === 5 || !field.includes('rincipal'))
-  );
+/** A value that names one account, whatever aliases its trust domain has. Service accounts are of any trust domain. */
+function namesOne(field: string, text: string, kind: 'own' | 'foreign'): boolean {
+  if (!NAMES_ONE.has(field) || text.startsWith('*') || text.endsWith('*')) return false;
+  return field.endsWith('rincipal') || field === 'principals' ? true : kind === 'own';
 }
 
 function kindOf({ value }: Class, meshConfigs: readonly MeshConfig[]): CallerKind {
@@ -41,8 +37,16 @@ function oneClass(
   known: ReadonlySet<string>,
 ): readonly Caller[] {
   const matching = dimension.atoms.filter((atom) => has(dimension.truths(atom).yes, at));
+  // What another condition says already is not said again.
+  const telling = matching.filter((atom, index) => {
+    const bits = dimension.truths(atom).yes;
+    return !matching.some((other, then) => {
+      const narrower = dimension.truths(other).yes;
+      return other !== atom && (narrower & ~bits) === 0n && (narrower !== bits || then < index);
+    });
+  });
   const [first] = one.value ?? [];
-  if (first !== undefined && matching.some(({ field, text }) => namesOne(field, text))) {
+  if (first !== undefined && matching.some(({ field, text }) => namesOne(field, text, kind))) {
     const own = one.values.flatMap((value) => value ?? []).filter((id) => known.has(id));
     return (own.length === 0 ? [first] : [...new Set(own)]).map((principal) => ({ kind: 'identity', principal }));
   }
@@ -50,7 +54,7 @@ function oneClass(
     {
       kind: 'others',
       of: kind,
-      matching: matching.map(({ field, text }) => `${field} ${text}`),
+      matching: telling.map(({ field, text }) => `${field} ${text}`),
       known: [...new Set(one.values.flatMap((value) => value ?? []).filter((id) => known.has(id)))],
     },
   ];

@@ -117,7 +117,8 @@ export function callers(atoms: readonly Atom[], meshConfigs: readonly MeshConfig
     [...meshConfigs.flatMap(ofOwnDomain), ...atoms.flatMap(({ languages }) => languages)],
     IDENTITIES,
   );
-  const values: readonly Value[] = [...known.map((id) => [id]), ...found.texts.map((id) => [id]), undefined];
+  const usual = [...meshConfigs.map(({ trustDomain }) => `${trustDomain}/ns/other/sa/other`), 'other.example/ns/other/sa/other'];
+  const values: readonly Value[] = [...[...known, ...usual, ...found.texts].map((id) => [id]), undefined];
   return {
     candidates: values.map((value) => ({ value, tag: callerKind(value, meshConfigs) })),
     complete: found.complete,

@@ -25,6 +25,7 @@ interface Named extends Name {
 
 function textOf({ field, text, dimension }: Atom): string {
   if (field === 'audiences accepted') return `${text} (as RequestAuthentication compares)`;
+  if (field === 'token') return 'any token';
   if (dimension === 'token')
     return field === 'requestPrincipals' || field === 'request.auth.principal' ? text : `${field} ${text}`;
   return text;
