@@ -39,8 +39,8 @@ export function jwtAuthentication(
 }
 
 /**
- * Removes the headers that rules write, whoever sent them: an application believes them. Envoy's own filter does so only for the
- * providers that it gets to, and not for preflights.
+ * Removes the headers that rules write, whoever sent them: an application believes them. Envoy's own filter does so for
+ * every provider and for preflights only since 1.40.
  */
 export function outputHeaders(snapshot: Snapshot, workload: SelectedWorkload): HeaderMutation | undefined {
   const names = new Set<string>();
