@@ -6,6 +6,7 @@ import { extensionProviders } from './extension-providers.ts';
 import { type Field, fieldsOf, itemsOf } from './field.ts';
 import { numTrustedProxies } from './gateway-topology.ts';
 import { isNamespaceName } from './hosts.ts';
+import { textAt } from './node-path.ts';
 import { shorten } from './node.ts';
 import { flag, oneOf, optionalText, requiredText } from './scalar.ts';
 
@@ -113,6 +114,9 @@ export function readMeshConfig(root: Field): MeshConfig {
       (outbound.mode.given ? 'REGISTRY_ONLY' : DEFAULT_MESH_CONFIG.outboundTrafficPolicy),
     enableAutoMtls: flag(fields.enableAutoMtls) ?? DEFAULT_MESH_CONFIG.enableAutoMtls,
     ...(trustedProxies === undefined ? {} : { numTrustedProxies: trustedProxies }),
+    ...(textAt(fields.defaultConfig.node, 'proxyMetadata', 'ISTIO_META_DNS_AUTO_ALLOCATE') === 'true'
+      ? { dnsAutoAllocate: true }
+      : {}),
     ...(fields.extensionProviders.given ? { extensionProviders: extensionProviders(fields.extensionProviders) } : {}),
     ...(localityLb === undefined ? {} : { localityLb }),
   };

@@ -17,6 +17,8 @@ export interface Built {
 export interface BuildOptions {
   /** One made-up instance for each Deployment without a Pod. */
   readonly assumePods?: boolean;
+  /** `namespace/name` of gateways that are there, of the Gateway API or with errors. */
+  readonly otherGateways?: readonly string[];
 }
 
 /** The first of several objects with one kind, namespace and name, and a diagnostic for each other. */
@@ -96,7 +98,7 @@ export function buildFrom(
     peerAuthentications: list(kinds.peerAuthentications, (one) => one.meta, previous?.peerAuthentications),
     requestAuthentications: list(kinds.requestAuthentications, (one) => one.meta, previous?.requestAuthentications),
   });
-  return { snapshot, diagnostics: checkReferences(unique, snapshot) };
+  return { snapshot, diagnostics: checkReferences(unique, snapshot, options.otherGateways) };
 }
 
 /** Sorted as Istio resolves conflicts: by age, then by namespace and name; objects without a time come last. */

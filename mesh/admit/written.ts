@@ -47,3 +47,12 @@ function writtenOf({ node, file, offset }: Document, defaultNamespace: string): 
 export function writtenIn(documents: readonly Document[], defaultNamespace: string): readonly Written[] {
   return documents.flatMap((document) => writtenOf(document, defaultNamespace));
 }
+
+const GATEWAY_GROUPS: ReadonlySet<string> = new Set(['gateway.networking.k8s.io', 'networking.istio.io']);
+
+/** `namespace/name` of every Gateway, those of the Gateway API and those that were refused included. */
+export function gatewaysIn(written: readonly Written[]): readonly string[] {
+  return written.flatMap(({ kind, group, namespace, name }) =>
+    kind === 'Gateway' && GATEWAY_GROUPS.has(group) ? [`${namespace}/${name}`] : [],
+  );
+}

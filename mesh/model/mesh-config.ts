@@ -19,6 +19,8 @@ export interface MeshConfig {
   readonly enableAutoMtls: boolean;
   /** Proxies in front of a gateway that are believed about the caller's address (X-Forwarded-For); absent: none. */
   readonly numTrustedProxies?: number;
+  /** Names of ServiceEntries resolve to the addresses that the mesh gave them (`ISTIO_META_DNS_AUTO_ALLOCATE` of the proxies). */
+  readonly dnsAutoAllocate?: boolean;
   /** Names are unique. Absent: none. */
   readonly extensionProviders?: readonly ExtensionProvider[];
   /** Istio's `localityLbSetting`, for destinations whose rules say nothing of it; absent: near endpoints first. */

@@ -11,7 +11,7 @@ import { unreadable } from './load.ts';
 import { sameContent } from '../admit/node.ts';
 import { loadMeshConfig } from './mesh-config.ts';
 import { sorted } from './mesh.ts';
-import { type Written, writtenIn } from '../admit/written.ts';
+import { gatewaysIn, type Written, writtenIn } from '../admit/written.ts';
 
 export interface LiveOptions {
   readonly paths: readonly string[];
@@ -73,6 +73,7 @@ export class LiveMesh {
     const before = this.#snapshot;
     const built = buildFrom([...objects.values()], meshConfig, (before?.number ?? 0) + 1, before, {
       assumePods: this.#options.assumePods ?? false,
+      otherGateways: [...contents.values()].flatMap((content) => this.#gatewaysOf(content)),
     });
     const changed = changesBetween(this.#objects, objects);
     this.#objects = objects;
@@ -92,6 +93,16 @@ export class LiveMesh {
       folders: this.#withConfig(folders),
       unsettled,
     };
+  }
+
+  readonly #gateways = new WeakMap<FileContent, readonly string[]>();
+
+  #gatewaysOf(content: FileContent): readonly string[] {
+    const known = this.#gateways.get(content);
+    if (known !== undefined) return known;
+    const found = gatewaysIn(writtenIn(content.documents, this.#options.defaultNamespace ?? 'default'));
+    this.#gateways.set(content, found);
+    return found;
   }
 
   #withConfig(folders: Folders): Folders {

@@ -1,7 +1,7 @@
 import { admit } from '../admit/admit.ts';
 import { DEFAULT_MESH_CONFIG } from '../admit/mesh-config.ts';
 import { buildSnapshot } from '../admit/snapshot.ts';
-import { type Written, writtenIn } from '../admit/written.ts';
+import { gatewaysIn, type Written, writtenIn } from '../admit/written.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { loadFiles } from './load.ts';
@@ -33,10 +33,11 @@ export function loadMesh({ paths, meshConfigFile, defaultNamespace = 'default', 
   const meshConfig = config.meshConfig ?? DEFAULT_MESH_CONFIG;
   const loaded = loadFiles(paths);
   const { admitted, diagnostics } = admit(loaded.documents, { meshConfig, defaultNamespace });
-  const built = buildSnapshot(admitted, meshConfig, 1, undefined, { assumePods });
+  const written = writtenIn(loaded.documents, defaultNamespace);
+  const built = buildSnapshot(admitted, meshConfig, 1, undefined, { assumePods, otherGateways: gatewaysIn(written) });
   return {
     objects: [...new Set(admitted.map(({ key }) => key))],
-    written: writtenIn(loaded.documents, defaultNamespace),
+    written,
     snapshot: built.snapshot,
     diagnostics: sorted([...config.diagnostics, ...loaded.diagnostics, ...diagnostics, ...built.diagnostics]),
   };

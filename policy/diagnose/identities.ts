@@ -117,8 +117,8 @@ class Identities {
       // What Istio itself runs, and namespaces that are declared here and filled elsewhere.
       if (survey.namespaces.has(namespace) || namespace === survey.snapshot.meshConfig.rootNamespace) return undefined;
       return [
-        'unknown-namespace',
-        `no namespace of this mesh is called ${quoted(namespace)}`,
+        'unknown-account',
+        `no workload runs in namespace ${quoted(namespace)}`,
         `namespaces here are ${some([...survey.namespaces].sort(), 6)}`,
       ];
     }

@@ -10,7 +10,6 @@ import type { Reference } from '../reference.ts';
 import type { VirtualService } from '../../model/virtual-service.ts';
 import { workloadsOf } from '../../model/endpoints.ts';
 import type { Finding } from './finding.ts';
-import { isInstalledGateway } from './inventory.ts';
 import { checkConflict, checkGatewayHost, meshHosts } from './virtual-host.ts';
 
 /** What the checks look up, made once for a snapshot. */
@@ -26,7 +25,7 @@ interface Known {
 /**
  * Checks what objects say about others. A host or gateway that is missing is an error where the input describes a mesh,
  * and a warning where it is a fragment (no Service at all), which will be added to one.
- * @param otherGateways `namespace/name` of gateways that are no Istio Gateways, but of the Gateway API
+ * @param otherGateways `namespace/name` of gateways that are there without being admitted: those of the Gateway API, and those with errors
  */
 export function checkReferences(
   objects: readonly Admitted[],
@@ -190,13 +189,10 @@ function checkRuleHost(host: Hostname, known: Known): Finding | undefined {
   };
 }
 
-/**
- * Gateway pods are often kept elsewhere, so that a Gateway without any is worth a word, no more, and those of a standard
- * installation are taken to be there.
- */
+/** Gateways are looked at with all that is written (gateway-selectors.ts). */
 function checkSelector(selector: Labels, namespace: string | undefined, kind: Kind, known: Known): Finding | undefined {
   const { workloads } = known.snapshot;
-  if (kind === 'Gateway' ? isInstalledGateway(selector) : workloads.length === 0) return undefined;
+  if (kind === 'Gateway' || workloads.length === 0) return undefined;
   const hit = workloads.some(
     (one) =>
       (namespace === undefined || one.namespace === namespace) &&
@@ -205,7 +201,7 @@ function checkSelector(selector: Labels, namespace: string | undefined, kind: Ki
   if (hit) return undefined;
   const written = Object.entries(selector).map(([name, value]) => `${name}=${value}`);
   return {
-    severity: kind === 'Gateway' ? 'info' : 'warning',
+    severity: 'warning',
     code: 'selects-nothing',
     message: `no workload${namespace === undefined ? '' : ` in namespace ${namespace}`} has the labels ${written.join(', ')}; the object has no effect`,
     hint: 'correct the labels, or the namespace',

@@ -14,18 +14,25 @@ export function meshHosts(snapshot: Snapshot): ReadonlyMap<string, readonly Virt
   return found;
 }
 
-/** Two VirtualServices that sidecars of one namespace see for the same host: sidecars take one, they are not merged. */
+/** Two VirtualServices that sidecars of one namespace see for the same host: sidecars take one, they are not merged. Both are told. */
 export function checkConflict(
   host: Hostname,
   own: VirtualService,
   all: ReadonlyMap<string, readonly VirtualService[]>,
 ): Finding | undefined {
-  const before = all.get(host)?.find((one) => one === own || overlap(one.exportTo, own.exportTo));
-  if (before === undefined || before === own) return undefined;
+  if (!own.gateways.includes('mesh')) return undefined;
+  const rivals = all.get(host)?.filter((one) => one === own || overlap(one.exportTo, own.exportTo)) ?? [];
+  const [first, second] = rivals;
+  if (first === undefined || second === undefined) return undefined;
+  const other = first === own ? second : first;
+  const name = `VirtualService ${other.meta.namespace}/${other.meta.name}`;
   return {
-    severity: 'warning',
+    severity: first === own ? 'info' : 'warning',
     code: 'host-conflict',
-    message: `VirtualService ${before.meta.namespace}/${before.meta.name} already routes ${host} for sidecars; this one has no effect where both are seen`,
+    message:
+      first === own
+        ? `${name} routes ${host} for sidecars too; this one is in effect where both are seen`
+        : `${name} already routes ${host} for sidecars; this one has no effect where both are seen`,
     hint: 'put the routes into one VirtualService, or limit exportTo',
   };
 }
