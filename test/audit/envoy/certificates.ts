@@ -1,6 +1,9 @@
 import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
 
+/** Clocks that are read coarsely lag a little: what is issued at the turn of a second must not be ahead of them. */
+const earlier = (): Date => new Date(Date.now() - 60_000);
+
 const EC = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 
 export interface Issued {
@@ -23,6 +26,7 @@ export class TestAuthority {
     const keys = await crypto.subtle.generateKey(EC, true, ['sign', 'verify']);
     const root = await x509.X509CertificateGenerator.createSelfSigned({
       serialNumber: '01',
+      notBefore: earlier(),
       name: 'O=test',
       keys,
       signingAlgorithm: EC,
@@ -52,6 +56,7 @@ export class TestAuthority {
     this.#serial += 1;
     const cert = await x509.X509CertificateGenerator.create({
       serialNumber: this.#serial.toString(16).padStart(2, '0'),
+      notBefore: earlier(),
       subject: '',
       issuer: this.#root.subject,
       publicKey: keys.publicKey,

@@ -2,6 +2,9 @@ import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
 import type { Issued } from '../../audit/envoy/certificates.ts';
 
+/** Clocks that are read coarsely lag a little: what is issued at the turn of a second must not be ahead of them. */
+const earlier = (): Date => new Date(Date.now() - 60_000);
+
 const EC = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 
 /** What a certificate says of its holder; an authority that follows the X.509-SVID standard would sign none but one URI. */
@@ -21,6 +24,7 @@ export async function carelessAuthority(): Promise<CarelessAuthority> {
   const keys = await crypto.subtle.generateKey(EC, true, ['sign', 'verify']);
   const root = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: '01',
+    notBefore: earlier(),
     name: 'O=careless',
     keys,
     signingAlgorithm: EC,
@@ -41,6 +45,7 @@ export async function carelessAuthority(): Promise<CarelessAuthority> {
       ];
       const cert = await x509.X509CertificateGenerator.create({
         serialNumber: serial.toString(16).padStart(2, '0'),
+        notBefore: earlier(),
         subject,
         issuer: root.subject,
         publicKey: own.publicKey,
