@@ -1,9 +1,13 @@
+import { constants } from 'node:os';
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { destination, pino } from 'pino';
+import { type Parsed, parsed, refused } from '../ca/identity/parsed.ts';
 import { type ConfigDiagnostic, diagnosticLine } from '../sds/agent/diagnostic.ts';
 import type { AgentEvent } from '../sds/agent/event.ts';
-import { readConfig, runAgent } from '../sds/agent/run-agent.ts';
+import { readConfig, runAgent, type RunOptions } from '../sds/agent/run-agent.ts';
+import type { CommandEnd } from '../sds/agent/surroundings.ts';
+import type { GivenCommand } from '../sds/envoy/command.ts';
 import { systemClock, systemTimers } from '../sds/clock.ts';
 
 interface AgentFlags {
@@ -24,6 +28,7 @@ function printDiagnostics(diagnostics: readonly ConfigDiagnostic[], format: Agen
 export function agentCommand(): Command {
   return new Command('agent')
     .description('keep workloads in certificates, serve them to Envoy, and run those Envoys')
+    .argument('[command...]', 'run this as the Envoy of the one workload, and end when it ends (after --)')
     .requiredOption('--config <file>', 'the workloads, as YAML or JSON; followed through its changes')
     .option('--check', 'only check the configuration')
     .addOption(
@@ -40,9 +45,13 @@ export function agentCommand(): Command {
 Tells what happens as JSON lines on stdout: config, issued, started, ready, rotated, failed, expired, exit, stopped.
 Ends on SIGTERM or SIGINT after draining its Envoys.
 
+With a command after --, for a container: the configuration has one workload, the command is its Envoy, whose bootstrap (-c) and
+defaults are added to it, and whose log is on stderr. When it ends by itself, the agent ends with its exit code.
+
 Examples:
   gatehouse agent --config agent.yaml
   gatehouse agent --config agent.yaml --check
+  gatehouse agent --config agent.yaml -- envoy --log-level info --concurrency 2
 
 A configuration:
   controlPlane: {address: "127.0.0.1:15012", rootCert: /etc/gatehouse/root-cert.pem}
@@ -50,16 +59,19 @@ A configuration:
   workloads:
   - {namespace: shop, serviceAccount: cart, pod: cart-0, ip: 10.0.0.5, tokenFile: /var/run/secrets/tokens/istio-token}`,
     )
-    .action(async (flags: AgentFlags) => {
+    .action(async (words: readonly string[], flags: AgentFlags) => {
+      const given = commandOf(words);
       const file = resolve(flags.config);
       const defaultEnvoy = process.env['GATEHOUSE_ENVOY'];
+      if (given !== undefined && !given.ok) return wrongUsage(given.reason);
+      const command = given?.value;
       if (flags.check) {
-        const result = await readConfig(file, defaultEnvoy);
+        const result = await readConfig(file, defaultEnvoy, command);
         if (result.ok) process.stderr.write(`${file}: ${result.config.workloads.length} workloads, no mistakes\n`);
         else fail(result.diagnostics, flags);
         return;
       }
-      await run(file, defaultEnvoy, flags);
+      await run({ file, defaultEnvoy, given: command }, flags);
     });
 }
 
@@ -68,7 +80,32 @@ function fail(diagnostics: readonly ConfigDiagnostic[], flags: AgentFlags): void
   process.exitCode = 1;
 }
 
-async function run(file: string, defaultEnvoy: string | undefined, flags: AgentFlags): Promise<void> {
+function wrongUsage(reason: string): void {
+  process.stderr.write(`gatehouse agent: ${reason}\n`);
+  process.exitCode = 2;
+}
+
+/** What the agent gives to Envoy itself. */
+const OURS: readonly string[] = Object.freeze(['-c', '--config-path']);
+
+function commandOf([file, ...args]: readonly string[]): Parsed<GivenCommand> | undefined {
+  if (file === undefined) return undefined;
+  const own = args.find((arg) => OURS.includes(arg.split('=')[0] ?? ''));
+  return own === undefined
+    ? parsed([file, ...args])
+    : refused(`leave out ${own}: the agent writes the bootstrap (--config-yaml can add to it)`);
+}
+
+// What a shell gives for a command that cannot be run, and to one that a signal ended.
+const [NOT_STARTED, SIGNALLED] = [127, 128];
+
+function exitCodeOf({ started, code, signal }: CommandEnd): number {
+  if (!started) return NOT_STARTED;
+  const numbers = new Map<string, number>(Object.entries(constants.signals));
+  return code ?? SIGNALLED + (numbers.get(signal ?? '') ?? 0);
+}
+
+async function run(source: Pick<RunOptions, 'file' | 'defaultEnvoy' | 'given'>, flags: AgentFlags): Promise<void> {
   const log = pino({ level: flags.logLevel, base: { program: 'gatehouse-agent' } }, destination({ fd: STDERR, sync: true }));
   // Whoever read the events may be gone; the workloads are served all the same.
   process.stdout.on('error', () => {});
@@ -79,19 +116,23 @@ async function run(file: string, defaultEnvoy: string | undefined, flags: AgentF
   const signalled = new Promise<string>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.once(signal, () => resolve(signal));
   });
+  const ended = Promise.withResolvers<CommandEnd>();
   try {
     const started = await runAgent({
-      file,
-      defaultEnvoy,
+      ...source,
       log,
       emit,
+      onCommandEnd: ended.resolve,
       clock: systemClock,
       timers: systemTimers,
       random: Math.random,
     });
     if (!started.ok) return fail(started.diagnostics, flags);
-    log.info({ signal: await signalled }, 'stopping');
+    const end = await Promise.race([signalled, ended.promise]);
+    if (typeof end === 'string') log.info({ signal: end }, 'stopping');
+    else log.error(end, 'the command ended; so does the agent');
     await started.stop();
+    if (typeof end !== 'string') process.exitCode = exitCodeOf(end);
   } catch (error) {
     log.error(error instanceof Error ? error.message : String(error));
     process.exitCode = 1;

@@ -2,6 +2,7 @@ import type { DnsName } from '../../ca/dns/dns-name.ts';
 import type { SpiffeId } from '../../ca/identity/spiffe-id.ts';
 import type { TrustDomain } from '../../ca/identity/trust-domain.ts';
 import type { LocalityInput, NodeInput } from '../bootstrap/input.ts';
+import type { GivenCommand } from '../envoy/command.ts';
 import type { FilesConfig } from '../files/keep-files.ts';
 import type { Owner } from '../server/socket.ts';
 
@@ -67,6 +68,8 @@ export interface EnvoyConfig {
   readonly owner?: Owner | undefined;
   readonly concurrency: number;
   readonly extraArgs: readonly string[];
+  /** The command that was given to the agent to run as this Envoy: its end is the agent's. */
+  readonly given?: GivenCommand | undefined;
   /** How long requests under way may take to end when Envoy is stopped. */
   readonly drainMs: number;
 }

@@ -3,6 +3,7 @@ import { parseDnsName } from '../../ca/dns/dns-name.ts';
 import { parsed } from '../../ca/identity/parsed.ts';
 import { parseWorkloadSpiffeId } from '../../ca/identity/spiffe-id.ts';
 import { parseTrustDomain, type TrustDomain } from '../../ca/identity/trust-domain.ts';
+import type { GivenCommand } from '../envoy/command.ts';
 import type { FilesConfig } from '../files/keep-files.ts';
 import { LONGEST_SOCKET_PATH, type Owner } from '../server/socket.ts';
 import type { AgentConfig, EnvoyConfig, HostPort, WorkloadConfig } from './config.ts';
@@ -53,6 +54,7 @@ interface Shared {
   readonly ttlSeconds: number;
   readonly drainMs: number;
   readonly xds: 'delta' | 'sotw';
+  readonly given: GivenCommand | undefined;
   readonly path: (text: string) => ReturnType<ReturnType<typeof scalars.pathIn>>;
 }
 
@@ -61,16 +63,22 @@ interface Shared {
  * refused, so that a slip of the pen never stops a running workload.
  * @param file its path; relative paths in it are relative to its folder
  * @param defaultEnvoy the Envoy binary where the file names none
+ * @param given the command to run as the Envoy of the one workload
  */
-export function parseConfig(text: string, file: string, defaultEnvoy = 'envoy'): ConfigResult {
+export function parseConfig(text: string, file: string, defaultEnvoy = 'envoy', given?: GivenCommand): ConfigResult {
   const source = new ConfigText(file);
   const top = source.parse(text, TOP);
-  const config = top === undefined ? undefined : readTop(top, dirname(file), defaultEnvoy);
+  const config = top === undefined ? undefined : readTop(top, dirname(file), { defaultEnvoy, given });
   const { diagnostics } = source;
   return config === undefined || diagnostics.length > 0 ? { ok: false, diagnostics } : { ok: true, config };
 }
 
-function readTop(top: Section, folder: string, defaultEnvoy: string): AgentConfig | undefined {
+interface Envoys {
+  readonly defaultEnvoy: string;
+  readonly given: GivenCommand | undefined;
+}
+
+function readTop(top: Section, folder: string, { defaultEnvoy, given }: Envoys): AgentConfig | undefined {
   const path = scalars.pathIn(folder);
   const controlPlane = top.section('controlPlane', CONTROL_PLANE);
   if (controlPlane === undefined && !top.has('controlPlane')) top.fail('', 'controlPlane is missing');
@@ -96,7 +104,9 @@ function readTop(top: Section, folder: string, defaultEnvoy: string): AgentConfi
   if (runDir === undefined || binary === undefined || ttlSeconds === undefined) return undefined;
   if (drainMs === undefined || takeoverMs === undefined || domain === undefined || xds === undefined) return undefined;
   const authority = { ...address, serverName };
-  const shared: Shared = { authority, trustDomain, domain, runDir, binary, ttlSeconds, drainMs, xds, path };
+  const shared: Shared = { authority, trustDomain, domain, runDir, binary, ttlSeconds, drainMs, xds, given, path };
+  if (given !== undefined && sections.length !== 1)
+    top.fail('workloads', 'there must be one workload where its Envoy is given as a command', 'leave out `-- envoy` for several');
   const seen = new Set<string>();
   const folders = new Set<string>();
   const workloads = sections.flatMap((section) => {
@@ -156,7 +166,9 @@ function readWorkload(section: Section, shared: Shared): WorkloadConfig | undefi
     return folder.ok ? [folder.value] : (section.fail('secretFiles', folder.reason) ?? []);
   });
   const files = section.has('files') ? readFiles(section, shared) : undefined;
-  const envoy = section.isFalse('envoy') ? undefined : readEnvoy(section, shared);
+  const none = section.isFalse('envoy');
+  if (none && shared.given !== undefined) section.fail('envoy', 'is false, but its command is given', 'leave out one of both');
+  const envoy = none ? undefined : readEnvoy(section, shared);
   if (namespace === undefined || pod === undefined || serviceAccount === undefined || workload === undefined) return undefined;
   if (ip === undefined || kind === undefined || tokenFile === undefined || controlPlane === undefined) return undefined;
   const id = parseWorkloadSpiffeId(shared.trustDomain, namespace, serviceAccount);
@@ -208,6 +220,7 @@ function readEnvoy(section: Section, shared: Shared): EnvoyConfig {
     owner: readOwner(part),
     concurrency: part?.integer('concurrency', 1, 1024) ?? 1,
     extraArgs: part?.texts('extraArgs') ?? [],
+    given: shared.given,
     drainMs: shared.drainMs,
   };
 }

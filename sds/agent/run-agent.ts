@@ -1,3 +1,4 @@
+import type { GivenCommand } from '../envoy/command.ts';
 import { Agent, type AgentOptions } from './agent.ts';
 import type { AgentConfig } from './config.ts';
 import type { ConfigDiagnostic } from './diagnostic.ts';
@@ -6,27 +7,31 @@ import { type FileContent, readText, watchFile } from './watch-file.ts';
 
 const LOOK_EVERY_MS = 250;
 
-export interface RunOptions extends AgentOptions {
+interface Source {
   /** The configuration file; followed through its changes. */
   readonly file: string;
   /** The Envoy binary where the file names none. */
   readonly defaultEnvoy?: string | undefined;
+  /** The command to run as the Envoy of the one workload. */
+  readonly given?: GivenCommand | undefined;
 }
 
 export type AgentStart =
   | { readonly ok: true; readonly stop: () => Promise<void> }
   | { readonly ok: false; readonly diagnostics: readonly ConfigDiagnostic[] };
 
+export type RunOptions = AgentOptions & Source;
+
 /** Reads a configuration file, as parseConfig does; a file that cannot be read is a diagnostic too. */
-export async function readConfig(file: string, defaultEnvoy?: string): Promise<ConfigResult> {
-  return configOf(await readText(file), file, defaultEnvoy);
+export async function readConfig(file: string, defaultEnvoy?: string, given?: GivenCommand): Promise<ConfigResult> {
+  return configOf(await readText(file), { file, defaultEnvoy, given });
 }
 
 /** Runs an agent on a configuration file until told to stop. Does not start with a file that it cannot use. */
 export async function runAgent(options: RunOptions): Promise<AgentStart> {
-  const { file, defaultEnvoy, timers, log, emit } = options;
+  const { file, timers, log, emit } = options;
   const content = await readText(file);
-  const first = configOf(content, file, defaultEnvoy);
+  const first = configOf(content, options);
   if (!first.ok) return first;
   const agent = new Agent(first.config, options);
   await agent.apply(first.config);
@@ -39,7 +44,7 @@ export async function runAgent(options: RunOptions): Promise<AgentStart> {
       .catch((error: unknown) => log.error({ error: String(error) }, 'the changed configuration cannot be applied'));
   };
   const end = watchFile(file, content, LOOK_EVERY_MS, timers, (changed) => {
-    const result = configOf(changed, file, defaultEnvoy);
+    const result = configOf(changed, options);
     if (result.ok) change(result.config);
     else refuse(result.diagnostics);
   });
@@ -52,8 +57,8 @@ export async function runAgent(options: RunOptions): Promise<AgentStart> {
   };
 }
 
-function configOf(content: FileContent, file: string, defaultEnvoy: string | undefined): ConfigResult {
-  if (content.ok) return parseConfig(content.text, file, defaultEnvoy);
+function configOf(content: FileContent, { file, defaultEnvoy, given }: Source): ConfigResult {
+  if (content.ok) return parseConfig(content.text, file, defaultEnvoy, given);
   return { ok: false, diagnostics: [whole(file, content.reason)] };
 }
 

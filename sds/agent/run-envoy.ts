@@ -27,8 +27,17 @@ export interface EnvoyStart {
 
 /** The command line of a workload's Envoy. */
 export function commandOf(envoy: EnvoyConfig, paths: WorkloadPaths): Command {
-  const { binary, concurrency, netns, owner, extraArgs } = envoy;
-  return envoyCommand({ binary, concurrency, netns, owner, extraArgs, bootstrapPath: paths.bootstrap, logPath: paths.log });
+  const { binary, concurrency, netns, owner, extraArgs, given } = envoy;
+  return envoyCommand({
+    binary,
+    concurrency,
+    netns,
+    owner,
+    extraArgs,
+    given,
+    bootstrapPath: paths.bootstrap,
+    logPath: paths.log,
+  });
 }
 
 /** Starts (or takes over) and supervises a workload's Envoy, and tells of it as agent events. */
@@ -53,9 +62,11 @@ export function startEnvoy({ config, envoy, command, paths, record, adopt }: Env
       case 'exit': {
         if (event.pid !== undefined) guard.forget(event.pid);
         record.remove();
-        const { code, signal, restartMs } = event;
-        const reason = restartMs === undefined ? 'stopped by the agent' : event.lastWords || lastComplaint(paths.log);
+        const { code, signal, restartMs, stopped } = event;
+        const found = envoy.given === undefined ? lastComplaint(paths.log) : 'it ended by itself';
+        const reason = stopped ? 'stopped by the agent' : event.lastWords || found;
         emit({ event: 'exit', workload, code, signal, reason, restartMs });
+        if (!stopped && envoy.given !== undefined) around.onCommandEnd({ started: event.pid !== undefined, code, signal });
         return;
       }
       default:
@@ -69,6 +80,7 @@ export function startEnvoy({ config, envoy, command, paths, record, adopt }: Env
     timers,
     random,
     onEvent,
+    restarts: envoy.given === undefined,
     isLive: () => isLive(paths.adminSocket),
     graceMs: GRACE_MS,
   });

@@ -9,6 +9,13 @@ import type { HostPort } from './config.ts';
 import type { Emit } from './event.ts';
 import type { OutsideTrust } from './outside-trust.ts';
 
+/** How a command ended; one that could not be started has neither code nor signal. */
+export interface CommandEnd {
+  readonly started: boolean;
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
 /** What all workloads of an agent share. */
 export interface Surroundings {
   readonly bundle: () => TrustBundle | undefined;
@@ -19,6 +26,8 @@ export interface Surroundings {
   readonly random: Random;
   readonly log: Logger;
   readonly emit: Emit;
+  /** To be called when the command that the agent was given has ended by itself. */
+  readonly onCommandEnd: (end: CommandEnd) => void;
   /** Ends the Envoys when the agent cannot. */
   readonly guard: Guard;
   /** One for each authority's address, so that one probe serves all workloads. */

@@ -242,7 +242,8 @@ export class RunningWorkload {
     }
     const command = commandOf(envoy, paths);
     const record = new EnvoyRecord(paths.directory, command, bootstrapText);
-    const adopt = record.leftover();
+    // How a process that is no child of ours ended cannot be told, so that a given command is always started.
+    const adopt = envoy.given === undefined ? record.leftover() : undefined;
     const launch = () => {
       this.#envoy = startEnvoy({ config, envoy, command, paths, record, adopt }, this.#around);
     };

@@ -10,11 +10,18 @@ export interface EnvoyRun {
   /** The user and group to run as; only root can ask for others than its own. */
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
   readonly extraArgs: readonly string[];
+  /** A command in place of the binary alone: Envoy's arguments follow its own, and its log is not put into a file. */
+  readonly given?: GivenCommand | undefined;
 }
+
+/** An Envoy, or what execs one, with arguments of its own. */
+export type GivenCommand = readonly [file: string, ...args: string[]];
 
 export interface Command {
   readonly file: string;
   readonly args: readonly string[];
+  /** Its standard error is the agent's own. */
+  readonly foreground?: boolean;
 }
 
 /**
@@ -22,8 +29,9 @@ export interface Command {
  * child's process id is Envoy's. Always an argument vector, never a shell.
  */
 export function envoyCommand(run: EnvoyRun): Command {
-  const [file = run.binary, ...args] = [...namespacePart(run), ...privilegePart(run), run.binary, ...envoyArgs(run)];
-  return { file, args };
+  const { given = [run.binary] } = run;
+  const [file = run.binary, ...args] = [...namespacePart(run), ...privilegePart(run), ...given, ...envoyArgs(run)];
+  return { file, args, ...(run.given && { foreground: true }) };
 }
 
 function namespacePart(run: EnvoyRun): readonly string[] {
@@ -44,18 +52,17 @@ const DRAIN = [
 
 function envoyArgs(run: EnvoyRun): readonly string[] {
   // `--name=value` and `--name value` are the same to Envoy, which refuses a flag that is there twice.
-  const chosen = new Set(run.extraArgs.map((arg) => arg.split('=')[0]));
+  const chosen = new Set([...(run.given ?? []), ...run.extraArgs].map((arg) => arg.split('=')[0]));
   const level = chosen.has('-l') || chosen.has('--log-level') ? [] : ['--log-level', 'warning'];
   const defaults = DRAIN.flatMap(([flag, value]) => (chosen.has(flag) ? [] : [flag, value]));
+  const alone = (flag: string): readonly string[] => (chosen.has(flag) ? [] : [flag]);
   return [
     '-c',
     run.bootstrapPath,
     // Shared memory of hot restart would tie together Envoys that have nothing to do with each other.
-    '--disable-hot-restart',
-    '--concurrency',
-    String(run.concurrency),
-    '--log-path',
-    run.logPath,
+    ...alone('--disable-hot-restart'),
+    ...(chosen.has('--concurrency') ? [] : ['--concurrency', String(run.concurrency)]),
+    ...(run.given === undefined ? ['--log-path', run.logPath] : []),
     ...level,
     ...defaults,
     ...run.extraArgs,

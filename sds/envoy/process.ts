@@ -50,9 +50,10 @@ export function isRunning(process: ProcessIdentity): boolean {
 export function spawnProcess(command: Command): RunningProcess {
   // The environment is not passed on: it may hold what is meant for the agent only.
   const env = { PATH: process.env['PATH'] ?? '/usr/bin:/bin' };
-  const child = spawn(command.file, command.args, { stdio: ['ignore', 'ignore', 'pipe'], env, detached: true });
+  const told = command.foreground === true ? 'inherit' : 'pipe';
+  const child = spawn(command.file, command.args, { stdio: ['ignore', 'ignore', told], env, detached: true });
   let words = '';
-  child.stderr.on('data', (chunk: Buffer) => {
+  child.stderr?.on('data', (chunk: Buffer) => {
     words = (words + chunk.toString()).slice(-WORDS_KEPT);
   });
   const ended = new Promise<ProcessEnd>((resolve) => {

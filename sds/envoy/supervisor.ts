@@ -14,6 +14,8 @@ export type EnvoyEvent =
       readonly code: number | null;
       readonly signal: string | null;
       readonly lastWords: string;
+      /** Whether it was told to. */
+      readonly stopped: boolean;
       readonly restartMs?: number | undefined;
     };
 
@@ -27,13 +29,15 @@ export interface SupervisorOptions {
   readonly timers: Timers;
   readonly random: Random;
   readonly onEvent: (event: EnvoyEvent) => void;
+  /** Whether it is started again when it ends by itself. */
+  readonly restarts: boolean;
   /** Between SIGTERM and SIGKILL. */
   readonly graceMs: number;
 }
 
 const PROBE_MS = 100;
 
-/** Runs one Envoy until told to stop, and starts it again with back-off whenever it ends. */
+/** Runs one Envoy until told to stop, and starts it again with back-off whenever it ends, unless told not to. */
 export class EnvoySupervisor {
   readonly #options: SupervisorOptions;
   #process: RunningProcess | undefined;
@@ -81,11 +85,18 @@ export class EnvoySupervisor {
   }
 
   #afterEnd(pid: number | undefined, startedAt: number, end: ProcessEnd): void {
-    const { clock, timers, random, onEvent } = this.#options;
+    const { clock, timers, random, onEvent, restarts } = this.#options;
     this.#process = undefined;
     this.#cancelProbe();
-    const exit = { kind: 'exit', pid, code: end.code, signal: end.signal, lastWords: end.words.trim() } as const;
-    if (this.#stopping) {
+    const exit = {
+      kind: 'exit',
+      pid,
+      code: end.code,
+      signal: end.signal,
+      lastWords: end.words.trim(),
+      stopped: this.#stopping,
+    } as const;
+    if (this.#stopping || !restarts) {
       onEvent(exit);
       return;
     }

@@ -41,6 +41,7 @@ describe("sds: the agent's configuration", () => {
       owner: undefined,
       concurrency: 1,
       extraArgs: [],
+        given: undefined,
       drainMs: 5000,
     });
   });

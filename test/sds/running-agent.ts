@@ -41,12 +41,18 @@ export class RunningAgent {
   readonly ended: Promise<number | null>;
   stderr = '';
 
-  private constructor(folder: string, env: NodeJS.ProcessEnv) {
+  private constructor(folder: string, env: NodeJS.ProcessEnv, command: readonly string[]) {
     this.folder = folder;
     const program = `import { agentCommand } from ${JSON.stringify(pathToFileURL(join(root, 'cli', 'agent.ts')).href)};
       await agentCommand().parseAsync(process.argv.slice(1), { from: 'user' });`;
     const flags = ['--disable-warning=ExperimentalWarning', '--input-type=module', '--eval', program, '--'];
-    const args = ['--config', join(folder, 'agent.yaml'), '--log-level', 'debug'];
+    const args = [
+      '--config',
+      join(folder, 'agent.yaml'),
+      '--log-level',
+      'debug',
+      ...(command.length > 0 ? ['--', ...command] : []),
+    ];
     this.process = spawn(process.execPath, [...flags, ...args], { stdio: ['ignore', 'pipe', 'pipe'], cwd: root, env });
     const { stdout, stderr } = this.process;
     if (stdout === null || stderr === null) throw new Error('no pipes');
@@ -58,9 +64,14 @@ export class RunningAgent {
     this.ended = new Promise((resolve) => this.process.once('close', (code) => resolve(code)));
   }
 
-  static start(folder: string, config: unknown, env: NodeJS.ProcessEnv = process.env): RunningAgent {
+  static start(
+    folder: string,
+    config: unknown,
+    env: NodeJS.ProcessEnv = process.env,
+    command: readonly string[] = [],
+  ): RunningAgent {
     writeConfig(folder, config);
-    return new RunningAgent(folder, env);
+    return new RunningAgent(folder, env, command);
   }
 
   all<E extends AgentEvent['event']>(name: E): readonly Named<E>[] {
