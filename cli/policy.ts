@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { checkCommand } from './policy/check.ts';
 import { explainCommand } from './policy/explain.ts';
+import { testCommand } from './policy/test.ts';
 import { whoCanCommand } from './policy/who-can.ts';
 
 /** `gatehouse policy`: questions about who may call what. */
@@ -10,5 +11,6 @@ export function policyCommand(): Command {
     .addHelpText('after', '\nExamples:\n  gatehouse policy check -f mesh/ --requests requests.yaml -o json')
     .addCommand(checkCommand())
     .addCommand(explainCommand())
+    .addCommand(testCommand())
     .addCommand(whoCanCommand());
 }

@@ -17,7 +17,8 @@ interface ExplainFlags extends MeshFlags, RequestFlags {
   readonly output: string;
 }
 
-function placesIn(snapshot: Snapshot): Places {
+/** Where the objects of a mesh stand in its files. */
+export function placesIn(snapshot: Snapshot): Places {
   const kinds = {
     AuthorizationPolicy: snapshot.authorizationPolicies,
     PeerAuthentication: snapshot.peerAuthentications,
@@ -27,7 +28,7 @@ function placesIn(snapshot: Snapshot): Places {
 }
 
 /** The workload that a request goes to: its name when there is one with these labels, and its port. */
-function destinationText(snapshot: Snapshot, { destination }: Request): string {
+export function destinationText(snapshot: Snapshot, { destination }: Request): string {
   const { namespace, labels, port, protocol } = destination;
   const found = snapshot.workloads.filter((one) => one.namespace === namespace && selects(labels, one.labels));
   const [only] = found;

@@ -18,9 +18,11 @@ export interface Found {
 }
 
 const NAMED = /\.(ya?ml|json)$/i;
+/** Expectations about policies may stand beside them; they configure nothing. */
+export const POLICY_TEST = /\.policy-test\.(ya?ml|json)$/i;
 const DEEPEST = 32;
 
-/** Files named as such, and all `*.yaml`, `*.yml` and `*.json` below folders, dotfiles left out. */
+/** Files named as such, and all `*.yaml`, `*.yml` and `*.json` below folders, dotfiles and policy tests left out. */
 export function listFiles(paths: readonly string[]): Found {
   const files = new Set<string>();
   const missing: MissingPath[] = [];
@@ -65,7 +67,7 @@ function walk(
     const path = join(folder, entry.name);
     const kind = entry.isSymbolicLink() ? target(path) : entry.isDirectory() ? 'folder' : entry.isFile() ? 'file' : undefined;
     if (kind === 'folder') walk(path, depth + 1, found);
-    else if (kind === 'file' && NAMED.test(entry.name)) found.files.add(path);
+    else if (kind === 'file' && NAMED.test(entry.name) && !POLICY_TEST.test(entry.name)) found.files.add(path);
   }
 }
 
