@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { EDGE_VERDICTS } from '../audit/report/filter.ts';
 import { jsonEdges, jsonLines } from '../audit/report/json.ts';
 import { parseQuestion, type QuestionText } from '../audit/report/question.ts';
 import { isReportFormat, RENDERERS } from '../audit/report/render.ts';
@@ -36,7 +37,7 @@ function withFilters(command: Command): Command {
     .option('--identity <spiffe-id>', 'calls from or to this identity, with or without spiffe://')
     .option('--since <age|time>', 'calls after this: 15m, 1h, 7d, or ISO 8601')
     .option('--until <age|time>', 'calls before this')
-    .addOption(new Option('--verdict <verdict>', 'only these calls').choices(['allowed', 'denied']));
+    .addOption(new Option('--verdict <verdict>', 'only these calls').choices(EDGE_VERDICTS));
 }
 
 function reportCommand(): Command {

@@ -10,6 +10,7 @@ import { RequestMethod, RequestMethodSchema } from '#gen/envoy/config/core/v3/ba
 import type { AccessRecord, Hop, Protocol, Verdict } from '../model/record.ts';
 import { type SocketEnd, socketEnd } from './address.ts';
 import type { Directory, ServicePortRef } from './directory.ts';
+import { marksOf } from './marks.ts';
 import { pathOf, templateOf } from './path-template.ts';
 import { callerOf, peerOf } from './peer.ts';
 import type { Reporter } from './reporter.ts';
@@ -105,6 +106,18 @@ function arrival(call: Call, reporter: Reporter, directory: Directory): AccessRe
   const port = socketEnd(common?.downstreamLocalAddress)?.port;
   const service = port === undefined ? undefined : directory.serviceOf(reporter.nodeId, port, call.authority);
   const metadata = common?.metadata?.filterMetadata;
+  const rbac = metadata?.['envoy.filters.http.rbac'] ?? metadata?.['envoy.filters.network.rbac'];
+  const verdict = verdictOf({
+    details: call.details,
+    rbac,
+    // A connection without a filter chain is logged by the listener, as TCP, with NR and nothing else.
+    transportRefused:
+      call.shared.protocol === 'TCP' && (call.flags.includes('NR') || (common?.downstreamTransportFailureReason ?? '') !== ''),
+    answeredByProxy: call.shared.protocol !== 'TCP' && !call.reached ? causeOf(call) : undefined,
+    stoppedByProvider: call.flags.includes('UAEX'),
+    allowPolicies: reporter.workload === undefined ? undefined : directory.allowPoliciesOf(reporter.workload),
+  });
+  const marks = marksOf(rbac, verdict);
   return {
     ...call.shared,
     side: reporter.side,
@@ -116,15 +129,8 @@ function arrival(call: Call, reporter: Reporter, directory: Directory): AccessRe
     service: service?.host,
     port,
     mtls: peer.certificate,
-    verdict: verdictOf({
-      details: call.details,
-      rbac: metadata?.['envoy.filters.http.rbac'] ?? metadata?.['envoy.filters.network.rbac'],
-      // A connection without a filter chain is logged by the listener, as TCP, with NR and nothing else.
-      transportRefused:
-        call.shared.protocol === 'TCP' && (call.flags.includes('NR') || (common?.downstreamTransportFailureReason ?? '') !== ''),
-      answeredByProxy: call.shared.protocol !== 'TCP' && !call.reached ? causeOf(call) : undefined,
-      allowPolicies: reporter.workload === undefined ? undefined : directory.allowPoliciesOf(reporter.workload),
-    }),
+    verdict,
+    ...(marks.length === 0 ? {} : { marks }),
   };
 }
 

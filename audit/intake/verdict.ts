@@ -1,6 +1,7 @@
 import type { JsonObject } from '@bufbuild/protobuf';
-import type { PolicyRule, Verdict } from '../model/record.ts';
-import { parsePolicyName } from './policy-name.ts';
+import type { CustomAnswer, PolicyRule, Verdict } from '../model/record.ts';
+import { askedOf } from './marks.ts';
+import { parseMarkedName, parsePolicyName } from './policy-name.ts';
 
 const DENIED = 'rbac_access_denied_matched_policy[';
 const EFFECTIVE = 'enforced_effective_policy_id';
@@ -15,6 +16,8 @@ export interface Evidence {
   readonly transportRefused: boolean;
   /** Why the proxy answered an HTTP request itself, when it did: a malformed request is refused before any filter sees it. */
   readonly answeredByProxy: string | undefined;
+  /** The response flag UAEX; of a connection nothing else tells it. */
+  readonly stoppedByProvider: boolean;
   /** ALLOW policies of the workload that decided; undefined when the workload is unknown. */
   readonly allowPolicies: readonly string[] | undefined;
 }
@@ -42,7 +45,17 @@ function sorted(policies: readonly string[] | undefined): readonly string[] {
 function deniedBy(details: string, allowPolicies: readonly string[] | undefined): Verdict {
   const name = details.slice(DENIED.length, details.endsWith(']') ? -1 : undefined);
   if (name === 'none') return { kind: 'denied-no-rule', policies: sorted(allowPolicies) };
+  const custom = parseMarkedName(name);
+  if (custom !== undefined) return { kind: 'denied-custom', by: custom.by, provider: custom.provider, answer: 'nobody' };
   return { kind: 'denied-by-rule', by: parsePolicyName(name) ?? { policy: name.slice(0, MAX_NAME), rule: undefined } };
+}
+
+/** Providers are asked one after the other, and the first that does not allow is the last that was asked. */
+function deniedByProvider(rbac: JsonObject | undefined, answer: CustomAnswer): Verdict {
+  const asked = askedOf(rbac).at(-1);
+  return asked === undefined
+    ? { kind: 'denied-custom' }
+    : { kind: 'denied-custom', by: asked.by, provider: asked.provider, answer };
 }
 
 /** Reads the decision out of a log entry of the deciding proxy. */
@@ -50,7 +63,9 @@ export function verdictOf(evidence: Evidence): Verdict {
   const { details, allowPolicies } = evidence;
   if (details.startsWith(DENIED)) return deniedBy(details, allowPolicies);
   if (details.startsWith('jwt_authn_access_denied')) return { kind: 'denied-token' };
-  if (details.startsWith('ext_authz_')) return { kind: 'denied-custom' };
+  if (details.startsWith('ext_authz_'))
+    return deniedByProvider(evidence.rbac, details === 'ext_authz_error' ? 'failed' : 'denied');
+  if (evidence.stoppedByProvider) return deniedByProvider(evidence.rbac, 'stopped');
   if (evidence.transportRefused) return { kind: 'denied-transport' };
   const by = allowingRule(evidence.rbac);
   if (by) return { kind: 'allowed-by-rule', by };

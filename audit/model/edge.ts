@@ -1,3 +1,4 @@
+import { marksText } from './mark.ts';
 import type { AccessRecord, Protocol, Verdict } from './record.ts';
 import { isDenied } from './record.ts';
 
@@ -23,8 +24,10 @@ export interface EdgeKey {
   readonly policy: string;
   /** -1 when no rule is named. */
   readonly rule: number;
-  /** denied-no-rule, allowed-unnamed: the ALLOW policies that apply, joined by a comma; unreached: the cause. */
+  /** denied-no-rule, allowed-unnamed: the ALLOW policies that apply, joined by a comma; unreached: the cause; denied-custom: `ANSWER:PROVIDER`. */
   readonly detail: string;
+  /** See `marksText`. */
+  readonly marks: string;
 }
 
 /** What is added up for a key. Times are ms since the epoch. */
@@ -58,12 +61,17 @@ function decided(verdict: Verdict): Pick<EdgeKey, 'policy' | 'rule' | 'detail'> 
     case 'denied-no-rule':
     case 'allowed-unnamed':
       return { policy: '', rule: -1, detail: verdict.policies.join(POLICY_SEPARATOR) };
+    case 'denied-custom':
+      return {
+        policy: verdict.by?.policy ?? '',
+        rule: verdict.by?.rule ?? -1,
+        detail: verdict.provider === undefined ? '' : `${verdict.answer ?? 'denied'}:${verdict.provider}`,
+      };
     case 'unreached':
       return { policy: '', rule: -1, detail: verdict.cause };
     case 'allowed-no-policy':
     case 'denied-transport':
     case 'denied-token':
-    case 'denied-custom':
       return { policy: '', rule: -1, detail: '' };
     default:
       return verdict satisfies never;
@@ -86,6 +94,7 @@ export function edgeKeyOf(record: AccessRecord): EdgeKey {
     decision: isDenied(record.verdict) ? 'DENY' : 'ALLOW',
     verdict: record.verdict.kind,
     ...decided(record.verdict),
+    marks: marksText(record.marks ?? []),
   };
 }
 
@@ -108,12 +117,15 @@ export function keyValues(key: EdgeKey): readonly (string | number | boolean)[] 
     key.policy,
     key.rule,
     key.detail,
+    key.marks,
   ];
 }
 
 /** One text per key, injective: the identity of an edge in maps and (hashed) in stores. */
 export function keyText(key: EdgeKey): string {
-  return JSON.stringify(keyValues(key));
+  const values = keyValues(key);
+  // An edge without marks is known as it was before there were any.
+  return JSON.stringify(key.marks === '' ? values.slice(0, -1) : values);
 }
 
 function statusesOf(status: number): Tally['statuses'] {

@@ -1,4 +1,5 @@
 import type { SpiffeId } from '../../ca/identity/spiffe-id.ts';
+import type { Mark } from './mark.ts';
 
 /** What a proxy calls the log it writes: the `log_name` of its access-log configuration. */
 export type Side = 'inbound' | 'outbound' | 'gateway';
@@ -25,6 +26,9 @@ export interface PolicyRule {
   readonly rule: number | undefined;
 }
 
+export const CUSTOM_ANSWERS = Object.freeze(['denied', 'failed', 'stopped', 'nobody'] as const);
+export type CustomAnswer = (typeof CUSTOM_ANSWERS)[number];
+
 /** What was decided about a call and by what. */
 export type Verdict =
   | { readonly kind: 'allowed-by-rule'; readonly by: PolicyRule }
@@ -40,7 +44,14 @@ export type Verdict =
   /** A bad or missing JSON Web Token. */
   | { readonly kind: 'denied-token' }
   /** An external authorizer (CUSTOM policy). */
-  | { readonly kind: 'denied-custom' }
+  | {
+      readonly kind: 'denied-custom';
+      /** The rule by which the provider was asked; undefined when the proxy does not say. */
+      readonly by?: PolicyRule;
+      readonly provider?: string;
+      /** `nobody`: there is no such provider. `failed`: it could not be asked. `stopped`: it, or its failure, stopped a connection. */
+      readonly answer?: CustomAnswer;
+    }
   /** Never got to the destination, or no further than its proxy's parser, so nothing was decided there; `cause` is Envoy's response code detail. */
   | { readonly kind: 'unreached'; readonly cause: string };
 
@@ -73,6 +84,8 @@ export interface AccessRecord {
   /** The caller proved an identity with a certificate on this hop. */
   readonly mtls: boolean;
   readonly verdict: Verdict;
+  /** What else policies noted about it. */
+  readonly marks?: readonly Mark[];
   /** Envoy's short names: UH, UF, NR, FI... */
   readonly flags: readonly string[];
 }

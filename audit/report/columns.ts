@@ -1,5 +1,5 @@
 import type { EdgeKey } from '../model/edge.ts';
-import { reasonOf } from './reason.ts';
+import { notesOf, reasonOf } from './reason.ts';
 import type { Line, Report } from './report.ts';
 
 /** The columns of every rendering but JSON, in order. `wide`: left out where space is short. */
@@ -15,7 +15,7 @@ export const COLUMNS = Object.freeze([
   { title: 'path', wide: false, cell: ({ key }) => key.path },
   { title: 'transport', wide: false, cell: ({ key }) => transport(key) },
   { title: 'decision', wide: false, cell: ({ key }) => (key.verdict === 'unreached' ? 'not reached' : key.decision) },
-  { title: 'policy', wide: false, cell: ({ key }) => policy(key) },
+  { title: 'policy', wide: false, cell: ({ key }) => [policy(key), ...notesOf(key)].join('; ') },
   { title: 'count', wide: false, cell: ({ tally }) => String(tally.count) },
   { title: 'first seen', wide: false, cell: ({ tally }) => new Date(tally.firstSeen).toISOString() },
   { title: 'last seen', wide: false, cell: ({ tally }) => new Date(tally.lastSeen).toISOString() },
@@ -32,9 +32,9 @@ function transport(key: EdgeKey): string {
   return key.mtls ? 'mTLS' : 'plain';
 }
 
-/** The rule that decided, or why none did. */
+/** The rule that decided, or why none did; what else policies noted follows it. */
 function policy(key: EdgeKey): string {
-  return key.policy === '' || key.rule < 0 ? reasonOf(key) : `${key.policy} rule ${key.rule}`;
+  return key.policy === '' || key.rule < 0 || key.verdict === 'denied-custom' ? reasonOf(key) : `${key.policy} rule ${key.rule}`;
 }
 
 export function periodText(report: Report): string {
@@ -62,6 +62,7 @@ export function summary(report: Report): readonly (readonly [string, string])[] 
     ['edges', String(totals.edges)],
     ['calls', String(totals.calls)],
     ['denied', String(totals.denied)],
+    ...(totals.wouldBeDenied > 0 ? [['would be denied', String(totals.wouldBeDenied)] as const] : []),
     ['plain text', String(totals.plainText)],
     ['not reached', String(totals.unreached)],
     ['lost records', why.length > 0 ? `${totals.lost} (${why.join(', ')})` : String(totals.lost)],

@@ -1,5 +1,9 @@
 import { parseSpiffeId, type SpiffeId, workloadOf } from '../../ca/identity/spiffe-id.ts';
 import type { Edge, EdgeKey } from '../model/edge.ts';
+import { wouldBeDenied } from './reason.ts';
+
+export const EDGE_VERDICTS = Object.freeze(['allowed', 'denied', 'would-be-denied'] as const);
+export type EdgeVerdict = (typeof EDGE_VERDICTS)[number];
 
 /** Which edges a report is about. Each given condition must hold; namespace, workload and identity at either end of the call. */
 export interface EdgeFilter {
@@ -8,7 +12,7 @@ export interface EdgeFilter {
   readonly workload: string | undefined;
   /** A SPIFFE ID, with or without `spiffe://`. */
   readonly identity: string | undefined;
-  readonly verdict: 'allowed' | 'denied' | undefined;
+  readonly verdict: EdgeVerdict | undefined;
 }
 
 export const EVERYTHING: EdgeFilter = Object.freeze({
@@ -49,5 +53,6 @@ export function matches(edge: Edge, filter: EdgeFilter): boolean {
   if (workload !== undefined && !isWorkload(key.sourceWorkload, workload) && !isWorkload(key.destinationWorkload, workload))
     return false;
   if (identity !== undefined && !hasIdentity(key, identity)) return false;
+  if (verdict === 'would-be-denied') return wouldBeDenied(key);
   return verdict === undefined || (verdict === 'denied') === (key.decision === 'DENY');
 }

@@ -1,3 +1,4 @@
+import { type Mark, marksOfText } from '../model/mark.ts';
 import { policiesOf, reasonOf } from './reason.ts';
 import type { Line, Report } from './report.ts';
 
@@ -5,6 +6,11 @@ const orNull = (text: string): string | null => (text === '' ? null : text);
 const iso = (ms: number): string => new Date(ms).toISOString();
 const isoOrNull = (ms: number | undefined): string | null => (ms === undefined ? null : iso(ms));
 const milliseconds = (us: number): number => Math.round(us) / 1000;
+
+function jsonMark(mark: Mark): Readonly<Record<string, unknown>> {
+  const { policy, rule = null } = mark.kind === 'would-deny-no-rule' ? { policy: null } : mark.by;
+  return { kind: mark.kind, policy, rule, provider: mark.kind === 'asked' ? mark.provider : null };
+}
 
 /** An edge in the stable JSON shape of docs/audit.md. */
 export function jsonEdge({ key, tally }: Line): Readonly<Record<string, unknown>> {
@@ -27,6 +33,7 @@ export function jsonEdge({ key, tally }: Line): Readonly<Record<string, unknown>
     reason: reasonOf(key),
     verdict: key.verdict,
     policies: policiesOf(key),
+    marks: marksOfText(key.marks).map(jsonMark),
     count: tally.count,
     firstSeen: iso(tally.firstSeen),
     lastSeen: iso(tally.lastSeen),

@@ -1,6 +1,6 @@
 import type { Parsed } from '../../ca/identity/parsed.ts';
 import type { Period } from '../store/store.ts';
-import type { EdgeFilter } from './filter.ts';
+import { EDGE_VERDICTS, type EdgeFilter } from './filter.ts';
 import { parseInstant } from './instant.ts';
 
 /** What a reader asks for, as written: flags of the command, query parameters of the page. */
@@ -32,9 +32,10 @@ export function parseQuestion(text: QuestionText, now: Date): Parsed<Question> {
   if (!until.ok) return until;
   if (since.value !== undefined && since.value >= (until.value ?? Number.POSITIVE_INFINITY))
     return { ok: false, reason: 'since must be before until' };
-  const { verdict, namespace, workload, identity } = text;
-  if (verdict !== undefined && verdict !== 'allowed' && verdict !== 'denied')
-    return { ok: false, reason: 'verdict must be allowed or denied' };
+  const { namespace, workload, identity } = text;
+  const verdict = EDGE_VERDICTS.find((one) => one === text.verdict);
+  if (text.verdict !== undefined && verdict === undefined)
+    return { ok: false, reason: `verdict must be one of ${EDGE_VERDICTS.join(', ')}` };
   return {
     ok: true,
     value: { period: { since: since.value, until: until.value }, filter: { namespace, workload, identity, verdict } },

@@ -2,6 +2,7 @@ import { add, type Edge, type EdgeKey, keyText, type Tally } from '../model/edge
 import { LOSS_REASONS, type LossReason } from '../model/loss.ts';
 import type { Gap, Observed, Period } from '../store/store.ts';
 import { type EdgeFilter, matches } from './filter.ts';
+import { wouldBeDenied } from './reason.ts';
 
 /** One key over the whole period. */
 export interface Line {
@@ -15,6 +16,8 @@ export interface Totals {
   readonly calls: number;
   readonly allowed: number;
   readonly denied: number;
+  /** Went through, and dry runs of policies would have denied them. */
+  readonly wouldBeDenied: number;
   /** Arrived without a proven identity of the caller, or went to a destination without one. */
   readonly plainText: number;
   readonly unreached: number;
@@ -91,6 +94,7 @@ export function reportOf(
       calls: calls(lines, () => true),
       allowed: calls(lines, (key) => key.decision === 'ALLOW' && key.verdict !== 'unreached'),
       denied: calls(lines, (key) => key.decision === 'DENY'),
+      wouldBeDenied: calls(lines, wouldBeDenied),
       plainText: calls(lines, (key) => !key.mtls && key.verdict !== 'unreached'),
       unreached: calls(lines, (key) => key.verdict === 'unreached'),
       lost: LOSS_REASONS.reduce((sum, reason) => sum + lost[reason], 0),

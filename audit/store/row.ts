@@ -64,6 +64,8 @@ export function edgeOf(row: Row): Edge {
       policy: text(row, 'policy'),
       rule: integer(row, 'rule'),
       detail: text(row, 'detail'),
+      // Absent in a file of an older version that is only read.
+      marks: row['marks'] === undefined ? '' : text(row, 'marks'),
     },
     minute: integer(row, 'minute'),
     tally: {

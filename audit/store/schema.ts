@@ -56,12 +56,13 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
   ) STRICT;
   `,
   `ALTER TABLE writer ADD COLUMN run TEXT NOT NULL DEFAULT ''`,
+  `ALTER TABLE edge ADD COLUMN marks TEXT NOT NULL DEFAULT ''`,
 ]);
 
 export const INSERT_EDGE = `
   INSERT INTO edge (digest, source_principal, source_workload, source_address, destination_principal, destination_workload,
-    service, port, protocol, method, path, mtls, decision, verdict, policy, rule, detail)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    service, port, protocol, method, path, mtls, decision, verdict, policy, rule, detail, marks)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (digest) DO UPDATE SET port = port RETURNING id`;
 
 export const UPSERT_BUCKET = `

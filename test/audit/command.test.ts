@@ -88,6 +88,7 @@ describe('gatehouse audit', function () {
       'reason',
       'verdict',
       'policies',
+      'marks',
       'count',
       'firstSeen',
       'lastSeen',
