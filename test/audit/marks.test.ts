@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { JsonObject } from '@bufbuild/protobuf';
+import { ResponseFlags_Unauthorized_Reason } from '#gen/envoy/data/accesslog/v3/accesslog_pb.js';
 import { decodeHttp, decodeTcp } from '../../audit/intake/decode.ts';
 import { edgeKeyOf, keyText, keyValues } from '../../audit/model/edge.ts';
 import { marksOfText, marksText } from '../../audit/model/mark.ts';
@@ -43,8 +44,8 @@ describe('audit: what policies note', () => {
     assert.deepEqual(said(httpRecord({ rbac: ASKED_BOTH })), [
       'ALLOW',
       'no ALLOW policy applies',
-      'provider o-p-a asked by rule 0 of shop/opa',
       'provider web asked by rule 1 of shop/ask',
+      'provider o-p-a asked by rule 0 of shop/opa',
     ]);
   });
 
@@ -72,7 +73,10 @@ describe('audit: what policies note', () => {
 
   it('of a connection that a provider stopped', () => {
     const metadata = { filterMetadata: { 'envoy.filters.network.rbac': ASKED_WEB } };
-    const entry = tcp({ metadata, responseFlags: { unauthorizedDetails: { reason: 1 } } });
+    const entry = tcp({
+      metadata,
+      responseFlags: { unauthorizedDetails: { reason: ResponseFlags_Unauthorized_Reason.EXTERNAL_SERVICE } },
+    });
     const [record] = decodeTcp(entry, reporter('inbound'), NO_ALLOW, NOW);
     assert.ok(record !== undefined);
     assert.deepEqual(said(record).slice(0, 2), [
