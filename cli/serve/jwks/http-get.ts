@@ -71,7 +71,7 @@ function once(url: URL, findInMesh: FindInMesh, timeoutMs: number): Promise<Answ
       agent: false as const,
       lookup: carefulLookup,
       headers: { accept: 'application/json', host: url.host },
-      ...(place === undefined ? {} : { host: place.address, port: place.port }),
+      ...(place === undefined ? {} : { hostname: place.address, port: place.port }),
       ...(secure ? { minVersion: 'TLSv1.2' as const, ...(isIP(host) === 0 ? { servername: host } : {}) } : {}),
     };
     const request = (secure ? httpsGet : httpGet)(url, options, (response) => {
@@ -81,7 +81,7 @@ function once(url: URL, findInMesh: FindInMesh, timeoutMs: number): Promise<Answ
       if (statusCode !== 200) return done(refused(`the answer is ${statusCode}`));
       return bodyOf(response, done);
     });
-    const timer = setTimeout(() => done(refused(`no answer within ${timeoutMs} ms`)), timeoutMs);
+    const timer = setTimeout(() => done(refused('no answer in time')), timeoutMs);
     request.on('error', (error: NodeJS.ErrnoException) =>
       done(refused(error.message === '' ? (error.code ?? 'no connection') : error.message)),
     );
