@@ -1,8 +1,10 @@
 import type { Proxy } from '../mesh/model/proxy.ts';
+import type { Sidecar } from '../mesh/model/sidecar.ts';
 import type { Snapshot } from '../mesh/model/snapshot.ts';
 import type { Workload } from '../mesh/model/workload.ts';
 import { keyOf } from '../mesh/model/object.ts';
 import type { InboundSecurity } from './security.ts';
+import { sidecarFor } from './sidecar-scope.ts';
 import { type View, viewFrom } from './view.ts';
 
 /** What one proxy is compiled from, handed to every pass. */
@@ -10,12 +12,14 @@ export interface Scope {
   readonly snapshot: Snapshot;
   readonly proxy: Proxy;
   readonly security: InboundSecurity;
-  /** What the proxy's namespace sees. */
+  /** What the proxy sees of the mesh. */
   readonly view: View;
+  readonly sidecar: Sidecar | undefined;
 }
 
 export function scopeOf(snapshot: Snapshot, proxy: Proxy, security: InboundSecurity): Scope {
-  return { snapshot, proxy, security, view: viewFrom(snapshot, proxy.workload.namespace) };
+  const sidecar = sidecarFor(snapshot, proxy);
+  return { snapshot, proxy, security, sidecar, view: viewFrom(snapshot, proxy.workload.namespace, sidecar) };
 }
 
 const workloadIndexes = new WeakMap<Snapshot, ReadonlyMap<string, Workload>>();

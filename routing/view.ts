@@ -1,13 +1,19 @@
 import { covers, type Hostname } from '../mesh/model/hostname.ts';
+import type { MeshConfig } from '../mesh/model/mesh-config.ts';
+import { keyOf } from '../mesh/model/object.ts';
 import type { Service } from '../mesh/model/service.ts';
+import type { Sidecar } from '../mesh/model/sidecar.ts';
 import type { Snapshot } from '../mesh/model/snapshot.ts';
 import type { VirtualService } from '../mesh/model/virtual-service.ts';
 import { virtualServices } from './delegates.ts';
+import { importedServices, importsVirtualService } from './sidecar-scope.ts';
 import { visibleFrom } from './visibility.ts';
 
 /** What of a snapshot is seen from one namespace: the same for all its proxies, so computed once. */
 export interface View {
   readonly namespace: string;
+  /** What happens to traffic that no service of the view claims. */
+  readonly outboundTrafficPolicy: MeshConfig['outboundTrafficPolicy'];
   /** Visible services in snapshot order; of several with one host the first, the own namespace before others. */
   readonly services: readonly Service[];
   readonly serviceByHost: ReadonlyMap<Hostname, Service>;
@@ -22,33 +28,39 @@ export interface View {
 
 const views = new WeakMap<Snapshot, Map<string, View>>();
 
-/** The view of a namespace, kept with the snapshot. */
-export function viewFrom(snapshot: Snapshot, namespace: string): View {
+/** A Sidecar limits what its proxies see; those of a namespace without one share a view. */
+
+export function viewFrom(snapshot: Snapshot, namespace: string, sidecar?: Sidecar): View {
   const known = views.get(snapshot) ?? new Map<string, View>();
   views.set(snapshot, known);
-  const before = known.get(namespace);
+  const key = sidecar === undefined ? namespace : `${namespace} ${keyOf(sidecar.meta)}`;
+  const before = known.get(key);
   if (before !== undefined) return before;
-  const made = view(snapshot, namespace);
-  known.set(namespace, made);
+  const made = view(snapshot, namespace, sidecar);
+  known.set(key, made);
   return made;
 }
 
-function view(snapshot: Snapshot, namespace: string): View {
+function view(snapshot: Snapshot, namespace: string, sidecar: Sidecar | undefined): View {
+  const seen = virtualServices(snapshot).filter(
+    (virtual) => virtual.gateways.includes('mesh') && visibleFrom(virtual.exportTo, virtual.meta.namespace, namespace),
+  );
+  const limited = sidecar !== undefined && sidecar.egress.length > 0;
+  const meshVirtualServices = limited ? seen.filter((virtual) => importsVirtualService(sidecar, virtual)) : seen;
+  const visible = snapshot.services.filter(({ exportTo, meta }) => visibleFrom(exportTo, meta.namespace, namespace));
+  const imported = limited ? importedServices(sidecar, visible, meshVirtualServices) : visible;
   const serviceByHost = new Map<Hostname, Service>();
-  for (const service of snapshot.services) {
-    if (!visibleFrom(service.exportTo, service.meta.namespace, namespace)) continue;
+  for (const service of imported) {
     const known = serviceByHost.get(service.hostname);
     if (known === undefined || (known.meta.namespace !== namespace && service.meta.namespace === namespace))
       serviceByHost.set(service.hostname, service);
   }
-  const meshVirtualServices = virtualServices(snapshot).filter(
-    (virtual) => virtual.gateways.includes('mesh') && visibleFrom(virtual.exportTo, virtual.meta.namespace, namespace),
-  );
   const byHost = new Map<Hostname, VirtualService>();
   for (const virtual of meshVirtualServices) for (const host of virtual.hosts) if (!byHost.has(host)) byHost.set(host, virtual);
   const wildcards = [...byHost.keys()].filter((host) => host.startsWith('*')).sort((a, b) => b.length - a.length);
   return {
     namespace,
+    outboundTrafficPolicy: sidecar?.outboundTrafficPolicy ?? snapshot.meshConfig.outboundTrafficPolicy,
     services: [...serviceByHost.values()],
     serviceByHost,
     meshVirtualServices,

@@ -5,6 +5,7 @@ import type { Meta } from '../model/object.ts';
 import type { PeerAuthentication } from '../model/peer-authentication.ts';
 import type { RequestAuthentication } from '../model/request-authentication.ts';
 import type { Service } from '../model/service.ts';
+import type { Sidecar } from '../model/sidecar.ts';
 import type { VirtualService } from '../model/virtual-service.ts';
 import type { Admitted, Deployment, Pod } from './mesh-object.ts';
 
@@ -20,6 +21,7 @@ export class ByKind {
   readonly virtualServices: VirtualService[] = [];
   readonly destinationRules: DestinationRule[] = [];
   readonly gateways: Gateway[] = [];
+  readonly sidecars: Sidecar[] = [];
   readonly authorizationPolicies: AuthorizationPolicy[] = [];
   readonly peerAuthentications: PeerAuthentication[] = [];
   readonly requestAuthentications: RequestAuthentication[] = [];
@@ -57,6 +59,9 @@ export class ByKind {
         return;
       case 'Gateway':
         this.gateways.push(object.value);
+        return;
+      case 'Sidecar':
+        this.sidecars.push(object.value);
         return;
       case 'AuthorizationPolicy':
         this.authorizationPolicies.push(object.value);

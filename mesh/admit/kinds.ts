@@ -15,6 +15,7 @@ export const VERSIONS: Readonly<Record<Kind, readonly string[]>> = Object.freeze
   DestinationRule: NETWORKING,
   Gateway: NETWORKING,
   ServiceEntry: NETWORKING,
+  Sidecar: NETWORKING,
   AuthorizationPolicy: SECURITY,
   PeerAuthentication: SECURITY,
   RequestAuthentication: SECURITY,
@@ -35,7 +36,6 @@ export type Dispatch =
 
 /** Istio's other kinds that shape traffic or telemetry; without them the rest of the mesh works as it would by default. */
 const NOT_APPLIED: ReadonlySet<string> = new Set([
-  'Sidecar',
   'WorkloadEntry',
   'WorkloadGroup',
   'ProxyConfig',

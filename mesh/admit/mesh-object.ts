@@ -6,6 +6,7 @@ import type { PeerAuthentication } from '../model/peer-authentication.ts';
 import type { RequestAuthentication } from '../model/request-authentication.ts';
 import type { Probe } from '../model/probe.ts';
 import type { Service } from '../model/service.ts';
+import type { Sidecar } from '../model/sidecar.ts';
 import type { VirtualService } from '../model/virtual-service.ts';
 import type { ContainerPort, Instance } from '../model/workload.ts';
 import type { Node } from './node.ts';
@@ -47,6 +48,7 @@ export type MeshObject =
   | { readonly kind: 'VirtualService'; readonly value: VirtualService }
   | { readonly kind: 'DestinationRule'; readonly value: DestinationRule }
   | { readonly kind: 'Gateway'; readonly value: Gateway }
+  | { readonly kind: 'Sidecar'; readonly value: Sidecar }
   | { readonly kind: 'AuthorizationPolicy'; readonly value: AuthorizationPolicy }
   | { readonly kind: 'PeerAuthentication'; readonly value: PeerAuthentication }
   | { readonly kind: 'RequestAuthentication'; readonly value: RequestAuthentication };

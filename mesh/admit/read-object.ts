@@ -13,6 +13,7 @@ import type { Node } from './node.ts';
 import { readPeerAuthentication } from './peer-authentication/read.ts';
 import { readRequestAuthentication } from './request-authentication/read.ts';
 import { readServiceEntry } from './service-entry/read.ts';
+import { readSidecar } from './sidecar/read.ts';
 import { readVirtualService } from './virtual-service/read.ts';
 
 /** Kinds of Istio's are read strictly; of Kubernetes' own kinds only a part is needed, so their other fields are left alone. */
@@ -25,6 +26,7 @@ export function isStrict(kind: Kind): boolean {
     case 'Pod':
       return false;
     case 'ServiceEntry':
+    case 'Sidecar':
     case 'VirtualService':
     case 'DestinationRule':
     case 'Gateway':
@@ -50,6 +52,8 @@ export function readObject(kind: Kind, spec: Field, status: Field, context: Cont
       return { kind, value: readPod(spec, status, context, root) };
     case 'ServiceEntry':
       return { kind, value: readServiceEntry(spec, context) };
+    case 'Sidecar':
+      return { kind, value: readSidecar(spec, context) };
     case 'VirtualService':
       return { kind, value: readVirtualService(spec, context) };
     case 'DestinationRule':

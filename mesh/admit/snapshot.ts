@@ -94,6 +94,7 @@ export function buildFrom(
     virtualServices: list(kinds.virtualServices, (one) => one.meta, previous?.virtualServices),
     destinationRules: list(kinds.destinationRules, (one) => one.meta, previous?.destinationRules),
     gateways: list(kinds.gateways, (one) => one.meta, previous?.gateways),
+    sidecars: list(kinds.sidecars, (one) => one.meta, previous?.sidecars),
     authorizationPolicies: list(kinds.authorizationPolicies, (one) => one.meta, previous?.authorizationPolicies),
     peerAuthentications: list(kinds.peerAuthentications, (one) => one.meta, previous?.peerAuthentications),
     requestAuthentications: list(kinds.requestAuthentications, (one) => one.meta, previous?.requestAuthentications),
@@ -124,6 +125,7 @@ export function sameSnapshot(one: Snapshot, other: Snapshot): boolean {
     one.virtualServices === other.virtualServices &&
     one.destinationRules === other.destinationRules &&
     one.gateways === other.gateways &&
+    one.sidecars === other.sidecars &&
     one.authorizationPolicies === other.authorizationPolicies &&
     one.peerAuthentications === other.peerAuthentications &&
     one.requestAuthentications === other.requestAuthentications

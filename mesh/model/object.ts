@@ -13,6 +13,7 @@ export const KINDS = Object.freeze([
   'DestinationRule',
   'Gateway',
   'ServiceEntry',
+  'Sidecar',
   'AuthorizationPolicy',
   'PeerAuthentication',
   'RequestAuthentication',

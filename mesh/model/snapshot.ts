@@ -6,6 +6,7 @@ import type { Meta } from './object.ts';
 import type { PeerAuthentication } from './peer-authentication.ts';
 import type { RequestAuthentication } from './request-authentication.ts';
 import type { Service } from './service.ts';
+import type { Sidecar } from './sidecar.ts';
 import type { VirtualService } from './virtual-service.ts';
 import type { Workload } from './workload.ts';
 
@@ -23,6 +24,7 @@ export interface Snapshot {
   readonly virtualServices: readonly VirtualService[];
   readonly destinationRules: readonly DestinationRule[];
   readonly gateways: readonly Gateway[];
+  readonly sidecars: readonly Sidecar[];
   readonly authorizationPolicies: readonly AuthorizationPolicy[];
   readonly peerAuthentications: readonly PeerAuthentication[];
   readonly requestAuthentications: readonly RequestAuthentication[];

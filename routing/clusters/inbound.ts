@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { type Cluster, Cluster_DiscoveryType, ClusterSchema } from '#gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { InboundPort } from '../listeners/inbound-ports.ts';
+import type { Port } from '../../mesh/model/port.ts';
 import { inboundCluster } from '../names.ts';
 import type { Scope } from '../scope.ts';
 import { socketAddress } from '../wire/address.ts';
@@ -17,10 +18,18 @@ function applicationAddress(scope: Scope): string {
   return capture.kind === 'explicit' ? capture.appAddress : LOOPBACK;
 }
 
+/** A Sidecar may say where; every address of it stands for the application's own, which is where it is without capture. */
+function applicationSocket(scope: Scope, port: Port, endpoint: InboundPort['endpoint']) {
+  if (endpoint === undefined || scope.proxy.instance.capture.kind === 'explicit')
+    return socketAddress(applicationAddress(scope), endpoint?.port ?? port);
+  const everywhere = endpoint.address === '0.0.0.0' || endpoint.address === '::';
+  return socketAddress(everywhere ? scope.proxy.instance.address : endpoint.address, endpoint.port);
+}
+
 /** From the proxy to its own application's port. */
-export function toApplication(scope: Scope, { port, protocol }: InboundPort): Cluster {
+export function toApplication(scope: Scope, { port, protocol, endpoint }: InboundPort): Cluster {
   const name = inboundCluster(port);
-  const address = socketAddress(applicationAddress(scope), port);
+  const address = applicationSocket(scope, port, endpoint);
   return create(ClusterSchema, {
     name,
     clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },

@@ -3,7 +3,7 @@ import type { Protocol } from '../../mesh/model/port.ts';
 import { HTTP_PROXY, OUTBOUND_CAPTURE_PORT } from '../names.ts';
 import { proxyRoutes } from '../routes/sidecar.ts';
 import type { Scope } from '../scope.ts';
-import { inboundPorts } from './inbound-ports.ts';
+import { portsTaken } from './inbound-ports.ts';
 import type { Outbound } from './outbound.ts';
 import { sharedOutbound } from './shared.ts';
 import { outboundHttp, outboundListener } from './outbound-chains.ts';
@@ -18,10 +18,7 @@ function carriesBytes(protocol: Protocol): boolean {
  * several services on one port the first has it; ports where the application itself listens are left alone.
  */
 function tcpListeners(scope: Scope, address: string): Listener[] {
-  const taken = new Set<number>([
-    OUTBOUND_CAPTURE_PORT,
-    ...inboundPorts(scope.snapshot, scope.proxy.workload).map(({ port }) => port),
-  ]);
+  const taken = new Set<number>([OUTBOUND_CAPTURE_PORT, ...portsTaken(scope).map(({ port }) => port)]);
   const listeners: Listener[] = [];
   for (const service of scope.view.services) {
     for (const { port, protocol } of service.ports) {

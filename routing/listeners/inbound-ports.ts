@@ -2,12 +2,15 @@ import { keyOf, selects } from '../../mesh/model/object.ts';
 import type { Port, Protocol } from '../../mesh/model/port.ts';
 import type { Service } from '../../mesh/model/service.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
+import type { Scope } from '../scope.ts';
 import { containerPort, type Workload } from '../../mesh/model/workload.ts';
 
 /** One of a workload's own ports. */
 export interface InboundPort {
   readonly port: Port;
   readonly protocol: Protocol;
+  /** Where the application is called instead of at the port itself. */
+  readonly endpoint?: { readonly address: string; readonly port: Port };
 }
 
 const servicesByNamespace = new WeakMap<Snapshot, ReadonlyMap<string, readonly Service[]>>();
@@ -56,9 +59,18 @@ export function inboundPorts(snapshot: Snapshot, workload: Workload): readonly I
   return ports;
 }
 
-/** Ports that no Service or container names but for which a PeerAuthentication of the namespace sets a mode of its own. */
-export function otherPortsWithMode(snapshot: Snapshot, workload: Workload): readonly Port[] {
-  const named = new Set<Port>(inboundPorts(snapshot, workload).map(({ port }) => port));
+/** The ports on which a proxy takes traffic: those of its Sidecar, where it names some, else those of its workload. */
+export function portsTaken({ snapshot, proxy, sidecar }: Scope): readonly InboundPort[] {
+  if (sidecar === undefined || sidecar.ingress.length === 0) return inboundPorts(snapshot, proxy.workload);
+  return sidecar.ingress
+    .filter(({ protocol }) => protocol !== 'udp')
+    .map(({ port, protocol, endpoint }) => ({ port, protocol, ...(endpoint === undefined ? {} : { endpoint }) }))
+    .sort((a, b) => a.port - b.port);
+}
+
+/** Ports that are not among those taken but for which a PeerAuthentication of the namespace sets a mode of its own. */
+export function otherPortsWithMode(snapshot: Snapshot, workload: Workload, taken: readonly InboundPort[]): readonly Port[] {
+  const named = new Set<Port>(taken.map(({ port }) => port));
   const found = snapshot.peerAuthentications
     .filter(({ meta, selector }) => meta.namespace === workload.namespace && selects(selector, workload.labels))
     .flatMap(({ portLevel }) => [...portLevel.keys()])

@@ -12,7 +12,7 @@ import type { Scope } from '../scope.ts';
 import { socketAddress } from '../wire/address.ts';
 import { duration } from '../wire/duration.ts';
 import { inboundChains, type InboundTarget } from './inbound-chains.ts';
-import { type InboundPort, inboundPorts, otherPortsWithMode } from './inbound-ports.ts';
+import { type InboundPort, otherPortsWithMode, portsTaken } from './inbound-ports.ts';
 import { httpInspector, INSPECTION_MS, originalDestinationFilter, tlsInspector } from './inspectors.ts';
 import { tcpProxy } from './tcp.ts';
 
@@ -85,7 +85,7 @@ function capturingListener(scope: Scope, ports: readonly InboundPort[]): Listene
   const capturePort = parsePort(INBOUND_CAPTURE_PORT);
   const targets = [
     ...ports.map((port) => targetOf(scope, port, true)),
-    ...otherPortsWithMode(snapshot, proxy.workload).map((port) =>
+    ...otherPortsWithMode(snapshot, proxy.workload, ports).map((port) =>
       passthrough(`inbound_passthrough_${port}`, port, security.mtlsMode(port)),
     ),
     // No application can have the capturing port, so its mode is that of every port without one of its own.
@@ -104,7 +104,7 @@ function capturingListener(scope: Scope, ports: readonly InboundPort[]): Listene
 
 /** How a sidecar takes traffic for its own workload. */
 export function inbound(scope: Scope): Inbound {
-  const ports = inboundPorts(scope.snapshot, scope.proxy.workload);
+  const ports = portsTaken(scope);
   const applications = ports.map((port) => toApplication(scope, port));
   switch (scope.proxy.instance.capture.kind) {
     case 'explicit':

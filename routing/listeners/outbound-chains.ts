@@ -2,9 +2,9 @@ import { create } from '@bufbuild/protobuf';
 import { TrafficDirection } from '#gen/envoy/config/core/v3/base_pb.js';
 import { type FilterChain, FilterChainSchema } from '#gen/envoy/config/listener/v3/listener_components_pb.js';
 import { type Listener, ListenerSchema } from '#gen/envoy/config/listener/v3/listener_pb.js';
-import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import { BLACK_HOLE, PASSTHROUGH } from '../names.ts';
 import type { Scope } from '../scope.ts';
+import type { View } from '../view.ts';
 import { socketAddress } from '../wire/address.ts';
 import { duration } from '../wire/duration.ts';
 import { httpConnectionManager, routeFilters } from './http.ts';
@@ -32,8 +32,8 @@ export function outboundTcp(cluster: string, options: TcpOptions = {}): FilterCh
 }
 
 /** Where traffic goes that no service claims. */
-export function elsewhere(mesh: MeshConfig): string {
-  return mesh.outboundTrafficPolicy === 'REGISTRY_ONLY' ? BLACK_HOLE : PASSTHROUGH;
+export function elsewhere({ outboundTrafficPolicy }: View): string {
+  return outboundTrafficPolicy === 'REGISTRY_ONLY' ? BLACK_HOLE : PASSTHROUGH;
 }
 
 export interface OutboundListener {

@@ -32,7 +32,7 @@ function addressesOf(service: Service): readonly string[] {
 
 /** All that iptables redirects comes here first, and what no other listener takes stays here. */
 function virtualOutbound(scope: Scope): Listener {
-  const rest = elsewhere(scope.snapshot.meshConfig);
+  const rest = elsewhere(scope.view);
   return create(ListenerSchema, {
     name: VIRTUAL_OUTBOUND,
     address: socketAddress(ANY, OUTBOUND_CAPTURE_PORT),
@@ -56,7 +56,6 @@ function sharesPort(service: Service, port: ServicePort): boolean {
 }
 
 function portListeners(scope: Scope): Outbound {
-  const mesh = scope.snapshot.meshConfig;
   const byPort = new Map<
     Port,
     { readonly services: Service[]; readonly named: FilterChain[]; shared: boolean; sniffed: boolean }
@@ -89,7 +88,7 @@ function portListeners(scope: Scope): Outbound {
         address: ANY,
         port,
         filterChains: [...http, ...distinct(named)],
-        ...(looked ? { rest: outboundTcp(elsewhere(mesh)) } : {}),
+        ...(looked ? { rest: outboundTcp(elsewhere(scope.view)) } : {}),
         captured: true,
       });
     }),

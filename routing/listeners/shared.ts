@@ -1,5 +1,6 @@
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { Scope } from '../scope.ts';
+import type { View } from '../view.ts';
 import type { Outbound } from './outbound.ts';
 import { virtualServices } from '../delegates.ts';
 
@@ -23,15 +24,15 @@ function labelsThatMatter(snapshot: Snapshot): readonly string[] {
   return sorted;
 }
 
-const kept = new WeakMap<Snapshot, Map<string, Outbound>>();
+const kept = new WeakMap<View, Map<string, Outbound>>();
 
-/** Makes what is the same for all proxies of a namespace that are captured alike once, and again only where their labels count. */
+/** Makes what is the same for all proxies of a view that are captured alike once, and again only where their labels count. */
 export function sharedOutbound(scope: Scope, make: () => Outbound): Outbound {
   const { snapshot, view, proxy } = scope;
   const labels = labelsThatMatter(snapshot).map((key) => [key, proxy.instance.labels[key] ?? null]);
-  const key = JSON.stringify([view.namespace, proxy.instance.capture.kind, labels]);
-  const known = kept.get(snapshot) ?? new Map<string, Outbound>();
-  kept.set(snapshot, known);
+  const key = JSON.stringify([proxy.instance.capture.kind, labels]);
+  const known = kept.get(view) ?? new Map<string, Outbound>();
+  kept.set(view, known);
   const before = known.get(key);
   if (before !== undefined) return before;
   const made = make();

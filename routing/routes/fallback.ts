@@ -24,7 +24,7 @@ function refused(name: string, text: string): Route {
  * forwarding there would loop), so it refuses; see docs/routing.md.
  */
 export function addFallback(scope: Scope, hosts: VirtualHosts): void {
-  if (scope.snapshot.meshConfig.outboundTrafficPolicy === 'REGISTRY_ONLY') {
+  if (scope.view.outboundTrafficPolicy === 'REGISTRY_ONLY') {
     hosts.add('block_all', ['*'], [refused('block_all', '')]);
     return;
   }

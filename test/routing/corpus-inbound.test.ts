@@ -119,8 +119,6 @@ describe('corpus: connections into a sidecar', () => {
   for (const one of cases) {
     const yaml = one.config === undefined ? '' : (corpusFile('traffic-simulation', one.config) ?? '');
     it(one.id, function () {
-      // The Sidecar kind chooses ports; it is not there yet.
-      if (/^kind: Sidecar$/m.test(yaml)) this.skip();
       const { listeners } = compiledFor(snapshotOf(withService(yaml)), 'default/the-proxy');
       const inbound = listeners.find(({ name }) => name === 'virtualInbound');
       assert.ok(inbound !== undefined);

@@ -1,6 +1,6 @@
 import type { Hostname } from '../../model/hostname.ts';
 import type { Meta } from '../../model/object.ts';
-import { parsePort, type Port, type Protocol } from '../../model/port.ts';
+import { parsePort, type Port } from '../../model/port.ts';
 import type { Service, ServicePort, StaticEndpoint } from '../../model/service.ts';
 import { isAddress, isAddressBlock } from '../address.ts';
 import type { Context } from '../context.ts';
@@ -10,21 +10,8 @@ import { shorten } from '../node.ts';
 import { integer, oneOf, optionalText, port, requiredText, text, textMap, texts } from '../scalar.ts';
 import { workloadLabels } from '../selector.ts';
 import { parseLocality } from '../locality.ts';
+import { PROTOCOLS } from './protocol.ts';
 import { unapplied } from '../unapplied.ts';
-
-const PROTOCOLS: Readonly<Record<string, Protocol>> = Object.freeze({
-  HTTP: 'http',
-  HTTP2: 'http2',
-  GRPC: 'grpc',
-  'GRPC-WEB': 'http',
-  HTTPS: 'https',
-  TLS: 'tls',
-  TCP: 'tcp',
-  MONGO: 'tcp',
-  MYSQL: 'tcp',
-  REDIS: 'tcp',
-  UDP: 'udp',
-});
 
 /** Reads a ServiceEntry: each of its hosts is a service of its own. */
 export function readServiceEntry(spec: Field, context: Context): { readonly meta: Meta; readonly services: readonly Service[] } {

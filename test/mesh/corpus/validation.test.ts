@@ -16,6 +16,7 @@ const KINDS: ReadonlySet<string> = new Set([
   'AuthorizationPolicy',
   'PeerAuthentication',
   'RequestAuthentication',
+  'Sidecar',
   'VirtualService',
   'DestinationRule',
   'Gateway',

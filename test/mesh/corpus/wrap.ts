@@ -93,6 +93,7 @@ export const WRAPS: Readonly<Record<string, Wrap>> = Object.freeze({
   TestValidateLoadBalancer: (row) => rule({ loadBalancer: row['in'] }, isValid(row)),
   TestValidateOutlierDetection: (row) => rule({ outlierDetection: row['in'] }, isValid(row)),
   TestValidateServiceEntries: whole('ServiceEntry'),
+  TestValidateSidecar: whole('Sidecar'),
   TestValidateAuthorizationPolicy: whole('AuthorizationPolicy'),
   TestValidatePeerAuthentication: whole('PeerAuthentication'),
   TestValidateRequestAuthentication: whole('RequestAuthentication'),
