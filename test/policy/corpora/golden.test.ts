@@ -1,20 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type JsonValue, toJson } from '@bufbuild/protobuf';
-import { parseAllDocuments, stringify } from 'yaml';
-import { FilterSchema } from '#gen/envoy/config/listener/v3/listener_components_pb.js';
-import { HttpFilterSchema } from '#gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
-import { peerFilter } from '../../../policy/compile/peer.ts';
-import { loadMesh } from '../../../mesh/source/mesh.ts';
-import { EXTENSIONS } from '../../../routing/wire/registry.ts';
-import { inboundSecurity } from '../../../xds/resources/security.ts';
+import { parseAllDocuments } from 'yaml';
 import { type Issued, TestAuthority } from '../../audit/envoy/certificates.ts';
 import { type Envoy, envoyPath, startEnvoy } from '../../audit/envoy/process.ts';
-import { proxyOf } from '../../routing/compiled.ts';
 import { freePort } from '../../routing/envoy/upstream.ts';
 import { casesOf, corpusPath } from './corpus.ts';
+import { compiled, peerBefore } from './golden/ours.ts';
 import { probesFor } from './golden/probes.ts';
 import { type Record, isRecord, recordOf } from './golden/record.ts';
 import { bootstrap, Prober } from './golden/run.ts';
@@ -40,14 +33,6 @@ const SEED = Number(process.env['GATEHOUSE_SEED'] ?? 20261121);
 /** Ports of its own for each case; no case names as many. */
 const PORTS = 24;
 
-/** The service that providers of cases name. */
-const AUTHORIZER = {
-  apiVersion: 'v1',
-  kind: 'Service',
-  metadata: { name: 'my-custom-ext-authz', namespace: 'foo' },
-  spec: { ports: [{ name: 'grpc', port: 9000 }] },
-};
-
 /** All that one side says of a case. */
 interface Side {
   readonly filters: readonly Unit[];
@@ -60,12 +45,6 @@ function documents(file: string): readonly Record[] {
   return parseAllDocuments(readFileSync(file, 'utf8'))
     .map((one): unknown => one.toJS())
     .filter((one): one is Record => isRecord(one));
-}
-
-/** The RBAC filters among a proxy's, as JSON. */
-function rbacOf(filter: JsonValue): Record | undefined {
-  const config = recordOf(recordOf(filter)['typedConfig']);
-  return typeof config['@type'] === 'string' && config['@type'].endsWith('rbac.v3.RBAC') ? config : undefined;
 }
 
 describe('policy, corpus: the filters that Istio makes', function () {
@@ -97,48 +76,23 @@ describe('policy, corpus: the filters that Istio makes', function () {
     return known;
   }
 
-  /** What Gatehouse puts in front of the case's workload. */
-  function compiled(policies: readonly Record[], { layer, options }: Golden): readonly Record[] {
-    const { namespace, labels } = options.workload;
-    const pod = {
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: { name: 'httpbin', namespace, labels },
-      spec: { containers: [{ name: 'app' }] },
-      status: { podIP: '127.200.0.3' },
-    };
-    const file = join(folder, 'mesh.yaml');
-    writeFileSync(file, [pod, AUTHORIZER, ...policies].map((one) => stringify(one)).join('---\n'));
-    const meshConfigFile = join(folder, 'mesh-config.yaml');
-    const { trustDomain, trustDomainAliases, meshConfig } = options;
-    writeFileSync(
-      meshConfigFile,
-      stringify({ ...meshConfig, ...(trustDomain === '' ? {} : { trustDomain }), trustDomainAliases }),
-    );
-    const { snapshot, diagnostics } = loadMesh({ paths: [file], meshConfigFile });
-    assert.deepEqual(
-      diagnostics.filter(({ severity }) => severity === 'error'),
-      [],
-    );
-    const security = inboundSecurity(snapshot, proxyOf(snapshot, `${namespace}/httpbin`).workload);
-    const filters =
-      layer === 'http'
-        ? security.httpFilters().map((one) => toJson(HttpFilterSchema, one, { registry: EXTENSIONS }))
-        : security.networkFilters().map((one) => toJson(FilterSchema, one, { registry: EXTENSIONS }));
-    return filters.map(rbacOf).filter((one) => one !== undefined);
+  function compiledFor(policies: readonly Record[], { layer, options }: Golden): readonly Record[] {
+    const { trustDomain, trustDomainAliases, workload } = options;
+    const meshConfig = { ...options.meshConfig, ...(trustDomain === '' ? {} : { trustDomain }), trustDomainAliases };
+    return compiled(policies, { folder, layer, workload, meshConfig });
   }
 
   function ours(policies: readonly Record[], golden: Golden): Side {
     const units = (slices: readonly Slice[]): readonly Unit[] =>
       slices.flatMap(({ rule, policy }) => {
-        const all = compiled([policy], golden).flatMap(filterUnits);
+        const all = compiledFor([policy], golden).flatMap(filterUnits);
         // What CUSTOM marks is noted, not enforced; what is enforced beside it is about marks that this test has not.
         const marks = all.filter(({ label }) => label.startsWith('dry run'));
         const chosen = golden.options.isCustomBuilder && marks.length > 0 ? marks : all;
         return chosen.map((unit) => ({ ...unit, label: rule }));
       });
     return {
-      filters: compiled(policies, golden).flatMap(filterUnits),
+      filters: compiledFor(policies, golden).flatMap(filterUnits),
       rules: units(policies.flatMap(rulesOf)),
       conditions: units(policies.flatMap(conditionsOf)),
       values: units(policies.flatMap(valuesOf)),
@@ -171,9 +125,12 @@ describe('policy, corpus: the filters that Istio makes', function () {
       const units = [theirs, mine].flatMap((side) => [...side.filters, ...side.rules, ...side.conditions, ...side.values]);
       const own = join(folder, golden.id.replace('/', '-'));
       mkdirSync(own);
-      const before = [Object(toJson(HttpFilterSchema, peerFilter(), { registry: EXTENSIONS })) as object];
       const server = await authority.issue('spiffe://cluster.local/ns/foo/sa/httpbin');
-      const running: Envoy = await startEnvoy(envoy, bootstrap(units, before, translation.ports, server, authority.root), own);
+      const running: Envoy = await startEnvoy(
+        envoy,
+        bootstrap(units, peerBefore(), translation.ports, server, authority.root),
+        own,
+      );
       const prober = new Prober(certificateOf);
       const answers = new Map<Unit, string[]>(units.map((unit) => [unit, []]));
       let sent = 0;
