@@ -45,10 +45,13 @@ function keysOf(text: string): JsonWebKeys | undefined {
   return read.ok ? read.value.keys : undefined;
 }
 
-/** A filter without what is ours to choose: the spelling of keys, and the key that nobody can sign with. */
+/** A filter without what is ours to choose: the spelling of keys, the key that nobody can sign with, what is remembered. */
 function comparable(filter: unknown): unknown {
-  const copy = structuredClone(filter) as { providers?: Record<string, { localJwks?: { inlineString: string } }> };
+  const copy = structuredClone(filter) as {
+    providers?: Record<string, { localJwks?: { inlineString: string }; jwtCacheConfig?: unknown }>;
+  };
   for (const provider of Object.values(copy.providers ?? {})) {
+    delete provider.jwtCacheConfig;
     const text = provider.localJwks?.inlineString ?? '';
     const { keys = [] } = (keysOf(text) === undefined ? {} : JSON.parse(text)) as { keys?: { kid?: string }[] };
     // Istio's own key that nobody has stands for an issuer without keys; it names no kid.

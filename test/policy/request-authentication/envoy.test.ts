@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { TestAuthority } from '../../audit/envoy/certificates.ts';
+import { eventually } from '../../eventually.ts';
 import { envoyPath } from '../../audit/envoy/process.ts';
 import { startApplication } from '../envoy/application.ts';
 import { type Outcome, send } from '../envoy/caller.ts';
@@ -100,7 +101,7 @@ describe('RequestAuthentication in the real Envoy', function () {
       target.diagnostics.filter(({ severity }) => severity === 'error'),
       [],
     );
-    return (headers, path = '/', method = 'GET') =>
+    const once = (headers: Headers, path: string, method: string): Promise<Outcome> =>
       send({
         to: { host: address, port: PORT },
         shown: 'plain',
@@ -109,6 +110,18 @@ describe('RequestAuthentication in the real Envoy', function () {
         path,
         headers: { host: 'web', ...headers },
       });
+    // Twice, since a token that was verified once is remembered.
+    return async (headers, path = '/', method = 'GET') => {
+      const first = await once(headers, path, method);
+      const second = await once(headers, path, method);
+      const told = ({ reached, status, seen }: Outcome): unknown => ({
+        reached,
+        status,
+        ...(seen && { path: seen.path, headers: { ...seen.headers, 'x-request-id': '' } }),
+      });
+      assert.deepEqual(told(second), told(first));
+      return second;
+    };
   }
 
   const status = async (outcome: Promise<Outcome>): Promise<number | undefined> => (await outcome).status;
@@ -143,6 +156,18 @@ describe('RequestAuthentication in the real Envoy', function () {
       assert.equal(outcome.reached, false, what);
     }
     assert.equal(await status(ask({ authorization: 'Basic YWxpY2U6c2VjcmV0' })), 200, 'other schemes are no tokens');
+  });
+
+  it('forgets a token that it remembered when its time is over', async () => {
+    const ask = await under(authentication('a', [{ issuer: a.issuer, jwks: a.jwks }]));
+    // The minute by which clocks may differ is nearly over.
+    const token = await a.sign({ exp: Math.floor(Date.now() / 1000) - 57 });
+    assert.equal(await status(ask(bearer(token))), 200);
+    await eventually('the token is refused', async () => {
+      // Its time may be over between the two calls that are compared.
+      const outcome = await ask(bearer(token)).catch(() => undefined);
+      return outcome?.status === 401 ? true : undefined;
+    });
   });
 
   it('wants an audience that the rule names', async () => {
