@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { checkCommand } from './policy/check.ts';
+import { diffCommand } from './policy/diff.ts';
 import { explainCommand } from './policy/explain.ts';
 import { testCommand } from './policy/test.ts';
 import { whoCanCommand } from './policy/who-can.ts';
@@ -8,9 +9,19 @@ import { whoCanCommand } from './policy/who-can.ts';
 export function policyCommand(): Command {
   return new Command('policy')
     .description('who may call what, and why')
-    .addHelpText('after', '\nExamples:\n  gatehouse policy check -f mesh/ --requests requests.yaml -o json')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  gatehouse policy check -f mesh/ --requests requests.yaml -o json
+  gatehouse policy explain -f mesh/ --from shop/website --to shop/users --path /users/7
+  gatehouse policy test -f mesh/
+  gatehouse policy who-can -f mesh/ --to shop/users
+  gatehouse policy diff --before mesh/ --after proposed/`,
+    )
     .addCommand(checkCommand())
     .addCommand(explainCommand())
     .addCommand(testCommand())
-    .addCommand(whoCanCommand());
+    .addCommand(whoCanCommand())
+    .addCommand(diffCommand());
 }

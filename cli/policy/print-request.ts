@@ -1,11 +1,11 @@
 import type { Request } from '../../policy/evaluate/request.ts';
 
-/** A request in one line for people: `GET users/users/7 as cluster.local/ns/shop/sa/mobile`. */
+/** A request in one line for people: `GET http://users/users/7 as cluster.local/ns/shop/sa/mobile`. */
 export function requestLine({ source, destination, http, token, extAuthz }: Request): string {
   const what =
     destination.protocol === 'TCP'
       ? `TCP connection to port ${destination.port ?? '?'}`
-      : `${http.method ?? '?'} ${http.host ?? ''}${http.path ?? '?'}`;
+      : `${http.method ?? '?'} ${http.host === undefined ? '' : `http://${http.host}`}${http.path ?? '?'}`;
   const headers = [...http.headers].flatMap(([name, lines]) => lines.map((line) => `${name}: ${line}`));
   const claims = Object.entries(token?.claims ?? {}).map(
     ([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,

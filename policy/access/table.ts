@@ -1,10 +1,10 @@
 import type { Port } from '../../mesh/model/port.ts';
-import { parsePort } from '../../mesh/model/port.ts';
 import type { Request } from '../evaluate/request.ts';
 import type { MtlsSetting } from '../peer-authentication/mode.ts';
 import { type Box, has, setOf } from './box.ts';
 import { type Caller, callersIn } from './callers.ts';
-import { type Description, describe } from './describe.ts';
+import { type Condition, conditionsOf } from './grant.ts';
+import { type PortOf, portsOf } from './ports.ts';
 import { Effective, type Region, innerOf } from './effective.ts';
 import { requestIn, verdictOn } from './witness.ts';
 import { type Side, type Within, type World, worldOf } from './world.ts';
@@ -12,8 +12,8 @@ import { type Side, type Within, type World, worldOf } from './world.ts';
 /** What some callers may do. All of it holds together. */
 export interface Grant {
   readonly callers: readonly Caller[];
-  /** By dimension: `path`, `method`, `host`, `source.ip`, `request.headers[x]` and so on; absent: anything. */
-  readonly conditions: readonly { readonly key: string; readonly description: Exclude<Description, undefined> }[];
+  /** What is not named may be anything. */
+  readonly conditions: readonly Condition[];
   /** The rules that allow it, as `namespace/name rule N`; none where no ALLOW policy applies. */
   readonly by: readonly string[];
   /** One request that it is about, and whether policy/evaluate allows it, as it must. */
@@ -38,26 +38,6 @@ export interface PortTable {
 export interface AccessTable {
   readonly world: World;
   readonly tables: readonly PortTable[];
-}
-
-export interface PortOf {
-  readonly at: number;
-  readonly port: Port;
-  readonly other: boolean;
-  readonly protocol: 'HTTP' | 'TCP';
-}
-
-/** The ports of a world, each with the protocols that are spoken there. The last one stands for all that nobody names. */
-export function portsOf(world: World, sides: readonly Side[]): readonly PortOf[] {
-  const declared = sides.flatMap(({ destination }) => destination.ports);
-  const usual: PortOf['protocol'] = declared.length > 0 && declared.every(({ protocol }) => protocol === 'TCP') ? 'TCP' : 'HTTP';
-  return world.ports.classes.flatMap(({ value }, at): readonly PortOf[] => {
-    const port = parsePort(Number(value?.[0]));
-    if (port === undefined) return [];
-    const protocols = new Set(declared.filter((one) => one.port === port).map(({ protocol }) => protocol));
-    const other = at === world.ports.classes.length - 1;
-    return (protocols.size === 0 ? [usual] : [...protocols].sort()).map((protocol): PortOf => ({ at, port, other, protocol }));
-  });
 }
 
 /** The same for the same requests, whatever order they were found in. */
@@ -125,10 +105,7 @@ function tableOf(
     return region.boxes.map((box): Grant => {
       const caller = world.callers.classes[first]?.value;
       const witness = requestIn(inner, box, caller, target, side.destination.hosts[0]);
-      const conditions = inner.flatMap((dimension, at) => {
-        const description = describe(dimension, box[at] ?? 0n);
-        return description === undefined ? [] : [{ key: dimension.key, description }];
-      });
+      const conditions = conditionsOf(inner, box);
       const confirmed = verdictOn(side.snapshot, witness).decision === 'ALLOW';
       const by = [...new Set(callers.flatMap((at) => effective.grantedBy(port.at, at, port.protocol, box)))].sort();
       return { callers: callersOf(bits), callerBits: bits, conditions, by, witness, confirmed, box };

@@ -1,0 +1,65 @@
+import { keyOf } from '../../mesh/model/object.ts';
+import type { Snapshot } from '../../mesh/model/snapshot.ts';
+import { type Change, type Comparison, compare } from '../../policy/access/diff.ts';
+import { accessText } from '../../policy/access/same.ts';
+import type { Destination } from '../../policy/access/world.ts';
+import { destinationsIn, identitiesIn } from './destinations.ts';
+
+export interface MeshComparison {
+  readonly changes: readonly Change[];
+  readonly untold: Comparison['untold'];
+  /** Destinations of which some kinds of requests may have been overlooked. */
+  readonly incomplete: readonly string[];
+  /** What is not a change of access and yet has to do with it: workloads that came, went, or run as somebody else. */
+  readonly notes: readonly string[];
+}
+
+function notesOn(before: Snapshot, after: Snapshot): readonly string[] {
+  const was = new Map(before.workloads.map((one) => [keyOf(one), one]));
+  const is = new Map(after.workloads.map((one) => [keyOf(one), one]));
+  return [
+    ...[...is.keys()].filter((name) => !was.has(name)).map((name) => `${name} is new, and there is nothing to compare it with`),
+    ...[...was.keys()].filter((name) => !is.has(name)).map((name) => `${name} is no longer there`),
+    ...[...is.values()].flatMap((one) => {
+      const account = was.get(keyOf(one))?.serviceAccount ?? one.serviceAccount;
+      return account === one.serviceAccount
+        ? []
+        : [`${keyOf(one)} runs as ${one.serviceAccount} now, and ran as ${account}: what it may call changes with that`];
+    }),
+    ...(before.meshConfig.pathNormalization === after.meshConfig.pathNormalization
+      ? []
+      : [
+          'pathNormalization differs: paths are compared as they are once normalized, so that one sent otherwise may be decided otherwise',
+        ]),
+  ];
+}
+
+/** Access before and after, for everything that calls can go to on both sides. */
+export function compareMeshes(before: Snapshot, after: Snapshot): MeshComparison {
+  const known = [...new Set([...identitiesIn(before), ...identitiesIn(after)])].sort();
+  const [was, is] = [destinationsIn(before), destinationsIn(after)].map(
+    (all): ReadonlyMap<string, Destination> => new Map(all.map((one) => [one.name, one])),
+  );
+  // Workloads known by their labels only are whatever policies of one side say; the other side is asked about them too.
+  const made = (name: string, side: Snapshot): boolean =>
+    name.endsWith(')') || !side.workloads.some((one) => keyOf(one) === name);
+  const changes: Change[] = [];
+  const untold: Comparison['untold'][number][] = [];
+  const incomplete: string[] = [];
+  for (const name of [...new Set([...(was?.keys() ?? []), ...(is?.keys() ?? [])])].sort()) {
+    const [old, young] = [was?.get(name), is?.get(name)];
+    const one = old ?? (made(name, after) ? young : undefined);
+    const other = young ?? (made(name, before) ? old : undefined);
+    if (one === undefined || other === undefined) continue;
+    const sides = [
+      { snapshot: before, destination: one },
+      { snapshot: after, destination: other },
+    ] as const;
+    if (accessText(sides[0]) === accessText(sides[1])) continue;
+    const found = compare(sides[0], sides[1], known);
+    changes.push(...found.changes);
+    untold.push(...found.untold);
+    if (!found.complete) incomplete.push(name);
+  }
+  return { changes, untold, incomplete, notes: notesOn(before, after) };
+}
