@@ -22,6 +22,8 @@ export interface Call {
   /** `host` may be among them. */
   readonly headers?: Readonly<Record<string, string | readonly string[]>> | undefined;
   readonly localAddress?: string | undefined;
+  /** Over HTTP/1.1. */
+  readonly body?: string;
 }
 
 export interface Outcome {
@@ -94,7 +96,7 @@ async function overHttp1(call: Call, socket: Socket): Promise<Outcome> {
     path: call.path ?? '/',
     headers: { ...headersOf(call), ...upgrade },
   });
-  request.end();
+  request.end(call.body);
   const [response] = (await Promise.race([once(request, 'response'), once(request, 'upgrade')])) as [IncomingMessage];
   const { statusCode: status, headers } = response;
   const reached = headers[REACHED] !== undefined;
