@@ -131,7 +131,13 @@ function pools(all: Mentioned, ports: readonly number[]) {
     sni: [undefined, 'other.test', ...texts('connection.sni')],
     method: ['GET', 'DELETE', ...texts('methods')],
     host: ['other.test', ...texts('hosts')],
-    path: ['/', '/other?x=/v1', ...texts('paths').flatMap((value) => (value.startsWith('/') ? [value, `${value}?q=1`] : []))],
+    path: [
+      '/',
+      '/other?x=/v1',
+      ...[...texts('paths'), ...texts('request.headers[:path]')].flatMap((value) =>
+        value.startsWith('/') ? [value, `${value}?q=1`] : [],
+      ),
+    ],
     forwardedFor: [undefined, ...addresses('remoteIpBlocks'), ...addresses('remoteIpBlocks').map((one) => `10.1.1.1, ${one}`)],
     header: [[], ...headers.map((one) => [one]), ...headers.slice(1).map((one, index) => [one, headers[index] ?? one])],
     claims: [undefined, { iss: 'issuer', sub: 'subject' }, ...tokens],

@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { TestAuthority } from '../../audit/envoy/certificates.ts';
+import { envoyPath, startEnvoy } from '../../audit/envoy/process.ts';
+import { freePort } from '../../routing/envoy/upstream.ts';
+import { compiled, peerBefore } from './golden/ours.ts';
+import { probesFor } from './golden/probes.ts';
+import { recordOf } from './golden/record.ts';
+import { bootstrap, Prober } from './golden/run.ts';
+import { Translation } from './golden/translate.ts';
+import { filterUnits, type Unit } from './golden/units.ts';
+import { pairs } from './unit-pairs.ts';
+
+describe('policy, corpus: what Istio makes of one value', function () {
+  this.timeout(60_000);
+  const envoy = envoyPath();
+  const all = pairs();
+  const said = new Map<string, { theirs: string; ours: string }>();
+
+  before(async function () {
+    if (envoy === undefined && process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
+    if (envoy === undefined || all.length === 0) this.skip();
+    const folder = mkdtempSync(join(tmpdir(), 'gatehouse-units-'));
+    const free: number[] = [];
+    while (free.length < 8) free.push(await freePort());
+    const translation = new Translation([...new Set(free)]);
+    const authority = await TestAuthority.create();
+    const policies = all.map(({ rule }, index) =>
+      recordOf(
+        translation.of({
+          apiVersion: 'security.istio.io/v1',
+          kind: 'AuthorizationPolicy',
+          metadata: { name: `row-${index}`, namespace: 'foo' },
+          spec: { action: 'DENY', rules: [rule] },
+        }),
+      ),
+    );
+    const units = all.flatMap(({ want, layer }, index): Unit[] => {
+      const theirs: Unit = {
+        label: 'theirs',
+        form: 'rules',
+        value: recordOf(translation.of({ action: 'DENY', policies: { row: want } })),
+      };
+      const workload = { namespace: 'foo', labels: {} };
+      const [config] = compiled([policies[index] ?? {}], { folder, layer, workload, meshConfig: {} });
+      const [ours] = filterUnits(config ?? {});
+      assert.ok(ours !== undefined);
+      return [theirs, ours];
+    });
+    translation.port(65_535);
+    const server = await authority.issue('spiffe://cluster.local/ns/foo/sa/httpbin');
+    const running = await startEnvoy(envoy, bootstrap(units, peerBefore(), translation.ports, server, authority.root), folder);
+    const certificates = new Map<string, ReturnType<TestAuthority['issue']>>();
+    const prober = new Prober((peer) => {
+      const known = certificates.get(peer) ?? authority.issue(peer);
+      certificates.set(peer, known);
+      return known;
+    });
+    try {
+      const answers = units.map(() => '');
+      for (const probe of probesFor(policies, translation.ports, 20_261_121)) {
+        for (const [index, answer] of ((await prober.answers(probe)) ?? []).entries())
+          answers[index] += answer === 'denied' ? 'D' : 'a';
+      }
+      for (const [index, { id }] of all.entries())
+        said.set(id, { theirs: answers[2 * index] ?? '', ours: answers[2 * index + 1] ?? '' });
+    } finally {
+      prober.close();
+      await running.stop();
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  if (all.length === 0) {
+    it('rows', function () {
+      this.skip();
+    });
+  }
+  for (const { id, rule } of all) {
+    it(id, () => {
+      const { theirs = '', ours = '' } = said.get(id) ?? {};
+      assert.equal(ours, theirs);
+      // No request is without a path.
+      if (JSON.stringify(rule).includes('"paths":["*"]')) return;
+      assert.match(theirs, /D.*a|a.*D/, 'the requests must tell matching from not matching');
+    });
+  }
+});
