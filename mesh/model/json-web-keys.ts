@@ -28,8 +28,18 @@ function isObject(value: unknown): value is Members {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value.isWellFormed();
+}
+
+/** What verifies is text, or a list of texts (`x5c`). Other values, and halves of characters, only make some parsers refuse the whole set. */
+function isMember([name, value]: readonly [string, unknown]): boolean {
+  if (PRIVATE.has(name) || !isText(name)) return false;
+  return Array.isArray(value) ? value.every(isText) : isText(value);
+}
+
 function spelled(key: Members): string {
-  const members = Object.entries(key).filter(([name]) => !PRIVATE.has(name));
+  const members = Object.entries(key).filter(isMember);
   members.sort(([one], [other]) => (one < other ? -1 : 1));
   return JSON.stringify(Object.fromEntries(members));
 }
