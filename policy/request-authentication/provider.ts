@@ -35,6 +35,8 @@ export function jwtProvider(rule: JwtRule, known: KnownKeys): JwtProvider {
     fromCookies: [...rule.fromCookies],
     claimToHeaders: rule.outputClaimToHeaders.map(({ claim, header }) => ({ claimName: claim, headerName: header })),
     payloadInMetadata: PAYLOAD,
+    // Routes may ask for claims, and for headers that are made of them.
+    clearRouteCache: true,
     jwtCacheConfig: { jwtCacheSize: TOKENS_KEPT },
     normalizePayloadInMetadata: { spaceDelimitedClaims: [...listClaims(rule)] },
   });

@@ -8,32 +8,12 @@ import {
   RouteMatchSchema,
 } from '#gen/envoy/config/route/v3/route_components_pb.js';
 import { RegexMatcherSchema } from '#gen/envoy/type/matcher/v3/regex_pb.js';
-import type { StringMatcherSchema } from '#gen/envoy/type/matcher/v3/string_pb.js';
-import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { HeaderMatch, HttpMatch, StringMatch } from '../../mesh/model/virtual-service.ts';
-
-type StringMatcher = MessageInitShape<typeof StringMatcherSchema>;
-
-function stringMatcher(match: StringMatch): StringMatcher {
-  switch (match.kind) {
-    case 'exact':
-      return { matchPattern: { case: 'exact', value: match.value } };
-    case 'prefix':
-      return { matchPattern: { case: 'prefix', value: match.value } };
-    case 'regex':
-      return { matchPattern: { case: 'safeRegex', value: { regex: match.value } } };
-    default:
-      return match satisfies never;
-  }
-}
-
-/** `*` is no RE2, but Istio reads it as "is there"; so is an empty match. */
-function asString(match: HeaderMatch): StringMatch | undefined {
-  return match.kind === 'present' || (match.kind === 'regex' && match.value === '*') ? undefined : match;
-}
+import { asksForClaim, claimMatcher } from './claim.ts';
+import { stringMatcher, textMatched } from './text.ts';
 
 function header(name: string, match: HeaderMatch): HeaderMatcher {
-  const text = asString(match);
+  const text = textMatched(match);
   return create(HeaderMatcherSchema, {
     name,
     headerMatchSpecifier:
@@ -50,7 +30,7 @@ function withoutHeader(name: string, match: HeaderMatch): HeaderMatcher {
 }
 
 function queryParameter(name: string, match: HeaderMatch): QueryParameterMatcher {
-  const text = asString(match);
+  const text = textMatched(match);
   return create(QueryParameterMatcherSchema, {
     name,
     queryParameterMatchSpecifier:
@@ -79,9 +59,13 @@ export function routeMatch(match: HttpMatch | undefined): RouteMatch {
     [':authority', match.authority],
   ];
   made.headers = [
-    ...Object.entries(match.headers).map(([name, value]) => header(name, value)),
-    ...Object.entries(match.withoutHeaders).map(([name, value]) => withoutHeader(name, value)),
+    ...Object.entries(match.headers).flatMap(([name, value]) => (asksForClaim(name) ? [] : [header(name, value)])),
+    ...Object.entries(match.withoutHeaders).flatMap(([name, value]) => (asksForClaim(name) ? [] : [withoutHeader(name, value)])),
     ...pseudo.flatMap(([name, value]) => (value === undefined ? [] : [header(name, value)])),
+  ];
+  made.dynamicMetadata = [
+    ...Object.entries(match.headers).flatMap(([name, value]) => claimMatcher(name, value, false) ?? []),
+    ...Object.entries(match.withoutHeaders).flatMap(([name, value]) => claimMatcher(name, value, true) ?? []),
   ];
   made.queryParameters = Object.entries(match.queryParams).map(([name, value]) => queryParameter(name, value));
   return made;
@@ -89,7 +73,7 @@ export function routeMatch(match: HttpMatch | undefined): RouteMatch {
 
 /** True when nothing that comes after it in the same virtual host can be reached. */
 export function isCatchAll(match: RouteMatch): boolean {
-  if (match.headers.length > 0 || match.queryParameters.length > 0) return false;
+  if (match.headers.length + match.queryParameters.length + match.dynamicMetadata.length > 0) return false;
   const specifier = match.pathSpecifier;
   return (
     (specifier.case === 'prefix' && specifier.value === '/') || (specifier.case === 'safeRegex' && specifier.value.regex === '.*')

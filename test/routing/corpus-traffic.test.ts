@@ -6,6 +6,7 @@ import { DEFAULT_MESH_CONFIG } from '../../mesh/admit/mesh-config.ts';
 import { staticConfig } from '../../routing/static.ts';
 import { TestAuthority } from '../audit/envoy/certificates.ts';
 import { envoyPath, startEnvoy } from '../audit/envoy/process.ts';
+import { divergences } from '../mesh/corpus/divergences.ts';
 import { compiledFor, snapshotOf } from './compiled.ts';
 import { corpusCases, corpusFile } from './corpora.ts';
 import { type Answer, call } from './envoy/call.ts';
@@ -92,9 +93,22 @@ status: {podIP: 127.0.0.1, phase: Running}
 `;
 }
 
+type Tokens = Readonly<Record<string, string | { readonly token: string }>>;
+
+/** `@jwt:NAME` stands for a token of the corpus. */
+function withTokens(headers: Readonly<Record<string, string>>, tokens: Tokens): Readonly<Record<string, string>> {
+  const filled = (value: string) =>
+    value.replaceAll(/@jwt:(\w+)/g, (_, name: string) => {
+      const found = tokens[name];
+      assert.ok(found !== undefined, `no token ${name}`);
+      return typeof found === 'string' ? found : found.token;
+    });
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, filled(value)]));
+}
+
 /** The corpus leaves the namespace of its objects to the caller. */
 function inNamespace(yaml: string): string {
-  return yaml.replaceAll(/^metadata:$/gm, `metadata:\n  namespace: ${NAMESPACE}`);
+  return yaml.replaceAll(/^metadata:\n(?!(?: .*\n)*? {2}namespace:)/gm, `metadata:\n  namespace: ${NAMESPACE}\n`);
 }
 
 function check(name: string, host: string, answer: Answer, expect: Expected): void {
@@ -106,7 +120,8 @@ function check(name: string, host: string, answer: Answer, expect: Expected): vo
 
 describe('corpus: traffic through the real Envoy', function () {
   this.timeout(60_000);
-  const cases = (corpusCases('routing-traffic') as readonly Case[]).filter(({ id }) => !id.startsWith('jwtclaimroute/'));
+  const cases = corpusCases('routing-traffic') as readonly Case[];
+  const tokens = JSON.parse(corpusFile('routing-traffic', 'jwt', 'tokens.json') ?? '{}') as Tokens;
   let folder = '';
   let port = 0;
   let gatewayPort = 0;
@@ -138,6 +153,8 @@ describe('corpus: traffic through the real Envoy', function () {
       const yaml = corpusFile('routing-traffic', one.config) ?? '';
       if (missing(one, yaml) !== undefined) this.skip();
       const gateway = one.caller.startsWith('ingress');
+      if (divergences('routing-traffic').has(one.id))
+        return assert.throws(() => snapshotOf(surroundings(port, gatewayPort) + inNamespace(yaml)), /error/);
       const snapshot = snapshotOf(surroundings(port, gatewayPort) + inNamespace(yaml), DEFAULT_MESH_CONFIG);
       const own = join(folder, String(index));
       mkdirSync(own);
@@ -154,7 +171,7 @@ describe('corpus: traffic through the real Envoy', function () {
           const send = (to: string) =>
             call(undefined, gateway ? '127.0.0.1' : CLIENT, gateway ? gatewayPort : 15_001, host, to, {
               method,
-              headers: others,
+              headers: withTokens(others, tokens),
             });
           const answers: Answer[] = [];
           for (let n = 0; n < count; n++) answers.push(await send(path));

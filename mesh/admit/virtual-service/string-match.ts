@@ -36,6 +36,7 @@ export function headerMatches(field: Field, named: 'header' | 'parameter'): Read
   const found: Record<string, HeaderMatch> = {};
   for (const [name, value] of entriesOf(field)) {
     if (name === '') value.error('bad-header', 'a name is empty', 'name the header or parameter');
+    else if (named === 'header' && name.startsWith('@request.auth.')) checkClaim(value, name);
     else if (named === 'header' && !/^:?[-_.~!#$%&'*+^`|A-Za-z0-9]+$/.test(name))
       value.error('bad-header', 'is no header name', 'letters, digits, "-" and "_"');
     const match = value.given ? stringMatch(value, true) : undefined;
@@ -46,4 +47,14 @@ export function headerMatches(field: Field, named: 'header' | 'parameter'): Read
     found[name] = present ? { kind: 'present' } : match;
   }
   return found;
+}
+
+/** What Istio calls a claim of the verified token; anything else that begins like it is no header and never matches. */
+function checkClaim(field: Field, name: string): void {
+  if (/^@request\.auth\.claims(?:(?:\.[^.]+)+|(?:\[[^[\]]+\])+)$/.test(name)) return;
+  field.warning(
+    'bad-claim',
+    'names no claim; the route never matches',
+    'write @request.auth.claims[group] or @request.auth.claims.group',
+  );
 }
