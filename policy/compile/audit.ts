@@ -1,6 +1,5 @@
 import { create } from '@bufbuild/protobuf';
 import { type Any, anyPack } from '@bufbuild/protobuf/wkt';
-import { type Filter, FilterSchema } from '#gen/envoy/config/listener/v3/listener_components_pb.js';
 import { type RBAC, RBACSchema, RBAC_Action } from '#gen/envoy/config/rbac/v3/rbac_pb.js';
 import { RBACSchema as HttpRbacSchema } from '#gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
 import { RBACSchema as TcpRbacSchema } from '#gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.js';
@@ -21,7 +20,7 @@ function auditRules(snapshot: Snapshot, workload: SelectedWorkload, layer: Layer
     const context = { layer, stance: 'refuse', meshConfig: snapshot.meshConfig, namespace: policy.meta.namespace } as const;
     return policy.rules.flatMap((rule, index) => {
       const found = compileRule(policy, index, rule, context);
-      return found === undefined ? [] : [[found.name, written(found, layer)] as const];
+      return found === undefined ? [] : [[found.name, written(found)] as const];
     });
   });
   return create(RBACSchema, { action: RBAC_Action.LOG, policies: Object.fromEntries(policies) });
@@ -37,15 +36,14 @@ export function httpAudit(snapshot: Snapshot, workload: SelectedWorkload): Any |
 }
 
 /** As {@link httpAudit}; a network filter notes only which shadow rule matched, so the rules stand there twice. */
-export function tcpAudit(snapshot: Snapshot, workload: SelectedWorkload): readonly Filter[] {
+export function tcpAudit(snapshot: Snapshot, workload: SelectedWorkload): Any | undefined {
   const rules = auditRules(snapshot, workload, 'tcp');
-  if (rules === undefined) return [];
+  if (rules === undefined) return undefined;
   const config = create(TcpRbacSchema, {
     statPrefix: 'tcp.',
     rules,
     shadowRules: rules,
     shadowRulesStatPrefix: AUDIT_PREFIX,
   });
-  const value = anyPack(TcpRbacSchema, config);
-  return [create(FilterSchema, { name: 'envoy.filters.network.rbac.audit', configType: { case: 'typedConfig', value } })];
+  return anyPack(TcpRbacSchema, config);
 }

@@ -1,4 +1,4 @@
-import { create } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { type Any, anyPack } from '@bufbuild/protobuf/wkt';
 import { type Filter, FilterSchema } from '#gen/envoy/config/listener/v3/listener_components_pb.js';
 import { type Policy, type RBAC, RBACSchema, RBAC_Action } from '#gen/envoy/config/rbac/v3/rbac_pb.js';
@@ -19,7 +19,7 @@ import { askingsOf, isCustom, unaskableOf } from './custom/applying.ts';
 import { UNSETTLED, unsettledPolicy } from './custom/marking.ts';
 import type { Layer } from './field.ts';
 import { cheaperMatcher } from './matcher/budget.ts';
-import { PEER_GUARD, peerFilter, peerGuard } from './peer.ts';
+import { PEER_GUARD, peerFilter, peerGuard, tcpPeerFilter } from './peer.ts';
 import { NOBODY, REVOKED, revokedPolicy } from './revoked.ts';
 import { rulesOf, type Side } from './side.ts';
 import type { CompiledRule } from './test.ts';
@@ -32,14 +32,11 @@ interface Rules {
   readonly shadow: RBAC | undefined;
 }
 
-const writtenOnce = Object.freeze({
-  http: keptBy((rule: CompiledRule) => written(rule, 'http')),
-  tcp: keptBy((rule: CompiledRule) => written(rule, 'tcp')),
-});
+const writtenOnce = keptBy((rule: CompiledRule) => written(rule));
 
-function rbac(rules: readonly CompiledRule[], side: Side, layer: Layer): RBAC {
+function rbac(rules: readonly CompiledRule[], side: Side): RBAC {
   const policies: Record<string, Policy> = {};
-  for (const rule of rules) policies[rule.name] = writtenOnce[layer](rule);
+  for (const rule of rules) policies[rule.name] = writtenOnce(rule);
   return create(RBACSchema, { action: side === 'deny' ? RBAC_Action.DENY : RBAC_Action.ALLOW, policies });
 }
 
@@ -55,8 +52,9 @@ const dry = ({ dryRun }: AuthorizationPolicy): boolean => dryRun;
 
 /** What refuses whatever DENY policies say, and where there are none: see {@link UNSETTLED}, {@link REVOKED}. */
 function always({ policies, meshConfig, revoked }: Deciding, layer: Layer): Record<string, Policy> {
+  // On TCP, what asks is not swapped apart from what marks, and revoked identities have a filter of their own.
   const asked = layer === 'http' ? askingsOf(policies, meshConfig, layer) : [];
-  const revocation = revokedPolicy(revoked, layer);
+  const revocation = revokedPolicy(layer === 'http' ? revoked : { ...revoked, identities: [] });
   return {
     ...(revocation === undefined ? {} : { [REVOKED]: revocation }),
     ...(asked.length === 0 ? {} : { [UNSETTLED]: unsettledPolicy(asked) }),
@@ -70,15 +68,15 @@ function denying(deciding: Deciding, layer: Layer): Rules {
   const [enforced, shadow] = [refusing.filter(inForce), refusing.filter(dry)];
   const unasked = unaskableOf(policies, meshConfig, layer);
   const other = always(deciding, layer);
-  const rules = rbac([...unasked, ...rulesOf(enforced, 'deny', layer, meshConfig)], 'deny', layer);
+  const rules = rbac([...unasked, ...rulesOf(enforced, 'deny', layer, meshConfig)], 'deny');
   Object.assign(rules.policies, other);
   const empty = enforced.length + policies.filter(isCustom).length + Object.keys(other).length === 0;
   // Each filter refuses by itself whoever is in doubt: a proxy may get a new one a moment before the other.
-  if (!empty) rules.policies[PEER_GUARD] = peerGuard(layer);
+  if (!empty) rules.policies[PEER_GUARD] = peerGuard();
   return {
     side: 'deny',
     enforced: empty ? undefined : rules,
-    shadow: shadow.length === 0 ? undefined : rbac(rulesOf(shadow, 'deny', layer, meshConfig), 'deny', layer),
+    shadow: shadow.length === 0 ? undefined : rbac(rulesOf(shadow, 'deny', layer, meshConfig), 'deny'),
   };
 }
 
@@ -86,11 +84,11 @@ function allowing({ policies, meshConfig }: Deciding, layer: Layer): Rules {
   const granting = policies.filter(({ action }) => action === 'ALLOW');
   const [enforced, shadow] = [granting.filter(inForce), granting.filter(dry)];
   const rules = rulesOf(enforced, 'allow', layer, meshConfig);
-  const plain = rbac(rules, 'allow', layer);
+  const plain = rbac(rules, 'allow');
   return {
     side: 'allow',
     enforced: enforced.length === 0 ? undefined : layer === 'http' ? (cheaperMatcher(rules, plain) ?? plain) : plain,
-    shadow: shadow.length === 0 ? undefined : rbac(rulesOf(shadow, 'allow', layer, meshConfig), 'allow', layer),
+    shadow: shadow.length === 0 ? undefined : rbac(rulesOf(shadow, 'allow', layer, meshConfig), 'allow'),
   };
 }
 
@@ -99,9 +97,11 @@ function allowing({ policies, meshConfig }: Deciding, layer: Layer): Rules {
  * nothing. A dry run adds shadow rules only, and so no implicit denial.
  */
 function rulesFor(deciding: Deciding, layer: Layer): readonly Rules[] {
-  return [denying(deciding, layer), allowing(deciding, layer)].filter(
-    ({ enforced, shadow }) => enforced !== undefined || shadow !== undefined,
-  );
+  return [denying(deciding, layer), allowing(deciding, layer)].filter(inUse);
+}
+
+function inUse({ enforced, shadow }: Rules): boolean {
+  return enforced !== undefined || shadow !== undefined;
 }
 
 function shadowPrefix(side: Side): string {
@@ -118,12 +118,6 @@ function fieldsOf({ side, enforced, shadow }: Rules) {
         : { matcher: enforced }),
     ...(shadow === undefined ? {} : { shadowRules: shadow, shadowRulesStatPrefix: shadowPrefix(side) }),
   };
-}
-
-/** How a filter decides: see docs/decisions/0003 and 0011. */
-export interface Form {
-  readonly form: 'rules' | 'matcher';
-  readonly bytes: number;
 }
 
 /** What the HTTP RBAC filters of a workload hold; undefined for one to which nothing applies. */
@@ -162,24 +156,76 @@ export function httpAuthorization(
   return filters.length === 0 ? [] : [peerFilter(), ...filters];
 }
 
-const tcpFilters = keptBy(
-  (policies: readonly AuthorizationPolicy[], meshConfig: MeshConfig, revoked: RevokedPeers): readonly Filter[] =>
-    rulesFor({ policies, meshConfig, revoked }, 'tcp').map((rules) =>
-      create(FilterSchema, {
-        name: `envoy.filters.network.rbac.${rules.side}`,
-        configType: {
-          case: 'typedConfig',
-          value: anyPack(TcpRbacSchema, create(TcpRbacSchema, { statPrefix: 'tcp.', ...fieldsOf(rules) })),
-        },
-      }),
-    ),
-);
+/** Begins the metadata key that names the rule which let a TCP connection in; the audit reads it. */
+const ALLOWED_BY = 'gatehouse_allowed_by_';
 
-/** The network filters that enforce the AuthorizationPolicies of a workload on a TCP port: DENY, ALLOW; empty when no policy applies. */
+/** Where the dry run of ALLOW policies stands on TCP. */
+const DRY_RUN = 'dry-run';
+
+/** The names of the network filters that decide, in order. */
+export const TCP_FILTERS = Object.freeze(['deny', DRY_RUN, 'allow'] as const);
+export type TcpRbac = { readonly [filter in (typeof TCP_FILTERS)[number]]: Any | undefined };
+
+const tcpConfig = (fields: MessageInitShape<typeof TcpRbacSchema>): Any =>
+  anyPack(TcpRbacSchema, create(TcpRbacSchema, { statPrefix: 'tcp.', ...fields }));
+
+/** A filter that has nothing to decide. */
+export const NO_TCP_RULES: Any = tcpConfig({});
+
+/**
+ * A network filter notes only which shadow rule matched, so what allows stands there twice; the dry run of ALLOW, whose place that is on
+ * HTTP, has a filter of its own. A denial ends the connection, in whose details the rule is named.
+ */
+const tcpConfigs = keptBy((policies: readonly AuthorizationPolicy[], meshConfig: MeshConfig, revoked: RevokedPeers): TcpRbac => {
+  const deciding = { policies, meshConfig, revoked };
+  const [deny, allow] = [denying(deciding, 'tcp'), allowing(deciding, 'tcp')];
+  const { enforced, shadow } = allow;
+  return Object.freeze({
+    deny: inUse(deny) ? tcpConfig(fieldsOf(deny)) : undefined,
+    [DRY_RUN]: shadow && tcpConfig(fieldsOf({ ...allow, enforced: undefined })),
+    allow:
+      enforced?.$typeName === 'envoy.config.rbac.v3.RBAC'
+        ? tcpConfig({ rules: enforced, shadowRules: enforced, shadowRulesStatPrefix: ALLOWED_BY })
+        : undefined,
+  });
+});
+
+/** What the network RBAC filters of a workload hold, behind {@link tcpPeerFilter}; undefined for one to which nothing applies. */
+export function tcpRbac(snapshot: Snapshot, workload: SelectedWorkload, revoked: RevokedPeers = NOBODY): TcpRbac {
+  return tcpConfigs(policiesFor(snapshot, workload), snapshot.meshConfig, revoked);
+}
+
+export function tcpFilterName(filter: (typeof TCP_FILTERS)[number]): string {
+  return `envoy.filters.network.rbac.${filter}`;
+}
+
+/**
+ * Refuses revoked identities on TCP. It stands in the listener itself: a new revocation replaces the filter chains of TCP ports, so that
+ * connections that are open end with the drain, as those of a revoked peer should. A revoked certificate is refused when it connects.
+ */
+export const tcpRevocation = keptBy((revoked: RevokedPeers): readonly Filter[] => {
+  const policy = revokedPolicy({ ...revoked, serials: [] });
+  if (policy === undefined) return [];
+  const rules = create(RBACSchema, {
+    action: RBAC_Action.DENY,
+    policies: { [REVOKED]: policy, [PEER_GUARD]: peerGuard() },
+  });
+  const value = tcpConfig({ rules });
+  return [create(FilterSchema, { name: 'envoy.filters.network.rbac.revoked', configType: { case: 'typedConfig', value } })];
+});
+
+/** The network filters that enforce the AuthorizationPolicies of a workload on a TCP port: who calls, who is revoked, DENY, ALLOW. Empty when nothing applies. */
 export function tcpAuthorization(
   snapshot: Snapshot,
   workload: SelectedWorkload,
   revoked: RevokedPeers = NOBODY,
 ): readonly Filter[] {
-  return tcpFilters(policiesFor(snapshot, workload), snapshot.meshConfig, revoked);
+  const made = tcpRbac(snapshot, workload, revoked);
+  const filters = TCP_FILTERS.flatMap((filter) => {
+    const value = made[filter];
+    if (value === undefined) return [];
+    return [create(FilterSchema, { name: tcpFilterName(filter), configType: { case: 'typedConfig', value } })];
+  });
+  const all = [...tcpRevocation(revoked), ...filters];
+  return all.length === 0 ? [] : [tcpPeerFilter(), ...all];
 }

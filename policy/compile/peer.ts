@@ -1,16 +1,17 @@
 import { create } from '@bufbuild/protobuf';
 import { anyPack } from '@bufbuild/protobuf/wkt';
+import { type Filter, FilterSchema } from '#gen/envoy/config/listener/v3/listener_components_pb.js';
 import { type Policy, PolicySchema, type Principal, PrincipalSchema } from '#gen/envoy/config/rbac/v3/rbac_pb.js';
 import { ConfigSchema } from '#gen/envoy/extensions/filters/http/set_filter_state/v3/set_filter_state_pb.js';
 import {
   type HttpFilter,
   HttpFilterSchema,
 } from '#gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
-import type { Layer } from './field.ts';
+import { ConfigSchema as TcpConfigSchema } from '#gen/gatehouse/envoy/v3/network_set_filter_state_pb.js';
 import { type SourceLeaf, type Text, type Tree, all, leaf, not } from './test.ts';
 import { stringMatcher } from './text.ts';
 
-/** Where the peer's URI SAN is kept for the filters of one request. */
+/** Where the peer's URI SAN is kept for the filters of one request or TCP connection. */
 export const PEER_KEY = 'gatehouse.peer';
 
 /** Where the serial number of its certificate is kept, in lower-case hexadecimal. */
@@ -20,7 +21,6 @@ export const SERIAL_KEY = 'gatehouse.peer.serial';
 export const PEER_GUARD = 'gatehouse-peer-identity';
 
 export const SINGLE: Text = Object.freeze({ kind: 'regex', value: 'spiffe://[^,]+' });
-const WITH_COMMA: Text = Object.freeze({ kind: 'regex', value: '(?s)spiffe://[^,]*,.*' });
 const ANYTHING: Text = Object.freeze({ kind: 'regex', value: '(?s).+' });
 
 function inFilterState(text: Text, key = PEER_KEY): Principal {
@@ -33,15 +33,14 @@ function authenticated(text: Text): Principal {
 }
 
 /**
- * The peer's SPIFFE ID is a text, which begins with `spiffe://`. HTTP reads the URI SAN that
- * {@link peerFilter} wrote: no DNS name and no subject can take its place. A network filter has no such state when TLS
- * ends; there Envoy compares the URI SANs, then DNS SANs, then the subject, of which only a URI can begin so.
+ * The peer's SPIFFE ID is a text. It is read where {@link peerFilter} and {@link tcpPeerFilter} wrote the URI SAN: no DNS name and no
+ * subject can take its place.
  */
-export function peerMatches(text: Text, layer: Layer): Principal {
-  return layer === 'tcp' ? authenticated(text) : inFilterState(text);
+export function peerMatches(text: Text): Principal {
+  return inFilterState(text);
 }
 
-/** The serial number of the peer's certificate is a text. Only on HTTP. */
+/** The serial number of the peer's certificate is a text. */
 export function certificateMatches(text: Text): Principal {
   return inFilterState(text, SERIAL_KEY);
 }
@@ -61,13 +60,15 @@ function kept(key: string, format: string) {
   } as const;
 }
 
+const KEPT = [kept(PEER_KEY, '%DOWNSTREAM_PEER_URI_SAN%'), kept(SERIAL_KEY, '%DOWNSTREAM_PEER_SERIAL%')];
+
 /**
  * Writes the peer certificate's URI SANs, joined by commas, and its serial number where policies read them; writes nothing without a
  * certificate.
  */
 export function peerFilter(): HttpFilter {
   const config = create(ConfigSchema, {
-    onRequestHeaders: [kept(PEER_KEY, '%DOWNSTREAM_PEER_URI_SAN%'), kept(SERIAL_KEY, '%DOWNSTREAM_PEER_SERIAL%')],
+    onRequestHeaders: KEPT,
   });
   return create(HttpFilterSchema, {
     name: 'gatehouse.peer',
@@ -75,24 +76,28 @@ export function peerFilter(): HttpFilter {
   });
 }
 
+/** As {@link peerFilter}, for the filters of one TCP connection: when the handshake is complete, before any byte of the caller passes. */
+export function tcpPeerFilter(): Filter {
+  const config = create(TcpConfigSchema, { onDownstreamTlsHandshake: KEPT });
+  return create(FilterSchema, {
+    name: 'gatehouse.peer',
+    configType: { case: 'typedConfig', value: anyPack(TcpConfigSchema, config) },
+  });
+}
+
 /**
  * A peer that showed a certificate without exactly one SPIFFE ID: several URI SANs (the X.509-SVID standard, section 2,
  * has a validator reject those), a comma that could hide a second one, another scheme, or a certificate that names only
- * DNS names or a subject. On HTTP it is also everybody with a certificate should the filter in front be missing. On TCP
- * several SPIFFE IDs cannot be told from one; a rule then matches when one of them does.
+ * DNS names or a subject. It is also everybody with a certificate should the filter in front be missing.
  */
-export function doubtfulPeer(layer: Layer): Principal {
-  const certified = authenticated(ANYTHING);
-  const single = layer === 'tcp' ? authenticated(SINGLE) : inFilterState(SINGLE);
-  const notSingle = create(PrincipalSchema, { identifier: { case: 'notId', value: single } });
-  const doubtful = create(PrincipalSchema, { identifier: { case: 'andIds', value: { ids: [notSingle, certified] } } });
-  if (layer === 'http') return doubtful;
-  return create(PrincipalSchema, { identifier: { case: 'orIds', value: { ids: [doubtful, authenticated(WITH_COMMA)] } } });
+export function doubtfulPeer(): Principal {
+  const notSingle = create(PrincipalSchema, { identifier: { case: 'notId', value: inFilterState(SINGLE) } });
+  return create(PrincipalSchema, { identifier: { case: 'andIds', value: { ids: [notSingle, authenticated(ANYTHING)] } } });
 }
 
 /** Refuses whoever is in doubt, as part of the DENY filter, so that no other policy decides over such a peer. */
-export function peerGuard(layer: Layer): Policy {
-  return create(PolicySchema, { permissions: [{ rule: { case: 'any', value: true } }], principals: [doubtfulPeer(layer)] });
+export function peerGuard(): Policy {
+  return create(PolicySchema, { permissions: [{ rule: { case: 'any', value: true } }], principals: [doubtfulPeer()] });
 }
 
 /** True when only a peer with exactly one SPIFFE ID can pass, so that no further guard is needed. */

@@ -2,7 +2,6 @@ import { create } from '@bufbuild/protobuf';
 import { CidrRangeSchema, type CidrRange } from '#gen/envoy/config/core/v3/address_pb.js';
 import { type Principal, PrincipalSchema } from '#gen/envoy/config/rbac/v3/rbac_pb.js';
 import { type ValueMatcher, ValueMatcherSchema } from '#gen/envoy/type/matcher/v3/value_pb.js';
-import type { Layer } from './field.ts';
 import { doubtfulPeer, peerMatches } from './peer.ts';
 import type { AddressBlock, SourceLeaf, Text, Tree } from './test.ts';
 import { stringMatcher } from './text.ts';
@@ -20,12 +19,12 @@ function claimValue(text: Text, list: boolean): ValueMatcher {
   return create(ValueMatcherSchema, { matchPattern: { case: 'orMatch', value: { valueMatchers: [oneOf, single] } } });
 }
 
-function leafPrincipal(leaf: SourceLeaf, layer: Layer): Principal {
+function leafPrincipal(leaf: SourceLeaf): Principal {
   switch (leaf.test) {
     case 'peer':
-      return peerMatches(leaf.text, layer);
+      return peerMatches(leaf.text);
     case 'doubtful-peer':
-      return doubtfulPeer(layer);
+      return doubtfulPeer();
     case 'direct-address':
       return create(PrincipalSchema, { identifier: { case: 'directRemoteIp', value: cidr(leaf.block) } });
     case 'remote-address':
@@ -45,24 +44,24 @@ function leafPrincipal(leaf: SourceLeaf, layer: Layer): Principal {
 }
 
 /** The caller's side of a rule. */
-export function principal(tree: Tree<SourceLeaf>, layer: Layer): Principal {
+export function principal(tree: Tree<SourceLeaf>): Principal {
   switch (tree.op) {
     case 'always':
       return create(PrincipalSchema, { identifier: { case: 'any', value: true } });
     case 'never':
-      return create(PrincipalSchema, { identifier: { case: 'notId', value: principal({ op: 'always' }, layer) } });
+      return create(PrincipalSchema, { identifier: { case: 'notId', value: principal({ op: 'always' }) } });
     case 'all':
       return create(PrincipalSchema, {
-        identifier: { case: 'andIds', value: { ids: tree.of.map((part) => principal(part, layer)) } },
+        identifier: { case: 'andIds', value: { ids: tree.of.map(principal) } },
       });
     case 'any':
       return create(PrincipalSchema, {
-        identifier: { case: 'orIds', value: { ids: tree.of.map((part) => principal(part, layer)) } },
+        identifier: { case: 'orIds', value: { ids: tree.of.map(principal) } },
       });
     case 'not':
-      return create(PrincipalSchema, { identifier: { case: 'notId', value: principal(tree.of, layer) } });
+      return create(PrincipalSchema, { identifier: { case: 'notId', value: principal(tree.of) } });
     case 'leaf':
-      return leafPrincipal(tree.leaf, layer);
+      return leafPrincipal(tree.leaf);
     default:
       return tree satisfies never;
   }

@@ -1,7 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { type Policy, PolicySchema, type Principal, PrincipalSchema } from '#gen/envoy/config/rbac/v3/rbac_pb.js';
 import type { RevokedPeers } from '../../ca/revocation/list.ts';
-import type { Layer } from './field.ts';
 import { certificateMatches, peerMatches } from './peer.ts';
 import { escapeRegex, inGroups, oneOf } from './regex.ts';
 import type { Text } from './test.ts';
@@ -20,15 +19,11 @@ function texts(all: readonly string[]): readonly Text[] {
 }
 
 /**
- * Refuses revoked peers, as part of the DENY filter; undefined when there are none to refuse. It decides over each request, so also over
- * those on connections that were open before. A network filter cannot see a serial number: there, a revoked certificate is stopped
- * by the revocation list when it connects.
+ * Refuses revoked peers; undefined when there are none to refuse. On HTTP it is part of the DENY filter and decides over each request, so
+ * also over those on connections that were open before.
  */
-export function revokedPolicy({ identities, serials }: RevokedPeers, layer: Layer): Policy | undefined {
-  const ids: readonly Principal[] = [
-    ...texts(identities).map((text) => peerMatches(text, layer)),
-    ...(layer === 'http' ? texts(serials).map(certificateMatches) : []),
-  ];
+export function revokedPolicy({ identities, serials }: RevokedPeers): Policy | undefined {
+  const ids: readonly Principal[] = [...texts(identities).map(peerMatches), ...texts(serials).map(certificateMatches)];
   if (ids.length === 0) return undefined;
   const either = create(PrincipalSchema, { identifier: { case: 'orIds', value: { ids: [...ids] } } });
   return create(PolicySchema, { permissions: [{ rule: { case: 'any', value: true } }], principals: [either] });

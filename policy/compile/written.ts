@@ -1,6 +1,5 @@
 import { create } from '@bufbuild/protobuf';
 import { type Policy, PolicySchema, PrincipalSchema } from '#gen/envoy/config/rbac/v3/rbac_pb.js';
-import type { Layer } from './field.ts';
 import { permission } from './permission.ts';
 import { principal } from './principal.ts';
 import { asPrincipal, isCheap } from './request.ts';
@@ -10,8 +9,8 @@ import type { CompiledRule } from './test.ts';
  * One rule as Envoy has it. Envoy tests permissions before principals; where the caller is a text or a few, all goes to the
  * principals, caller first: of a thousand such rules nearly all end with one comparison.
  */
-export function written({ source, operation }: CompiledRule, layer: Layer): Policy {
-  const caller = principal(source, layer);
+export function written({ source, operation }: CompiledRule): Policy {
+  const caller = principal(source);
   const later = isCheap(source) ? asPrincipal(operation) : undefined;
   if (later === undefined) return create(PolicySchema, { permissions: [permission(operation)], principals: [caller] });
   const both = create(PrincipalSchema, { identifier: { case: 'andIds', value: { ids: [caller, later] } } });

@@ -1,6 +1,8 @@
 import { create } from '@bufbuild/protobuf';
 import { type Any, anyPack } from '@bufbuild/protobuf/wkt';
 import { type TypedExtensionConfig, TypedExtensionConfigSchema } from '#gen/envoy/config/core/v3/extension_pb.js';
+import { type Filter, FilterSchema } from '#gen/envoy/config/listener/v3/listener_components_pb.js';
+import { RBACSchema as TcpRbacSchema } from '#gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.js';
 import { RBACSchema } from '#gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
 import {
   type HttpFilter,
@@ -13,9 +15,16 @@ import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { Workload } from '../../mesh/model/workload.ts';
 import { httpAudit, tcpAudit } from '../../policy/compile/audit.ts';
-import { httpRbac, tcpAuthorization } from '../../policy/compile/authorization.ts';
+import {
+  NO_TCP_RULES,
+  TCP_FILTERS,
+  httpRbac,
+  tcpFilterName,
+  tcpRbac,
+  tcpRevocation,
+} from '../../policy/compile/authorization.ts';
 import { tcpCustom } from '../../policy/compile/custom/filters.ts';
-import { peerFilter } from '../../policy/compile/peer.ts';
+import { peerFilter, tcpPeerFilter } from '../../policy/compile/peer.ts';
 import { NOBODY } from '../../policy/compile/revoked.ts';
 import { type KnownKeys, NO_KEYS } from '../../policy/jwks/known.ts';
 import { JWT_FILTER, OUTPUT_FILTER, jwtAuthentication, outputHeaders } from '../../policy/request-authentication/filter.ts';
@@ -48,6 +57,7 @@ export interface Slot {
   readonly empty: (inputs: SlotInputs) => Any;
 }
 
+const TCP_RBAC_TYPE = `type.googleapis.com/${TcpRbacSchema.typeName}`;
 const RBAC_TYPE = `type.googleapis.com/${RBACSchema.typeName}`;
 
 /** A filter that has nothing to decide. */
@@ -113,15 +123,33 @@ export function inboundSecurity(snapshot: Snapshot, workload: Workload): Inbound
     const value = fill(inputs);
     return value === undefined ? [] : [create(HttpFilterSchema, { name, configType: { case: 'typedConfig', value } })];
   });
-  return withFilters(inputs, filled.length === 0 ? [] : [peerFilter(), ...filled]);
+  const network = TCP_SLOTS.flatMap(({ name, fill }) => {
+    const value = fill(inputs);
+    return value === undefined ? [] : [create(FilterSchema, { name, configType: { case: 'typedConfig', value } })];
+  });
+  return security(inputs, filled.length === 0 ? [] : [peerFilter(), ...filled], network);
 }
 
-function withFilters({ snapshot, workload, revoked }: SlotInputs, http: readonly HttpFilter[]): InboundSecurity {
-  const network = [
-    ...tcpCustom(snapshot, workload, CLUSTERS),
-    ...tcpAudit(snapshot, workload),
-    ...tcpAuthorization(snapshot, workload, revoked),
-  ];
+/** The places in front of a workload's TCP ports. Filters of CUSTOM are no slots: what marks and what asks are swapped together. */
+const TCP_SLOTS: readonly Slot[] = Object.freeze([
+  {
+    name: 'envoy.filters.network.rbac.audit',
+    types: [TCP_RBAC_TYPE],
+    fill: ({ snapshot, workload }: SlotInputs) => tcpAudit(snapshot, workload),
+    empty: () => NO_TCP_RULES,
+  },
+  ...TCP_FILTERS.map((filter) => ({
+    name: tcpFilterName(filter),
+    types: [TCP_RBAC_TYPE],
+    fill: ({ snapshot, workload, revoked }: SlotInputs) => tcpRbac(snapshot, workload, revoked)[filter],
+    empty: () => NO_TCP_RULES,
+  })),
+]);
+
+function security(inputs: SlotInputs, http: readonly HttpFilter[], tcpSlots: readonly Filter[]): InboundSecurity {
+  const { snapshot, workload, revoked } = inputs;
+  const deciding = [...tcpRevocation(revoked), ...tcpCustom(snapshot, workload, CLUSTERS), ...tcpSlots];
+  const network = deciding.length === 0 ? [] : [tcpPeerFilter(), ...deciding];
   return {
     mtlsMode: (port) => mtlsMode(snapshot, workload, port),
     peerMtlsMode: (peer, port) => mtlsMode(snapshot, peer, port),
@@ -149,14 +177,33 @@ function discoveredFilters(meshConfig: MeshConfig): readonly HttpFilter[] {
   return filters;
 }
 
+const discoveredTcp: readonly Filter[] = TCP_SLOTS.map(({ name, types }) =>
+  create(FilterSchema, {
+    name,
+    configType: { case: 'configDiscovery', value: { configSource: adsSource(), typeUrls: [...types] } },
+  }),
+);
+
 export interface DiscoveredSecurity {
   readonly security: InboundSecurity;
   readonly extensions: readonly TypedExtensionConfig[];
 }
 
+/** By what a slot holds: replicas, and workloads under the same policies, share a message, which is encoded once. */
+const resources = new WeakMap<Any, Map<string, TypedExtensionConfig>>();
+
+function resource(name: string, typedConfig: Any): TypedExtensionConfig {
+  const known = resources.get(typedConfig) ?? new Map<string, TypedExtensionConfig>();
+  resources.set(typedConfig, known);
+  const made = known.get(name) ?? create(TypedExtensionConfigSchema, { name, typedConfig });
+  known.set(name, made);
+  return made;
+}
+
 /**
- * As {@link inboundSecurity}, but with HTTP policy in resources of its own (ECDS), so that a changed policy decides over
- * the next request on connections that are open already, and no listener is drained for it. Revoked peers are denied whatever policies say.
+ * As {@link inboundSecurity}, but with policy in resources of its own (ECDS), so that a changed policy decides over the next request on
+ * connections that are open already, and over the next TCP connection, and no listener is drained for it. Revoked peers are denied
+ * whatever policies say.
  */
 export function discoveredSecurity(
   snapshot: Snapshot,
@@ -165,8 +212,8 @@ export function discoveredSecurity(
   keys: KnownKeys,
 ): DiscoveredSecurity {
   const inputs = { snapshot, workload, revoked, keys };
-  const extensions = slots(snapshot.meshConfig).map(({ name, fill, empty }) =>
-    create(TypedExtensionConfigSchema, { name, typedConfig: fill(inputs) ?? empty(inputs) }),
+  const extensions = [...slots(snapshot.meshConfig), ...TCP_SLOTS].map(({ name, fill, empty }) =>
+    resource(name, fill(inputs) ?? empty(inputs)),
   );
-  return { security: withFilters(inputs, discoveredFilters(snapshot.meshConfig)), extensions };
+  return { security: security(inputs, discoveredFilters(snapshot.meshConfig), discoveredTcp), extensions };
 }

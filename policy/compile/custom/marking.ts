@@ -11,7 +11,6 @@ import {
 } from '#gen/envoy/config/rbac/v3/rbac_pb.js';
 import { RBACSchema as HttpRbacSchema } from '#gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
 import { RBACSchema as TcpRbacSchema } from '#gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.js';
-import type { Layer } from '../field.ts';
 import { written } from '../written.ts';
 import type { Asking } from './applying.ts';
 import { editionKey, editionPrefix, markedRule, markPrefix } from './marks.ts';
@@ -20,8 +19,8 @@ import { editionKey, editionPrefix, markedRule, markPrefix } from './marks.ts';
 export const UNSETTLED = 'gatehouse-custom-unsettled';
 
 /** Shadow rules: whatever matches is noted in the request's metadata, and goes on to the filter that asks. */
-function marks({ provider, rules }: Asking, layer: Layer): RBAC {
-  const policies = rules.map((rule) => [markedRule(provider.name, rule.name), written(rule, layer)] as const);
+function marks({ provider, rules }: Asking): RBAC {
+  const policies = rules.map((rule) => [markedRule(provider.name, rule.name), written(rule)] as const);
   return create(RBACSchema, { action: RBAC_Action.DENY, policies: Object.fromEntries(policies) });
 }
 
@@ -37,7 +36,7 @@ export function httpMarking(asking: Asking): Any {
   const config = create(HttpRbacSchema, {
     rules: { action: RBAC_Action.ALLOW, policies: { [edition]: anybody() } },
     rulesStatPrefix: editionPrefix(provider.name),
-    shadowRules: marks(asking, 'http'),
+    shadowRules: marks(asking),
     shadowRulesStatPrefix: markPrefix(provider.name),
   });
   return anyPack(HttpRbacSchema, config);
@@ -47,7 +46,7 @@ export function httpMarking(asking: Asking): Any {
 export function tcpMarking(asking: Asking): Any {
   const config = create(TcpRbacSchema, {
     statPrefix: 'tcp.',
-    shadowRules: marks(asking, 'tcp'),
+    shadowRules: marks(asking),
     shadowRulesStatPrefix: markPrefix(asking.provider.name),
   });
   return anyPack(TcpRbacSchema, config);

@@ -1,17 +1,15 @@
-import { createRegistry, toJson } from '@bufbuild/protobuf';
+import { toJson } from '@bufbuild/protobuf';
 import { FilterSchema } from '#gen/envoy/config/listener/v3/listener_components_pb.js';
-import { RBACSchema as HttpRbacSchema } from '#gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
-import { ConfigSchema } from '#gen/envoy/extensions/filters/http/set_filter_state/v3/set_filter_state_pb.js';
 import { HttpFilterSchema } from '#gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
-import { RBACSchema as TcpRbacSchema } from '#gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.js';
 import type { RevokedPeers } from '../../../ca/revocation/list.ts';
 import type { PathNormalization } from '../../../mesh/model/mesh-config.ts';
 import type { Snapshot } from '../../../mesh/model/snapshot.ts';
 import { httpAuthorization, tcpAuthorization } from '../../../policy/compile/authorization.ts';
 import type { SelectedWorkload } from '../../../policy/select.ts';
+import { EXTENSIONS } from '../../../routing/wire/registry.ts';
 import type { Issued } from '../../audit/envoy/certificates.ts';
 
-export const registry = createRegistry(HttpRbacSchema, TcpRbacSchema, ConfigSchema);
+export const registry = EXTENSIONS;
 
 const TYPE = 'type.googleapis.com/envoy.extensions';
 

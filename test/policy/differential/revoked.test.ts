@@ -108,10 +108,11 @@ describe('policy, revoked peers', () => {
     assert.equal(await http(8081, 'web again'), 'none');
   });
 
-  it('by identity on TCP', async () => {
+  it('by identity and by serial, on TCP', async () => {
     for (const port of [9090, 9092]) {
       assert.equal(await tcp(port, 'cart'), 'DENY');
-      assert.equal(await tcp(port, 'web'), 'ALLOW');
+      assert.equal(await tcp(port, 'web'), 'DENY');
+      assert.equal(await tcp(port, 'web again'), 'ALLOW');
       assert.equal(await tcp(port, 'carts'), 'ALLOW');
     }
   });
