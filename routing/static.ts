@@ -9,8 +9,15 @@ import { EXTENSIONS } from './wire/registry.ts';
 
 export type { StaticAccessLog, StaticOptions, StaticSecrets } from './static/options.ts';
 
-/** RE2's own limit of 100 instructions refuses long alternatives; Istio's figure. */
-const SETTINGS = Object.freeze({ 're2.max_program_size.error_level': 32_768, 're2.max_program_size.warn_level': 32_768 });
+/**
+ * As in an agent's bootstrap. RE2's own limit of 100 instructions refuses long alternatives; Istio's figure. A path's fragment is cut
+ * off before policies and routes see it, as Istio has it, and the request is not refused.
+ */
+const SETTINGS = Object.freeze({
+  're2.max_program_size.error_level': 32_768,
+  're2.max_program_size.warn_level': 32_768,
+  'envoy.reloadable_features.http_reject_path_with_fragment': false,
+});
 
 /**
  * A complete Envoy configuration with everything in it that a control plane would have sent.
