@@ -5,6 +5,8 @@ import { parseMarkedName, parsePolicyName } from './policy-name.ts';
 
 const DENIED = 'rbac_access_denied_matched_policy[';
 const EFFECTIVE = 'enforced_effective_policy_id';
+/** A network filter tells only which shadow rule matched, so our ALLOW filter has its rules there as well. */
+const TCP_ALLOWED_BY = 'gatehouse_allowed_by_shadow_effective_policy_id';
 const MAX_NAME = 512;
 
 /** What a log entry says of the decision. HTTP: response_code_details; TCP: connection_termination_details. */
@@ -28,7 +30,10 @@ export interface Evidence {
  */
 function allowingRule(rbac: JsonObject | undefined): PolicyRule | undefined {
   const keys = Object.keys(rbac ?? {})
-    .filter((key) => key.endsWith(EFFECTIVE) && !/deny|log|audit|shadow/i.test(key.slice(0, -EFFECTIVE.length)))
+    .filter(
+      (key) =>
+        key === TCP_ALLOWED_BY || (key.endsWith(EFFECTIVE) && !/deny|log|audit|shadow/i.test(key.slice(0, -EFFECTIVE.length))),
+    )
     .sort((a, b) => Number(b.includes('allow')) - Number(a.includes('allow')) || (a < b ? -1 : 1));
   for (const key of keys) {
     const value = rbac?.[key];
