@@ -48,10 +48,12 @@ function keysOf(text: string): JsonWebKeys | undefined {
 /** A filter without what is ours to choose: the spelling of keys, the key that nobody can sign with, what is remembered. */
 function comparable(filter: unknown): unknown {
   const copy = structuredClone(filter) as {
-    providers?: Record<string, { localJwks?: { inlineString: string }; jwtCacheConfig?: unknown }>;
+    providers?: Record<string, { localJwks?: { inlineString: string }; jwtCacheConfig?: unknown; clearRouteCache?: unknown }>;
   };
   for (const provider of Object.values(copy.providers ?? {})) {
     delete provider.jwtCacheConfig;
+    // Istio has it at gateways only, where routes ask for claims.
+    delete provider.clearRouteCache;
     const text = provider.localJwks?.inlineString ?? '';
     const { keys = [] } = (keysOf(text) === undefined ? {} : JSON.parse(text)) as { keys?: { kid?: string }[] };
     // Istio's own key that nobody has stands for an issuer without keys; it names no kid.
