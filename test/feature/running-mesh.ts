@@ -62,6 +62,12 @@ export interface ReportedEdge {
   readonly reason: string;
   readonly verdict: string;
   readonly policies: readonly string[];
+  readonly marks: readonly {
+    readonly kind: string;
+    readonly policy: string | null;
+    readonly rule: number | null;
+    readonly provider: string | null;
+  }[];
   readonly count: number;
 }
 
