@@ -22,6 +22,8 @@ export const KIND_NAMES: readonly Names[] = Object.freeze([
   { kind: 'ServiceEntry', plural: 'serviceentries', short: ['se'], group: NETWORKING },
   { kind: 'AuthorizationPolicy', plural: 'authorizationpolicies', short: ['ap'], group: SECURITY },
   { kind: 'PeerAuthentication', plural: 'peerauthentications', short: ['pa'], group: SECURITY },
+  { kind: 'WorkloadEntry', plural: 'workloadentries', short: ['we'], group: NETWORKING },
+  { kind: 'WorkloadGroup', plural: 'workloadgroups', short: ['wg'], group: NETWORKING },
   { kind: 'Sidecar', plural: 'sidecars', short: [], group: NETWORKING },
   { kind: 'RequestAuthentication', plural: 'requestauthentications', short: ['ra'], group: SECURITY },
 ]);

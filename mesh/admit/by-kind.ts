@@ -6,6 +6,7 @@ import type { PeerAuthentication } from '../model/peer-authentication.ts';
 import type { RequestAuthentication } from '../model/request-authentication.ts';
 import type { Service } from '../model/service.ts';
 import type { Sidecar } from '../model/sidecar.ts';
+import type { WorkloadEntry } from '../model/workload-entry.ts';
 import type { VirtualService } from '../model/virtual-service.ts';
 import type { Admitted, Deployment, Pod } from './mesh-object.ts';
 
@@ -21,6 +22,7 @@ export class ByKind {
   readonly virtualServices: VirtualService[] = [];
   readonly destinationRules: DestinationRule[] = [];
   readonly gateways: Gateway[] = [];
+  readonly workloadEntries: WorkloadEntry[] = [];
   readonly sidecars: Sidecar[] = [];
   readonly authorizationPolicies: AuthorizationPolicy[] = [];
   readonly peerAuthentications: PeerAuthentication[] = [];
@@ -59,6 +61,11 @@ export class ByKind {
         return;
       case 'Gateway':
         this.gateways.push(object.value);
+        return;
+      case 'WorkloadGroup':
+        return;
+      case 'WorkloadEntry':
+        this.workloadEntries.push(object.value);
         return;
       case 'Sidecar':
         this.sidecars.push(object.value);

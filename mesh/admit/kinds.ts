@@ -16,6 +16,8 @@ export const VERSIONS: Readonly<Record<Kind, readonly string[]>> = Object.freeze
   Gateway: NETWORKING,
   ServiceEntry: NETWORKING,
   Sidecar: NETWORKING,
+  WorkloadEntry: NETWORKING,
+  WorkloadGroup: NETWORKING,
   AuthorizationPolicy: SECURITY,
   PeerAuthentication: SECURITY,
   RequestAuthentication: SECURITY,
@@ -36,8 +38,6 @@ export type Dispatch =
 
 /** Istio's other kinds that shape traffic or telemetry; without them the rest of the mesh works as it would by default. */
 const NOT_APPLIED: ReadonlySet<string> = new Set([
-  'WorkloadEntry',
-  'WorkloadGroup',
   'ProxyConfig',
   'Telemetry',
   'IstioOperator',

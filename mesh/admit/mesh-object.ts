@@ -7,6 +7,7 @@ import type { RequestAuthentication } from '../model/request-authentication.ts';
 import type { Probe } from '../model/probe.ts';
 import type { Service } from '../model/service.ts';
 import type { Sidecar } from '../model/sidecar.ts';
+import type { WorkloadEntry } from '../model/workload-entry.ts';
 import type { VirtualService } from '../model/virtual-service.ts';
 import type { ContainerPort, Instance } from '../model/workload.ts';
 import type { Node } from './node.ts';
@@ -49,6 +50,8 @@ export type MeshObject =
   | { readonly kind: 'DestinationRule'; readonly value: DestinationRule }
   | { readonly kind: 'Gateway'; readonly value: Gateway }
   | { readonly kind: 'Sidecar'; readonly value: Sidecar }
+  | { readonly kind: 'WorkloadEntry'; readonly value: WorkloadEntry }
+  | { readonly kind: 'WorkloadGroup'; readonly value: { readonly meta: Meta } }
   | { readonly kind: 'AuthorizationPolicy'; readonly value: AuthorizationPolicy }
   | { readonly kind: 'PeerAuthentication'; readonly value: PeerAuthentication }
   | { readonly kind: 'RequestAuthentication'; readonly value: RequestAuthentication };

@@ -14,6 +14,8 @@ import { readPeerAuthentication } from './peer-authentication/read.ts';
 import { readRequestAuthentication } from './request-authentication/read.ts';
 import { readServiceEntry } from './service-entry/read.ts';
 import { readSidecar } from './sidecar/read.ts';
+import { checkWorkloadGroup } from './workload-entry/group.ts';
+import { readWorkloadEntry } from './workload-entry/read.ts';
 import { readVirtualService } from './virtual-service/read.ts';
 
 /** Kinds of Istio's are read strictly; of Kubernetes' own kinds only a part is needed, so their other fields are left alone. */
@@ -27,6 +29,8 @@ export function isStrict(kind: Kind): boolean {
       return false;
     case 'ServiceEntry':
     case 'Sidecar':
+    case 'WorkloadEntry':
+    case 'WorkloadGroup':
     case 'VirtualService':
     case 'DestinationRule':
     case 'Gateway':
@@ -54,6 +58,11 @@ export function readObject(kind: Kind, spec: Field, status: Field, context: Cont
       return { kind, value: readServiceEntry(spec, context) };
     case 'Sidecar':
       return { kind, value: readSidecar(spec, context) };
+    case 'WorkloadEntry':
+      return { kind, value: readWorkloadEntry(spec, context) };
+    case 'WorkloadGroup':
+      checkWorkloadGroup(spec);
+      return { kind, value: { meta: context.meta } };
     case 'VirtualService':
       return { kind, value: readVirtualService(spec, context) };
     case 'DestinationRule':

@@ -7,6 +7,7 @@ import { addressed } from './addresses.ts';
 import { ByKind } from './by-kind.ts';
 import { checkReferences } from './check/references.ts';
 import type { Admitted } from './mesh-object.ts';
+import { withEntries } from './workload-entry/workload.ts';
 import { workloadsFrom } from './workloads.ts';
 
 export interface Built {
@@ -87,7 +88,7 @@ export function buildFrom(
     namespaces: list(kinds.namespaces, (meta) => meta, previous?.namespaces),
     services: list(services, (one: Service) => one.meta, previous?.services),
     workloads: list(
-      workloadsFrom(kinds.deployments, kinds.pods, options.assumePods ?? false),
+      withEntries(workloadsFrom(kinds.deployments, kinds.pods, options.assumePods ?? false), kinds.workloadEntries),
       (one) => one.meta,
       previous?.workloads,
     ),

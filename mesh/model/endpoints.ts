@@ -61,7 +61,7 @@ export function endpointsOf(snapshot: Snapshot, service: Service, port: ServiceP
     locality: endpoint.locality,
   }));
   for (const workload of workloadsOf(snapshot, service)) {
-    const target = containerPort(workload, port.targetPort);
+    const target = workload.servicePorts?.[port.name] ?? containerPort(workload, port.targetPort);
     if (target === undefined) continue;
     for (const instance of workload.instances) {
       if (!instance.ready) continue;
@@ -69,7 +69,7 @@ export function endpointsOf(snapshot: Snapshot, service: Service, port: ServiceP
         address: instance.address,
         port: target,
         labels: instance.labels,
-        weight: 1,
+        weight: workload.weight ?? 1,
         meshed: instance.meshed,
         namespace: workload.namespace,
         serviceAccount: workload.serviceAccount,

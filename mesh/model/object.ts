@@ -14,6 +14,8 @@ export const KINDS = Object.freeze([
   'Gateway',
   'ServiceEntry',
   'Sidecar',
+  'WorkloadEntry',
+  'WorkloadGroup',
   'AuthorizationPolicy',
   'PeerAuthentication',
   'RequestAuthentication',

@@ -50,6 +50,9 @@ export interface Workload {
   readonly image: string | undefined;
   readonly replicas: number;
   readonly instances: readonly Instance[];
+  /** A WorkloadEntry's own ports by the names of service ports, and its weight. */
+  readonly servicePorts?: Readonly<Record<string, Port>>;
+  readonly weight?: number;
 }
 
 /** The ports that traffic is accepted on under a name or number. */

@@ -17,6 +17,8 @@ const KINDS: ReadonlySet<string> = new Set([
   'PeerAuthentication',
   'RequestAuthentication',
   'Sidecar',
+  'WorkloadEntry',
+  'WorkloadGroup',
   'VirtualService',
   'DestinationRule',
   'Gateway',

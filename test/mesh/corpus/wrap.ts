@@ -94,6 +94,8 @@ export const WRAPS: Readonly<Record<string, Wrap>> = Object.freeze({
   TestValidateOutlierDetection: (row) => rule({ outlierDetection: row['in'] }, isValid(row)),
   TestValidateServiceEntries: whole('ServiceEntry'),
   TestValidateSidecar: whole('Sidecar'),
+  TestValidateWorkloadEntry: whole('WorkloadEntry'),
+  TestValidateWorkloadGroup: whole('WorkloadGroup'),
   TestValidateAuthorizationPolicy: whole('AuthorizationPolicy'),
   TestValidatePeerAuthentication: whole('PeerAuthentication'),
   TestValidateRequestAuthentication: whole('RequestAuthentication'),
