@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import { callAuthentication } from './authenticate/call.ts';
 import { joinTokenFolder } from './authenticate/join-token-folder.ts';
@@ -18,7 +20,7 @@ import { issuedInLog } from './revocation/issued.ts';
 import { openRevocations, type Revocations } from './revocation/revocations.ts';
 import { AuthorityError } from './root/error.ts';
 import { warnedBeforeMs } from './root/expiry.ts';
-import { folderAt, prepareFolder } from './root/folder.ts';
+import { type Folder, folderAt, prepareFolder } from './root/folder.ts';
 import type { NewKey } from './root/new.ts';
 import { reloadOnChange } from './root/reload.ts';
 import { inUseInLog } from './rotation/in-use.ts';
@@ -140,7 +142,8 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     const impersonate = options.nodeProxies && nodeProxies(options.nodeProxies);
     const mayHaveName = dnsNamesBy(options.dnsNames ?? []);
     const authenticate = callAuthentication(callers);
-    const store = jwtKeyFile(folder.dir);
+    const tokenUri = options.key?.store ?? (await keyUriIn(rotation.folder()));
+    const store = jwtKeyFile(folder.dir, { passphrase: options.key?.passphrase, tokenUri });
     const commit = issuanceLog.commit.bind(issuanceLog);
     const jwt = await openJwtAuthority({ ...options.jwt, trustDomain, authenticate, commit, store, clock, every, log });
     const stopLooking = every(DAY_SECONDS * 1000, look);
@@ -213,6 +216,11 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     unlock();
     throw error;
   }
+}
+
+/** Where the CA's key is, if in a token. */
+async function keyUriIn({ keyUri }: Folder): Promise<string | undefined> {
+  return existsSync(keyUri) ? readFile(keyUri, 'utf8') : undefined;
 }
 
 function lifetimesOf({ maxTtlSeconds = DAY_SECONDS, defaultTtlSeconds = DAY_SECONDS }: AuthorityOptions) {

@@ -84,7 +84,11 @@ export async function openJwtAuthority(options: JwtAuthorityOptions): Promise<Jw
         return refuse('unavailable', 'the issuance log cannot be written');
       }
       log.info({ spiffeId: identity, audience, kid: key.kid, expiresAt }, 'JWT-SVID issued');
-      return outcome(await signJwtSvid(claims, key));
+      try {
+        return outcome(await signJwtSvid(claims, key));
+      } catch {
+        return refuse('unavailable', 'the key for JWT-SVIDs cannot be reached');
+      }
     },
     bundle: () => ({
       trustDomain,

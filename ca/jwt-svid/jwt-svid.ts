@@ -1,8 +1,8 @@
-import { SignJWT } from 'jose';
 import type { Caller } from '../authenticate/caller.ts';
 import type { SpiffeId } from '../identity/spiffe-id.ts';
 import { outcome, refuse, type Outcome } from '../refusal.ts';
 import type { JwtKey } from './key.ts';
+import { rawSignature } from './raw-signature.ts';
 
 export interface JwtSvidRequest {
   readonly audience: readonly string[];
@@ -55,14 +55,18 @@ export function datedClaims({ spiffeId, audience, ttlSeconds }: JwtSvidGrant, no
   return { spiffeId, audience, issuedAt: new Date(issuedAt), expiresAt: new Date(issuedAt + ttlSeconds * 1000) };
 }
 
-/** Signs (JWT-SVID, sections 2 and 3): `alg`, `kid` and `typ` in the header; `sub`, `aud`, `exp` and `iat`. */
-export async function signJwtSvid(claims: JwtSvidClaims, key: JwtKey): Promise<JwtSvid> {
-  const svid = await new SignJWT()
-    .setProtectedHeader({ alg: 'ES256', kid: key.kid, typ: 'JWT' })
-    .setSubject(claims.spiffeId)
-    .setAudience([...claims.audience])
-    .setIssuedAt(claims.issuedAt)
-    .setExpirationTime(claims.expiresAt)
-    .sign(key.privateKey);
-  return { ...claims, svid, kid: key.kid };
+const base64url = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+const seconds = (time: Date): number => Math.floor(time.getTime() / 1000);
+
+/**
+ * Signs (JWT-SVID, sections 2 and 3; JWS compact serialization, RFC 7515, section 7.1): `alg`, `kid` and `typ` in the header; `sub`, `aud`,
+ * `exp` and `iat`. Rejects when a key in a device cannot be reached.
+ */
+export async function signJwtSvid(claims: JwtSvidClaims, { kid, signer }: JwtKey): Promise<JwtSvid> {
+  const { spiffeId: sub, audience: aud, issuedAt, expiresAt } = claims;
+  const header = { alg: 'ES256', kid, typ: 'JWT' };
+  const signed = `${base64url(header)}.${base64url({ sub, aud, iat: seconds(issuedAt), exp: seconds(expiresAt) })}`;
+  const signature = rawSignature(await signer.sign(Buffer.from(signed)));
+  if (signature === undefined) throw new Error('the signature is none of ES256');
+  return { ...claims, svid: `${signed}.${signature.toString('base64url')}`, kid };
 }

@@ -2,43 +2,76 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parsed, refused, type Parsed } from '../identity/parsed.ts';
+import { readPrivateKey } from '../import/private-key.ts';
+import { keyFileText } from '../key-store/encrypt.ts';
+import { type PassphraseSource, readPassphrase } from '../key-store/passphrase.ts';
 import { writeAtomically } from '../root/atomic.ts';
 import { AuthorityError } from '../root/error.ts';
 import { checkKeyFile } from '../root/folder.ts';
-import { type JwtKey, parseJwtKey } from './key.ts';
+import { fileJwtKey, type JwtKey, newJwtKey } from './key.ts';
+import { newTokenKey, openTokenKey, removeTokenKey } from './token-key.ts';
 
 /** Where the keys of JWT-SVIDs are kept. One process at a time: whoever holds the authority's lock. */
 export interface JwtKeyStore {
   load(): Promise<readonly JwtKey[]>;
+  make(activeFrom: number): Promise<JwtKey>;
   /** Durable once it resolves. */
   save(keys: readonly JwtKey[]): Promise<void>;
+  /** Destroys a key that no saved set holds any more. */
+  retire(key: JwtKey): Promise<void>;
+}
+
+/** As the CA's key: what protects that one protects these. */
+export interface JwtKeyAccess {
+  /** Encrypts the keys in the file. */
+  readonly passphrase?: PassphraseSource | undefined;
+  /** New keys are made in the token of this PKCS#11 URI, beside the key that it names. */
+  readonly tokenUri?: string | undefined;
 }
 
 const LARGEST_FILE = 1 << 20;
 
-/** `jwt-keys.json` in the authority's folder, mode 0600: `{"keys": [{"activeFrom": ISO 8601, "key": PKCS#8 PEM}]}`. */
-export function jwtKeyFile(dir: string): JwtKeyStore {
+/**
+ * `jwt-keys.json` in the authority's folder, mode 0600: `{"keys": [{"activeFrom": ISO 8601, "key": PKCS#8 PEM}]}`, the PEM encrypted where
+ * there is a passphrase, and `"uri"` instead of it where the key is in a token. Keys that were plain are encrypted as soon as there is one.
+ */
+export function jwtKeyFile(dir: string, { passphrase, tokenUri }: JwtKeyAccess = {}): JwtKeyStore {
   const path = join(dir, 'jwt-keys.json');
+  const secret = (): Promise<string> | undefined => passphrase && readPassphrase(passphrase);
+  const save = async (keys: readonly JwtKey[]): Promise<void> => {
+    const known = await secret();
+    const entries = keys.map(async ({ activeFrom, kept }) => ({
+      activeFrom: new Date(activeFrom).toISOString(),
+      ...(kept.kind === 'token' ? { uri: kept.uri } : { key: await keyFileText(kept.privateKey, known) }),
+    }));
+    await writeAtomically(path, `${JSON.stringify({ keys: await Promise.all(entries) }, null, 2)}\n`, 0o600);
+  };
   return {
     async load() {
       if (!existsSync(path)) return [];
       await checkKeyFile(path);
-      const keys = parseKeys(await readFile(path, 'utf8'));
+      const text = await readFile(path, 'utf8');
+      if (/BEGIN ENCRYPTED/.test(text) && passphrase === undefined)
+        throw new AuthorityError(
+          `${path} is encrypted; say where its passphrase is: --ca-key-passphrase-file FILE or --ca-key-passphrase-env NAME`,
+        );
+      const known = await secret();
+      const keys = await parseKeys(text, known);
       if (!keys.ok)
         throw new AuthorityError(`${path}: ${keys.reason}; restore it from a backup, or remove it (tokens given out will fail)`);
+      if (known !== undefined && /BEGIN PRIVATE KEY/.test(text)) await save(keys.value);
       return keys.value;
     },
-    async save(keys) {
-      const entries = keys.map(({ activeFrom, privateKey }) => ({
-        activeFrom: new Date(activeFrom).toISOString(),
-        key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
-      }));
-      await writeAtomically(path, `${JSON.stringify({ keys: entries }, null, 2)}\n`, 0o600);
+    make: (activeFrom) => (tokenUri === undefined ? Promise.resolve(newJwtKey(activeFrom)) : newTokenKey(tokenUri, activeFrom)),
+    save,
+    async retire({ kept, signer }) {
+      await signer.close?.();
+      if (kept.kind === 'token') await removeTokenKey(kept.uri);
     },
   };
 }
 
-function parseKeys(text: string): Parsed<readonly JwtKey[]> {
+async function parseKeys(text: string, passphrase: string | undefined): Promise<Parsed<readonly JwtKey[]>> {
   if (text.length > LARGEST_FILE) return refused('it is larger than 1 MiB');
   let value: unknown;
   try {
@@ -50,18 +83,19 @@ function parseKeys(text: string): Parsed<readonly JwtKey[]> {
   if (!Array.isArray(entries)) return refused('it has no "keys"');
   const keys: JwtKey[] = [];
   for (const entry of entries) {
-    const key = parseEntry(entry);
+    const key = await parseEntry(entry, passphrase);
     if (!key.ok) return key;
     keys.push(key.value);
   }
   return parsed(keys.toSorted((one, other) => one.activeFrom - other.activeFrom));
 }
 
-function parseEntry(entry: unknown): Parsed<JwtKey> {
-  if (typeof entry !== 'object' || entry === null || !('key' in entry) || !('activeFrom' in entry))
-    return refused('an entry lacks key or activeFrom');
-  const { key, activeFrom } = entry;
-  const time = typeof activeFrom === 'string' ? Date.parse(activeFrom) : Number.NaN;
-  if (typeof key !== 'string' || !Number.isFinite(time)) return refused('an entry has no key, or no time');
-  return parseJwtKey(key, time);
+async function parseEntry(entry: unknown, passphrase: string | undefined): Promise<Parsed<JwtKey>> {
+  if (typeof entry !== 'object' || entry === null || !('activeFrom' in entry)) return refused('an entry lacks activeFrom');
+  const time = typeof entry.activeFrom === 'string' ? Date.parse(entry.activeFrom) : Number.NaN;
+  if (!Number.isFinite(time)) return refused('an entry has no time');
+  if ('uri' in entry && typeof entry.uri === 'string') return openTokenKey(entry.uri, time);
+  if (!('key' in entry) || typeof entry.key !== 'string') return refused('an entry has neither key nor uri');
+  const key = await readPrivateKey(entry.key, passphrase);
+  return key.ok ? fileJwtKey(key.value, time) : refused(`a key cannot be read: ${key.reason}`);
 }

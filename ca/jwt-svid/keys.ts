@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import type { Every } from '../tls/credentials.ts';
-import { type JwtKey, newJwtKey } from './key.ts';
+import type { JwtKey } from './key.ts';
 import type { JwtKeyStore } from './key-file.ts';
-import { rotate, type RotationRules, signingKey } from './rotation.ts';
+import { newKeyDue, rotate, type RotationRules, signingKey } from './rotation.ts';
 
 /** The keys of JWT-SVIDs, rotated on time. */
 export interface JwtKeys {
@@ -26,13 +26,21 @@ export async function openJwtKeys({ store, rules, clock, every, log }: JwtKeysOp
   let keys = await store.load();
   let turn: Promise<void> = Promise.resolve();
   const look = async (): Promise<void> => {
-    const next = rotate(keys, clock().getTime(), rules, newJwtKey);
+    const now = clock().getTime();
+    const due = newKeyDue(keys, now, rules);
+    const made = due === undefined ? undefined : await store.make(due);
+    const next = rotate(keys, now, rules, () => made ?? never());
     if (next === keys) return;
     await store.save(next);
+    const gone = keys.filter((key) => !next.includes(key));
     const before = new Set(keys.map(({ kid }) => kid));
     keys = next;
     for (const { kid, activeFrom } of next)
       if (!before.has(kid)) log.info({ kid, activeFrom: new Date(activeFrom) }, 'a new key for JWT-SVIDs is published');
+    for (const key of gone)
+      await store.retire(key).catch((error: unknown) => {
+        log.warn({ kid: key.kid, error: String(error) }, 'a key for JWT-SVIDs that is not used any more is still in its token');
+      });
   };
   await look();
   const stop = every(lookEvery(rules), () => {
@@ -50,8 +58,13 @@ export async function openJwtKeys({ store, rules, clock, every, log }: JwtKeysOp
     async close() {
       stop();
       await turn;
+      for (const { signer } of keys) await signer.close?.();
     },
   };
+}
+
+function never(): never {
+  throw new Error('a key is due that was not made; this is a bug');
 }
 
 /** Often enough that a key is published for nearly all of its lead. */

@@ -21,16 +21,22 @@ export function rotate(
   rules: RotationRules,
   make: (activeFrom: number) => JwtKey,
 ): readonly JwtKey[] {
-  const newest = keys.at(-1);
-  // The first key has no predecessor whose tokens anyone could know, so nobody has an older key set.
-  if (newest === undefined) return [make(now)];
-  const next = newest.activeFrom + rules.periodMs;
-  const grown = now >= next - rules.leadMs ? [...keys, make(Math.max(next, now + rules.leadMs))] : keys;
+  const due = newKeyDue(keys, now, rules);
+  const grown = due === undefined ? keys : [...keys, make(due)];
   const kept = grown.filter((_, index) => {
     const successor = grown[index + 1];
     return successor === undefined || now < successor.activeFrom + rules.keepMs;
   });
   return kept.length === grown.length ? grown : kept;
+}
+
+/** From when a key must sign that has to be made now; undefined while none has to be. */
+export function newKeyDue(keys: readonly JwtKey[], now: number, rules: RotationRules): number | undefined {
+  const newest = keys.at(-1);
+  // The first key has no predecessor whose tokens anyone could know, so nobody has an older key set.
+  if (newest === undefined) return now;
+  const next = newest.activeFrom + rules.periodMs;
+  return now >= next - rules.leadMs ? Math.max(next, now + rules.leadMs) : undefined;
 }
 
 /** The key that signs now: the last that is active. Where the clock was set back behind all of them, the oldest. */

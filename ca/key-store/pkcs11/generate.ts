@@ -3,9 +3,8 @@ import { AuthorityError } from '../../root/error.ts';
 import type { KeyType } from '../key-type.ts';
 import { CK } from './constants.ts';
 import { type Attribute, ulong } from './library.ts';
-import { moduleAt } from './module.ts';
-import { readPin } from './pin.ts';
-import { slotOf, template } from './token.ts';
+import { inSession } from './session.ts';
+import { template } from './token.ts';
 import type { Pkcs11Uri } from './uri.ts';
 
 const YES = Buffer.from([1]);
@@ -30,34 +29,25 @@ const PARAMETERS: Readonly<Record<KeyType, readonly [mechanism: bigint, paramete
  * Makes a key pair inside the token, never to leave it (CKA_SENSITIVE, not CKA_EXTRACTABLE). Refused when the token has a key of that
  * name, since a CA key is never made over another; with `keep` that one is kept.
  */
-export async function generateInToken(uri: Pkcs11Uri, type: KeyType, keep = false): Promise<void> {
-  const { pin } = await readPin(uri.pinFile);
-  const module = await moduleAt(uri.module);
-  await module.use((library) => {
-    const session = library.openSession(slotOf(library, uri), true);
-    try {
-      library.login(session, pin);
-      const taken = library.find(session, template(CK.CKO_PRIVATE_KEY, uri.object, uri.id)).length > 0;
-      if (taken && keep) return;
-      if (taken)
-        throw new AuthorityError(
-          'the token already has a private key of that name; import it with its certificate, or name another',
-        );
-      const names = [
-        ...(uri.object === undefined ? [] : [[CK.CKA_LABEL, Buffer.from(uri.object, 'utf8')] as const]),
-        [CK.CKA_ID, uri.id ?? Buffer.from(uri.object ?? '', 'utf8')] as const,
-        [CK.CKA_TOKEN, YES] as const,
-      ];
-      const [mechanism, parameters] = PARAMETERS[type];
-      library.generateKeyPair(
-        session,
-        mechanism,
-        [...names, ...parameters, [CK.CKA_VERIFY, YES], [CK.CKA_PRIVATE, NO]],
-        [...names, [CK.CKA_SIGN, YES], [CK.CKA_PRIVATE, YES], [CK.CKA_SENSITIVE, YES], [CK.CKA_EXTRACTABLE, NO]],
+export function generateInToken(uri: Pkcs11Uri, type: KeyType, keep = false): Promise<void> {
+  return inSession(uri, (library, session) => {
+    const taken = library.find(session, template(CK.CKO_PRIVATE_KEY, uri.object, uri.id)).length > 0;
+    if (taken && keep) return;
+    if (taken)
+      throw new AuthorityError(
+        'the token already has a private key of that name; import it with its certificate, or name another',
       );
-    } finally {
-      pin.fill(0);
-      library.closeSession(session);
-    }
+    const names = [
+      ...(uri.object === undefined ? [] : [[CK.CKA_LABEL, Buffer.from(uri.object, 'utf8')] as const]),
+      [CK.CKA_ID, uri.id ?? Buffer.from(uri.object ?? '', 'utf8')] as const,
+      [CK.CKA_TOKEN, YES] as const,
+    ];
+    const [mechanism, parameters] = PARAMETERS[type];
+    library.generateKeyPair(
+      session,
+      mechanism,
+      [...names, ...parameters, [CK.CKA_VERIFY, YES], [CK.CKA_PRIVATE, NO]],
+      [...names, [CK.CKA_SIGN, YES], [CK.CKA_PRIVATE, YES], [CK.CKA_SENSITIVE, YES], [CK.CKA_EXTRACTABLE, NO]],
+    );
   });
 }

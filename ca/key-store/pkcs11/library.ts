@@ -19,6 +19,7 @@ export interface Library {
   login(session: Handle, pin: Uint8Array): void;
   find(session: Handle, template: readonly Attribute[]): readonly Handle[];
   attribute(session: Handle, object: Handle, type: bigint): Buffer;
+  destroy(session: Handle, object: Handle): void;
   generateKeyPair(
     session: Handle,
     mechanism: bigint,
@@ -48,6 +49,7 @@ const CALLS = Object.freeze({
   C_OpenSession: [12, ['ulong', 'ulong', 'void *', 'void *', 'void *']],
   C_CloseSession: [13, ['ulong']],
   C_Login: [18, ['ulong', 'ulong', 'void *', 'ulong']],
+  C_DestroyObject: [22, ['ulong', 'ulong']],
   C_GetAttributeValue: [24, ['ulong', 'ulong', 'void *', 'ulong']],
   C_FindObjectsInit: [26, ['ulong', 'void *', 'ulong']],
   C_FindObjects: [27, ['ulong', 'void *', 'ulong', 'void *']],
@@ -146,6 +148,7 @@ export async function loadLibrary(path: string): Promise<Library> {
       call('C_GetAttributeValue', session, object, wanted, 1n);
       return value.subarray(0, Math.min(Number(wanted.readBigUInt64LE(16)), LARGEST_ATTRIBUTE));
     },
+    destroy: (session, object) => call('C_DestroyObject', session, object),
     generateKeyPair(session, type, publicTemplate, privateTemplate) {
       const [publicKey, privateKey] = [Buffer.alloc(8), Buffer.alloc(8)];
       const [open, secret] = [template(publicTemplate), template(privateTemplate)];

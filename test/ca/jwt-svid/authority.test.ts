@@ -6,7 +6,7 @@ import type { Authority } from '../../../ca/authority.ts';
 import { readIssuanceLog } from '../../../ca/log/read.ts';
 import { readTokens, type TokenQuestion } from '../../../ca/log/read-tokens.ts';
 import { type JwtBundle, openJwtAuthority } from '../../../ca/jwt-svid/authority.ts';
-import type { JwtKey } from '../../../ca/jwt-svid/key.ts';
+import { type JwtKey, newJwtKey } from '../../../ca/jwt-svid/key.ts';
 import { parseSpiffeId } from '../../../ca/identity/spiffe-id.ts';
 import { must } from '../identity/must.ts';
 import { account, TD, type World, world } from '../world.ts';
@@ -129,7 +129,12 @@ describe('ca/jwt-svid: the authority', () => {
     const rotating = await openJwtAuthority({
       ...{ keyPeriodSeconds: 3600, keyLeadSeconds: 600, maxTtlSeconds: 300 },
       trustDomain: TD,
-      store: { load: () => Promise.resolve([]), save: (keys) => Promise.resolve(void (saved = keys)) },
+      store: {
+        load: () => Promise.resolve([]),
+        save: (keys) => Promise.resolve(void (saved = keys)),
+        make: (activeFrom) => Promise.resolve(newJwtKey(activeFrom)),
+        retire: () => Promise.resolve(),
+      },
       authenticate: () => Promise.resolve({ ok: true, value: { id, evidence: { kind: 'token', subject: '' } } }),
       commit: () => Promise.resolve(),
       clock: () => now,

@@ -117,7 +117,7 @@ describe('ca/export: opened by openssl', function () {
     const folder = temporaryFolder();
     const before = process.env['SOFTHSM2_CONF'];
     try {
-      const token = softToken(module, folder.path, 'export');
+      const token = softToken(module, 'export');
       const made = gatehouse(
         'ca',
         'root',

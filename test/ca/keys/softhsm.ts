@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Context } from 'mocha';
 
@@ -24,11 +25,23 @@ export interface SoftToken {
   uri(label: string): string;
 }
 
+let shared: string | undefined;
+
+/** Where all tokens of this process are, until it ends. */
+function sharedFolder(): string {
+  if (shared !== undefined) return shared;
+  const made = mkdtempSync(join(tmpdir(), 'gh-softhsm-'));
+  process.once('exit', () => rmSync(made, { recursive: true, force: true }));
+  shared = made;
+  return made;
+}
+
 /**
- * Makes a token in a folder. The module reads SOFTHSM2_CONF once, when it is first loaded in this process, so all tests of a
- * process share one folder of tokens; the labels tell them apart.
+ * Makes a token. The module reads SOFTHSM2_CONF once, when it is first loaded in this process, so all tests of a process share one folder
+ * of tokens; the labels tell them apart.
  */
-export function softToken(module: string, dir: string, label: string): SoftToken {
+export function softToken(module: string, label: string): SoftToken {
+  const dir = sharedFolder();
   const tokens = join(dir, 'tokens');
   if (!existsSync(tokens)) {
     mkdirSync(tokens, { recursive: true, mode: 0o700 });
