@@ -25,10 +25,11 @@ export function requestAuthentication(snapshot: Snapshot, workload: SelectedWork
   if (rules.length === 0) return unasked;
   const required = rules.filter(({ rule }) => rule.required);
   return ({ token }) => {
-    const step = token === undefined ? NO_TOKEN : verified(rules, token);
-    if (step.kind === 'refused') return step;
-    const lacking = required.find(({ rule }) => step.token === undefined || !accepts(rule, step.token));
-    return lacking === undefined ? step : { kind: 'refused', by: keyOf(lacking.of.meta), why: lack(lacking) };
+    // Each required rule by itself, before the token of any rule is looked for.
+    const lacking = required.find(({ rule }) => token === undefined || !accepts(rule, token));
+    if (lacking !== undefined)
+      return token === undefined || !isOf(lacking.rule, token) ? lack(lacking) : forOthers(lacking, token);
+    return token === undefined ? NO_TOKEN : verified(rules, token);
   };
 }
 
@@ -76,13 +77,7 @@ function verified(rules: readonly ApplyingRule[], token: Token): TokenStep {
   const said = issuer === undefined ? 'no issuer' : `the issuer ${JSON.stringify(issuer)}`;
   const known = rules.find(({ rule }) => isOf(rule, token));
   if (known !== undefined) {
-    const { of, rule } = known;
-    const found = token.audiences.length === 0 ? 'none' : token.audiences.join(', ');
-    return {
-      kind: 'refused',
-      by: keyOf(of.meta),
-      why: `403: RequestAuthentication ${keyOf(of.meta)} takes tokens for ${rule.audiences.join(', ')}, and the audiences of this one are: ${found}`,
-    };
+    return forOthers(known, token);
   }
   const objects = [...new Set(rules.map(({ of }) => of))];
   const issuers = [...new Set(rules.flatMap(({ rule }) => rule.issuer ?? []))];
@@ -97,9 +92,17 @@ function named(objects: readonly RequestAuthentication[]): string {
   return `RequestAuthentication${objects.length > 1 ? 's' : ''} ${objects.map(({ meta }) => keyOf(meta)).join(', ')}`;
 }
 
-function lack({ of, rule }: ApplyingRule): string {
+function lack({ of, rule }: ApplyingRule): TokenStep {
   const whose = rule.issuer === undefined ? 'a token' : `a token of ${rule.issuer}`;
-  return `401: RequestAuthentication ${keyOf(of.meta)} asks for ${whose} (presence: REQUIRED), and the request has none`;
+  const why = `401: RequestAuthentication ${keyOf(of.meta)} asks for ${whose} (presence: REQUIRED), and the request has none`;
+  return { kind: 'refused', by: keyOf(of.meta), why };
+}
+
+/** The issuer is right, the audience is not. */
+function forOthers({ of, rule }: ApplyingRule, { audiences }: Token): TokenStep {
+  const found = audiences.length === 0 ? 'none' : audiences.join(', ');
+  const why = `403: RequestAuthentication ${keyOf(of.meta)} takes tokens for ${rule.audiences.join(', ')}, and the audiences of this one are: ${found}`;
+  return { kind: 'refused', by: keyOf(of.meta), why };
 }
 
 /** Claims that are lists of words in one text become lists. */
