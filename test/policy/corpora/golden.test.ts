@@ -3,14 +3,13 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
-import { type Issued, TestAuthority } from '../../audit/envoy/certificates.ts';
-import { type Envoy, envoyPath, startEnvoy } from '../../audit/envoy/process.ts';
+import { envoyPath } from '../../audit/envoy/process.ts';
 import { freePort } from '../../routing/envoy/upstream.ts';
 import { casesOf, corpusPath } from './corpus.ts';
-import { compiled, peerBefore } from './golden/ours.ts';
+import { askEnvoy } from './golden/ask.ts';
+import { compiled } from './golden/ours.ts';
 import { probesFor } from './golden/probes.ts';
 import { type Record, isRecord, recordOf } from './golden/record.ts';
-import { bootstrap, Prober } from './golden/run.ts';
 import { conditionsOf, rulesOf, type Slice, valuesOf } from './golden/slices.ts';
 import { Translation } from './golden/translate.ts';
 import { conditionUnits, filterUnits, ruleUnits, type Unit, valueUnits } from './golden/units.ts';
@@ -52,29 +51,19 @@ describe('policy, corpus: the filters that Istio makes', function () {
   const path = corpusPath('authz-golden');
   const envoy = envoyPath();
   let folder = '';
-  let authority: TestAuthority | undefined;
   let probed = 0;
   let compared = 0;
-  const certificates = new Map<string, Promise<Issued>>();
 
-  before(async function () {
+  before(function () {
     if (envoy === undefined && process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
     if (envoy === undefined || path === undefined) this.skip();
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-golden-'));
-    authority = await TestAuthority.create();
   });
   after(() => {
     if (folder === '') return;
     rmSync(folder, { recursive: true, force: true });
     process.stdout.write(`    ${probed} requests, ${compared} pieces compared; seed ${SEED}\n`);
   });
-
-  function certificateOf(peer: string): Promise<Issued> {
-    assert.ok(authority !== undefined);
-    const known = certificates.get(peer) ?? authority.issue(peer);
-    certificates.set(peer, known);
-    return known;
-  }
 
   function compiledFor(policies: readonly Record[], { layer, options }: Golden): readonly Record[] {
     const { trustDomain, trustDomainAliases, workload } = options;
@@ -114,7 +103,7 @@ describe('policy, corpus: the filters that Istio makes', function () {
 
   for (const golden of casesOf<Golden>('authz-golden')) {
     it(golden.id, async function () {
-      if (path === undefined || envoy === undefined || authority === undefined) this.skip();
+      if (path === undefined || envoy === undefined) this.skip();
       const free: number[] = [];
       while (free.length < PORTS) free.push(await freePort());
       const translation = new Translation([...new Set(free)]);
@@ -125,34 +114,17 @@ describe('policy, corpus: the filters that Istio makes', function () {
       const units = [theirs, mine].flatMap((side) => [...side.filters, ...side.rules, ...side.conditions, ...side.values]);
       const own = join(folder, golden.id.replace('/', '-'));
       mkdirSync(own);
-      const server = await authority.issue('spiffe://cluster.local/ns/foo/sa/httpbin');
-      const running: Envoy = await startEnvoy(
-        envoy,
-        bootstrap(units, peerBefore(), translation.ports, server, authority.root),
-        own,
-      );
-      const prober = new Prober(certificateOf);
-      const answers = new Map<Unit, string[]>(units.map((unit) => [unit, []]));
-      let sent = 0;
-      try {
-        for (const probe of probesFor(policies, translation.ports, SEED)) {
-          const found = await prober.answers(probe);
-          if (found === undefined) continue;
-          sent += 1;
-          for (const [index, unit] of units.entries()) answers.get(unit)?.push(found[index] ?? '?');
-        }
-      } finally {
-        prober.close();
-        await running.stop();
-      }
-      const said = (unit: Unit): string => (answers.get(unit) ?? []).map((one) => (one === 'denied' ? 'D' : 'a')).join('');
+      const probes = probesFor(policies, translation.ports, SEED);
+      const answers = (await askEnvoy(envoy, own, units, translation.ports, probes)).filter((one) => one !== undefined);
+      const columns = new Map(units.map((unit, at) => [unit, answers.map((one) => (one[at] === true ? 'D' : 'a')).join('')]));
+      const said = (unit: Unit): string => columns.get(unit) ?? '';
       compare('filters', theirs.filters, mine.filters, said);
       compare('rules', theirs.rules, mine.rules, said);
       compareConditions('conditions', theirs.conditions, mine.conditions, said);
       // Some values are joined by Istio in a form that cannot be taken apart, so only what it has apart is looked for; and where the
       // trust domain has several names, one principal stands for several.
       if (golden.options.trustDomainAliases.length === 0) compareConditions('values', theirs.values, mine.values, said);
-      probed += sent;
+      probed += answers.length;
       compared += units.length;
     });
   }

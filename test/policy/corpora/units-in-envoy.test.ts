@@ -2,13 +2,12 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { TestAuthority } from '../../audit/envoy/certificates.ts';
-import { envoyPath, startEnvoy } from '../../audit/envoy/process.ts';
+import { envoyPath } from '../../audit/envoy/process.ts';
 import { freePort } from '../../routing/envoy/upstream.ts';
-import { compiled, peerBefore } from './golden/ours.ts';
+import { askEnvoy } from './golden/ask.ts';
+import { compiled } from './golden/ours.ts';
 import { probesFor } from './golden/probes.ts';
 import { recordOf } from './golden/record.ts';
-import { bootstrap, Prober } from './golden/run.ts';
 import { Translation } from './golden/translate.ts';
 import { filterUnits, type Unit } from './golden/units.ts';
 import { pairs } from './unit-pairs.ts';
@@ -26,7 +25,6 @@ describe('policy, corpus: what Istio makes of one value', function () {
     const free: number[] = [];
     while (free.length < 8) free.push(await freePort());
     const translation = new Translation([...new Set(free)]);
-    const authority = await TestAuthority.create();
     const policies = all.map(({ rule }, index) =>
       recordOf(
         translation.of({
@@ -50,27 +48,11 @@ describe('policy, corpus: what Istio makes of one value', function () {
       return [theirs, ours];
     });
     translation.port(65_535);
-    const server = await authority.issue('spiffe://cluster.local/ns/foo/sa/httpbin');
-    const running = await startEnvoy(envoy, bootstrap(units, peerBefore(), translation.ports, server, authority.root), folder);
-    const certificates = new Map<string, ReturnType<TestAuthority['issue']>>();
-    const prober = new Prober((peer) => {
-      const known = certificates.get(peer) ?? authority.issue(peer);
-      certificates.set(peer, known);
-      return known;
-    });
-    try {
-      const answers = units.map(() => '');
-      for (const probe of probesFor(policies, translation.ports, 20_261_121)) {
-        for (const [index, answer] of ((await prober.answers(probe)) ?? []).entries())
-          answers[index] += answer === 'denied' ? 'D' : 'a';
-      }
-      for (const [index, { id }] of all.entries())
-        said.set(id, { theirs: answers[2 * index] ?? '', ours: answers[2 * index + 1] ?? '' });
-    } finally {
-      prober.close();
-      await running.stop();
-      rmSync(folder, { recursive: true, force: true });
-    }
+    const probes = probesFor(policies, translation.ports, 20_261_121);
+    const answers = (await askEnvoy(envoy, folder, units, translation.ports, probes)).filter((one) => one !== undefined);
+    const column = (at: number): string => answers.map((one) => (one[at] === true ? 'D' : 'a')).join('');
+    for (const [index, { id }] of all.entries()) said.set(id, { theirs: column(2 * index), ours: column(2 * index + 1) });
+    rmSync(folder, { recursive: true, force: true });
   });
 
   if (all.length === 0) {
