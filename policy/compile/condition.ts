@@ -73,7 +73,7 @@ function keyOf(text: string): Key | undefined {
   if (known !== undefined) return known;
   const name = HEADER.exec(text)?.[1];
   if (name !== undefined)
-    return { side: 'operation', http: true, test: (values) => headers(headerName(name), values.map(parseMatch)) };
+    return { side: 'operation', http: true, test: (values, stance) => headers(headerName(name), values.map(parseMatch), stance) };
   const metadata = metadataKey(text);
   if (metadata !== undefined) return { side: 'operation', http: false, test: (values) => filterMetadata(metadata, values) };
   const path = text.startsWith(CLAIMS) ? claimPath(text.slice(CLAIMS.length)) : undefined;

@@ -1,4 +1,5 @@
 import type { Operation, PolicyMatch } from '../../mesh/model/authorization-policy.ts';
+import { asListed } from './joined-headers.ts';
 import { escapeRegex } from './regex.ts';
 import type { Stance } from './stance.ts';
 import { type OperationLeaf, type Tree, any, leaf } from './test.ts';
@@ -10,9 +11,15 @@ function header(name: string, ignoreCase: boolean, value: PolicyMatch): Test {
   return leaf({ test: 'header', name, ignoreCase, text: value.kind === 'present' ? value : textOf(value) });
 }
 
-/** One line of the header has one of these values. */
-export function headers(name: string, values: readonly PolicyMatch[]): Test {
-  return any(values.map((value) => header(name, false, value)));
+/** One line of the header has one of these values. Where a match denies, lines that Envoy has joined count one by one as well. */
+export function headers(name: string, values: readonly PolicyMatch[], stance: Stance): Test {
+  return any(
+    values.flatMap((value) => {
+      const test = header(name, false, value);
+      const text = stance === 'refuse' ? asListed(name, value) : undefined;
+      return text === undefined ? [test] : [test, leaf({ test: 'header', name, ignoreCase: false, text })];
+    }),
+  );
 }
 
 /**
@@ -44,7 +51,7 @@ export function hosts(values: readonly PolicyMatch[], stance: Stance): Test {
 }
 
 export function methods(values: readonly PolicyMatch[]): Test {
-  return headers(':method', values);
+  return any(values.map((value) => header(':method', false, value)));
 }
 
 export function paths(values: readonly PolicyMatch[]): Test {

@@ -3,6 +3,7 @@ import type { PolicyMatch, When } from '../../mesh/model/authorization-policy.ts
 import { inBlocks } from './address.ts';
 import { type Check, checksOf, undecided } from './check.ts';
 import { type Facts, linesOf } from './facts.ts';
+import { isPartOf, KEPT_AS_ONE } from './joined.ts';
 import { isNamespace, isServiceAccount, isTrustDomain, principalTest } from './peer.ts';
 import type { Token } from './request.ts';
 import { isOneOf, valueOf } from './text.ts';
@@ -85,7 +86,16 @@ function ofHeader(written: string): Attribute {
       const values = texts.map(valueOf);
       const test = isOneOf(values);
       const present = values.some(({ kind }) => kind === 'present');
-      return (facts) => linesOf(facts, name)?.some((line) => present || test(line)) ?? false;
+      const matches = (line: string): boolean => present || test(line);
+      return (facts) => {
+        const lines = linesOf(facts, name);
+        if (lines === undefined) return false;
+        if (!KEPT_AS_ONE.has(name)) return lines.some(matches);
+        // What the proxy sees is one text. Whether a part of it is meant by the policy cannot be told, so it never helps the caller.
+        const whole = lines.join(',');
+        if (matches(whole)) return true;
+        return values.some((value) => isPartOf(value, whole)) ? 'unknown' : false;
+      };
     },
   };
 }

@@ -8,8 +8,8 @@ import { ownNet } from './net.ts';
 import { round } from './round.ts';
 
 const SEED = Number(process.env['GATEHOUSE_SEED'] ?? 20261121);
-const WORLDS = 140;
-const REQUESTS = 13;
+const WORLDS = 150;
+const REQUESTS = 14;
 
 describe('policy, differential: evaluate and Envoy', () => {
   let folder: string | undefined;

@@ -20,25 +20,18 @@ export function expectedClosed({ world }: Place, caller: Caller): boolean {
   return !world.lax && !passesTls(caller, world.meshConfig);
 }
 
-/** Lines of one header as the filters see them: Envoy keeps one line of the headers that it knows by itself, joined. */
-const JOINED: ReadonlySet<string> = new Set(['user-agent', 'x-forwarded-for']);
-
 function headersOf({ headers }: Sent): ReadonlyMap<string, readonly string[]> {
   const lines = new Map<string, readonly string[]>();
   for (const [written, value] of headers) {
     const name = written.toLowerCase();
     lines.set(name, [...(lines.get(name) ?? []), value.trim()]);
   }
-  for (const name of JOINED) {
-    const found = lines.get(name);
-    if (found !== undefined) lines.set(name, [found.join(',')]);
-  }
   return lines;
 }
 
 /** The caller's address as the last proxy told it; undefined when it told none that can be read. */
 function forwarded(headers: ReadonlyMap<string, readonly string[]>): string | undefined {
-  const text = headers.get('x-forwarded-for')?.[0];
+  const text = headers.get('x-forwarded-for')?.join(',');
   if (text === undefined) return undefined;
   const comma = text.lastIndexOf(',');
   const last = (comma >= 0 && comma + 1 < text.length ? text.slice(comma + 1) : text).trim();

@@ -151,6 +151,13 @@ const AGENTS: readonly (readonly (readonly [string, string])[])[] = [
     ['user-agent', 'x'],
     ['user-agent', 'bot'],
   ],
+  [
+    ['user-agent', 'bot'],
+    ['user-agent', ''],
+    ['user-agent', 'x'],
+  ],
+  [['user-agent', 'a, bot ,b']],
+  [['user-agent', 'abot, botb']],
 ];
 
 const FORWARDED: readonly (readonly string[])[] = [

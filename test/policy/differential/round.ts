@@ -100,12 +100,21 @@ function portOf(server: Server): number {
   return address.port;
 }
 
-/** Two ports that are free now, on every address. */
-async function freePorts(): Promise<Place['ports']> {
-  const servers = [createServer(), createServer()];
-  await Promise.all(servers.map((server) => once(server.listen(0, DUAL_STACK), 'listening')));
-  const [http = 0, tcp = 0] = servers.map(portOf);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
+/** From below those that the system gives to clients, which could take them before Envoy does. */
+const LOWEST = 12_000;
+const PORTS = 18_000;
+
+/** Two ports that are free now, on every address; which, differs from process to process and from index to index. */
+async function freePorts(index: number): Promise<Place['ports']> {
+  const free: number[] = [];
+  for (let port = (process.pid * 331 + index * 17) % PORTS; free.length < 2; port = (port + 1) % PORTS) {
+    const server = createServer();
+    const bound = once(server.listen(LOWEST + port, DUAL_STACK), 'listening').then(() => true);
+    if (!(await bound.catch(() => false))) continue;
+    free.push(LOWEST + port);
+    await once(server.close(), 'close');
+  }
+  const [http = 0, tcp = 0] = free;
   return { http, tcp };
 }
 
@@ -173,17 +182,12 @@ export async function round(options: RoundOptions): Promise<Round> {
   const drawn = fc.sample(worlds, { seed, numRuns: options.worlds });
   const places: Place[] = [];
   for (const [index, world] of drawn.entries()) {
-    places.push(world.dualStack ? placeOf(world, DUAL_STACK, await freePorts()) : placeOf(world, `${options.net}.${index + 1}`));
+    places.push(
+      world.dualStack ? placeOf(world, DUAL_STACK, await freePorts(index)) : placeOf(world, `${options.net}.${index + 1}`),
+    );
   }
-  const echo = await echoServer();
   const own = join(folder, `seed-${seed}`);
   mkdirSync(own, { recursive: true });
-  const config = bootstrapOf(
-    places,
-    { node: { id: 'all', cluster: 'all' }, secrets: people.secrets, accessLog: { kind: 'none' } },
-    portOf(echo),
-  );
-  const envoy = await startEnvoy(options.envoy, config, own);
   const done: Comparison[] = [];
   const queue = places.entries();
   const work = async (): Promise<void> => {
@@ -194,10 +198,16 @@ export async function round(options: RoundOptions): Promise<Round> {
       await Promise.all(comparisons.map((one) => Promise.all([one.http(all), one.tcp()])));
     }
   };
+  const echo = await echoServer();
   try {
-    await Promise.all(Array.from({ length: AT_ONCE }, work));
+    const bootstrap = { node: { id: 'all', cluster: 'all' }, secrets: people.secrets, accessLog: { kind: 'none' as const } };
+    const envoy = await startEnvoy(options.envoy, bootstrapOf(places, bootstrap, portOf(echo)), own);
+    try {
+      await Promise.all(Array.from({ length: AT_ONCE }, work));
+    } finally {
+      await envoy.stop();
+    }
   } finally {
-    await envoy.stop();
     echo.close();
   }
   const counts: Counts = { decisions: 0, allowed: 0, denied: 0, before: 0, shadows: 0 };
