@@ -52,12 +52,12 @@ const dry = ({ dryRun }: AuthorizationPolicy): boolean => dryRun;
 
 /** What refuses whatever DENY policies say, and where there are none: see {@link UNSETTLED}, {@link REVOKED}. */
 function always({ policies, meshConfig, revoked }: Deciding, layer: Layer): Record<string, Policy> {
-  // On TCP, what asks is not swapped apart from what marks, and revoked identities have a filter of their own.
-  const asked = layer === 'http' ? askingsOf(policies, meshConfig, layer) : [];
+  const asked = askingsOf(policies, meshConfig, layer);
+  // On TCP, revoked identities have a filter of their own.
   const revocation = revokedPolicy(layer === 'http' ? revoked : { ...revoked, identities: [] });
   return {
     ...(revocation === undefined ? {} : { [REVOKED]: revocation }),
-    ...(asked.length === 0 ? {} : { [UNSETTLED]: unsettledPolicy(asked) }),
+    ...(asked.length === 0 ? {} : { [UNSETTLED]: unsettledPolicy(asked, layer) }),
   };
 }
 

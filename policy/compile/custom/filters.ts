@@ -6,7 +6,7 @@ import type { Snapshot } from '../../../mesh/model/snapshot.ts';
 import { policiesFor, type SelectedWorkload } from '../../select.ts';
 import { askingsOf } from './applying.ts';
 import { type Clusters, httpAsking, tcpAsking } from './asking.ts';
-import { httpMarking, tcpMarking } from './marking.ts';
+import { httpMarking, tcpEditionFilter, tcpMarking } from './marking.ts';
 
 /** The names of the two HTTP filters of a provider. */
 export function markingName(provider: string): string {
@@ -35,16 +35,21 @@ export function askingOf(snapshot: Snapshot, provider: ExtAuthzProvider, cluster
   return made;
 }
 
+function filter(name: string, value: Any): Filter {
+  return create(FilterSchema, { name, configType: { case: 'typedConfig', value } });
+}
+
 /** The network filters of CUSTOM policies on a TCP port: for each provider one that marks and one that asks. */
 export function tcpCustom(snapshot: Snapshot, workload: SelectedWorkload, clusters: Clusters): readonly Filter[] {
-  return askingsOf(policiesFor(snapshot, workload), snapshot.meshConfig, 'tcp').flatMap((asking) => {
+  const asked = askingsOf(policiesFor(snapshot, workload), snapshot.meshConfig, 'tcp');
+  if (asked.length === 0) return [];
+  const filters = asked.flatMap((asking) => {
     const { provider } = asking;
     if (provider.kind !== 'ext-authz-grpc') return [];
-    const filter = (name: string, value: Any): Filter =>
-      create(FilterSchema, { name, configType: { case: 'typedConfig', value } });
     return [
       filter(`envoy.filters.network.rbac.custom.${provider.name}`, tcpMarking(asking)),
       filter(`envoy.filters.network.ext_authz.${provider.name}`, tcpAsking(snapshot, provider, clusters)),
     ];
   });
+  return [filter('envoy.filters.network.rbac.custom', tcpEditionFilter(asked)), ...filters];
 }

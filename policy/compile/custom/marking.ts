@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
 import { type Any, anyPack } from '@bufbuild/protobuf/wkt';
 import {
@@ -11,9 +12,10 @@ import {
 } from '#gen/envoy/config/rbac/v3/rbac_pb.js';
 import { RBACSchema as HttpRbacSchema } from '#gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
 import { RBACSchema as TcpRbacSchema } from '#gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.js';
+import type { Layer } from '../field.ts';
 import { written } from '../written.ts';
 import type { Asking } from './applying.ts';
-import { editionKey, editionPrefix, markedRule, markPrefix } from './marks.ts';
+import { editionKey, editionPrefix, markedRule, markPrefix, TCP_EDITION_KEY, TCP_EDITION_PREFIX } from './marks.ts';
 
 /** The name of the policy that denies while the filters of one change have not all arrived, in response details and the audit. */
 export const UNSETTLED = 'gatehouse-custom-unsettled';
@@ -42,6 +44,20 @@ export function httpMarking(asking: Asking): Any {
   return anyPack(HttpRbacSchema, config);
 }
 
+function tcpEdition(asked: readonly Asking[]): string {
+  return `custom-${hash('sha256', asked.map(({ provider, edition }) => `${provider.name} ${edition}`).join('\n'), 'hex').slice(0, 32)}`;
+}
+
+/** Notes by which edition of all rules a connection is asked about: a network filter notes only its shadow rules. */
+export function tcpEditionFilter(asked: readonly Asking[]): Any {
+  const config = create(TcpRbacSchema, {
+    statPrefix: 'tcp.',
+    shadowRules: { action: RBAC_Action.ALLOW, policies: { [tcpEdition(asked)]: anybody() } },
+    shadowRulesStatPrefix: TCP_EDITION_PREFIX,
+  });
+  return anyPack(TcpRbacSchema, config);
+}
+
 /** As {@link httpMarking}. It stands in the listener beside the filter that asks, and the two are never swapped one by one. */
 export function tcpMarking(asking: Asking): Any {
   const config = create(TcpRbacSchema, {
@@ -52,13 +68,13 @@ export function tcpMarking(asking: Asking): Any {
   return anyPack(TcpRbacSchema, config);
 }
 
-function isEdition({ provider, edition }: Asking): Principal {
+function isEdition(filter: string, key: string, edition: string): Principal {
   return create(PrincipalSchema, {
     identifier: {
       case: 'metadata',
       value: {
-        filter: 'envoy.filters.http.rbac',
-        path: [{ segment: { case: 'key', value: editionKey(provider.name) } }],
+        filter,
+        path: [{ segment: { case: 'key', value: key } }],
         value: { matchPattern: { case: 'stringMatch', value: { matchPattern: { case: 'exact', value: edition } } } },
       },
     },
@@ -69,8 +85,12 @@ function isEdition({ provider, edition }: Asking): Principal {
  * Denies unless each provider's rules that ran are those that this DENY filter was made with. Filters reach a proxy one by one; without
  * this, a rule that moves from one provider to another, or to DENY, would for an instant be in neither. See docs/decisions/0010.
  */
-export function unsettledPolicy(asked: readonly Asking[]): Policy {
-  const settled = create(PrincipalSchema, { identifier: { case: 'andIds', value: { ids: asked.map(isEdition) } } });
+export function unsettledPolicy(asked: readonly Asking[], layer: Layer): Policy {
+  const ids =
+    layer === 'tcp'
+      ? [isEdition('envoy.filters.network.rbac', TCP_EDITION_KEY, tcpEdition(asked))]
+      : asked.map(({ provider, edition }) => isEdition('envoy.filters.http.rbac', editionKey(provider.name), edition));
+  const settled = create(PrincipalSchema, { identifier: { case: 'andIds', value: { ids } } });
   return create(PolicySchema, {
     permissions: [{ rule: { case: 'any', value: true } }],
     principals: [{ identifier: { case: 'notId', value: settled } }],

@@ -30,6 +30,10 @@ export function editionKey(provider: string): string {
   return `${editionPrefix(provider)}enforced_effective_policy_id`;
 }
 
+/** As {@link editionPrefix}, on TCP: all providers' rules stand in one listener, and so have one edition. */
+export const TCP_EDITION_PREFIX = 'gatehouse_custom_';
+export const TCP_EDITION_KEY = `${TCP_EDITION_PREFIX}shadow_effective_policy_id`;
+
 /** The name of a rule that denies because its provider cannot be asked; it may hold any text as the provider. */
 export function unaskableRule(provider: string, rule: string): string {
   return `${markedRule(provider, rule)}-deny-due-to-bad-CUSTOM-action`;
