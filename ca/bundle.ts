@@ -7,6 +7,8 @@ export interface TrustBundle {
   readonly generation: number;
   /** Root certificates, PEM, one block after another; never empty. */
   readonly rootsPem: string;
+  /** CA certificates between those who issue and the roots, PEM; absent where there are none. */
+  readonly intermediatesPem?: string | undefined;
   /** Revocation lists, PEM. Envoy demands one of each issuer of a chain as soon as there is one of any. */
   readonly crlPem?: string;
   /** Absent where no trust domain is federated with. */

@@ -6,13 +6,13 @@ const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
 const LIST = /-----BEGIN X509 CRL-----([^-]+)-----END X509 CRL-----/g;
 
 /**
- * Whether there is a revocation list of every root. A verifier that checks whole chains (Envoy's SPIFFE validator) refuses every
- * certificate under a root that has none, as roots above an issuing intermediate do.
+ * Whether there is a revocation list of every CA. A verifier that checks whole chains (Envoy's SPIFFE validator) refuses every
+ * certificate under one that has none, as those above an issuing intermediate mostly do.
  */
-export function listsCoverRoots(rootsPem: string, crlPem: string): boolean {
+export function listsCover(casPem: string, crlPem: string): boolean {
   const issuers = new Set([...crlPem.matchAll(LIST)].map(([, body = '']) => issuerOfList(Buffer.from(body, 'base64'))));
-  const roots = rootsPem.match(CERTIFICATE) ?? [];
-  return roots.length > 0 && roots.every((pem) => issuers.has(subjectOf(pem)));
+  const authorities = casPem.match(CERTIFICATE) ?? [];
+  return authorities.length > 0 && authorities.every((pem) => issuers.has(subjectOf(pem)));
 }
 
 /** RFC 5280, section 5.1: TBSCertList is version (always there with version 2), signature, issuer. */

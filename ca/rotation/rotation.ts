@@ -92,6 +92,8 @@ export interface Rotation {
   readonly signers: () => readonly Issuer[];
   /** The roots of the trust bundle, PEM. */
   readonly rootsPem: () => string;
+  /** CA certificates under those roots, the issuing ones among them, PEM. */
+  readonly intermediatesPem: () => string;
   /** The files of the root that signs. */
   readonly folder: () => Folder;
   /** Takes what the signing generation's files became: another intermediate, other roots. */
@@ -129,6 +131,7 @@ export async function openRotation(options: RotationOptions): Promise<Rotation> 
   let issuers: readonly X509Certificate[] = [];
   // Printed once: it goes out with every certificate.
   let bundle = '';
+  let intermediates = '';
   const listeners: (() => Promise<void>)[] = [];
   const state = (): RotationState => (record ?? NEVER_ROTATED).state;
 
@@ -141,7 +144,9 @@ export async function openRotation(options: RotationOptions): Promise<Rotation> 
     issuers = kept(state())
       .filter((generation) => trusted(state()).includes(generation))
       .flatMap((generation) => rootOf(generation).issuers);
-    bundle = uniqueRoots(trusted(state()).map(rootOf));
+    const roots = trusted(state()).map(rootOf);
+    bundle = uniqueRoots(roots);
+    intermediates = [...new Set(roots.flatMap(({ intermediatesPem }) => intermediatesPem))].join('');
   };
   settle();
 
@@ -283,6 +288,7 @@ export async function openRotation(options: RotationOptions): Promise<Rotation> 
     issuers: () => issuers,
     signers: () => kept(state()).map((generation) => rootOf(generation).issuer),
     rootsPem,
+    intermediatesPem: () => intermediates,
     folder: () => (record === undefined ? folder : generationFolder(dir, signing(state()))),
     replace: (root) =>
       inTurn(async () => {

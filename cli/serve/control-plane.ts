@@ -91,7 +91,8 @@ export async function startControlPlane(
     log,
   });
   // Milliseconds since the epoch, so that generations grow over restarts without being kept.
-  const first = { generation: clock().getTime(), rootsPem: rotation.rootsPem(), federation: federation.current() };
+  const trusted = () => ({ rootsPem: rotation.rootsPem(), intermediatesPem: rotation.intermediatesPem() });
+  const first = { generation: clock().getTime(), ...trusted(), federation: federation.current() };
   const bundle = withCrls(first, revocations);
   const issuers = (keys = await tokenKeys({
     dir: options.caDir,
@@ -106,7 +107,7 @@ export async function startControlPlane(
   const source = (resources = snapshotResources(mesh.current(), bundle, revocations.peers(), issuers.known()));
   rotation.onChange(() => {
     const { bundle: before } = source.bundle();
-    source.publishBundle(withCrls({ ...before, generation: before.generation + 1, rootsPem: rotation.rootsPem() }, revocations));
+    source.publishBundle(withCrls({ ...before, generation: before.generation + 1, ...trusted() }, revocations));
     return Promise.resolve();
   });
   mkdirSync(dirname(options.auditFile), { recursive: true, mode: 0o700 });

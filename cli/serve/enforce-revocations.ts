@@ -8,9 +8,12 @@ export interface HoldsStreams {
 }
 
 /** A bundle with the revocation lists of now. */
-export function withCrls({ generation, rootsPem, federation }: TrustBundle, revocations: Revocations): TrustBundle {
+export function withCrls(
+  { generation, rootsPem, intermediatesPem, federation }: TrustBundle,
+  revocations: Revocations,
+): TrustBundle {
   const crlPem = revocations.crlPem();
-  return { generation, rootsPem, federation, ...(crlPem !== undefined && { crlPem }) };
+  return { generation, rootsPem, intermediatesPem, federation, ...(crlPem !== undefined && { crlPem }) };
 }
 
 /**

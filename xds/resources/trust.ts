@@ -4,7 +4,7 @@ import type { CertificateValidationContextSchema } from '#gen/envoy/extensions/t
 import { SecretSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import { SPIFFECertValidatorConfigSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/tls_spiffe_validator_config_pb.js';
 import type { Federation, TrustBundle } from '../../ca/bundle.ts';
-import { listsCoverRoots } from '../../ca/revocation/cover.ts';
+import { listsCover } from '../../ca/revocation/cover.ts';
 import { ROOTS } from '../../routing/tls/secrets.ts';
 import { type EncodedResource, encodeResource } from '../resource-set.ts';
 
@@ -22,10 +22,10 @@ function oneDomain({ rootsPem, crlPem }: TrustBundle): Context {
 
 /**
  * Envoy's SPIFFE validator picks the roots by the trust domain that a peer claims. It takes revocation lists among the roots, and then
- * demands one of each authority of a chain: where a root has none they are left out, and policy alone refuses who is revoked.
+ * demands one of each authority of a chain: where one has none they are left out, and policy alone refuses who is revoked.
  */
-function severalDomains({ rootsPem, crlPem = '' }: TrustBundle, { own, foreign }: Federation): Context {
-  const ownPem = listsCoverRoots(rootsPem, crlPem) ? rootsPem + crlPem : rootsPem;
+function severalDomains({ rootsPem, intermediatesPem = '', crlPem = '' }: TrustBundle, { own, foreign }: Federation): Context {
+  const ownPem = listsCover(rootsPem + intermediatesPem, crlPem) ? rootsPem + crlPem : rootsPem;
   const trustDomains = [...own.map((trustDomain) => ({ trustDomain, rootsPem: ownPem })), ...foreign].map((domain) => ({
     name: domain.trustDomain,
     trustBundle: inline(domain.rootsPem),

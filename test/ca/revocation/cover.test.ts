@@ -5,7 +5,7 @@ import type { CertificateValidationContext } from '#gen/envoy/extensions/transpo
 import { SecretSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import { SPIFFECertValidatorConfigSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/tls_spiffe_validator_config_pb.js';
 import type { TrustBundle } from '../../../ca/bundle.ts';
-import { listsCoverRoots } from '../../../ca/revocation/cover.ts';
+import { listsCover } from '../../../ca/revocation/cover.ts';
 import { signCrl } from '../../../ca/revocation/crl.ts';
 import { folderAt } from '../../../ca/root/folder.ts';
 import { loadRoot } from '../../../ca/root/load.ts';
@@ -29,12 +29,12 @@ describe('ca: revocation lists where several trust domains are trusted', () => {
   after(() => here.close());
 
   it('cover the roots only if there is one of each', () => {
-    assert.equal(listsCoverRoots(rootsPem, crlPem), true);
-    assert.equal(listsCoverRoots(rootsPem, ''), false);
-    assert.equal(listsCoverRoots(`${rootsPem}\n${other}`, crlPem), false);
-    assert.equal(listsCoverRoots(other, crlPem), false);
-    assert.equal(listsCoverRoots('', crlPem), false);
-    assert.equal(listsCoverRoots(rootsPem, '-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----'), false);
+    assert.equal(listsCover(rootsPem, crlPem), true);
+    assert.equal(listsCover(rootsPem, ''), false);
+    assert.equal(listsCover(`${rootsPem}\n${other}`, crlPem), false);
+    assert.equal(listsCover(other, crlPem), false);
+    assert.equal(listsCover('', crlPem), false);
+    assert.equal(listsCover(rootsPem, '-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----'), false);
   });
 
   function context(bundle: TrustBundle): CertificateValidationContext {
@@ -70,6 +70,11 @@ describe('ca: revocation lists where several trust domains are trusted', () => {
       'old.test': rootsPem + crlPem,
       'b.test': other,
     });
+    // An intermediate without a list: the lists would cut off everybody under it.
+    assert.equal(
+      domains({ generation: 1, rootsPem, intermediatesPem: other, crlPem, federation: federation() })['a.test'],
+      rootsPem,
+    );
     assert.deepEqual(domains({ generation: 1, rootsPem: rootsPem + other, crlPem, federation: federation() }), {
       'a.test': rootsPem + other,
       'old.test': rootsPem + other,
