@@ -10,7 +10,7 @@ import type { Service, ServicePort } from '../../mesh/model/service.ts';
 import type { PortPolicy } from '../clusters/traffic-policy.ts';
 import { outboundCluster } from '../names.ts';
 import { type Scope, workloadNamed } from '../scope.ts';
-import { socketAddress } from '../wire/address.ts';
+import { endpointAddress, needsNoResolution, socketAddress } from '../wire/address.ts';
 import { balancing, callerLocality } from './locality.ts';
 import { localityName, localityOf, nearestFirst, shares } from './nearness.ts';
 
@@ -27,7 +27,7 @@ function takesMtls(scope: Scope, endpoint: Endpoint): boolean {
 
 function lbEndpoint(endpoint: Endpoint, mtls: boolean): LbEndpoint {
   return create(LbEndpointSchema, {
-    hostIdentifier: { case: 'endpoint', value: { address: socketAddress(endpoint.address, endpoint.port) } },
+    hostIdentifier: { case: 'endpoint', value: { address: endpointAddress(endpoint.address, endpoint.port) } },
     healthStatus: HealthStatus.HEALTHY,
     ...(endpoint.weight > 1 ? { loadBalancingWeight: endpoint.weight } : {}),
     ...(mtls ? { metadata: { filterMetadata: { [MATCH_METADATA]: { [TLS_MODE]: 'istio' } } } } : {}),
@@ -83,7 +83,7 @@ export function loadAssignment(
   policy: PortPolicy,
 ): ClusterLoadAssignment {
   const found = endpointsOf(scope.snapshot, service, port).filter(
-    (endpoint) => subset === undefined || selects(subset.labels, endpoint.labels),
+    (endpoint) => needsNoResolution(endpoint.address) && (subset === undefined || selects(subset.labels, endpoint.labels)),
   );
   return create(ClusterLoadAssignmentSchema, {
     clusterName: outboundCluster(port.port, subset?.name, service.hostname),
@@ -108,7 +108,7 @@ export function staticAssignment(
     service.endpoints.length === 0
       ? [{ address: socketAddress(service.hostname, port.port), weight: 1 }]
       : given.map((endpoint) => ({
-          address: socketAddress(endpoint.address, endpoint.ports[port.name] ?? port.port),
+          address: endpointAddress(endpoint.address, endpoint.ports[port.name] ?? port.port),
           weight: endpoint.weight,
         }));
   return create(ClusterLoadAssignmentSchema, {

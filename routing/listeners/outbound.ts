@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { create } from '@bufbuild/protobuf';
 import { TrafficDirection } from '#gen/envoy/config/core/v3/base_pb.js';
 import { type FilterChain, FilterChainSchema } from '#gen/envoy/config/listener/v3/listener_components_pb.js';
@@ -114,7 +115,9 @@ function tcpAddresses(
   const own = addressesOf(service);
   if (own.length > 0) return own.map((address) => ({ address, port: port.port }));
   if (service.resolution !== 'endpoints') return [];
-  return endpointsOf(scope.snapshot, service, port).map((endpoint) => ({ address: endpoint.address, port: endpoint.port }));
+  return endpointsOf(scope.snapshot, service, port)
+    .filter(({ address }) => isIP(address) !== 0)
+    .map((endpoint) => ({ address: endpoint.address, port: endpoint.port }));
 }
 
 /** Listeners for what is told apart by address: TCP, TLS, and undeclared protocols, of which HTTP is sniffed out. */

@@ -1,4 +1,4 @@
-import { isIPv6 } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
 import { create } from '@bufbuild/protobuf';
 import { type Address, AddressSchema, type CidrRange, CidrRangeSchema } from '#gen/envoy/config/core/v3/address_pb.js';
 
@@ -6,6 +6,19 @@ export function socketAddress(address: string, port: number): Address {
   return create(AddressSchema, {
     address: { case: 'socketAddress', value: { address, portSpecifier: { case: 'portValue', value: port } } },
   });
+}
+
+const SOCKET = 'unix://';
+
+/** True for what Envoy takes as an endpoint that it is told of: names are resolved only in clusters that resolve. */
+export function needsNoResolution(address: string): boolean {
+  return address.startsWith(SOCKET) || isIP(address) !== 0;
+}
+
+/** Where an endpoint is: an IP address or host name with a port, or a Unix socket (`unix:///path`, `unix://@name`), which has none. */
+export function endpointAddress(address: string, port: number): Address {
+  if (!address.startsWith(SOCKET)) return socketAddress(address, port);
+  return create(AddressSchema, { address: { case: 'pipe', value: { path: address.slice(SOCKET.length) } } });
 }
 
 /** An address or a CIDR block, as admission has checked it. */
