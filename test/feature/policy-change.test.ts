@@ -144,6 +144,25 @@ inBothCaptureModes('policy changes', (capture) => {
     await unharmed();
   });
 
+  it('the audit tells by which rule each was let in or denied, on HTTP and on TCP', async () => {
+    const told = await eventually('the edges', async () => {
+      const edges = await mesh.edges();
+      const found = new Set(edges.map((edge) => `${edge.path ?? 'TCP'} ${edge.decision} ${edge.reason}`));
+      return found.size >= 12 ? found : undefined;
+    });
+    for (const what of ['/', '/socket', 'TCP'])
+      for (const [decision, reason] of [
+        ['ALLOW', 'no ALLOW policy applies'],
+        ['ALLOW', 'rule 0 of steady/callers allowed it'],
+        ['DENY', 'rule 0 of steady/callers denied it'],
+        ['DENY', 'no rule of steady/callers allowed it'],
+      ] as const)
+        assert.ok(
+          told.has(`${what} ${decision} ${reason}`),
+          `${what} ${decision} ${reason} is not among ${[...told].join('; ')}`,
+        );
+  });
+
   it('another mode of mutual TLS for the TCP port drains connections to that port, and to no other', async () => {
     await mesh.apply(portMode(9090, 'PERMISSIVE'), 'modes.yaml');
     // Envoy ends them when the drain is over, which is 45 seconds.
