@@ -1,5 +1,6 @@
 import type { JwtRule, RequestAuthentication } from '../../mesh/model/request-authentication.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
+import { keptBy } from '../kept.ts';
 import { type SelectedWorkload, appliesTo } from '../select.ts';
 
 /** One rule that applies to a workload, and the object that it stands in. */
@@ -8,20 +9,32 @@ export interface ApplyingRule {
   readonly rule: JwtRule;
 }
 
-/** The RequestAuthentications that apply to a workload: those of the root namespace first, then its own, each in the snapshot's order. */
+const byNamespace = keptBy((all: readonly RequestAuthentication[]) => Map.groupBy(all, ({ meta }) => meta.namespace));
+
+/** One array for the same objects, however often they are found to apply. */
+const oneArray = keptBy((...policies: readonly RequestAuthentication[]) => Object.freeze(policies));
+
+/**
+ * The RequestAuthentications that apply to a workload: those of the root namespace first, then its own, each in the snapshot's order.
+ * The same array as long as the same ones apply, under other snapshots and for other workloads too.
+ */
 export function requestAuthenticationsFor(snapshot: Snapshot, workload: SelectedWorkload): readonly RequestAuthentication[] {
   const { rootNamespace } = snapshot.meshConfig;
-  const applying = snapshot.requestAuthentications.filter((policy) => appliesTo(rootNamespace, policy, workload));
-  return [
-    ...applying.filter(({ meta }) => meta.namespace === rootNamespace),
-    ...applying.filter(({ meta }) => meta.namespace !== rootNamespace),
-  ];
+  const { namespace } = workload;
+  const found = byNamespace(snapshot.requestAuthentications);
+  const candidates = [...(found.get(rootNamespace) ?? []), ...(namespace === rootNamespace ? [] : (found.get(namespace) ?? []))];
+  return oneArray(...candidates.filter((policy) => appliesTo(rootNamespace, policy, workload)));
 }
 
 /** All their rules, by the byte order of issuers, as Istio tries them; rules of one issuer in the order given. */
-export function jwtRulesFor(snapshot: Snapshot, workload: SelectedWorkload): readonly ApplyingRule[] {
-  const all = requestAuthenticationsFor(snapshot, workload).flatMap((of) => of.rules.map((rule) => ({ of, rule })));
+export const rulesOf = keptBy((policies: readonly RequestAuthentication[]): readonly ApplyingRule[] => {
+  const all = policies.flatMap((of) => of.rules.map((rule) => ({ of, rule })));
   return all.sort((one, other) => Buffer.compare(Buffer.from(one.rule.issuer ?? ''), Buffer.from(other.rule.issuer ?? '')));
+});
+
+/** The rules that apply to a workload. */
+export function jwtRulesFor(snapshot: Snapshot, workload: SelectedWorkload): readonly ApplyingRule[] {
+  return rulesOf(requestAuthenticationsFor(snapshot, workload));
 }
 
 /** Claims of several words in one text (RFC 8693, section 4.2), which Istio always has as lists. */

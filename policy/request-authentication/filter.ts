@@ -1,11 +1,13 @@
 import { create } from '@bufbuild/protobuf';
+import { type Any, anyPack } from '@bufbuild/protobuf/wkt';
 import { HeaderMutationSchema } from '#gen/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.js';
-import { type JwtAuthentication, JwtAuthenticationSchema } from '#gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.js';
-import type { HeaderMutation } from '#gen/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.js';
+import { JwtAuthenticationSchema } from '#gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.js';
+import type { RequestAuthentication } from '../../mesh/model/request-authentication.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { KnownKeys } from '../jwks/known.ts';
+import { keptBy } from '../kept.ts';
 import type { SelectedWorkload } from '../select.ts';
-import { jwtRulesFor } from './applying.ts';
+import { requestAuthenticationsFor, rulesOf } from './applying.ts';
 import { jwtProvider } from './provider.ts';
 import { requirement } from './requirement.ts';
 
@@ -15,17 +17,11 @@ export const JWT_FILTER = 'envoy.filters.http.jwt_authn';
 /** The filter in front of it that takes out of a request what only verified tokens may put in. */
 export const OUTPUT_FILTER = 'gatehouse.jwt_output';
 
-/** The RequestAuthentications of a workload as one filter; undefined when none has a rule. */
-export function jwtAuthentication(
-  snapshot: Snapshot,
-  workload: SelectedWorkload,
-  known: KnownKeys,
-): JwtAuthentication | undefined {
-  const rules = jwtRulesFor(snapshot, workload);
-  const named = rules.map(({ rule }, index) => ({ name: `origins-${index}`, required: rule.required, rule }));
+const authentication = keptBy((policies: readonly RequestAuthentication[], known: KnownKeys): Any | undefined => {
+  const named = rulesOf(policies).map(({ rule }, index) => ({ name: `origins-${index}`, required: rule.required, rule }));
   const [first, ...others] = named;
   if (first === undefined) return undefined;
-  return create(JwtAuthenticationSchema, {
+  const config = create(JwtAuthenticationSchema, {
     providers: Object.fromEntries(named.map(({ name, rule }) => [name, jwtProvider(rule, known)])),
     rules: [
       {
@@ -36,19 +32,29 @@ export function jwtAuthentication(
     // A preflight (Origin and Access-Control-Request-Method) carries no token: Fetch standard, section "CORS protocol".
     bypassCorsPreflight: true,
   });
+  return anyPack(JwtAuthenticationSchema, config);
+});
+
+/** The RequestAuthentications of a workload as the configuration of one filter; undefined when none has a rule. */
+export function jwtAuthentication(snapshot: Snapshot, workload: SelectedWorkload, known: KnownKeys): Any | undefined {
+  return authentication(requestAuthenticationsFor(snapshot, workload), known);
 }
 
-/**
- * Removes the headers that rules write, whoever sent them: an application believes them. Envoy's own filter does so for
- * every provider and for preflights only since 1.40.
- */
-export function outputHeaders(snapshot: Snapshot, workload: SelectedWorkload): HeaderMutation | undefined {
+const written = keptBy((policies: readonly RequestAuthentication[]): Any | undefined => {
   const names = new Set<string>();
-  for (const { rule } of jwtRulesFor(snapshot, workload)) {
+  for (const { rule } of rulesOf(policies)) {
     for (const { header } of rule.outputClaimToHeaders) names.add(header.toLowerCase());
     if (rule.outputPayloadToHeader !== undefined) names.add(rule.outputPayloadToHeader.toLowerCase());
   }
   if (names.size === 0) return undefined;
   const requestMutations = [...names].sort().map((name) => ({ action: { case: 'remove' as const, value: name } }));
-  return create(HeaderMutationSchema, { mutations: { requestMutations } });
+  return anyPack(HeaderMutationSchema, create(HeaderMutationSchema, { mutations: { requestMutations } }));
+});
+
+/**
+ * Removes the headers that rules write, whoever sent them: an application believes them. Envoy's own filter does so for
+ * every provider and for preflights only since 1.40.
+ */
+export function outputHeaders(snapshot: Snapshot, workload: SelectedWorkload): Any | undefined {
+  return written(requestAuthenticationsFor(snapshot, workload));
 }

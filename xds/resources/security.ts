@@ -89,19 +89,13 @@ const TOKEN_SLOTS: readonly Slot[] = Object.freeze([
   {
     name: OUTPUT_FILTER,
     types: [`type.googleapis.com/${HeaderMutationSchema.typeName}`],
-    fill: ({ snapshot, workload }: SlotInputs) => {
-      const config = outputHeaders(snapshot, workload);
-      return config && anyPack(HeaderMutationSchema, config);
-    },
+    fill: ({ snapshot, workload }: SlotInputs) => outputHeaders(snapshot, workload),
     empty: () => NO_MUTATIONS,
   },
   {
     name: JWT_FILTER,
     types: [`type.googleapis.com/${JwtAuthenticationSchema.typeName}`],
-    fill: ({ snapshot, workload, keys }: SlotInputs) => {
-      const config = jwtAuthentication(snapshot, workload, keys);
-      return config && anyPack(JwtAuthenticationSchema, config);
-    },
+    fill: ({ snapshot, workload, keys }: SlotInputs) => jwtAuthentication(snapshot, workload, keys),
     empty: () => NO_TOKENS,
   },
 ]);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { toJson } from '@bufbuild/protobuf';
+import { fromBinary, toJson } from '@bufbuild/protobuf';
 import { JwtAuthenticationSchema } from '#gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.js';
 import { isForbidden } from '../../../cli/serve/jwks/http-get.ts';
 import { admit } from '../../../mesh/admit/admit.ts';
@@ -86,7 +86,10 @@ function compared(specs: readonly unknown[], expected: unknown): void {
   }));
   const snapshot = snapshotOf(objects);
   const filter = jwtAuthentication(snapshot, { namespace: 'default', labels: {} }, answered(snapshot, expected));
-  const found = filter === undefined ? undefined : comparable(toJson(JwtAuthenticationSchema, filter));
+  const found =
+    filter === undefined
+      ? undefined
+      : comparable(toJson(JwtAuthenticationSchema, fromBinary(JwtAuthenticationSchema, filter.value)));
   assert.deepEqual(found, expected === undefined ? undefined : comparable(expected));
 }
 

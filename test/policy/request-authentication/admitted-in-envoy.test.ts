@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { toJson } from '@bufbuild/protobuf';
+import { fromBinary, toJson } from '@bufbuild/protobuf';
 import * as fc from 'fast-check';
 import { HeaderMutationSchema } from '#gen/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.js';
 import { JwtAuthenticationSchema } from '#gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.js';
@@ -109,8 +109,22 @@ function filtersOf(jwtRule: unknown): readonly object[] | undefined {
   return [
     ...(headers === undefined
       ? []
-      : [{ name: 'h', typed_config: typed('header_mutation.v3.HeaderMutation', toJson(HeaderMutationSchema, headers)) }]),
-    { name: 'j', typed_config: typed('jwt_authn.v3.JwtAuthentication', toJson(JwtAuthenticationSchema, tokens)) },
+      : [
+          {
+            name: 'h',
+            typed_config: typed(
+              'header_mutation.v3.HeaderMutation',
+              toJson(HeaderMutationSchema, fromBinary(HeaderMutationSchema, headers.value)),
+            ),
+          },
+        ]),
+    {
+      name: 'j',
+      typed_config: typed(
+        'jwt_authn.v3.JwtAuthentication',
+        toJson(JwtAuthenticationSchema, fromBinary(JwtAuthenticationSchema, tokens.value)),
+      ),
+    },
   ];
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { toJson } from '@bufbuild/protobuf';
+import { fromBinary, toJson } from '@bufbuild/protobuf';
 import { parse, stringify } from 'yaml';
 import { HeaderMutationSchema } from '#gen/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.js';
 import { JwtAuthenticationSchema } from '#gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.js';
@@ -26,8 +26,8 @@ function compiled(folder: string): object {
   const tokens = jwtAuthentication(snapshot, WORKLOAD, known());
   return {
     diagnostics: diagnostics.map(({ severity, object, code, message }) => ({ severity, object, code, message })),
-    headers: headers === undefined ? null : toJson(HeaderMutationSchema, headers),
-    tokens: tokens === undefined ? null : toJson(JwtAuthenticationSchema, tokens),
+    headers: headers === undefined ? null : toJson(HeaderMutationSchema, fromBinary(HeaderMutationSchema, headers.value)),
+    tokens: tokens === undefined ? null : toJson(JwtAuthenticationSchema, fromBinary(JwtAuthenticationSchema, tokens.value)),
   };
 }
 
@@ -46,4 +46,16 @@ describe('RequestAuthentication, golden files', () => {
       assert.deepEqual(parse(stringify(found)), parse(readFileSync(out, 'utf8')));
     });
   }
+
+  it('make one message for all workloads and snapshots under the same objects and keys', () => {
+    const keys = known();
+    const first = loadMesh({ paths: [join(FOLDER, 'several-issuers', 'in.yaml')], meshConfigFile: undefined }).snapshot;
+    const later = { ...first, number: first.number + 1, workloads: [] };
+    const other = { namespace: 'shop', labels: { app: 'other' } };
+    const made = jwtAuthentication(first, WORKLOAD, keys);
+    assert.ok(made !== undefined);
+    assert.equal(jwtAuthentication(later, other, keys), made);
+    assert.notEqual(jwtAuthentication(first, { ...other, namespace: 'test' }, keys), made);
+    assert.notEqual(jwtAuthentication(first, WORKLOAD, new Map(keys)), made);
+  });
 });
