@@ -1,7 +1,9 @@
 import { once } from 'node:events';
-import { createServer as createHttpServer, type IncomingHttpHeaders } from 'node:http';
+import { createServer as createHttpServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createHttp2Server } from 'node:http2';
+import { createServer as createHttpsServer } from 'node:https';
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
+import type { Issued } from '../../audit/envoy/certificates.ts';
 
 /** What an application got, as it tells in its answer. */
 export interface Reached {
@@ -15,7 +17,7 @@ export const REACHED = 'x-reached';
 
 export interface ApplicationPort {
   readonly port: number;
-  /** As in scenarios: HTTP, HTTP2, GRPC or TCP. */
+  /** As in scenarios: HTTP, HTTP2, GRPC, TCP, or HTTPS, which the application ends by itself. */
   readonly protocol: string;
 }
 
@@ -23,11 +25,13 @@ function tell(method: string, path: string, headers: IncomingHttpHeaders): strin
   return JSON.stringify({ method, path, headers } satisfies Reached);
 }
 
+function answer(request: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(200, { [REACHED]: 'yes', 'content-type': 'application/json' });
+  response.end(tell(request.method ?? '', request.url ?? '', request.headers));
+}
+
 function http(): Server {
-  const server = createHttpServer((request, response) => {
-    response.writeHead(200, { [REACHED]: 'yes', 'content-type': 'application/json' });
-    response.end(tell(request.method ?? '', request.url ?? '', request.headers));
-  });
+  const server = createHttpServer(answer);
   // A web socket that sends back what it gets.
   server.on('upgrade', (_request, socket) => {
     socket.on('error', () => socket.destroy());
@@ -55,16 +59,21 @@ function http2(): Server {
   return server;
 }
 
-function serverFor(protocol: string): Server {
+function serverFor(protocol: string, certificate: Issued | undefined): Server {
+  if (protocol === 'HTTPS') return createHttpsServer({ ...certificate }, answer);
   if (protocol === 'TCP') return createTcpServer((socket) => socket.pipe(socket));
   return protocol === 'GRPC' || protocol === 'HTTP2' ? http2() : http();
 }
 
 /** An application that answers everybody; whoever it does not hear from was stopped by its proxy. */
-export async function startApplication(address: string, ports: readonly ApplicationPort[]): Promise<() => Promise<void>> {
+export async function startApplication(
+  address: string,
+  ports: readonly ApplicationPort[],
+  certificate?: Issued,
+): Promise<() => Promise<void>> {
   const running = await Promise.all(
     ports.map(async ({ port, protocol }) => {
-      const server = serverFor(protocol);
+      const server = serverFor(protocol, certificate);
       const open = new Set<Socket>();
       server.on('connection', (socket) => {
         open.add(socket);

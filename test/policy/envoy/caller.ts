@@ -22,6 +22,8 @@ export interface Call {
   /** `host` may be among them. */
   readonly headers?: Readonly<Record<string, string | readonly string[]>> | undefined;
   readonly localAddress?: string | undefined;
+  /** What is offered in the handshake; by default what a proxy of the mesh offers. */
+  readonly alpn?: readonly string[] | undefined;
   /** Over HTTP/1.1. */
   readonly body?: string;
 }
@@ -60,7 +62,7 @@ function offered(protocol: string): string[] {
   return protocol === 'HTTP2' || protocol === 'GRPC' ? ['istio', 'h2'] : ['istio', 'http/1.1'];
 }
 
-async function open({ to, shown, sni, protocol, localAddress }: Call): Promise<Socket> {
+async function open({ to, shown, sni, protocol, localAddress, alpn }: Call): Promise<Socket> {
   const plain = connect({ ...to, ...(localAddress === undefined ? {} : { localAddress }) });
   plain.setTimeout(TIMEOUT_MS, () => plain.destroy(new Error('no answer in time')));
   if (shown === 'plain') {
@@ -72,7 +74,7 @@ async function open({ to, shown, sni, protocol, localAddress }: Call): Promise<S
     socket: plain,
     ...own,
     rejectUnauthorized: false,
-    ALPNProtocols: offered(protocol),
+    ALPNProtocols: [...(alpn ?? offered(protocol))],
     ...(sni === undefined ? {} : { servername: sni }),
   });
   try {

@@ -44,6 +44,8 @@ export interface TargetOptions {
   readonly folder: string;
   /** Further objects: other services that the configuration speaks of. */
   readonly objects?: readonly object[];
+  /** As in a pod, behind iptables; by default the proxy binds the ports of its address itself. */
+  readonly captured?: boolean;
   /** Changes the configuration before Envoy gets it: further listeners, say. */
   readonly amend?: (config: object, snapshot: Snapshot) => object;
 }
@@ -61,7 +63,12 @@ export interface RunningTarget extends LoadedTarget {
 }
 
 /** The Service and the Pod that a target is, in the mesh without capture, so that its proxy binds the ports that policies name. */
-function objectsOf({ kind, namespace, service, serviceAccount, labels, ports }: Target, address: string, app: string): object[] {
+export function objectsOf(
+  { kind, namespace, service, serviceAccount, labels, ports }: Target,
+  address: string,
+  app: string,
+  captured = false,
+): object[] {
   const gateway = kind === 'gateway';
   return [
     {
@@ -85,9 +92,11 @@ function objectsOf({ kind, namespace, service, serviceAccount, labels, ports }: 
         name: service,
         namespace,
         labels: { ...labels, 'security.istio.io/tlsMode': 'istio' },
-        annotations: gateway
-          ? { 'gatehouse.dev/bind-address': address }
-          : { 'gatehouse.dev/capture': 'explicit', 'gatehouse.dev/app-address': app },
+        annotations: captured
+          ? {}
+          : gateway
+            ? { 'gatehouse.dev/bind-address': address }
+            : { 'gatehouse.dev/capture': 'explicit', 'gatehouse.dev/app-address': app },
       },
       spec: {
         serviceAccountName: serviceAccount ?? 'default',
@@ -100,10 +109,10 @@ function objectsOf({ kind, namespace, service, serviceAccount, labels, ports }: 
 
 /** What Gatehouse makes of a case for its target: the same reading and compiling as `gatehouse compile --static`. */
 export function loadTarget(options: TargetOptions): LoadedTarget {
-  const { paths, meshConfig, target, address, application, folder, objects = [] } = options;
+  const { paths, meshConfig, target, address, application, folder, objects = [], captured } = options;
   mkdirSync(folder, { recursive: true });
   const own = join(folder, 'target.yaml');
-  const documents = [...objects, ...objectsOf(target, address, application)];
+  const documents = [...objects, ...objectsOf(target, address, application, captured)];
   writeFileSync(own, documents.map((one) => stringify(one)).join('---\n'));
   const meshConfigFile = join(folder, 'mesh-config.yaml');
   writeFileSync(meshConfigFile, stringify(meshConfig));
