@@ -55,6 +55,7 @@ const ENVOY = [
   'extensions/access_loggers/stream/v3/stream',
   'extensions/upstreams/http/v3/http_protocol_options',
   'extensions/retry/host/previous_hosts/v3/previous_hosts',
+  'extensions/retry/priority/previous_priorities/v3/previous_priorities_config',
   'extensions/matching/common_inputs/network/v3/network_inputs',
   'type/matcher/v3/http_inputs',
 ];

@@ -63,6 +63,8 @@ export interface Rewrite {
 
 export interface Redirect {
   readonly uri: string | undefined;
+  /** Takes the place of what the match's prefix matched. */
+  readonly prefix: string | undefined;
   readonly authority: string | undefined;
   readonly scheme: string | undefined;
   readonly port: Port | 'request' | undefined;
@@ -81,6 +83,10 @@ export interface Retries {
   readonly perTryTimeoutMs: number | undefined;
   readonly retryOn: readonly string[];
   readonly retryRemoteLocalities: boolean;
+  /** A retry goes to an endpoint that was not tried yet, where there is one. */
+  readonly ignorePreviousHosts: boolean;
+  /** The shortest wait between tries; undefined: Envoy's 25 ms. */
+  readonly backoffMs: number | undefined;
 }
 
 export interface Cors {
@@ -90,6 +96,8 @@ export interface Cors {
   readonly exposeHeaders: readonly string[];
   readonly maxAgeMs: number | undefined;
   readonly allowCredentials: boolean | undefined;
+  /** Preflights of other origins go on to the application; undefined: Envoy's default, they do. */
+  readonly forwardUnmatched: boolean | undefined;
 }
 
 export interface Mirror {

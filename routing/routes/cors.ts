@@ -30,6 +30,7 @@ export function corsOf(cors: Cors): Any {
       exposeHeaders: cors.exposeHeaders.join(','),
       ...(cors.maxAgeMs === undefined ? {} : { maxAge: String(Math.floor(cors.maxAgeMs / 1000)) }),
       ...(cors.allowCredentials === undefined ? {} : { allowCredentials: cors.allowCredentials }),
+      ...(cors.forwardUnmatched === undefined ? {} : { forwardNotMatchingPreflights: cors.forwardUnmatched }),
       filterEnabled: { defaultValue: { numerator: 100 } },
     }),
   );

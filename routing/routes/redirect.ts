@@ -22,13 +22,14 @@ const PREFIX = '%PREFIX()%';
 export function redirectAction(redirect: Redirect, listenPort: Port): RedirectAction | undefined {
   const responseCode = CODES.get(redirect.code);
   if (responseCode === undefined) return undefined;
-  const { uri } = redirect;
+  const { uri, prefix } = redirect;
   const port = redirect.port === 'request' ? listenPort : redirect.port;
   return create(RedirectActionSchema, {
     responseCode,
     ...(redirect.authority === undefined ? {} : { hostRedirect: redirect.authority }),
     ...(redirect.scheme === undefined ? {} : { schemeRewriteSpecifier: { case: 'schemeRedirect', value: redirect.scheme } }),
     ...(port === undefined ? {} : { portRedirect: port }),
+    ...(prefix === undefined ? {} : { pathRewriteSpecifier: { case: 'prefixRewrite', value: prefix } }),
     ...(uri === undefined
       ? {}
       : uri.startsWith(PREFIX)

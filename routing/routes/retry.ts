@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { type RetryPolicy, RetryPolicySchema } from '#gen/envoy/config/route/v3/route_components_pb.js';
 import { PreviousHostsPredicateSchema } from '#gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js';
+import { PreviousPrioritiesConfigSchema } from '#gen/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.js';
 import type { Retries } from '../../mesh/model/virtual-service.ts';
 import { typedConfig } from '../wire/any.ts';
 import { duration } from '../wire/duration.ts';
@@ -11,25 +12,53 @@ const DEFAULT_RETRY_ON = 'connect-failure,refused-stream,unavailable,cancelled,r
 const HOST_ATTEMPTS = 5n;
 const STATUS = /^[1-5][0-9]{2}$/;
 
-function policy(
-  numRetries: number,
-  retryOn: string,
-  statusCodes: readonly number[],
-  perTryTimeoutMs: number | undefined,
-): RetryPolicy {
+/** Later tries go on to priorities that were not tried: endpoints further away. */
+const LATER_PRIORITIES = Object.freeze({ updateFrequency: 2 });
+
+interface Settings {
+  readonly numRetries: number;
+  readonly retryOn: string;
+  readonly statusCodes: readonly number[];
+  readonly perTryTimeoutMs: number | undefined;
+  readonly backoffMs: number | undefined;
+  readonly elsewhere: boolean;
+  readonly remote: boolean;
+}
+
+function policy(settings: Settings): RetryPolicy {
+  const { numRetries, retryOn, statusCodes, perTryTimeoutMs, backoffMs, elsewhere, remote } = settings;
   return create(RetryPolicySchema, {
     numRetries,
     retryOn,
     retriableStatusCodes: [...statusCodes],
     hostSelectionRetryMaxAttempts: HOST_ATTEMPTS,
-    retryHostPredicate: [
-      { name: 'envoy.retry_host_predicates.previous_hosts', configType: typedConfig(PreviousHostsPredicateSchema, {}) },
-    ],
+    retryHostPredicate: elsewhere
+      ? [{ name: 'envoy.retry_host_predicates.previous_hosts', configType: typedConfig(PreviousHostsPredicateSchema, {}) }]
+      : [],
+    ...(remote
+      ? {
+          retryPriority: {
+            name: 'envoy.retry_priorities.previous_priorities',
+            configType: typedConfig(PreviousPrioritiesConfigSchema, LATER_PRIORITIES),
+          },
+        }
+      : {}),
     ...(perTryTimeoutMs === undefined ? {} : { perTryTimeout: duration(perTryTimeoutMs) }),
+    ...(backoffMs === undefined ? {} : { retryBackOff: { baseInterval: duration(backoffMs) } }),
   });
 }
 
-const BY_DEFAULT = policy(DEFAULT_ATTEMPTS, DEFAULT_RETRY_ON, [], undefined);
+const DEFAULTS: Settings = Object.freeze({
+  numRetries: DEFAULT_ATTEMPTS,
+  retryOn: DEFAULT_RETRY_ON,
+  statusCodes: [],
+  perTryTimeoutMs: undefined,
+  backoffMs: undefined,
+  elsewhere: true,
+  remote: false,
+});
+
+const BY_DEFAULT = policy(DEFAULTS);
 
 /**
  * Istio's default: two retries, only where the request has surely not been served. Zero attempts turns retries off.
@@ -42,12 +71,15 @@ export function retryPolicy(retries: Retries | undefined): RetryPolicy | undefin
   const codes = given.filter((one) => STATUS.test(one)).map(Number);
   const conditions = given.filter((one) => !STATUS.test(one));
   if (codes.length > 0 && !conditions.includes('retriable-status-codes')) conditions.push('retriable-status-codes');
-  return policy(
-    retries.attempts,
-    conditions.length === 0 ? DEFAULT_RETRY_ON : conditions.join(','),
-    codes,
-    retries.perTryTimeoutMs,
-  );
+  return policy({
+    numRetries: retries.attempts,
+    retryOn: conditions.length === 0 ? DEFAULT_RETRY_ON : conditions.join(','),
+    statusCodes: codes,
+    perTryTimeoutMs: retries.perTryTimeoutMs,
+    backoffMs: retries.backoffMs,
+    elsewhere: retries.ignorePreviousHosts,
+    remote: retries.retryRemoteLocalities,
+  });
 }
 
 /** Toward the own application: only what it has not begun to read. */

@@ -1,7 +1,6 @@
 import type { Redirect, RouteAction } from '../../model/virtual-service.ts';
 import { type Field, fieldsOf } from '../field.ts';
 import { integer, oneOf, optionalText, port, text } from '../scalar.ts';
-import { unapplied } from '../unapplied.ts';
 
 export function redirect(field: Field): Redirect {
   const fields = fieldsOf(field, ['uri', 'authority', 'port', 'derivePort', 'scheme', 'redirectCode', 'prefixRewrite']);
@@ -10,7 +9,6 @@ export function redirect(field: Field): Redirect {
   const scheme = optionalText(fields.scheme);
   const prefix = optionalText(fields.prefixRewrite);
   if (uri !== undefined && prefix !== undefined) field.error('contradiction', 'uri and prefixRewrite are both given', 'keep one');
-  unapplied(fields.prefixRewrite, 'prefixRewrite');
   if (scheme !== undefined && scheme !== 'http' && scheme !== 'https')
     fields.scheme.error('unknown-value', 'must be http or https');
   const derived = oneOf(fields.derivePort, ['FROM_PROTOCOL_DEFAULT', 'FROM_REQUEST_PORT']);
@@ -28,7 +26,7 @@ export function redirect(field: Field): Redirect {
     field.error('missing-field', 'a redirect must change something', 'give uri, authority, scheme or port');
   }
   const code = integer(fields.redirectCode, 300, 399) ?? 301;
-  return { uri, authority, scheme, port: derived === 'FROM_REQUEST_PORT' ? 'request' : number, code };
+  return { uri, prefix, authority, scheme, port: derived === 'FROM_REQUEST_PORT' ? 'request' : number, code };
 }
 
 /** Envoy answers itself. */

@@ -3,7 +3,7 @@ import { duration } from '../duration.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
 import { shorten } from '../node.ts';
 import { flag, integer, oneOf, text, texts } from '../scalar.ts';
-import { oldForm, unapplied } from '../unapplied.ts';
+import { oldForm } from '../unapplied.ts';
 import { stringMatch } from './string-match.ts';
 
 /** Envoy's retry conditions, HTTP and gRPC; a bare status code is one too. */
@@ -39,7 +39,6 @@ export function retries(field: Field): Retries | undefined {
   ]);
   const attempts = integer(fields.attempts, 0, 2_147_483_647) ?? 0;
   const perTryTimeoutMs = duration(fields.perTryTimeout, 1);
-  duration(fields.backoff, 1);
   const conditions = text(fields.retryOn)
     .split(',')
     .map((condition) => condition.trim())
@@ -57,9 +56,14 @@ export function retries(field: Field): Retries | undefined {
   if (attempts === 0 && (fields.perTryTimeout.given || fields.retryOn.given || fields.retryRemoteLocalities.given)) {
     field.error('contradiction', 'retries are described but attempts is 0', 'give attempts, as attempts: 3');
   }
-  unapplied(fields.backoff, 'backoff');
-  if (flag(fields.retryIgnorePreviousHosts) !== undefined) unapplied(fields.retryIgnorePreviousHosts, 'retryIgnorePreviousHosts');
-  return { attempts, perTryTimeoutMs, retryOn: conditions, retryRemoteLocalities: flag(fields.retryRemoteLocalities) ?? false };
+  return {
+    attempts,
+    perTryTimeoutMs,
+    retryOn: conditions,
+    retryRemoteLocalities: flag(fields.retryRemoteLocalities) ?? false,
+    ignorePreviousHosts: flag(fields.retryIgnorePreviousHosts) ?? true,
+    backoffMs: duration(fields.backoff, 1),
+  };
 }
 
 export function cors(field: Field): Cors | undefined {
@@ -94,8 +98,7 @@ export function cors(field: Field): Cors | undefined {
   const maxAgeMs = duration(fields.maxAge, 0);
   if (maxAgeMs !== undefined && maxAgeMs % 1000 !== 0)
     fields.maxAge.error('out-of-range', 'must be whole seconds', 'as maxAge: 24h');
-  oneOf(fields.unmatchedPreflights, ['UNSPECIFIED', 'FORWARD', 'IGNORE']);
-  unapplied(fields.unmatchedPreflights, 'unmatchedPreflights');
+  const unmatched = oneOf(fields.unmatchedPreflights, ['UNSPECIFIED', 'FORWARD', 'IGNORE']);
   return {
     allowOrigins: [...origins, ...old],
     allowMethods: methods,
@@ -103,6 +106,7 @@ export function cors(field: Field): Cors | undefined {
     exposeHeaders: texts(fields.exposeHeaders),
     maxAgeMs,
     allowCredentials: flag(fields.allowCredentials),
+    forwardUnmatched: unmatched === undefined || unmatched === 'UNSPECIFIED' ? undefined : unmatched === 'FORWARD',
   };
 }
 
