@@ -10,6 +10,9 @@ import { get, type Reply, root, RunningMesh } from './running-mesh.ts';
 
 const HOST = 'tokens.localhost';
 
+/** A change of either drains connections. */
+const CHANGED_LISTENERS = '/stats?filter=listener_manager.listener_(modified|in_place_updated)';
+
 /** A login server: its OpenID configuration and its keys, which can be changed. */
 class LoginServer {
   keys = '';
@@ -149,6 +152,33 @@ describe('tokens of end users', function () {
     login.keys = second.jwks;
     await answers(first, 401);
     await answers(second, 200);
+  });
+
+  it('a gateway verifies too, from the next request on, on connections that are open', async () => {
+    const forged = { 'x-edge-user': 'root' };
+    assert.match((await ask(forged, '/open')).body, /"x-edge-user":\s*"root"/);
+    const listeners = await mesh.admin('istio-system/istio-ingressgateway', CHANGED_LISTENERS);
+    assert.match(listeners, /listener_modified: \d/);
+    await mesh.apply(
+      `apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: {name: edge, namespace: istio-system}
+spec:
+  selector: {matchLabels: {istio: ingressgateway}}
+  jwtRules:
+  - issuer: ${login.url}
+    forwardOriginalToken: true
+    outputClaimToHeaders: [{header: x-edge-user, claim: sub}]
+`,
+      'edge.yaml',
+    );
+    await answers(second, 200);
+    const reply = await ask({ ...forged, ...(await asAlice(second)) });
+    assert.match(reply.body, /"x-edge-user":\s*"alice"/);
+    assert.doesNotMatch((await ask(forged, '/open')).body, /root/);
+    assert.equal((await ask({ authorization: 'Bearer a.b.c' }, '/open')).status, 401);
+    assert.equal(await mesh.admin('istio-system/istio-ingressgateway', CHANGED_LISTENERS), listeners);
+    await mesh.remove('edge.yaml');
   });
 
   it('keys stay in use while the server is away, even over a restart of the control plane', async () => {
