@@ -1,6 +1,7 @@
 import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { hostBits } from './address-blocks.ts';
+import { customPolicies } from './custom.ts';
 import { unknownHosts } from './hosts.ts';
 import { httpOnTcp } from './http-on-tcp.ts';
 import { unknownCallers } from './identities.ts';
@@ -22,6 +23,7 @@ import { unverifiedTokens } from './tokens.ts';
 const PASSES: readonly ((survey: Survey) => readonly Diagnostic[])[] = Object.freeze([
   reachesNothing,
   unknownProviders,
+  customPolicies,
   literalValues,
   impossiblePaths,
   unknownMethods,
