@@ -16,6 +16,9 @@ export interface ReadKeys {
 
 const LARGEST = 1024 * 1024;
 
+/** A token that names no key is tried with each. */
+const MOST_KEYS = 500;
+
 /** RFC 7518, section 6, and RFC 8037; the types that Envoy verifies with. */
 const TYPES: ReadonlySet<string> = new Set(['RSA', 'EC', 'OKP', 'oct']);
 
@@ -55,6 +58,7 @@ export function parseJsonWebKeys(text: string): Parsed<ReadKeys> {
   }
   const list = isObject(value) ? value['keys'] : undefined;
   if (!Array.isArray(list)) return refused('it has no list "keys"');
+  if (list.length > MOST_KEYS) return refused(`it holds more than ${MOST_KEYS} keys`);
   const keys = list.filter(isObject);
   if (keys.length !== list.length) return refused('it holds something that is no key');
   const known = keys.filter(({ kty }) => typeof kty === 'string' && TYPES.has(kty));

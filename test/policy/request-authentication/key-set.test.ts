@@ -69,5 +69,9 @@ describe('key sets as Envoy gets them', () => {
       `{"keys":["${'x'.repeat(2 ** 20)}"]}`,
     ])
       assert.equal(parseJsonWebKeys(text).ok, false, text.slice(0, 40));
+    const many = JSON.stringify({
+      keys: Array.from({ length: 501 }, (_, at) => ({ kty: 'RSA', kid: String(at), n: 'abc', e: 'AQAB' })),
+    });
+    assert.equal(parseJsonWebKeys(many).ok, false);
   });
 });
