@@ -42,5 +42,7 @@ export function normalizedPath(raw: string, mode: PathNormalization): string {
   const unescaped = mode === 'DECODE_AND_MERGE_SLASHES' ? path.replace(/%2f/gi, '/').replace(/%5c/gi, '\\') : path;
   const plain = Array.from(decodeUnreserved(unescaped).replaceAll('\\', '/'), encoded).join('');
   const resolved = withoutDots(plain);
-  return mode === 'BASE' ? resolved : resolved.replace(/\/{2,}/g, '/');
+  if (mode === 'BASE') return resolved;
+  // Envoy puts the first and the last slash back whatever is between: a path of slashes alone keeps two.
+  return /^\/{2,}$/.test(resolved) ? '//' : resolved.replace(/\/{2,}/g, '/');
 }

@@ -116,10 +116,7 @@ describe('policy, peers in doubt', () => {
       const found = await answers(await authority?.issue(names));
       for (const [set, [http, tcp]] of Object.entries(found)) {
         assert.equal(http, 'DENY', `HTTP, ${set}`);
-        // Several SPIFFE IDs cannot be told from one on TCP; what must hold is that no DENY is escaped.
-        const several = (names.uris ?? []).length > 1;
-        if (!several || set === 'DENY one namespace' || set === 'ALLOW others than one principal')
-          assert.equal(tcp, 'DENY', `TCP, ${set}`);
+        assert.equal(tcp, 'DENY', `TCP, ${set}`);
       }
     });
   }
