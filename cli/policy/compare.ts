@@ -1,6 +1,6 @@
 import { keyOf } from '../../mesh/model/object.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
-import { type Change, type Comparison, compare } from '../../policy/access/diff.ts';
+import { type Change, type Comparison, type Differences, comparison, differences } from '../../policy/access/diff.ts';
 import { accessText } from '../../policy/access/same.ts';
 import type { Destination } from '../../policy/access/world.ts';
 import { destinationsIn, identitiesIn } from './destinations.ts';
@@ -46,6 +46,8 @@ export function compareMeshes(before: Snapshot, after: Snapshot): MeshComparison
   const changes: Change[] = [];
   const untold: Comparison['untold'][number][] = [];
   const incomplete: string[] = [];
+  // Many workloads have the same policies.
+  const shared = new Map<string, Differences>();
   for (const name of [...new Set([...(was?.keys() ?? []), ...(is?.keys() ?? [])])].sort()) {
     const [old, young] = [was?.get(name), is?.get(name)];
     const one = old ?? (made(name, after) ? young : undefined);
@@ -55,8 +57,12 @@ export function compareMeshes(before: Snapshot, after: Snapshot): MeshComparison
       { snapshot: before, destination: one },
       { snapshot: after, destination: other },
     ] as const;
-    if (accessText(sides[0]) === accessText(sides[1])) continue;
-    const found = compare(sides[0], sides[1], known);
+    const [said, says] = [accessText(sides[0]), accessText(sides[1])];
+    if (said === says) continue;
+    const alike = `${said}\n${says}`;
+    const differing = shared.get(alike) ?? differences(sides[0], sides[1], known);
+    shared.set(alike, differing);
+    const found = comparison(differing, sides[0], sides[1]);
     changes.push(...found.changes);
     untold.push(...found.untold);
     if (!found.complete) incomplete.push(name);

@@ -75,8 +75,22 @@ export function merged(boxes: readonly Box[]): readonly Box[] {
 /** The numbers of the bits that are set. */
 export function members(bits: bigint): readonly number[] {
   const found: number[] = [];
-  for (let at = 0, left = bits; left !== 0n; at++, left >>= 1n) if ((left & 1n) === 1n) found.push(at);
+  let base = 0;
+  // Word by word: shifting a long number bit by bit copies it each time.
+  for (let left = bits; left !== 0n; left >>= 32n, base += 32) {
+    for (let word = Number(left & 0xffffffffn), at = base; word !== 0; word >>>= 1, at++) if ((word & 1) === 1) found.push(at);
+  }
   return found;
+}
+
+/** How many bits are set. */
+export function size(bits: bigint): number {
+  let count = 0;
+  for (let left = bits; left !== 0n; left >>= 32n) {
+    let word = Number(left & 0xffffffffn);
+    for (; word !== 0; word = (word & (word - 1)) >>> 0) count++;
+  }
+  return count;
 }
 
 export function has(bits: bigint, at: number): boolean {

@@ -1,7 +1,7 @@
 import type { Facts } from '../evaluate/facts.ts';
 import type { Request } from '../evaluate/request.ts';
 import type { Atom } from './atom.ts';
-import { has, members } from './box.ts';
+import { has, members, size } from './box.ts';
 import type { Dimension } from './dimension.ts';
 
 /** A set of values that can be named: those for which an atom is true, or those for which it cannot be decided. */
@@ -50,18 +50,19 @@ function namesIn(dimension: Dimension): readonly Named[] {
   });
 }
 
-function size(bits: bigint): number {
-  return members(bits).length;
-}
-
 /** Few names that cover what is wanted and nothing that is forbidden; undefined when there are none. */
 function cover(names: readonly Named[], wanted: bigint, forbidden: bigint): readonly Named[] | undefined {
-  const usable = names.filter(({ bits }) => (bits & forbidden) === 0n);
+  const usable = names.filter(({ bits }) => (bits & wanted) !== 0n && (bits & forbidden) === 0n);
+  if ((usable.reduce((all, { bits }) => all | bits, 0n) & wanted) !== wanted) return undefined;
   const chosen: Named[] = [];
   for (let left = wanted; left !== 0n;) {
     let best: Named | undefined;
-    for (const name of usable) if (best === undefined || size(name.bits & left) > size(best.bits & left)) best = name;
-    if (best === undefined || (best.bits & left) === 0n) return undefined;
+    let most = 0;
+    for (const name of usable) {
+      const covered = size(name.bits & left);
+      if (covered > most) [best, most] = [name, covered];
+    }
+    if (best === undefined) return undefined;
     chosen.push(best);
     left &= ~best.bits;
   }
@@ -73,48 +74,67 @@ function exactly(names: readonly Named[], at: number): Alternative {
   return { all: names.filter(({ bits }) => has(bits, at)), except: names.filter(({ bits }) => !has(bits, at)) };
 }
 
-/** Fewest words first. */
-function weight({ all, except }: Alternative): number {
-  return all.length + 2 * except.length;
+/** One set of values without another: `any except /admin*`, or `/users/* except /users/admin`. The widest that is possible. */
+function exception(
+  names: readonly Named[],
+  bits: bigint,
+  left: bigint,
+  outside: bigint,
+): { readonly alternative: Alternative; readonly covered: bigint } | undefined {
+  const everything: Named = { text: '', bits: bits | outside, holds: () => true };
+  for (const base of [everything, ...names]) {
+    if ((base.bits & left) === 0n) continue;
+    const except = cover(names, base.bits & outside, base.bits & left);
+    if (except === undefined || except.length === 0) continue;
+    const excluded = except.reduce((sum, name) => sum | name.bits, 0n);
+    return { alternative: { all: base === everything ? [] : [base], except }, covered: base.bits & ~excluded };
+  }
+  return undefined;
+}
+
+function found(dimension: Dimension, bits: bigint): readonly Alternative[] {
+  const names = sortedNames(dimension);
+  const outside = dimension.all & ~bits;
+  const alternatives: Alternative[] = [];
+  let left = bits;
+  for (const name of names) {
+    if ((name.bits & outside) !== 0n || (name.bits & left) === 0n) continue;
+    alternatives.push({ all: [name], except: [] });
+    left &= ~name.bits;
+  }
+  while (left !== 0n) {
+    const one = exception(names, bits, left, outside);
+    const [first = 0] = members(left);
+    alternatives.push(one?.alternative ?? exactly(names, first));
+    left &= ~(one?.covered ?? 1n << BigInt(first));
+  }
+  return alternatives;
+}
+
+const kept = new WeakMap<Dimension, { readonly names: readonly Named[]; readonly known: Map<bigint, readonly Alternative[]> }>();
+
+function memory(dimension: Dimension): { readonly names: readonly Named[]; readonly known: Map<bigint, readonly Alternative[]> } {
+  const before = kept.get(dimension);
+  if (before !== undefined) return before;
+  const sized = namesIn(dimension).map((name) => ({ name, count: size(name.bits) }));
+  const names = sized.sort((one, other) => other.count - one.count).map(({ name }) => name);
+  const made = { names, known: new Map<bigint, readonly Alternative[]>() };
+  kept.set(dimension, made);
+  return made;
+}
+
+/** Those that say most first. */
+function sortedNames(dimension: Dimension): readonly Named[] {
+  return memory(dimension).names;
 }
 
 /** A set of classes in the words of the policies. It holds for exactly the values of these classes. */
 export function describe(dimension: Dimension, bits: bigint): Description {
   if (bits === dimension.all) return undefined;
-  const names = namesIn(dimension);
-  const everything: Named = { text: '', bits: dimension.all, holds: () => true };
-  const outside = dimension.all & ~bits;
-  const found: Alternative[] = [];
-  let left = bits;
-  for (const name of [...names].sort((one, other) => size(other.bits) - size(one.bits))) {
-    if ((name.bits & outside) !== 0n || (name.bits & left) === 0n) continue;
-    found.push({ all: [name], except: [] });
-    left &= ~name.bits;
-  }
-  while (left !== 0n) {
-    const still = left;
-    const candidates = [everything, ...names].flatMap((base) => {
-      if ((base.bits & still) === 0n) return [];
-      const except = cover(names, base.bits & outside, bits & base.bits & still);
-      return except === undefined || except.length === 0
-        ? []
-        : [{ base, except, alternative: { all: base === everything ? [] : [base], except } }];
-    });
-    const best = candidates.toSorted(
-      (one, other) =>
-        size(other.base.bits & still) - size(one.base.bits & still) || weight(one.alternative) - weight(other.alternative),
-    )[0];
-    if (best === undefined) {
-      const [first = 0] = members(left);
-      found.push(exactly(names, first));
-      left &= ~(1n << BigInt(first));
-    } else {
-      found.push(best.alternative);
-      const excluded = best.except.reduce((sum, name) => sum | name.bits, 0n);
-      left &= ~(best.base.bits & ~excluded);
-    }
-  }
-  return found;
+  const { known } = memory(dimension);
+  const before = known.get(bits) ?? found(dimension, bits);
+  known.set(bits, before);
+  return before;
 }
 
 export function holds(description: Description, facts: Facts, request: Request): boolean {

@@ -7,7 +7,8 @@ import { Effective, type Region, innerOf } from './effective.ts';
 import { type Condition, conditionsOf } from './grant.ts';
 import { type PortOf, portsOf } from './ports.ts';
 import { requestIn, verdictOn } from './witness.ts';
-import { type Side, worldOf } from './world.ts';
+import type { Value } from './values.ts';
+import { type Side, type World, worldOf } from './world.ts';
 
 /** Requests that are decided otherwise than before. */
 export interface Change {
@@ -35,6 +36,24 @@ export interface Comparison {
   readonly complete: boolean;
 }
 
+/** What some callers gain or lose on some ports: the same for all destinations of which the policies say the same. */
+interface Difference {
+  readonly now: 'ALLOW' | 'DENY';
+  readonly at: PortOf;
+  readonly ports: readonly PortOf[];
+  readonly callers: readonly Caller[];
+  /** One of the callers. */
+  readonly caller: Value;
+  readonly box: Box;
+  readonly conditions: readonly Condition[];
+}
+
+export interface Differences {
+  readonly world: World;
+  readonly found: readonly Difference[];
+  readonly untold: readonly { readonly port: Port; readonly callers: readonly Caller[] }[];
+}
+
 interface Piece {
   readonly now: 'ALLOW' | 'DENY';
   readonly boxes: readonly Box[];
@@ -48,59 +67,62 @@ function minus(one: Region, other: Region): readonly Box[] | undefined {
   return left && merged(left);
 }
 
-/** The differences of one destination. */
-export function compare(before: Side, after: Side, known: readonly string[]): Comparison {
+/** What differs between two sides. */
+export function differences(before: Side, after: Side, known: readonly string[]): Differences {
   const world = worldOf([before, after], known);
   const [old, young] = [new Effective(world, 0, before), new Effective(world, 1, after)];
   const configs = world.statements.map(({ meshConfig }) => meshConfig);
   const names = new Set(known);
-  const { name } = after.destination;
-  const changes = new Map<string, { change: Change; ports: Port[] }>();
-  const untold: Comparison['untold'][number][] = [];
+  const found = new Map<string, Difference>();
+  const untold: Differences['untold'][number][] = [];
   for (const port of portsOf(world, [before, after])) {
     const { pieces, unknown } = piecesAt(world.callers.classes.length, port, old, young);
-    if (unknown.length > 0)
-      untold.push({ destination: name, port: port.port, callers: callersIn(world.callers, setOf(unknown), configs, names) });
+    if (unknown.length > 0) untold.push({ port: port.port, callers: callersIn(world.callers, setOf(unknown), configs, names) });
     const inner = innerOf(world, port.protocol);
     for (const { now, boxes, callers } of pieces) {
       const bits = setOf(callers);
-      const caller = world.callers.classes[callers[0] ?? 0]?.value;
       for (const box of boxes) {
         const key = `${now} ${port.protocol} ${bits} ${box.join(',')}`;
-        const same = changes.get(key);
-        if (same !== undefined) {
-          same.ports.push(port.port);
-          if (port.other) same.change = { ...same.change, otherPorts: true };
-          continue;
-        }
-        const request = ({ destination: { namespace, labels, hosts } }: Side): Request =>
-          requestIn(inner, box, caller, { namespace, labels, port: port.port, protocol: port.protocol }, hosts[0]);
-        const example = { before: request(before), after: request(after) };
-        const verdicts = { before: verdictOn(before.snapshot, example.before), after: verdictOn(after.snapshot, example.after) };
-        changes.set(key, {
-          ports: [port.port],
-          change: {
-            now,
-            destination: name,
-            ports: [],
-            otherPorts: port.other,
-            protocol: port.protocol,
-            callers: callersIn(world.callers, bits, configs, names),
-            conditions: conditionsOf(inner, box),
-            example,
-            ...verdicts,
-            confirmed: verdicts.after.decision === now && verdicts.before.decision !== now,
-          },
+        const same = found.get(key);
+        found.set(key, {
+          now,
+          at: same?.at ?? port,
+          ports: [...(same?.ports ?? []), port],
+          callers: same?.callers ?? callersIn(world.callers, bits, configs, names),
+          caller: world.callers.classes[callers[0] ?? 0]?.value,
+          box,
+          conditions: same?.conditions ?? conditionsOf(inner, box),
         });
       }
     }
   }
-  const other = portsOf(world, [before, after]).find((port) => port.other)?.port;
-  return {
-    complete: world.complete,
-    untold,
-    changes: [...changes.values()].map(({ change, ports }) => ({ ...change, ports: ports.filter((port) => port !== other) })),
-  };
+  return { world, found: [...found.values()], untold };
+}
+
+/** Differences as they are for one destination, each with an example that is decided on both sides. */
+export function comparison({ world, found, untold }: Differences, before: Side, after: Side): Comparison {
+  const { name } = after.destination;
+  const changes = found.map(({ now, at, ports, callers, caller, box, conditions }): Change => {
+    const request = ({ destination: { namespace, labels, hosts } }: Side): Request =>
+      requestIn(innerOf(world, at.protocol), box, caller, { namespace, labels, port: at.port, protocol: at.protocol }, hosts[0]);
+    const example = { before: request(before), after: request(after) };
+    const was = verdictOn(before.snapshot, example.before);
+    const is = verdictOn(after.snapshot, example.after);
+    return {
+      now,
+      destination: name,
+      ports: ports.filter(({ other }) => !other).map(({ port }) => port),
+      otherPorts: ports.some(({ other }) => other),
+      protocol: at.protocol,
+      callers,
+      conditions,
+      example,
+      before: was,
+      after: is,
+      confirmed: is.decision === now && was.decision !== now,
+    };
+  });
+  return { changes, untold: untold.map((one) => ({ destination: name, ...one })), complete: world.complete };
 }
 
 function piecesAt(

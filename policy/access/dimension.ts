@@ -70,9 +70,10 @@ export function dimension(
   const unknown = distinct.map(() => 0n);
   const bySignature = new Map<string, number>();
   for (const { value, tag } of candidates) {
+    const at = key === 'port' ? portOf(value, port) : port;
+    const request = requestOf(new Map([[key, value]]), { ...ANYWHERE, port: at });
     const facts = new Map<MeshConfig, Facts>();
     const truths = distinct.map(({ atom, meshConfig }) => {
-      const request = requestOf(new Map([[key, value]]), { ...ANYWHERE, port: key === 'port' ? portOf(value, port) : port });
       const seen = facts.get(meshConfig) ?? factsOf(request, meshConfig, true, request.token);
       facts.set(meshConfig, seen);
       return atom.truth(seen, request);
