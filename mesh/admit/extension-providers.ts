@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { ExtAuthzProvider, ExtensionProvider, HeaderNames, RequestBody } from '../model/extension-provider.ts';
 import { parseHostname } from '../model/hostname.ts';
 import { duration } from './duration.ts';
@@ -56,19 +57,23 @@ const STATUSES: ReadonlySet<number> = new Set([
   ...[429, 431, 500, 501, 502, 503, 504, 505, 506, 507, 508, 510, 511],
 ]);
 
+/** What Istio refuses in MeshConfig itself; other faults it finds when policies are compiled, and denies by them. */
+const NO_SERVICE = 'bad-service';
+
 type CommonFields = Readonly<Record<(typeof COMMON)[number], Field>>;
 
 function service(field: Field): ExtAuthzProvider['service'] | undefined {
   const written = requiredText(field, 'name the Service that authorizes, as authz.example.svc.cluster.local');
   const slash = written.indexOf('/');
   const namespace = slash < 0 ? undefined : written.slice(0, slash);
-  const host = parseHostname(written.slice(slash + 1));
+  const host = written.slice(slash + 1);
   if (written === '') return undefined;
-  if (host === undefined || host.includes('*') || (namespace !== undefined && !isNamespaceName(namespace))) {
-    field.error('bad-host', `"${shorten(written)}" names no Service`, 'write HOST or NAMESPACE/HOST');
+  const named = isIP(host) === 6 ? host : parseHostname(host);
+  if (named === undefined || named.includes('*') || (namespace !== undefined && !isNamespaceName(namespace))) {
+    field.error(NO_SERVICE, `"${shorten(written)}" names no Service`, 'write HOST or NAMESPACE/HOST');
     return undefined;
   }
-  return { namespace, host };
+  return { namespace, host: named };
 }
 
 function statusOnError(field: Field): number | undefined {
@@ -157,14 +162,18 @@ function ofGrpc(name: string, field: Field): ExtAuthzProvider | undefined {
 }
 
 /**
- * Reads one that authorizes. What is wrong with it is only its own matter: the rest of the mesh configuration stays in effect, and
- * the policies that name it deny.
+ * Reads one that authorizes. What is wrong with it is only its own matter, save a name that is none: the rest of the mesh configuration
+ * stays in effect, and the policies that name it deny.
  */
 function authorizer(name: string, field: Field, read: (name: string, field: Field) => ExtAuthzProvider | undefined) {
   const own = new Report(field.report.file, field.report.object, field.report.offset);
   const provider = read(name, new Field(field.node, field.path, field.line, own));
   const wrong = own.diagnostics.find(({ severity }) => severity === 'error');
   for (const { line, field: path, code, message, hint, severity } of own.diagnostics) {
+    if (code === NO_SERVICE) {
+      field.report.add('error', line - own.offset, path ?? field.path, code, message, hint);
+      continue;
+    }
     const rest = severity === 'error' ? '; what CUSTOM policies of this provider match is denied' : '';
     field.report.add('warning', line - own.offset, path ?? field.path, code, message + rest, hint);
   }

@@ -1,4 +1,3 @@
-import type { Hostname } from './hostname.ts';
 import type { MeshConfig } from './mesh-config.ts';
 import type { Port } from './port.ts';
 import type { Service, ServicePort } from './service.ts';
@@ -15,7 +14,7 @@ export interface RequestBody {
 interface ExtAuthz {
   readonly name: string;
   /** `[NAMESPACE/]HOST`: without a namespace, the one Service of that name. */
-  readonly service: { readonly namespace: string | undefined; readonly host: Hostname };
+  readonly service: { readonly namespace: string | undefined; readonly host: string };
   readonly port: Port;
   readonly timeoutMs: number;
   /** An authorizer that cannot be asked lets requests through. */

@@ -144,6 +144,11 @@ export const WRAPS: Readonly<Record<string, Wrap>> = Object.freeze({
     text(row['glob']).includes('/') ? undefined : inRule('paths', [`/{*}/${text(row['glob'])}`], row['expected'] === true),
   TestValidationIPAddress: (row) => inSource('ipBlocks', [row['addr']], row['ok'] === true),
   TestValidationIPSubnet: (row) => inSource('ipBlocks', [row['subnet']], row['ok'] === true),
+  TestValidateExtensionProviderService: (row) => ({
+    kind: 'MeshConfig',
+    spec: { extensionProviders: [{ name: 'case', envoyExtAuthzGrpc: { service: row['service'], port: 9000 } }] },
+    valid: row['valid'] === true,
+  }),
   TestValidateTrustDomain: (row) => ({
     kind: 'MeshConfig',
     spec: { trustDomain: row['in'] ?? '' },
