@@ -11,10 +11,15 @@ export interface AgentInput {
   readonly envoy: string;
   readonly certificateTtl: string;
   readonly tokenFile: (pod: Pod) => string;
+  /** The folder whose Secrets gateways may show; undefined: there are none. */
+  readonly secretsDir?: string | undefined;
 }
 
 /** The user and group that Envoy has inside a network namespace: the one whose connections iptables lets through (Istio's). */
 export const PROXY_USER = 1337;
+
+/** The user and group that applications have there. */
+export const APPLICATION_USER = 1000;
 
 /** The configuration of `gatehouse agent` for all pods that have a proxy: YAML. */
 export function agentConfig(input: AgentInput, pods: Iterable<Pod>): string {
@@ -27,6 +32,7 @@ export function agentConfig(input: AgentInput, pods: Iterable<Pod>): string {
     envoy: input.envoy,
     certificateTtl: input.certificateTtl,
     drainTime: '1s',
+    ...(input.secretsDir === undefined ? {} : { secretsDir: input.secretsDir }),
     workloads: proxied.map((pod) => ({
       namespace: pod.namespace,
       serviceAccount: pod.serviceAccount,
@@ -37,6 +43,7 @@ export function agentConfig(input: AgentInput, pods: Iterable<Pod>): string {
       tokenFile: input.tokenFile(pod),
       labels: { ...pod.labels },
       ...(pod.netns === undefined || input.addressFromNetns === undefined ? {} : { controlPlaneAddress: input.addressFromNetns }),
+      ...(pod.netns === undefined ? {} : { workloadApi: { uid: APPLICATION_USER, gid: APPLICATION_USER } }),
       envoy: {
         concurrency: 1,
         ...(pod.netns === undefined ? {} : { netns: pod.netns, uid: PROXY_USER, gid: PROXY_USER }),

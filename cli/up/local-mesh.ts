@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { workloadPaths } from '../../sds/agent/run-directory.ts';
@@ -95,7 +95,11 @@ export class LocalMesh {
       placement: capture.placement,
       gatewayPorts: this.#ports,
       slotOf: (pod) => this.#slots.take(pod),
-      socketOf: (namespace, pod) => workloadPaths(this.#parts.agentDir, namespace, pod).sdsSocket,
+      // In a network namespace the application is another user than Envoy, whose socket the other one is.
+      socketOf: (namespace, pod) => {
+        const { sdsSocket, apiSocket } = workloadPaths(this.#parts.agentDir, namespace, pod);
+        return capture.placement.kind === 'explicit' ? sdsSocket : apiSocket;
+      },
     });
     output.diagnostics(plan.diagnostics.filter((found) => this.#isNew(`${found.object ?? ''} ${found.message}`)));
     this.#writeGateway(plan.addsGateway);
@@ -238,6 +242,7 @@ export class LocalMesh {
         envoy: options.envoy,
         certificateTtl: options.certificateTtl,
         tokenFile: (pod) => this.#tokenFile(pod),
+        secretsDir: options.paths.find((path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true),
       },
       this.#pods.values(),
     );

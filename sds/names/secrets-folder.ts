@@ -9,13 +9,14 @@ const LOOK_EVERY_MS = 500;
 const LARGEST_FILE = 4 << 20;
 const MOST_FILES = 1000;
 const YAML = /\.(?:ya?ml|json)$/;
+const HIDDEN = /(?:^|\/)\./;
 
 interface KnownFile {
   readonly stamp: string;
   readonly secrets: ReadonlyMap<string, SecretData>;
 }
 
-/** Kubernetes Secrets from the YAML files of a folder, followed through their changes. A broken file keeps what it last said. */
+/** Kubernetes Secrets from the YAML files of a folder and those in it, followed through their changes. A broken file keeps what it last said. */
 export class SecretsFolder implements SecretProvider {
   readonly path: string;
   readonly #timers: Timers;
@@ -57,7 +58,9 @@ export class SecretsFolder implements SecretProvider {
 
   async #look(): Promise<void> {
     try {
-      const names = (await readdir(this.path)).filter((name) => YAML.test(name) && !name.startsWith('.')).sort();
+      const names = (await readdir(this.path, { recursive: true }))
+        .filter((name) => YAML.test(name) && !HIDDEN.test(name))
+        .sort();
       if (names.length > MOST_FILES) throw new Error(`more than ${MOST_FILES} files`);
       const files = new Map<string, KnownFile>();
       for (const name of names) {
