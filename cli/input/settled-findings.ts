@@ -1,7 +1,8 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Written } from '../../mesh/admit/written.ts';
 import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
-import { findings } from './findings.ts';
+import { findingsByPart } from './findings.ts';
 
 /** What is looked at: read anew each time. */
 export interface Watched {
@@ -46,6 +47,7 @@ export class SettledFindings {
   #found: readonly Diagnostic[] = [];
   #timer: NodeJS.Timeout | undefined;
   #since: number | undefined;
+  #looks = 0;
 
   /** @param tell called when `current` gives something new */
   constructor(watched: Watched, tell: () => void) {
@@ -63,18 +65,27 @@ export class SettledFindings {
     this.#since ??= now;
     clearTimeout(this.#timer);
     const wait = Math.max(0, Math.min(QUIET_MS, this.#since + LATEST_MS - now));
-    this.#timer = setTimeout(() => this.look(), wait);
+    this.#timer = setTimeout(() => void this.#look(), wait);
     this.#timer.unref();
   }
 
-  look(): void {
+  /** Between two parts whatever else waits has its turn; a later look makes this one useless. */
+  async #look(): Promise<void> {
     this.#since = undefined;
+    const look = (this.#looks += 1);
     const { snapshot, written, clock } = this.#watched;
-    this.#found = capped(findings(snapshot(), written(), clock()));
+    const found: Diagnostic[] = [];
+    for (const part of findingsByPart(snapshot(), written(), clock())) {
+      found.push(...part);
+      await setImmediate();
+      if (look !== this.#looks) return;
+    }
+    this.#found = capped(found);
     this.#tell();
   }
 
   close(): void {
+    this.#looks += 1;
     clearTimeout(this.#timer);
   }
 }

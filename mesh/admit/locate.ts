@@ -8,13 +8,23 @@ import type { Written } from './written.ts';
  */
 export function located(found: readonly Diagnostic[], written: readonly Written[]): readonly Diagnostic[] {
   if (found.length === 0) return found;
-  const objects = new Map<string, Written>();
-  // Of two objects with one name the first is in effect.
-  for (const one of written) if (!objects.has(one.key)) objects.set(one.key, one);
+  const objects = objectsIn(written);
   return found.map((diagnostic) => {
     const one = diagnostic.object === undefined ? undefined : objects.get(diagnostic.object);
     if (one === undefined) return diagnostic;
     const line = lineAt(one.node, diagnostic.field ?? '') + one.offset;
     return { ...diagnostic, file: one.file, line };
   });
+}
+
+const known = new WeakMap<readonly Written[], ReadonlyMap<string, Written>>();
+
+/** By key; of two objects with one name the first is in effect. */
+function objectsIn(written: readonly Written[]): ReadonlyMap<string, Written> {
+  const before = known.get(written);
+  if (before !== undefined) return before;
+  const objects = new Map<string, Written>();
+  for (const one of written) if (!objects.has(one.key)) objects.set(one.key, one);
+  known.set(written, objects);
+  return objects;
 }

@@ -7,7 +7,7 @@ import type { Survey } from './survey.ts';
 /** An address as a number; IPv6 in any of its written forms. */
 function numberOf(address: string): bigint | undefined {
   if (isIPv4(address)) return address.split('.').reduce((sum, part) => (sum << 8n) | BigInt(part), 0n);
-  if (!isIPv6(address)) return undefined;
+  if (!isIPv6(address) || address.includes('%')) return undefined;
   const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address);
   const hex = (high: string | undefined, low: string | undefined): string => ((Number(high) << 8) | Number(low)).toString(16);
   const text = dotted === null ? address : `${dotted[1] ?? ''}${hex(dotted[2], dotted[3])}:${hex(dotted[4], dotted[5])}`;
@@ -30,6 +30,7 @@ export function withoutHostBits(text: string): string | undefined {
   const value = numberOf(address);
   if (bits === undefined || value === undefined) return undefined;
   const v4 = isIPv4(address);
+  if (!/^\d{1,3}$/.test(bits) || Number(bits) > (v4 ? 32 : 128)) return undefined;
   const rest = BigInt((v4 ? 32 : 128) - Number(bits));
   const network = (value >> rest) << rest;
   return network === value ? undefined : `${textOf(network, v4)}/${bits}`;

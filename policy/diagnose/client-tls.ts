@@ -76,7 +76,7 @@ export function tlsToward(
   workload: { readonly namespace: string; readonly labels: Labels },
 ): readonly TowardTls[] {
   const { namespace, labels } = workload;
-  const services = survey.servicesOf(workload).map(({ hostname }) => hostname);
+  const services = survey.servicesFor(workload).map(({ hostname }) => hostname);
   const hosts = services.length > 0 ? services : guessedHosts(survey, namespace, labels);
   return hosts.flatMap((host) => modesOf(ruleFor(survey, host, namespace), host));
 }

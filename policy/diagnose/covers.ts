@@ -1,4 +1,4 @@
-import { BlockList, isIPv4 } from 'node:net';
+import { BlockList, isIP } from 'node:net';
 import type { Condition, Operation, PolicyMatch, Rule, Source } from '../../mesh/model/authorization-policy.ts';
 
 // Whether one condition holds wherever another one does. Every answer is on the safe side: `false` when it cannot be told.
@@ -37,16 +37,25 @@ function isPlain({ kind }: PolicyMatch): boolean {
   return kind !== 'template';
 }
 
-function parseBlock(text: string): { readonly address: string; readonly bits: number; readonly family: 'ipv4' | 'ipv6' } {
-  const [address = '', bits] = text.split('/');
-  const family = isIPv4(address) ? 'ipv4' : 'ipv6';
-  return { address, bits: bits === undefined ? (family === 'ipv4' ? 32 : 128) : Number(bits), family };
+interface Block {
+  readonly address: string;
+  readonly bits: number;
+  readonly family: 'ipv4' | 'ipv6';
 }
 
-/** True when every address of `narrow` is in `wide`; both are addresses or CIDR blocks that admission took. */
+function parseBlock(text: string): Block | undefined {
+  const [address = '', bits] = text.split('/');
+  const version = address.includes('%') ? 0 : isIP(address);
+  if (version === 0) return undefined;
+  const most = version === 4 ? 32 : 128;
+  const length = bits === undefined ? most : Number(bits);
+  return length <= most ? { address, bits: length, family: version === 4 ? 'ipv4' : 'ipv6' } : undefined;
+}
+
+/** True when every address of `narrow` is in `wide`. */
 export function blockCovers(wide: string, narrow: string): boolean {
-  if (wide === narrow) return true;
   const [one, other] = [parseBlock(wide), parseBlock(narrow)];
+  if (one === undefined || other === undefined) return false;
   if (one.family !== other.family || one.bits > other.bits) return false;
   const list = new BlockList();
   list.addSubnet(one.address, one.bits, one.family);
@@ -75,6 +84,11 @@ function text(wide: Condition<PolicyMatch>, narrow: Condition<PolicyMatch>): boo
   return conditionCovers(wide, narrow, matchCovers, disjoint);
 }
 
+/** Hosts may be met with a port behind them, which never helps the caller: what is not among them cannot be told by their texts. */
+function hosts(wide: Condition<PolicyMatch>, narrow: Condition<PolicyMatch>): boolean {
+  return conditionCovers(wide, narrow, matchCovers, never);
+}
+
 function blocks(wide: Condition<string>, narrow: Condition<string>): boolean {
   return conditionCovers(wide, narrow, blockCovers, never);
 }
@@ -95,7 +109,7 @@ function operationCovers(wide: Operation, narrow: Operation): boolean {
   return (
     text(wide.paths, narrow.paths) &&
     text(wide.methods, narrow.methods) &&
-    text(wide.hosts, narrow.hosts) &&
+    hosts(wide.hosts, narrow.hosts) &&
     conditionCovers(wide.ports, narrow.ports, equal, differ)
   );
 }
@@ -111,8 +125,16 @@ export function ruleCovers(wide: Rule, narrow: Rule): boolean {
     if (!narrow.from.every((one) => wide.from.some((other) => sourceCovers(other, one)))) return false;
   }
   return wide.when.every((one) =>
-    narrow.when.some((other) => other.key === one.key && conditionCovers(one.values, other.values, equal, differ)),
+    narrow.when.some((other) => other.key === one.key && conditionCovers(one.values, other.values, equal, never)),
   );
+}
+
+/** {@link excludesAll} for hosts, also when a port follows them. */
+export function excludesAllHosts({ values, notValues }: Condition<PolicyMatch>, allows: boolean): boolean {
+  return excludesAll({
+    values,
+    notValues: allows ? notValues : notValues.filter(({ kind }) => kind === 'prefix' || kind === 'present'),
+  });
 }
 
 /** True when everything is excluded that is listed. */

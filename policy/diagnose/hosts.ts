@@ -1,9 +1,11 @@
 import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
 import { covers, parseHostname } from '../../mesh/model/hostname.ts';
 import type { Service } from '../../mesh/model/service.ts';
+import type { Workload } from '../../mesh/model/workload.ts';
 import { listsOf } from './fields.ts';
 import { finding, quoted, some } from './finding.ts';
-import { nameOf, type Survey } from './survey.ts';
+import { remembered } from './remembered.ts';
+import { someOf, type Survey } from './survey.ts';
 
 /** Every name under which callers inside the cluster know a Service. */
 function namesOf({ meta, hostname, addresses }: Service): readonly string[] {
@@ -35,18 +37,29 @@ function routedHosts(survey: Survey): ReadonlyMap<string, readonly string[]> {
   return found;
 }
 
+interface Known {
+  readonly names: ReadonlySet<string>;
+  /** Of these, those that come through VirtualServices. */
+  readonly through: ReadonlySet<string>;
+}
+
 /** Hosts in policies under which nobody calls the workloads, as far as the input tells. */
 export function unknownHosts(survey: Survey): readonly Diagnostic[] {
   let routed: ReadonlyMap<string, readonly string[]> | undefined;
+  const namesAt = remembered((targets: readonly Workload[]): Known | undefined => {
+    if (targets.some((one) => survey.isGateway(one))) return undefined;
+    const services = [...new Set(targets.flatMap((one) => survey.servicesOf(one)))];
+    if (services.length === 0) return undefined;
+    routed ??= routedHosts(survey);
+    const through = new Set(services.flatMap(({ hostname }) => routed?.get(hostname) ?? []));
+    return { names: new Set([...services.flatMap(namesOf), ...through]), through };
+  });
   return survey.snapshot.authorizationPolicies.flatMap((policy) => {
     const lists = listsOf(policy).filter(({ attribute, negated }) => attribute === 'hosts' && !negated);
     const targets = lists.length === 0 ? [] : survey.targets(policy);
-    if (targets.length === 0 || targets.some((one) => survey.isGateway(one))) return [];
-    const services = [...new Set(targets.flatMap((one) => survey.servicesOf(one)))];
-    if (services.length === 0) return [];
-    routed ??= routedHosts(survey);
-    const through = new Set(services.flatMap(({ hostname }) => routed?.get(hostname) ?? []));
-    const names = new Set([...services.flatMap(namesOf), ...through]);
+    const known = targets.length === 0 ? undefined : namesAt(targets);
+    if (known === undefined) return [];
+    const { names, through } = known;
     const isKnown = (value: string): boolean => {
       const host = parseHostname(value.replace(/:(\d+|\*)$/, ''));
       return (
@@ -64,7 +77,7 @@ export function unknownHosts(survey: Survey): readonly Diagnostic[] {
                 `${list.path}[${at}]`,
                 'info',
                 'unknown-host',
-                `${quoted(value)} is no name of ${some(targets.map(nameOf))} in this mesh: only clients that send it as Host match`,
+                `${quoted(value)} is no name of ${someOf(targets)} in this mesh: only clients that send it as Host match`,
                 `names there are ${some([...names], 5)}`,
               ),
             ],

@@ -2,8 +2,9 @@ import type { AuthorizationPolicy, Rule } from '../../mesh/model/authorization-p
 import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
 import type { Protocol } from '../../mesh/model/port.ts';
 import type { Workload } from '../../mesh/model/workload.ts';
-import { finding, some } from './finding.ts';
+import { finding } from './finding.ts';
 import { isHttpOnly, type List, listsOf } from './fields.ts';
+import { remembered } from './remembered.ts';
 import { nameOf, type OwnPort, type Survey } from './survey.ts';
 
 /** Protocols of which the proxy sees bytes only; an unknown one may turn out to be HTTP. */
@@ -25,34 +26,19 @@ function asks(lists: readonly List[], rule: number): readonly List[] {
   return lists.filter((list) => list.rule === rule && isHttpOnly(list));
 }
 
-/** Whether some rule that allows can match on a TCP port of a workload. */
-function isOpened(survey: Survey, workload: Workload, { port }: OwnPort): boolean {
-  return survey
-    .policiesOf(workload)
-    .some(
-      (policy) =>
-        policy.action === 'ALLOW' &&
-        !policy.dryRun &&
-        policy.rules.some((rule, at) => asks(listsOf(policy), at).length === 0 && reachesPort(rule, port)),
-    );
+/** The rules of an ALLOW policy that can match where nothing of HTTP is seen. */
+function plainRules(policy: AuthorizationPolicy): readonly Rule[] {
+  if (policy.action !== 'ALLOW' || policy.dryRun) return [];
+  return policy.rules.filter((_, at) => asks(listsOf(policy), at).length === 0);
 }
 
 interface Place {
-  readonly text: string;
-  readonly opened: boolean;
+  readonly workload: Workload;
+  readonly own: OwnPort;
 }
 
-function placesOf(survey: Survey, policy: AuthorizationPolicy, rule: Rule, opened: Map<OwnPort, boolean>): readonly Place[] {
-  const found: Place[] = [];
-  for (const workload of survey.targets(policy)) {
-    for (const one of survey.portsOf(workload)) {
-      if (!isOpaque(one.protocol) || !reachesPort(rule, one.port) || survey.isGateway(workload)) continue;
-      const open = opened.get(one) ?? isOpened(survey, workload, one);
-      opened.set(one, open);
-      found.push({ text: `port ${one.port} (${one.protocol}) of ${nameOf(workload)}`, opened: open });
-    }
-  }
-  return found;
+function describe({ workload, own }: Place): string {
+  return `port ${own.port} (${own.protocol}) of ${nameOf(workload)}`;
 }
 
 /** What is left of a DENY rule when the fields of HTTP are taken away. */
@@ -62,7 +48,18 @@ function isBare(lists: readonly List[], at: number): boolean {
 
 /** Rules that ask for what only HTTP has, on ports that are not HTTP. */
 export function httpOnTcp(survey: Survey): readonly Diagnostic[] {
-  const opened = new Map<OwnPort, boolean>();
+  const opaque = remembered((targets: readonly Workload[]): readonly Place[] =>
+    targets.flatMap((workload) =>
+      survey.isGateway(workload)
+        ? []
+        : survey.portsOf(workload).flatMap((own) => (isOpaque(own.protocol) ? [{ workload, own }] : [])),
+    ),
+  );
+  const plain = remembered(plainRules);
+  /** Whether some rule that allows can match there. */
+  const opened = remembered(({ workload, own }: Place): boolean =>
+    survey.policiesOf(workload).some((policy) => plain(policy).some((rule) => reachesPort(rule, own.port))),
+  );
   return survey.snapshot.authorizationPolicies.flatMap((policy) => {
     if (policy.action !== 'ALLOW' && policy.action !== 'DENY') return [];
     const lists = listsOf(policy);
@@ -70,12 +67,13 @@ export function httpOnTcp(survey: Survey): readonly Diagnostic[] {
       const http = asks(lists, at);
       const [first] = http;
       if (first === undefined) return [];
-      const places = placesOf(survey, policy, rule, opened);
+      const places = opaque(survey.targets(policy)).filter(({ own }) => reachesPort(rule, own.port));
       if (places.length === 0) return [];
-      const where = `on ${some(places.map(({ text }) => text))}`;
+      const rest = places.length > 3 ? ` and ${places.length - 3} more` : '';
+      const where = `on ${places.slice(0, 3).map(describe).join(', ')}${rest}`;
       const fields = [...new Set(http.map(({ name }) => name))].join(', ');
       if (policy.action === 'ALLOW') {
-        const closed = places.some((place) => !place.opened);
+        const closed = !places.every(opened);
         return [
           finding(
             policy.meta,

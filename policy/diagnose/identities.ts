@@ -1,7 +1,9 @@
 import type { AuthorizationPolicy } from '../../mesh/model/authorization-policy.ts';
 import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
+import type { Workload } from '../../mesh/model/workload.ts';
 import { finding, quoted, some } from './finding.ts';
 import { type List, listsOf } from './fields.ts';
+import { remembered } from './remembered.ts';
 import type { Survey } from './survey.ts';
 
 interface Principal {
@@ -27,6 +29,10 @@ class Identities {
   readonly #survey: Survey;
   readonly #own: ReadonlySet<string>;
   readonly #federated: ReadonlySet<string>;
+  readonly #accountsIn = remembered((workloads: readonly Workload[]): string =>
+    some([...new Set(workloads.map(({ serviceAccount }) => serviceAccount))].sort(), 6),
+  );
+  #namespaceNames: string | undefined;
 
   constructor(survey: Survey) {
     const { trustDomain, trustDomainAliases, federatedTrustDomains } = survey.snapshot.meshConfig;
@@ -92,16 +98,17 @@ class Identities {
         ? (name: string) => name.startsWith(value.slice(0, -1))
         : (name: string) => name === value;
     if (this.#isOpen() || [...survey.namespaces].some(test) || test(survey.snapshot.meshConfig.rootNamespace)) return undefined;
-    return [
-      'unknown-namespace',
-      `no namespace of this mesh is called ${quoted(value)}`,
-      `namespaces here are ${some([...survey.namespaces].sort(), 6)}`,
-    ];
+    return ['unknown-namespace', `no namespace of this mesh is called ${quoted(value)}`, `namespaces here are ${this.#known()}`];
   }
 
   account(value: string, policy: AuthorizationPolicy): Problem | undefined {
     const slash = value.indexOf('/');
     return slash < 0 ? this.#account(policy.meta.namespace, value) : this.#account(value.slice(0, slash), value.slice(slash + 1));
+  }
+
+  #known(): string {
+    this.#namespaceNames ??= some([...this.#survey.namespaces].sort(), 6);
+    return this.#namespaceNames;
   }
 
   /** Nothing is known to be missing from a fragment. */
@@ -116,18 +123,13 @@ class Identities {
     if (there.length === 0) {
       // What Istio itself runs, and namespaces that are declared here and filled elsewhere.
       if (survey.namespaces.has(namespace) || namespace === survey.snapshot.meshConfig.rootNamespace) return undefined;
-      return [
-        'unknown-account',
-        `no workload runs in namespace ${quoted(namespace)}`,
-        `namespaces here are ${some([...survey.namespaces].sort(), 6)}`,
-      ];
+      return ['unknown-account', `no workload runs in namespace ${quoted(namespace)}`, `namespaces here are ${this.#known()}`];
     }
     if (account === undefined || survey.accounts.has(`${namespace}/${account}`)) return undefined;
-    const known = [...new Set(there.map(({ serviceAccount }) => serviceAccount))].sort();
     return [
       'unknown-account',
       `no workload of namespace ${namespace} runs as ${quoted(account)}`,
-      `its workloads run as ${some(known, 6)}`,
+      `its workloads run as ${this.#accountsIn(there)}`,
     ];
   }
 }

@@ -3,8 +3,8 @@ import { finding, quoted } from './finding.ts';
 import { type List, listsOf } from './fields.ts';
 import type { Survey } from './survey.ts';
 
-/** What people write who think of regular expressions. */
-const REGEX = /\.\*|\.\+|^\^|[^*]\$$|\\[.dws/]|\[[^\]]*-[^\]]*\]|\(\?|\|/;
+/** What people write who think of regular expressions; the wildcard at an end is taken away before. */
+const REGEX = /\.\*|\.\+|^\^|\$$|\\[.dws/]|\[[^\]]*-[^\]]*\]|\(\?|\|/;
 
 /** Lists whose values are texts with `*` at one end. */
 function isText({ attribute, name }: List): boolean {
@@ -37,30 +37,28 @@ function isTemplate(value: string): boolean {
 function problemOf({ attribute }: List, value: string): readonly [code: string, why: string, hint: string] | undefined {
   const wildcards = 'only "abc*", "*abc" and "*" are wildcards';
   if (attribute === 'paths' && isTemplate(value)) return undefined;
-  const inner = value.slice(1, -1);
   if (attribute === 'other') {
-    return /^\^|\.\*|[^*]\$$/.test(value)
+    return /^\^|\.\*.|[^*]\$$/.test(value)
       ? ['regex-like-value', 'looks like a regular expression and is compared as plain text', wildcards]
       : undefined;
   }
-  if (REGEX.test(value))
+  // `report.*` and `prefix.example.*` mean what they say; `/api/.*` does not.
+  const plain = value === '*' ? '' : value.startsWith('*') ? value.slice(1) : value.endsWith('*') ? value.slice(0, -1) : value;
+  const hint = attribute === 'paths' ? `${wildcards}; in paths also {*} for a segment and {**} for the rest` : wildcards;
+  if (attribute === 'paths' && plain.endsWith('/.') && value.endsWith('.*'))
     return [
       'regex-like-value',
-      'looks like a regular expression and is compared as plain text',
-      attribute === 'paths' ? `${wildcards}; in paths also {*} for a segment and {**} for the rest` : wildcards,
+      `looks like a regular expression; it matches paths that begin with ${quoted(plain)}, and no other`,
+      `write ${quoted(`${plain.slice(0, -1)}*`)}`,
     ];
+  if (REGEX.test(plain)) return ['regex-like-value', 'looks like a regular expression and is compared as plain text', hint];
   if (attribute === 'paths' && /[{}]/.test(value))
     return [
       'literal-braces',
       'has braces that are compared as plain text',
       `write {*} for one segment, as ${quoted(value.replaceAll(/\{[^{}]*\}/g, '{*}'))}`,
     ];
-  if (inner.includes('*') || (value.length > 1 && value.startsWith('*') && value.endsWith('*')))
-    return [
-      'inner-wildcard',
-      'has a "*" that is compared as plain text',
-      attribute === 'paths' ? `${wildcards}; write {*} for one segment of a path, {**} for the rest` : wildcards,
-    ];
+  if (plain.includes('*')) return ['inner-wildcard', 'has a "*" that is compared as plain text', hint];
   return undefined;
 }
 

@@ -2,21 +2,22 @@ import type { AuthorizationPolicy } from '../../mesh/model/authorization-policy.
 import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
 import type { Workload } from '../../mesh/model/workload.ts';
 import { listsOf } from './fields.ts';
-import { finding, some } from './finding.ts';
-import { nameOf, type Survey } from './survey.ts';
+import { finding } from './finding.ts';
+import { remembered } from './remembered.ts';
+import { someOf, type Survey } from './survey.ts';
 
 function inForce(policy: AuthorizationPolicy, action: 'ALLOW' | 'DENY'): boolean {
   return policy.action === action && !policy.dryRun;
 }
 
-function isOpened(survey: Survey, workload: Workload): boolean {
-  return survey.policiesOf(workload).some((policy) => inForce(policy, 'ALLOW') && policy.rules.length > 0);
-}
-
-function closed(survey: Survey, policy: AuthorizationPolicy): readonly Diagnostic[] {
+function closed(
+  survey: Survey,
+  policy: AuthorizationPolicy,
+  closedOf: (targets: readonly Workload[]) => readonly Workload[],
+): readonly Diagnostic[] {
   if (policy.rules.length > 0) return [];
   const targets = survey.targets(policy);
-  const shut = targets.filter((workload) => !isOpened(survey, workload)).map(nameOf);
+  const shut = closedOf(targets);
   if (shut.length === 0) return [];
   const all = shut.length === targets.length;
   return [
@@ -25,7 +26,7 @@ function closed(survey: Survey, policy: AuthorizationPolicy): readonly Diagnosti
       'spec',
       all ? 'warning' : 'info',
       'nobody-allowed',
-      `denies every request to ${some(shut)}: this policy allows nothing, and no other ALLOW policy that applies there has a rule`,
+      `denies every request to ${someOf(shut)}: this policy allows nothing, and no other ALLOW policy that applies there has a rule`,
       'add an ALLOW policy with rules for them',
     ),
   ];
@@ -34,8 +35,8 @@ function closed(survey: Survey, policy: AuthorizationPolicy): readonly Diagnosti
 function opened(survey: Survey, policy: AuthorizationPolicy): readonly Diagnostic[] {
   return policy.rules.flatMap((rule, at) => {
     if (rule.from.length + rule.to.length + rule.when.length > 0) return [];
-    const names = survey.targets(policy).map(nameOf);
-    const where = names.length === 0 ? '' : ` to ${some(names)}`;
+    const targets = survey.targets(policy);
+    const where = targets.length === 0 ? '' : ` to ${someOf(targets)}`;
     return [
       finding(
         policy.meta,
@@ -55,6 +56,8 @@ function byException(policy: AuthorizationPolicy): readonly Diagnostic[] {
     const own = lists.filter((list) => list.rule === at);
     const [first] = own;
     if (first === undefined || own.some(({ negated }) => !negated)) return [];
+    // notPrincipals: ["*"] says in so many words that whoever has no identity is denied.
+    if (own.every(({ values }) => values.includes('*'))) return [];
     const names = [...new Set(own.map(({ name }) => name))].join(', ');
     return [
       finding(
@@ -71,8 +74,13 @@ function byException(policy: AuthorizationPolicy): readonly Diagnostic[] {
 
 /** Policies that let nobody in, let everybody in, or deny all but a few. */
 export function openAndClosed(survey: Survey): readonly Diagnostic[] {
+  const closedOf = remembered((targets: readonly Workload[]): readonly Workload[] =>
+    targets.filter(
+      (workload) => !survey.policiesOf(workload).some((policy) => inForce(policy, 'ALLOW') && policy.rules.length > 0),
+    ),
+  );
   return survey.snapshot.authorizationPolicies.flatMap((policy) => {
-    if (inForce(policy, 'ALLOW')) return [...closed(survey, policy), ...opened(survey, policy)];
+    if (inForce(policy, 'ALLOW')) return [...closed(survey, policy, closedOf), ...opened(survey, policy)];
     return inForce(policy, 'DENY') ? byException(policy) : [];
   });
 }

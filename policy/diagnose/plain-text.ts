@@ -5,7 +5,8 @@ import type { Workload } from '../../mesh/model/workload.ts';
 import { type MtlsSetting, mtlsSetting, workloadMtlsSetting } from '../peer-authentication/mode.ts';
 import { describeRule, tlsToward } from './client-tls.ts';
 import { isIdentity, type List, listsOf } from './fields.ts';
-import { finding, some } from './finding.ts';
+import { finding } from './finding.ts';
+import { remembered } from './remembered.ts';
 import { nameOf, type Survey } from './survey.ts';
 
 interface Place {
@@ -15,46 +16,77 @@ interface Place {
   readonly workload: Workload | undefined;
 }
 
-/** The workloads of a policy; where none is known, what its selector says of them. */
-function placesOf(survey: Survey, policy: AuthorizationPolicy): readonly Place[] {
-  const targets = survey.targets(policy);
-  if (targets.length > 0)
-    return targets.map((workload) => ({
-      name: nameOf(workload),
-      namespace: workload.namespace,
-      labels: workload.labels,
-      workload,
-    }));
-  const { namespace } = policy.meta;
-  if (!survey.isFragment || namespace === survey.snapshot.meshConfig.rootNamespace || policy.targetRefs.length > 0) return [];
-  const labels = Object.entries(policy.selector).map(([name, value]) => `${name}=${value}`);
-  const name = labels.length === 0 ? `namespace ${namespace}` : `${labels.join(', ')} in namespace ${namespace}`;
-  return [{ name, namespace, labels: policy.selector, workload: undefined }];
-}
-
-/** Why callers of a place come without an identity, whoever they are. */
-type Reason = { readonly key: string; readonly text: string };
-
-class Modes {
+/** Where a policy applies; where no workload is known, what its selector says of them. */
+class Places {
   readonly #survey: Survey;
-  readonly #settings = new Map<string, readonly { readonly port: number | undefined; readonly setting: MtlsSetting }[]>();
-  readonly #reasons = new Map<string, Reason | undefined>();
+  readonly #of = remembered((workload: Workload): Place => {
+    const { namespace, labels } = workload;
+    return { name: nameOf(workload), namespace, labels, workload };
+  });
+  readonly #all = remembered((targets: readonly Workload[]) => targets.map((one) => this.#of(one)));
+  readonly #none: readonly Place[] = [];
 
   constructor(survey: Survey) {
     this.#survey = survey;
   }
 
-  settings(place: Place): readonly { readonly port: number | undefined; readonly setting: MtlsSetting }[] {
-    const before = this.#settings.get(place.name);
-    if (before !== undefined) return before;
+  of(policy: AuthorizationPolicy): readonly Place[] {
+    const survey = this.#survey;
+    if (!survey.isFragment) return this.#all(survey.targets(policy));
+    const { namespace } = policy.meta;
+    if (namespace === survey.snapshot.meshConfig.rootNamespace || policy.targetRefs.length > 0) return this.#none;
+    const labels = Object.entries(policy.selector).map(([name, value]) => `${name}=${value}`);
+    const name = labels.length === 0 ? `namespace ${namespace}` : `${labels.join(', ')} in namespace ${namespace}`;
+    return [{ name, namespace, labels: policy.selector, workload: undefined }];
+  }
+}
+
+/** Why callers of a place come without an identity, whoever they are. */
+type Reason = { readonly key: string; readonly text: string };
+
+interface Setting {
+  readonly port: number | undefined;
+  readonly setting: MtlsSetting;
+}
+
+class Modes {
+  readonly #survey: Survey;
+  readonly settings = remembered((place: Place): readonly Setting[] => this.#settings(place));
+  /** Undefined when callers of the mesh use mutual TLS there. */
+  readonly withoutMtls = remembered((place: Place): Reason | undefined => this.#withoutMtls(place));
+  /** Whether anything lets a caller in who has no identity. */
+  readonly #admitsPlainText = remembered((place: Place): boolean => admitsPlainText(this.#survey, place));
+  /** Of some places, those that take plain text beside mutual TLS. */
+  readonly open = remembered((places: readonly Place[]): readonly Place[] =>
+    places.filter((place) => this.isPermissive(place) && this.withoutMtls(place) === undefined && !this.isGateway(place)),
+  );
+  /** Of these, those where nothing else keeps plain text out. */
+  readonly around = remembered((places: readonly Place[]): readonly Place[] =>
+    this.open(places).filter((place) => this.#admitsPlainText(place)),
+  );
+  /** Places whose callers have no identity, by the reason. */
+  readonly unauthenticated = remembered((places: readonly Place[]) => {
+    const found = new Map<string, { readonly reason: Reason; readonly places: Place[] }>();
+    for (const place of places) {
+      const reason = this.isGateway(place) ? undefined : this.withoutMtls(place);
+      if (reason === undefined) continue;
+      const entry = found.get(reason.key) ?? { reason, places: [] };
+      entry.places.push(place);
+      found.set(reason.key, entry);
+    }
+    return [...found.values()];
+  });
+
+  constructor(survey: Survey) {
+    this.#survey = survey;
+  }
+
+  #settings(place: Place): readonly Setting[] {
     const { snapshot } = this.#survey;
     const ports = place.workload === undefined ? [] : this.#survey.portsOf(place.workload);
-    const found =
-      ports.length === 0
-        ? [{ port: undefined, setting: workloadMtlsSetting(snapshot, place) }]
-        : ports.map(({ port }) => ({ port, setting: mtlsSetting(snapshot, place, port) }));
-    this.#settings.set(place.name, found);
-    return found;
+    return ports.length === 0
+      ? [{ port: undefined, setting: workloadMtlsSetting(snapshot, place) }]
+      : ports.map(({ port }) => ({ port, setting: mtlsSetting(snapshot, place, port) }));
   }
 
   isPermissive(place: Place): boolean {
@@ -64,14 +96,6 @@ class Modes {
   /** Gateways are called from outside; nobody expects mesh identities of all their callers. */
   isGateway({ workload }: Place): boolean {
     return workload !== undefined && this.#survey.isGateway(workload);
-  }
-
-  /** Undefined when callers of the mesh use mutual TLS there. */
-  withoutMtls(place: Place): Reason | undefined {
-    if (this.#reasons.has(place.name)) return this.#reasons.get(place.name);
-    const found = this.#withoutMtls(place);
-    this.#reasons.set(place.name, found);
-    return found;
   }
 
   #withoutMtls(place: Place): Reason | undefined {
@@ -102,25 +126,24 @@ function effectOf(policy: AuthorizationPolicy, { negated, name }: List): string 
   return negated ? `${name} holds for every caller` : `${name} never matches, so callers are not let in by it`;
 }
 
-function unauthenticated(policy: AuthorizationPolicy, list: List, places: readonly Place[], modes: Modes): readonly Diagnostic[] {
-  const found = new Map<string, { readonly reason: Reason; readonly names: string[] }>();
-  for (const place of places) {
-    const reason = modes.withoutMtls(place);
-    if (reason === undefined) continue;
-    const entry = found.get(reason.key) ?? { reason, names: [] };
-    entry.names.push(place.name);
-    found.set(reason.key, entry);
-  }
-  return [...found.values()].map(({ reason, names }) =>
-    finding(
-      policy.meta,
-      list.path,
-      'warning',
-      'identity-without-mtls',
-      `callers of ${some(names)} have no identity: ${reason.text}; ${effectOf(policy, list)}`,
-      'use mode STRICT or PERMISSIVE there, and tls.mode ISTIO_MUTUAL (or none) in DestinationRules',
-    ),
-  );
+function namesOf(places: readonly Place[]): string {
+  const names = places.slice(0, 3).map(({ name }) => name);
+  return places.length > 3 ? `${names.join(', ')} and ${places.length - 3} more` : names.join(', ');
+}
+
+function unauthenticated(policy: AuthorizationPolicy, list: List, all: readonly Place[], modes: Modes): readonly Diagnostic[] {
+  return modes
+    .unauthenticated(all)
+    .map(({ reason, places }) =>
+      finding(
+        policy.meta,
+        list.path,
+        'warning',
+        'identity-without-mtls',
+        `callers of ${namesOf(places)} have no identity: ${reason.text}; ${effectOf(policy, list)}`,
+        'use mode STRICT or PERMISSIVE there, and tls.mode ISTIO_MUTUAL (or none) in DestinationRules',
+      ),
+    );
 }
 
 function needsIdentity({ principals, namespaces, serviceAccounts, trustDomains }: Source): boolean {
@@ -134,23 +157,27 @@ function takesPlainText(rule: Rule): boolean {
   return rule.from.length === 0 || rule.from.some((source) => !needsIdentity(source));
 }
 
-/** Whether anything lets a caller in who has no identity. */
+/** True when a policy lets in a caller who has no identity, as far as identities go. */
+const letsPlainTextIn = remembered(({ rules }: AuthorizationPolicy): boolean => rules.some(takesPlainText));
+
 function admitsPlainText(survey: Survey, { workload }: Place): boolean {
   const policies = workload === undefined ? survey.snapshot.authorizationPolicies : survey.policiesOf(workload);
-  const allowing = policies.filter(({ action, dryRun }) => action === 'ALLOW' && !dryRun);
-  return allowing.length === 0 || allowing.some(({ rules }) => rules.some(takesPlainText));
+  let allowing = false;
+  for (const policy of policies) {
+    if (policy.action !== 'ALLOW' || policy.dryRun) continue;
+    if (letsPlainTextIn(policy)) return true;
+    allowing = true;
+  }
+  return !allowing;
 }
 
 function permissive(
-  survey: Survey,
   policy: AuthorizationPolicy,
   lists: readonly List[],
   places: readonly Place[],
   modes: Modes,
 ): readonly Diagnostic[] {
-  const open = places.filter(
-    (place) => modes.isPermissive(place) && modes.withoutMtls(place) === undefined && !modes.isGateway(place),
-  );
+  const open = modes.open(places);
   if (open.length === 0) return [];
   return policy.rules.flatMap((rule, at) => {
     const own = lists.filter((list) => list.rule === at);
@@ -165,13 +192,13 @@ function permissive(
           (own.find(({ negated }) => negated) ?? first).path,
           'warning',
           'plain-text-let-in',
-          `${some(open.map(({ name }) => name))} takes plain text (PERMISSIVE), and a caller without an identity is not excluded by ${first.name}: it is let in`,
+          `${namesOf(open)} takes plain text (PERMISSIVE), and a caller without an identity is not excluded by ${first.name}: it is let in`,
           `${hint}, or name the callers that may: principals: ["*"] asks for any identity`,
         ),
       ];
     }
     if (policy.action === 'DENY' && !plain) {
-      const around = open.filter((place) => admitsPlainText(survey, place));
+      const around = modes.around(places);
       if (around.length === 0) return [];
       return [
         finding(
@@ -179,7 +206,7 @@ function permissive(
           first.path,
           'warning',
           'plain-text-steps-around',
-          `${some(around.map(({ name }) => name))} takes plain text (PERMISSIVE): whoever calls without a certificate has no identity, and is not denied by ${first.name}`,
+          `${namesOf(around)} takes plain text (PERMISSIVE): whoever calls without a certificate has no identity, and is not denied by ${first.name}`,
           hint,
         ),
       ];
@@ -191,7 +218,7 @@ function permissive(
           first.path,
           'info',
           'plain-text-never-matches',
-          `${some(open.map(({ name }) => name))} takes plain text (PERMISSIVE), and callers in plain text never match ${first.name}`,
+          `${namesOf(open)} takes plain text (PERMISSIVE), and callers in plain text never match ${first.name}`,
           'a caller without a proxy needs another rule, as ipBlocks',
         ),
       ];
@@ -202,20 +229,16 @@ function permissive(
 /** Policies about identities where callers have none. */
 export function plainText(survey: Survey): readonly Diagnostic[] {
   const modes = new Modes(survey);
+  const all = new Places(survey);
   return survey.snapshot.authorizationPolicies.flatMap((policy) => {
     if (policy.action !== 'ALLOW' && policy.action !== 'DENY') return [];
     const lists = listsOf(policy).filter(isIdentity);
     const [first] = lists;
     if (first === undefined) return [];
-    const places = placesOf(survey, policy);
+    const places = all.of(policy);
     return [
-      ...unauthenticated(
-        policy,
-        first,
-        places.filter((place) => !modes.isGateway(place)),
-        modes,
-      ),
-      ...(survey.isFragment ? [] : permissive(survey, policy, lists, places, modes)),
+      ...unauthenticated(policy, first, places, modes),
+      ...(survey.isFragment ? [] : permissive(policy, lists, places, modes)),
     ];
   });
 }

@@ -41,14 +41,13 @@ const PASSES: readonly ((survey: Survey) => readonly Diagnostic[])[] = Object.fr
   clusterCalls,
 ]);
 
-const known = new WeakMap<Snapshot, readonly Diagnostic[]>();
+/** {@link policyDiagnostics} part by part, for who has other things to do in between. */
+export function* policyDiagnosticsByPart(snapshot: Snapshot): Generator<readonly Diagnostic[]> {
+  const survey = new Survey(snapshot);
+  for (const pass of PASSES) yield pass(survey);
+}
 
 /** What of the admitted policies does not do what it seems to say, and what that does to this mesh. */
 export function policyDiagnostics(snapshot: Snapshot): readonly Diagnostic[] {
-  const before = known.get(snapshot);
-  if (before !== undefined) return before;
-  const survey = new Survey(snapshot);
-  const found = PASSES.flatMap((pass) => pass(survey));
-  known.set(snapshot, found);
-  return found;
+  return [...policyDiagnosticsByPart(snapshot)].flat();
 }

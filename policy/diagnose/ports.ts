@@ -1,36 +1,62 @@
 import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
+import type { Port } from '../../mesh/model/port.ts';
+import type { Workload } from '../../mesh/model/workload.ts';
 import { listsOf } from './fields.ts';
 import { finding, some } from './finding.ts';
-import { nameOf, type Survey } from './survey.ts';
+import { remembered } from './remembered.ts';
+import { someOf, type Survey } from './survey.ts';
+
+interface Known {
+  readonly own: ReadonlySet<string>;
+  /** By the Service's port, the workload's ports behind it. */
+  readonly meant: ReadonlyMap<string, readonly { readonly port: Port; readonly workload: Workload }[]>;
+}
+
+/** Undefined when some port cannot be known: a workload that declares none may listen on any, and gateways have those of their Gateways. */
+function portsOfAll(survey: Survey, targets: readonly Workload[]): Known | undefined {
+  const own = new Set<string>();
+  const meant = new Map<string, { port: Port; workload: Workload }[]>();
+  for (const workload of targets) {
+    const ports = survey.portsOf(workload);
+    if (ports.length === 0 || survey.isGateway(workload)) return undefined;
+    for (const { port, servicePorts } of ports) {
+      own.add(String(port));
+      for (const one of servicePorts) {
+        const before = meant.get(String(one));
+        if (before === undefined) meant.set(String(one), [{ port, workload }]);
+        else before.push({ port, workload });
+      }
+    }
+  }
+  return { own, meant };
+}
 
 /** Ports that none of the workloads has, of which a Service may have made people think. */
 export function unknownPorts(survey: Survey): readonly Diagnostic[] {
+  const portsOf = remembered((targets: readonly Workload[]) => portsOfAll(survey, targets));
   return survey.snapshot.authorizationPolicies.flatMap((policy) => {
     const lists = listsOf(policy).filter(({ attribute }) => attribute === 'ports');
     const targets = lists.length === 0 ? [] : survey.targets(policy);
-    // A workload that declares no port may listen on any; gateways have those of their Gateways.
-    if (targets.length === 0 || targets.some((one) => survey.portsOf(one).length === 0 || survey.isGateway(one))) return [];
-    const own = new Set(targets.flatMap((one) => survey.portsOf(one).map(({ port }) => String(port))));
+    const known = targets.length === 0 ? undefined : portsOf(targets);
+    if (known === undefined) return [];
+    const { own, meant: byServicePort } = known;
     return lists.flatMap((list) =>
       list.values.flatMap((value, at) => {
         if (own.has(value)) return [];
-        const meant = targets.flatMap((one) =>
-          survey
-            .portsOf(one)
-            .flatMap(({ port, servicePorts }) => (servicePorts.includes(Number(value)) ? [{ port, workload: nameOf(one) }] : [])),
-        );
+        const meant = byServicePort.get(value) ?? [];
         const field = `${list.path}[${at}]`;
         const effect = list.negated ? 'it excludes nothing' : 'it never matches';
         const [first] = meant;
         if (first !== undefined) {
           const ports = [...new Set(meant.map(({ port }) => String(port)))];
+          const workloads = meant.map(({ workload }) => workload);
           return [
             finding(
               policy.meta,
               field,
               'warning',
               'service-port',
-              `${value} is the Service's port; policies see the workload's own, which is ${some(ports)} of ${some(meant.map(({ workload }) => workload))}; ${effect}`,
+              `${value} is the Service's port; policies see the workload's own, which is ${some(ports)} of ${someOf(workloads)}; ${effect}`,
               `write ports: [${ports.map((port) => `"${port}"`).join(', ')}]`,
             ),
           ];
@@ -41,7 +67,7 @@ export function unknownPorts(survey: Survey): readonly Diagnostic[] {
             field,
             'info',
             'unknown-port',
-            `neither a Service nor a container of ${some(targets.map(nameOf))} names port ${value}`,
+            `neither a Service nor a container of ${someOf(targets)} names port ${value}`,
             `their ports are ${some([...own], 8)}`,
           ),
         ];

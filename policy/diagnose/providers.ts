@@ -1,7 +1,7 @@
 import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
 import { findProvider } from '../../mesh/model/extension-provider.ts';
-import { finding, quoted, some } from './finding.ts';
-import { nameOf, type Survey } from './survey.ts';
+import { finding, quoted } from './finding.ts';
+import { someOf, type Survey } from './survey.ts';
 
 /** CUSTOM policies whose provider cannot be asked. */
 export function unknownProviders(survey: Survey): readonly Diagnostic[] {
@@ -10,8 +10,8 @@ export function unknownProviders(survey: Survey): readonly Diagnostic[] {
     if (policy.action !== 'CUSTOM') return [];
     const found = findProvider(snapshot, policy.provider);
     if (found.kind === 'found') return [];
-    const names = survey.targets(policy).map(nameOf);
-    const where = names.length === 0 ? '' : ` at ${some(names)}`;
+    const targets = survey.targets(policy);
+    const where = targets.length === 0 ? '' : ` at ${someOf(targets)}`;
     return [
       finding(
         policy.meta,

@@ -5,6 +5,7 @@ import type { Service } from '../../mesh/model/service.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { containerPort, type Workload } from '../../mesh/model/workload.ts';
 import { type Attached, appliesTo } from '../select.ts';
+import { remembered } from './remembered.ts';
 
 /** A port of a workload's own, and the Service ports that lead to it. */
 export interface OwnPort {
@@ -19,7 +20,14 @@ export class Survey {
   readonly #workloads: ReadonlyMap<string, readonly Workload[]>;
   readonly #services: ReadonlyMap<string, readonly Service[]>;
   readonly #ports = new Map<Workload, readonly OwnPort[]>();
-  readonly #targets = new Map<Attached, readonly Workload[]>();
+  readonly #targets = new Map<string, readonly Workload[]>();
+  readonly #known = new Map<Attached, readonly Workload[]>();
+  /** Whether a workload is the proxy of a Gateway, whose ports are those of the Gateway's servers. */
+  readonly isGateway = remembered((workload: Workload): boolean =>
+    this.snapshot.gateways.some(({ selector }) => Object.keys(selector).length > 0 && selects(selector, workload.labels)),
+  );
+  /** The Services that lead to a workload. */
+  readonly servicesOf = remembered((workload: Workload): readonly Service[] => this.servicesFor(workload));
   readonly #policies = new Map<Workload, AuthorizationPolicy[]>();
   #accounts: ReadonlySet<string> | undefined;
   #namespaces: ReadonlySet<string> | undefined;
@@ -49,17 +57,24 @@ export class Survey {
     return this.#workloads.get(namespace) ?? [];
   }
 
-  /** The workloads to which an object applies. */
+  /** The workloads to which an object applies: one list for all objects that apply to the same. */
   targets(object: Attached): readonly Workload[] {
-    const before = this.#targets.get(object);
+    const before = this.#known.get(object);
     if (before !== undefined) return before;
+    const labels = Object.entries(object.selector).sort(([a], [b]) => (a < b ? -1 : 1));
+    const key = JSON.stringify([object.meta.namespace, labels, object.targetRefs]);
+    const found = this.#targets.get(key) ?? this.#find(object);
+    this.#targets.set(key, found);
+    this.#known.set(object, found);
+    return found;
+  }
+
+  #find(object: Attached): readonly Workload[] {
     const { rootNamespace } = this.snapshot.meshConfig;
     const { namespace } = object.meta;
     const candidates = namespace === rootNamespace ? this.snapshot.workloads : this.workloadsIn(namespace);
     const whole = object.targetRefs.length === 0 && Object.keys(object.selector).length === 0;
-    const found = whole ? candidates : candidates.filter((workload) => appliesTo(rootNamespace, object, workload));
-    this.#targets.set(object, found);
-    return found;
+    return whole ? candidates : candidates.filter((workload) => appliesTo(rootNamespace, object, workload));
   }
 
   /** The AuthorizationPolicies that apply to a workload. */
@@ -67,8 +82,8 @@ export class Survey {
     return this.#policies.get(workload) ?? [];
   }
 
-  /** The Services that lead to workloads with these labels. */
-  servicesOf(workload: { readonly namespace: string; readonly labels: Labels }): readonly Service[] {
+  /** The Services that lead to workloads with these labels, be there any or not. */
+  servicesFor(workload: { readonly namespace: string; readonly labels: Labels }): readonly Service[] {
     return (this.#services.get(workload.namespace) ?? []).filter(
       ({ selector }) => selector !== undefined && Object.keys(selector).length > 0 && selects(selector, workload.labels),
     );
@@ -94,11 +109,6 @@ export class Survey {
     return ports;
   }
 
-  /** True for the proxies of Gateways, whose ports are those of the Gateways' servers. */
-  isGateway(workload: Workload): boolean {
-    return this.snapshot.gateways.some(({ selector }) => Object.keys(selector).length > 0 && selects(selector, workload.labels));
-  }
-
   /** `namespace/name` of every account that a workload runs as. */
   get accounts(): ReadonlySet<string> {
     this.#accounts ??= new Set(this.snapshot.workloads.map(({ namespace, serviceAccount }) => `${namespace}/${serviceAccount}`));
@@ -114,6 +124,12 @@ export class Survey {
     ]);
     return this.#namespaces;
   }
+}
+
+/** Some of many workloads, for people. */
+export function someOf(workloads: readonly Workload[], most = 3): string {
+  const names = workloads.slice(0, most).map(nameOf).join(', ');
+  return workloads.length <= most ? names : `${names} and ${workloads.length - most} more`;
 }
 
 export function nameOf({ namespace, name }: { readonly namespace: string; readonly name: string }): string {

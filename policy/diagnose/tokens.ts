@@ -1,7 +1,9 @@
 import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
+import type { Workload } from '../../mesh/model/workload.ts';
 import { type List, listsOf } from './fields.ts';
-import { finding, some } from './finding.ts';
-import { nameOf, type Survey } from './survey.ts';
+import { finding } from './finding.ts';
+import { remembered } from './remembered.ts';
+import { someOf, type Survey } from './survey.ts';
 
 function asksForToken({ attribute, name }: List): boolean {
   return attribute === 'requestPrincipals' || name.startsWith('request.auth.');
@@ -10,10 +12,11 @@ function asksForToken({ attribute, name }: List): boolean {
 /** Policies that ask for a token at workloads where none is ever verified. */
 export function unverifiedTokens(survey: Survey): readonly Diagnostic[] {
   const verified = new Set(survey.snapshot.requestAuthentications.flatMap((one) => [...survey.targets(one)]));
+  const blindOf = remembered((targets: readonly Workload[]) => targets.filter((one) => !verified.has(one)));
   return survey.snapshot.authorizationPolicies.flatMap((policy) => {
     if (policy.action !== 'ALLOW' && policy.action !== 'DENY') return [];
     const asking = listsOf(policy).filter(asksForToken);
-    const blind = asking.length === 0 ? [] : survey.targets(policy).filter((one) => !verified.has(one));
+    const blind = asking.length === 0 ? [] : blindOf(survey.targets(policy));
     if (blind.length === 0) return [];
     const [first] = asking;
     if (first === undefined) return [];
@@ -32,7 +35,7 @@ export function unverifiedTokens(survey: Survey): readonly Diagnostic[] {
         first.path,
         'warning',
         'token-never-verified',
-        `no RequestAuthentication applies to ${some(blind.map(nameOf))}: ${effect}`,
+        `no RequestAuthentication applies to ${someOf(blind)}: ${effect}`,
         'add a RequestAuthentication with the issuer for these workloads',
       ),
     ];

@@ -33,11 +33,11 @@ const PASSES: readonly ((inventory: Inventory) => readonly Diagnostic[])[] = Obj
 ]);
 
 /**
- * Checks objects against each other beyond what they name: nothing of this keeps an object out, so it may be asked for when
- * there is time.
+ * Checks objects against each other beyond what they name, part by part: nothing of this keeps an object out, so it may be
+ * asked for when there is time.
  * @param now certificates that expired before are told
  */
-export function checkTogether(written: readonly Written[], snapshot: Snapshot, now: Date): readonly Diagnostic[] {
+export function* checkTogether(written: readonly Written[], snapshot: Snapshot, now: Date): Generator<readonly Diagnostic[]> {
   const inventory = new Inventory(written, snapshot, now);
-  return PASSES.flatMap((pass) => pass(inventory));
+  for (const pass of PASSES) yield pass(inventory);
 }

@@ -3,8 +3,8 @@ import { selects } from '../../model/object.ts';
 import { itemsAt, labelsAt, numberAt } from '../node-path.ts';
 import { finding, type Inventory, isInstalledGateway, some } from './inventory.ts';
 
-/** Ports of the ingress gateway's Service in Istio's installation, TCP examples and passthrough between clusters included. */
-const INSTALLED_PORTS: readonly number[] = Object.freeze([80, 443, 15_012, 15_021, 15_443, 31_400]);
+/** Ports of the ingress gateway of Istio's installation, of its Service and its pods, TCP examples and traffic between clusters included. */
+const INSTALLED_PORTS: readonly number[] = Object.freeze([80, 443, 8080, 8443, 15_012, 15_021, 15_443, 31_400]);
 
 /** Ports that Services open at the proxies of a Gateway; undefined where no Service is known. */
 function openPorts(inventory: Inventory, selector: Readonly<Record<string, string>>): ReadonlySet<number> | undefined {

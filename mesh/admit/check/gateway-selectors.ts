@@ -9,7 +9,8 @@ import { finding, type Inventory, isInstalledGateway } from './inventory.ts';
 export function gatewaySelectors(inventory: Inventory): readonly Diagnostic[] {
   return inventory.istio('Gateway').flatMap((gateway) => {
     const selector = labelsAt(gateway.node, 'spec', 'selector');
-    if (isInstalledGateway(selector) || inventory.gatewayNamespaces(selector).length > 0) return [];
+    if (Object.keys(selector).length === 0 || isInstalledGateway(selector) || inventory.gatewayNamespaces(selector).length > 0)
+      return [];
     const written = Object.entries(selector).map(([name, value]) => `${name}=${value}`);
     return [
       finding(
