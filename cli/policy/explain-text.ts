@@ -53,9 +53,11 @@ function mtlsText({ mtls }: Explanation, places: Places): string {
 }
 
 /** What would have to be otherwise for the other decision, where one thing would do. */
-function changeText({ verdict, mtls, nearest, policies }: Explanation): string | undefined {
+function changeText({ verdict, mtls, token, nearest, policies }: Explanation): string | undefined {
   if (!mtls.passed)
     return 'the caller would have to use mutual TLS (a sidecar or an agent gives it an identity), or the mode would have to be PERMISSIVE';
+  if (token?.passed === false)
+    return 'the token would have to be one that a RequestAuthentication accepts; without any, a request goes on to the policies unless one is REQUIRED';
   if (nearest !== undefined) {
     const { rule, policy, failed } = nearest;
     const step = policies.find((one) => one.policy === policy)?.rules.find((one) => one.rule === rule);

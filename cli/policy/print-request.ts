@@ -7,8 +7,8 @@ export function requestLine({ source, destination, http, token, extAuthz }: Requ
       ? `TCP connection to port ${destination.port ?? '?'}`
       : `${http.method ?? '?'} ${http.host === undefined ? '' : `http://${http.host}`}${http.path ?? '?'}`;
   const headers = [...http.headers].flatMap(([name, lines]) => lines.map((line) => `${name}: ${line}`));
-  const claims = Object.entries(token?.claims ?? {}).map(
-    ([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  const claims = Object.entries(token?.claims ?? {}).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`],
   );
   const parts = [
     source.principal === undefined ? 'in plain text' : `as ${source.principal.slice('spiffe://'.length)}`,
