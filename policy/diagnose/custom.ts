@@ -73,21 +73,9 @@ function asksAboutItself(survey: Survey, policy: AuthorizationPolicy, { provider
   ];
 }
 
-/** What CUSTOM policies do not do although their provider is there, and dry runs that note nothing. */
+/** What CUSTOM policies do not do although their provider is there. */
 export function customPolicies(survey: Survey): readonly Diagnostic[] {
   return survey.snapshot.authorizationPolicies.flatMap((policy) => {
-    if (policy.dryRun && (policy.action === 'CUSTOM' || policy.action === 'AUDIT')) {
-      return [
-        finding(
-          policy.meta,
-          'metadata.annotations["istio.io/dry-run"]',
-          'warning',
-          'dry-run-without-effect',
-          `a dry run of ${policy.action} ${policy.action === 'CUSTOM' ? 'asks nobody and denies nothing' : 'notes nothing'}`,
-          'dry runs are for ALLOW and DENY; remove the annotation or the policy',
-        ),
-      ];
-    }
     const found = policy.action === 'CUSTOM' ? findProvider(survey.snapshot, policy.provider) : undefined;
     if (found?.kind !== 'found') return [];
     return [...notOnTcp(survey, policy, found), ...notGrpc(policy, found), ...asksAboutItself(survey, policy, found)];

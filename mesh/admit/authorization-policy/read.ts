@@ -39,6 +39,13 @@ export function readAuthorizationPolicy(spec: Field, context: Context): Authoriz
     );
   }
   const dryRun = dryRunOf(spec, context);
+  if (dryRun && (action === 'CUSTOM' || action === 'AUDIT')) {
+    spec.error(
+      'contradiction',
+      `a policy of ${action} has no dry run`,
+      'the annotation istio.io/dry-run is for ALLOW and DENY; remove it, or the policy',
+    );
+  }
   return { meta: context.meta, action, provider, selector, targetRefs: targets, rules, dryRun };
 }
 
