@@ -16,6 +16,7 @@ import type { Reference } from './reference.ts';
 /** What a pod template (or a Pod) says. */
 export interface PodShape {
   readonly serviceAccount: string;
+  readonly numTrustedProxies?: number;
   readonly labels: Labels;
   readonly annotations: Labels;
   readonly probes: readonly Probe[];

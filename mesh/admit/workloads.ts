@@ -83,7 +83,7 @@ function workloadOf(source: Deployment | Pod, pods: readonly Pod[], replicas: nu
       bindAddress: '0.0.0.0',
     });
   }
-  const { meta, serviceAccount, labels, annotations, probes, hasProxy, ports, image } = source;
+  const { meta, serviceAccount, labels, annotations, numTrustedProxies, probes, hasProxy, ports, image } = source;
   const workload: Workload = Object.freeze({
     meta,
     namespace: meta.namespace,
@@ -91,6 +91,7 @@ function workloadOf(source: Deployment | Pod, pods: readonly Pod[], replicas: nu
     serviceAccount,
     labels,
     annotations,
+    ...(numTrustedProxies === undefined ? {} : { numTrustedProxies }),
     probes,
     hasProxy,
     ports,

@@ -43,6 +43,8 @@ export interface Workload {
   readonly labels: Labels;
   /** The pod template's. */
   readonly annotations?: Labels;
+  /** As in MeshConfig, for this gateway alone. */
+  readonly numTrustedProxies?: number;
   readonly probes?: readonly Probe[];
   /** The pod template has the proxy written out, as the injector leaves it. */
   readonly hasProxy?: boolean;

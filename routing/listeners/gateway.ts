@@ -27,10 +27,11 @@ interface Chains {
 const NONE: Chains = Object.freeze({ chains: [], routes: [] });
 
 function http(scope: Scope, statPrefix: string, routes: string) {
-  const { security, snapshot, view } = scope;
+  const { proxy, security, snapshot, view } = scope;
   return httpConnectionManager({
     mesh: snapshot.meshConfig,
     vantage: 'gateway',
+    trustedProxies: proxy.workload.numTrustedProxies,
     statPrefix,
     routes,
     filters: [...security.httpFilters(), ...routeFilters(), ...httpInside(view)],

@@ -29,6 +29,8 @@ type Init = MessageInitShape<typeof HttpConnectionManagerSchema>;
 export interface HttpChain {
   readonly mesh: MeshConfig;
   readonly vantage: Vantage;
+  /** Of a gateway that says so itself; otherwise the mesh's counts. */
+  readonly trustedProxies?: number | undefined;
   readonly statPrefix: string;
   /** Routes that come with the listener, or the name of a route configuration that comes by RDS. */
   readonly routes: RouteConfiguration | string;
@@ -54,7 +56,7 @@ const EDGE_CONCURRENT_STREAMS = 100;
  * itself may stand there, so the header is replaced, and removed on plain text. At the edge the connection's own address
  * counts, or the one that as many trusted proxies in front tell, never one that the client tells.
  */
-function byVantage(vantage: Vantage, { numTrustedProxies = 0 }: MeshConfig) {
+function byVantage(vantage: Vantage, trustedProxies: number) {
   const verified = {
     forwardClientCertDetails: Forward.SANITIZE_SET,
     setCurrentClientCertDetails: { subject: true, uri: true, dns: true },
@@ -67,7 +69,7 @@ function byVantage(vantage: Vantage, { numTrustedProxies = 0 }: MeshConfig) {
     case 'gateway':
       return {
         useRemoteAddress: true,
-        xffNumTrustedHops: numTrustedProxies,
+        xffNumTrustedHops: trustedProxies,
         ...verified,
         requestHeadersTimeout: duration(EDGE_HEADERS_TIMEOUT_MS),
         http2ProtocolOptions: { maxConcurrentStreams: EDGE_CONCURRENT_STREAMS },
@@ -97,7 +99,7 @@ export function httpConnectionManager(chain: HttpChain): Filter {
       httpProtocolOptions: { allowAbsoluteUrl: true, acceptHttp10: true },
       streamIdleTimeout: duration(0),
       ...pathNormalization(mesh.pathNormalization),
-      ...byVantage(chain.vantage, mesh),
+      ...byVantage(chain.vantage, chain.trustedProxies ?? mesh.numTrustedProxies ?? 0),
     }),
   });
 }

@@ -7,6 +7,7 @@ import type { PodShape } from '../mesh-object.ts';
 import { stringMap } from '../metadata.ts';
 import { integer, optionalText, text } from '../scalar.ts';
 import { probesOf } from './probes.ts';
+import { annotatedTrustedProxies } from '../proxy-config.ts';
 import { protocolOf } from './protocol.ts';
 
 /** What a pod template's (or a Pod's) metadata and spec say. The image is that of the first container that is no proxy. */
@@ -33,9 +34,11 @@ export function podShape(metadata: Field, spec: Field): PodShape {
         ports.push({ name, port: number, protocol: protocolOf(number, name ?? '', '', text(read.protocol)) });
     }
   }
+  const trustedProxies = annotatedTrustedProxies(annotations);
   return {
     serviceAccount: optionalText(fields.serviceAccountName) ?? optionalText(fields.serviceAccount) ?? 'default',
     labels: stringMap(labels),
+    ...(trustedProxies === undefined ? {} : { numTrustedProxies: trustedProxies }),
     annotations: lenientMap(annotations),
     probes,
     hasProxy,
