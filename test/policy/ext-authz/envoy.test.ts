@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { type Issued, TestAuthority } from '../../audit/envoy/certificates.ts';
+import { evaluate } from '../../../policy/evaluate/evaluate.ts';
 import { envoyPath } from '../../audit/envoy/process.ts';
 import { startApplication } from '../envoy/application.ts';
 import { type Outcome, send } from '../envoy/caller.ts';
 import { type RunningTarget, startTarget } from '../envoy/target.ts';
+import { port, request } from '../model.ts';
 import {
   DENIED_BY_AUTHORIZER,
   type GrpcAuthorizer,
@@ -255,6 +257,44 @@ describe('policy, external authorization in the real Envoy', function () {
       assert.deepEqual([outcome.reached, outcome.status], [false, 403]);
     });
   }
+
+  it('decides as evaluate does, given the answers', async () => {
+    const { snapshot } = target ?? {};
+    assert.ok(snapshot !== undefined);
+    const answering = ['web', 'rpc', 'full'];
+    for (const path of [...PROVIDERS.map(({ name }) => `/${name}/x`), '/absent/x', '/both', '/free']) {
+      for (const answer of ['allow', 'deny'] as const) {
+        // What cannot be reached gives no answer; evaluate is told what that leads to.
+        const extAuthz = new Map([
+          ...answering.map((name) => [name, answer] as const),
+          ...['open', 'open-rpc', 'nowhere', 'unusable'].map((name) => [name, 'allow'] as const),
+        ]);
+        const asked = request({
+          source: { principal: 'spiffe://cluster.local/ns/shop/sa/a' },
+          destination: { namespace: 'shop', labels: { app: 'web' }, port: port(8080) },
+          http: { method: 'GET', path, host: 'web' },
+        });
+        const { decision, reason } = evaluate(snapshot, { ...asked, extAuthz });
+        assert.equal(decision, (await call(path, answer)).reached ? 'ALLOW' : 'DENY', `${path} ${answer}: ${reason}`);
+      }
+    }
+    for (const number of TCP_PORTS) {
+      for (const as of ['a', 'b'] as const) {
+        const principal = `spiffe://cluster.local/ns/shop/sa/${as}`;
+        const asked = request({
+          source: { principal },
+          destination: { namespace: 'shop', labels: { app: 'web' }, port: port(number), protocol: 'TCP' },
+        });
+        const extAuthz = new Map([
+          ['rpc', as === 'a' ? 'allow' : 'deny'],
+          ['open-rpc', 'allow'],
+          ['nowhere-rpc', 'allow'],
+        ] as const);
+        const { decision, reason } = evaluate(snapshot, { ...asked, extAuthz });
+        assert.equal(decision, (await connects(number, as)) ? 'ALLOW' : 'DENY', `${number} ${as}: ${reason}`);
+      }
+    }
+  });
 
   it('asks a gRPC authorizer about connections', async () => {
     assert.deepEqual([await connects(9090, 'a'), await connects(9090, 'b')], [true, false]);
