@@ -7,7 +7,9 @@ import { openSqliteStore } from '../../audit/store/sqlite.ts';
 import { openAuthority } from '../../ca/authority.ts';
 import { addJwtService } from '../../ca/jwt-svid/service.ts';
 import { addCertificateService } from '../../ca/service/service.ts';
+import { systemAfter } from '../../ca/federation/following.ts';
 import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
+import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { snapshotResources, type SnapshotResources } from '../../xds/resources/source.ts';
 import { addDiscoveryService } from '../../xds/stream/service.ts';
 import type { KeyKeeper } from '../../policy/jwks/keeper.ts';
@@ -22,6 +24,7 @@ import { type RunningFederation, startFederation } from './federation.ts';
 import { enforceRevocations, withCrls } from './enforce-revocations.ts';
 import { grpcServer, listen } from './grpc-server.ts';
 import { listenHttp } from './http-listen.ts';
+import { heldForKeys } from './jwks/hold.ts';
 import { tokenKeys } from './jwks/keys.ts';
 import { controlPlaneMetrics } from './metrics.ts';
 import type { ServeOptions } from './options.ts';
@@ -61,14 +64,9 @@ export async function startControlPlane(
   let resources: SnapshotResources | undefined;
   let federation: RunningFederation | undefined;
   let keys: KeyKeeper | undefined;
+  let hold: ((snapshot: Snapshot) => void) | undefined;
   const mesh = await watchedMesh(options, log, {
-    onSnapshot: (snapshot) => {
-      keys?.follow(wantedKeys(snapshot));
-      if (keys !== undefined) resources?.publishKeys(keys.known());
-      resources?.publish(snapshot);
-      federation?.publish();
-      log.info({ snapshot: snapshot.number }, 'new snapshot');
-    },
+    onSnapshot: (snapshot) => hold?.(snapshot),
     onDiagnostics,
   });
   const authority = await openAuthority({
@@ -104,7 +102,19 @@ export async function startControlPlane(
       if (keys !== undefined) resources?.publishKeys(keys.known());
     },
   }));
+  // Of a snapshot that came while the first keys were waited for.
+  issuers.follow(wantedKeys(mesh.current()));
   const source = (resources = snapshotResources(mesh.current(), bundle, revocations.peers(), issuers.known()));
+  hold = heldForKeys(
+    issuers,
+    (snapshot) => {
+      source.publishKeys(issuers.known());
+      source.publish(snapshot);
+      federation?.publish();
+      log.info({ snapshot: snapshot.number }, 'new snapshot');
+    },
+    systemAfter,
+  );
   rotation.onChange(() => {
     const { bundle: before } = source.bundle();
     source.publishBundle(withCrls({ ...before, generation: before.generation + 1, ...trusted() }, revocations));

@@ -45,6 +45,8 @@ export interface KeyKeeper {
   /** What is wanted from now on. Keys that are not wanted any more are forgotten when they would be fetched again. */
   follow(sources: Iterable<RemoteKeys>): void;
   known(): KnownKeys;
+  /** True while a source that is wanted has no keys and was not asked once. */
+  pending(): boolean;
   /** Fulfilled once each source that is wanted now was asked once. */
   asked(): Promise<void>;
   status(): readonly KeysStatus[];
@@ -68,6 +70,7 @@ interface Entry {
   failures: number;
   problem: string | undefined;
   first: Promise<void>;
+  answered: boolean;
   cancel: () => void;
 }
 
@@ -134,6 +137,7 @@ export function keyKeeper(options: KeeperOptions): KeyKeeper {
     const found: Parsed<{ readonly keys: JsonWebKeys }> = await pass(() => fetchKeys(entry.source, get)).catch(
       (error: unknown) => ({ ok: false, reason: error instanceof Error ? error.message : String(error) }),
     );
+    entry.answered = true;
     if (closed) return;
     if (found.ok) succeeded(entry, found.value.keys);
     else failed(entry, found.reason);
@@ -141,7 +145,7 @@ export function keyKeeper(options: KeeperOptions): KeyKeeper {
   };
 
   const begin = (key: string, source: RemoteKeys): void => {
-    const before = stored.get(key);
+    const before = stored.get(key) ?? sameAddress(entries, source);
     const entry: Entry = {
       source,
       location: describeLocation(source),
@@ -150,6 +154,7 @@ export function keyKeeper(options: KeeperOptions): KeyKeeper {
       failures: 0,
       problem: undefined,
       first: Promise.resolve(),
+      answered: false,
       cancel: () => undefined,
     };
     entries.set(key, entry);
@@ -175,6 +180,7 @@ export function keyKeeper(options: KeeperOptions): KeyKeeper {
       known ??= new Map([...entries].flatMap(([key, { kept, wanted }]) => (wanted && kept ? [[key, kept.keys] as const] : [])));
       return known;
     },
+    pending: () => [...entries.values()].some(({ wanted, kept, answered }) => wanted && !kept && !answered),
     async asked() {
       await Promise.all([...entries.values()].map(({ first }) => first));
     },
@@ -193,6 +199,14 @@ export function keyKeeper(options: KeeperOptions): KeyKeeper {
       for (const { cancel } of entries.values()) cancel();
     },
   };
+}
+
+/** What a rule knew before its time limit was changed. */
+function sameAddress(entries: ReadonlyMap<string, Entry>, source: RemoteKeys): KeptKeys | undefined {
+  const wanted = locationOf({ ...source, timeoutMs: 0 });
+  for (const entry of entries.values())
+    if (entry.kept !== undefined && locationOf({ ...entry.source, timeoutMs: 0 }) === wanted) return entry.kept;
+  return undefined;
 }
 
 function countOf(keys: JsonWebKeys): number {

@@ -186,6 +186,24 @@ describe('keys of token issuers', () => {
     world.keeper.close();
   });
 
+  it('stay known when a rule gives its address another time, and are asked for once before they are given up', async () => {
+    const world = new World();
+    world.answers.set('https://keys.test/jwks?secret=1', { ok: true, value: SET('1') });
+    world.keeper.follow([URI]);
+    assert.equal(world.keeper.pending(), true);
+    await world.keeper.asked();
+    assert.equal(world.keeper.pending(), false);
+    const patient: RemoteKeys = { ...URI, timeoutMs: 9_000 };
+    world.keeper.follow([patient]);
+    assert.equal(world.keeper.pending(), false);
+    assert.match(world.keysOf(patient) ?? '', /"kid":"1"/);
+    world.keeper.follow([patient, ISSUER]);
+    assert.equal(world.keeper.pending(), true);
+    await world.keeper.asked();
+    assert.equal(world.keeper.pending(), false, 'asked, without success');
+    world.keeper.close();
+  });
+
   it('are fetched for eight sources at a time', async () => {
     let running = 0;
     let most = 0;
