@@ -58,6 +58,17 @@ export const NAMESPACES: readonly string[] = Object.freeze([
   '*/web',
   'Shop',
 ]);
+export const TRUST_DOMAINS = [
+  'cluster.local',
+  'old.mesh',
+  'foreign.org',
+  'cluster*',
+  '*.mesh',
+  '*l',
+  '*',
+  'cluster.loca',
+  'clusterXlocal',
+];
 export const ACCOUNTS: readonly string[] = Object.freeze([
   'shop/web',
   'web',
