@@ -94,8 +94,7 @@ function podOf(input: PlanInput, workload: Workload, kind: PodKind, copy: number
   const image = kind === 'router' || workload.image === undefined ? undefined : lookUp(input.images, workload.image);
   const env = applicationEnv(about, image?.env ?? {}, input.environments.get(`${namespace}/${workload.name}`), {
     proxied: explicit && kind === 'sidecar',
-    // In a network namespace the application is another user than Envoy, whose socket it is.
-    workloadApi: explicit && kind !== 'plain' ? input.socketOf(namespace, name) : undefined,
+    workloadApi: kind === 'plain' ? undefined : input.socketOf(namespace, name),
     anywhere: place.netns !== undefined,
   });
   return {

@@ -95,7 +95,8 @@ export class Agent {
   }
 
   async #reconcile(config: AgentConfig): Promise<void> {
-    const shared = config.workloads.some(({ envoy }) => envoy?.owner !== undefined && envoy.owner.uid !== process.getuid?.());
+    const users = config.workloads.flatMap(({ envoy, workloadApi }) => [envoy?.owner?.uid ?? [], workloadApi?.uid ?? []].flat());
+    const shared = users.some((uid) => uid !== process.getuid?.());
     await prepareRunDir(config.runDir, shared);
     const around = await this.#begin(config);
     this.#controlPlane = config.controlPlane;

@@ -56,6 +56,8 @@ export interface WorkloadConfig {
   readonly adminPort?: number | undefined;
   /** Folders whose files it may have through SDS. */
   readonly secretFiles: readonly string[];
+  /** The user who gets a socket of its own for the Workload API; absent: only the user of the SDS socket has it. */
+  readonly workloadApi?: Owner | undefined;
   /** Absent: the certificate is in no file. */
   readonly files?: FilesConfig | undefined;
   /** Absent: no Envoy is started. */

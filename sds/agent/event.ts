@@ -31,6 +31,8 @@ export type AgentEvent =
       readonly pid?: number | undefined;
       readonly adminSocket?: string | undefined;
       readonly sdsSocket: string;
+      /** Where `workloadApi` is set. */
+      readonly apiSocket?: string | undefined;
       /** `127.0.0.1:PORT` where adminPort is set. */
       readonly admin?: string | undefined;
     }

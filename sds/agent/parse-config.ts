@@ -32,11 +32,12 @@ const TOP = [
 ];
 const CONTROL_PLANE = ['address', 'serverName', 'rootCert'];
 const WORKLOAD =
-  'namespace serviceAccount workload pod ip kind tokenFile labels locality controlPlaneAddress adminPort dnsNames secretFiles files envoy'.split(
+  'namespace serviceAccount workload pod ip kind tokenFile labels locality controlPlaneAddress adminPort dnsNames secretFiles workloadApi files envoy'.split(
     ' ',
   );
 const ENVOY = ['netns', 'uid', 'gid', 'concurrency', 'extraArgs'];
 const FILES = ['dir', 'uid', 'gid', 'reload'];
+const OWNER = ['uid', 'gid'];
 const LOCALITY = ['region', 'zone', 'subzone'];
 
 const LARGEST_ID = 2 ** 32 - 2;
@@ -165,6 +166,7 @@ function readWorkload(section: Section, shared: Shared): WorkloadConfig | undefi
     const folder = shared.path(text);
     return folder.ok ? [folder.value] : (section.fail('secretFiles', folder.reason) ?? []);
   });
+  const workloadApi = section.has('workloadApi') ? readApiUser(section) : undefined;
   const files = section.has('files') ? readFiles(section, shared) : undefined;
   const none = section.isFalse('envoy');
   if (none && shared.given !== undefined) section.fail('envoy', 'is false, but its command is given', 'leave out one of both');
@@ -173,8 +175,8 @@ function readWorkload(section: Section, shared: Shared): WorkloadConfig | undefi
   if (ip === undefined || kind === undefined || tokenFile === undefined || controlPlane === undefined) return undefined;
   const id = parseWorkloadSpiffeId(shared.trustDomain, namespace, serviceAccount);
   if (!id.ok) return section.fail('serviceAccount', id.reason);
-  const { adminSocket } = workloadPaths(shared.runDir, namespace, pod);
-  if (Buffer.byteLength(adminSocket) > LONGEST_SOCKET_PATH)
+  const { adminSocket, apiSocket } = workloadPaths(shared.runDir, namespace, pod);
+  if (Buffer.byteLength(workloadApi === undefined ? adminSocket : apiSocket) > LONGEST_SOCKET_PATH)
     return section.fail(
       'pod',
       `${adminSocket} is too long for a Unix socket`,
@@ -193,9 +195,16 @@ function readWorkload(section: Section, shared: Shared): WorkloadConfig | undefi
     xds: shared.xds,
     adminPort,
     secretFiles,
+    workloadApi,
     files,
     envoy,
   };
+}
+
+function readApiUser(section: Section): Owner | undefined {
+  const part = section.section('workloadApi', OWNER);
+  const owner = readOwner(part);
+  return owner ?? section.fail('workloadApi', 'needs uid', 'the user that the application runs as');
 }
 
 function readFiles(section: Section, shared: Shared): FilesConfig | undefined {

@@ -8,6 +8,9 @@ export interface WorkloadPaths {
   readonly directory: string;
   readonly sdsSocket: string;
   readonly adminSocket: string;
+  /** The Workload API for another user, in a folder that this user can pass and only the agent can change. */
+  readonly apiDirectory: string;
+  readonly apiSocket: string;
   readonly bootstrap: string;
   readonly log: string;
 }
@@ -19,9 +22,19 @@ export function workloadPaths(runDir: string, namespace: string, pod: string): W
     directory,
     sdsSocket: join(directory, 'sds.sock'),
     adminSocket: join(directory, 'admin.sock'),
+    apiDirectory: `${directory}.api`,
+    apiSocket: join(`${directory}.api`, 'api.sock'),
     bootstrap: join(directory, 'envoy.json'),
     log: join(directory, 'envoy.log'),
   };
+}
+
+/** Where a workload's application finds the Workload API, if it has a socket of its own. */
+export function apiSocketOf(
+  { workloadApi }: { readonly workloadApi?: Owner | undefined },
+  { apiSocket }: WorkloadPaths,
+): string | undefined {
+  return workloadApi === undefined ? undefined : apiSocket;
 }
 
 /** Makes the folder of all workloads. Others may pass through it, and no more, where Envoys run as other users. */
@@ -43,6 +56,12 @@ export async function prepareDirectory(directory: string): Promise<void> {
   const self = process.getuid?.();
   if (self === 0 && found.uid !== 0) await lchown(directory, 0, 0);
   if ((await lstat(directory)).isDirectory()) await chmod(directory, 0o700);
+}
+
+/** Makes the folder of a socket for a user who gets nothing else. */
+export async function prepareApiDirectory(directory: string): Promise<void> {
+  await prepareDirectory(directory);
+  await chmod(directory, 0o711);
 }
 
 /** Writes a file as a whole or not at all, readable by its owner only; a link in its place is replaced, not followed. */

@@ -6,7 +6,7 @@ import type { ProcessIdentity } from '../envoy/process.ts';
 import { type EnvoyEvent, EnvoySupervisor } from '../envoy/supervisor.ts';
 import type { EnvoyConfig, WorkloadConfig } from './config.ts';
 import type { EnvoyRecord } from './envoy-record.ts';
-import type { WorkloadPaths } from './run-directory.ts';
+import { apiSocketOf, type WorkloadPaths } from './run-directory.ts';
 import type { Surroundings } from './surroundings.ts';
 
 const GRACE_MS = 3000;
@@ -56,7 +56,8 @@ export function startEnvoy({ config, envoy, command, paths, record, adopt }: Env
       }
       case 'ready': {
         const admin = config.adminPort === undefined ? undefined : `127.0.0.1:${config.adminPort}`;
-        emit({ event: 'ready', workload, pid, adminSocket: paths.adminSocket, sdsSocket: paths.sdsSocket, admin });
+        const { adminSocket, sdsSocket } = paths;
+        emit({ event: 'ready', workload, pid, adminSocket, sdsSocket, apiSocket: apiSocketOf(config, paths), admin });
         return;
       }
       case 'exit': {

@@ -11,14 +11,16 @@ import { IdentityKeeper, type KeeperEvent } from '../identity/keeper.ts';
 import { parseToken } from '../identity/token.ts';
 import { certificateSecret, rootsSecret, TRUST_ROOTS, WORKLOAD_CERTIFICATE } from '../secret/secret.ts';
 import { SecretStore } from '../secret/store.ts';
-import { type SdsServer, startSdsServer } from '../server/server.ts';
+import { type SdsServer, startApiServer, startSdsServer } from '../server/server.ts';
 import type { Notice } from '../subscription/notice.ts';
 import { targetOf, type WorkloadConfig } from './config.ts';
 import { EnvoyRecord } from './envoy-record.ts';
 import { commandOf, type RunningEnvoy, startEnvoy } from './run-envoy.ts';
 import {
+  apiSocketOf,
   closedFolder,
   handOver,
+  prepareApiDirectory,
   prepareDirectory,
   rollLog,
   type WorkloadPaths,
@@ -49,6 +51,7 @@ export class RunningWorkload {
   readonly #accepted = new Map<string, Map<object, string>>();
   #filesWritten = false;
   #server: SdsServer | undefined;
+  #apiServer: SdsServer | undefined;
   #envoy: RunningEnvoy | undefined;
   #stopping = false;
   #failures = 0;
@@ -168,8 +171,10 @@ export class RunningWorkload {
     await this.#keeper.stop();
     await this.#files?.close();
     await this.#server?.close();
+    await this.#apiServer?.close();
     this.#apis.stop();
     await rm(this.paths.adminSocket, { force: true });
+    await rm(this.paths.apiDirectory, { force: true, recursive: true });
     this.#around.emit({ event: 'stopped', workload: this.config.name });
   }
 
@@ -221,9 +226,23 @@ export class RunningWorkload {
       addTo: (server) => this.#apis.addTo(server),
       onAccepted: (name, version, stream) => this.#onAccepted(name, version, stream),
     });
+    await this.#serveApi();
     await writePrivate(paths.bootstrap, bootstrapText, owner);
     await rollLog(paths.log, owner);
     await handOver(paths.directory, owner);
+  }
+
+  /** The Workload API for the application, where it is another user than Envoy. */
+  async #serveApi(): Promise<void> {
+    const { workloadApi, runDir } = this.config;
+    await this.#apiServer?.close();
+    this.#apiServer = undefined;
+    if (workloadApi === undefined) return;
+    const closed = await closedFolder(runDir, workloadApi);
+    if (closed !== undefined)
+      throw new Error(`${closed} is closed to uid ${workloadApi.uid}, who is to have the Workload API (choose another runDir)`);
+    await prepareApiDirectory(this.paths.apiDirectory);
+    this.#apiServer = await startApiServer(this.paths.apiSocket, workloadApi, (server) => this.#apis.addTo(server));
   }
 
   #bootstrapText(): string {
@@ -237,7 +256,8 @@ export class RunningWorkload {
     const { config, paths } = this;
     const { envoy } = config;
     if (envoy === undefined) {
-      const launch = () => this.#around.emit({ event: 'ready', workload: config.name, sdsSocket: paths.sdsSocket });
+      const apiSocket = apiSocketOf(config, paths);
+      const launch = () => this.#around.emit({ event: 'ready', workload: config.name, sdsSocket: paths.sdsSocket, apiSocket });
       return { adopting: false, launch };
     }
     const command = commandOf(envoy, paths);

@@ -33,15 +33,34 @@ export interface SdsServer {
  * Serves envoy.service.secret.v3.SecretDiscoveryService on a Unix socket. Who can open the socket is the workload: there
  * is no other authentication, as with Istio's and SPIRE's agents.
  */
-export async function startSdsServer(options: SdsServerOptions): Promise<SdsServer> {
+export function startSdsServer(options: SdsServerOptions): Promise<SdsServer> {
   const { socketPath, store, onNotice, onAccepted, owner, addTo } = options;
-  const server = new Server({ 'grpc.max_receive_message_length': 256 * 1024, 'grpc.enable_channelz': 0 });
+  const server = newServer();
   server.addService(SERVICE, {
     streamSecrets: streamSecrets(store, onNotice, onAccepted),
     deltaSecrets: deltaSecrets(store, onNotice, onAccepted),
     fetchSecrets: fetchSecrets(store, onNotice),
   });
   addTo?.(server);
+  return listen(server, socketPath, owner);
+}
+
+/** Serves on another Unix socket, for another user, only what `addTo` adds: no SDS. */
+export function startApiServer(
+  socketPath: string,
+  owner: Owner | undefined,
+  addTo: (server: Server) => void,
+): Promise<SdsServer> {
+  const server = newServer();
+  addTo(server);
+  return listen(server, socketPath, owner);
+}
+
+function newServer(): Server {
+  return new Server({ 'grpc.max_receive_message_length': 256 * 1024, 'grpc.enable_channelz': 0 });
+}
+
+async function listen(server: Server, socketPath: string, owner: Owner | undefined): Promise<SdsServer> {
   await clearStaleSocket(socketPath);
   await new Promise<void>((resolve, reject) => {
     server.bindAsync(`unix:${socketPath}`, ServerCredentials.createInsecure(), (error) => (error ? reject(error) : resolve()));
@@ -49,7 +68,9 @@ export async function startSdsServer(options: SdsServerOptions): Promise<SdsServ
   await restrictSocket(socketPath, owner);
   return {
     async close() {
-      // Streams last as long as Envoy does: waiting for them to end would be waiting for ever.
+      // Streams last as long as their clients do: waiting for them to end would be waiting for ever. Without channelz, forceShutdown leaves
+      // connections open, which would keep the process from ending.
+      server.drain(`unix:${socketPath}`, 0);
       server.forceShutdown();
       await rm(socketPath, { force: true });
     },

@@ -41,7 +41,7 @@ describe("sds: the agent's configuration", () => {
       owner: undefined,
       concurrency: 1,
       extraArgs: [],
-        given: undefined,
+      given: undefined,
       drainMs: 5000,
     });
   });
@@ -144,6 +144,7 @@ describe("sds: the agent's configuration", () => {
     ['folders that are no list', workload({ secretFiles: 'certs' }), /secretFiles: must be a list/],
     ['a folder that is no path', workload({ secretFiles: [''] }), /secretFiles: must be a path/],
     ['a group without a user', workload({ envoy: { gid: 5 } }), /gid: is given without uid/],
+    ['a user of the Workload API without an id', workload({ workloadApi: { gid: 1 } }), /workloadApi/],
     ['output files without a folder', workload({ files: { reload: ['x'] } }), /files\.dir is missing|dir is missing/],
     [
       'output files of two in one folder',

@@ -1,6 +1,6 @@
 // `gatehouse serve` and `gatehouse agent` as processes of their own: nothing between them is a test's.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -34,6 +34,8 @@ export interface RealOptions {
   /** The subject of the workload's token; default: the service account shop/cart. */
   readonly account?: string;
   readonly trustDomain?: string;
+  /** Other users may pass through the folder. */
+  readonly passable?: boolean;
   /** Further flags of `gatehouse serve`. */
   readonly serve?: readonly string[];
 }
@@ -44,6 +46,7 @@ export interface RealOptions {
  */
 export async function realWorld(ttl: string, more: RealOptions = {}): Promise<RealWorld> {
   const folder = testFolder();
+  if (more.passable === true) chmodSync(folder, 0o711);
   const tokens = tokenIssuer();
   writeFileSync(join(folder, 'jwks.json'), await tokens.jwks());
   writeFileSync(join(folder, 'token'), await tokens.token({ sub: more.account ?? account('shop', 'cart') }));

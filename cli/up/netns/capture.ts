@@ -2,7 +2,7 @@ import { mkdirSync, openSync, closeSync, ftruncateSync, writeSync, constants } f
 import { dirname, join } from 'node:path';
 import type { Snapshot } from '../../../mesh/model/snapshot.ts';
 import { closedFolder } from '../../../sds/agent/run-directory.ts';
-import { PROXY_USER } from '../agent-config.ts';
+import { APPLICATION_USER, PROXY_USER } from '../agent-config.ts';
 import type { Capture, CaptureResult } from '../capture.ts';
 import type { ChildCommand } from '../child.ts';
 import { findExecutable } from '../executable.ts';
@@ -15,7 +15,6 @@ import { chooseSubnet } from './subnet.ts';
 import { NAMES, removeNamespace, tearDown } from './tear-down.ts';
 
 const NEEDED = ['ip', 'iptables-restore', 'setpriv'];
-const APPLICATION_USER = 1000;
 const MOST_BRIDGES = 64;
 
 /** Why pods cannot have network namespaces here, or undefined when they can. */
