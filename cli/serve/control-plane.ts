@@ -200,7 +200,11 @@ export async function startControlPlane(
       await status.close();
       await discovery.close();
       await new Promise<void>((resolve) => {
-        const force = setTimeout(() => server.forceShutdown(), DRAIN_MS);
+        // grpc-js leaves connections open that still have streams; nothing waits for those.
+        const force = setTimeout(() => {
+          server.forceShutdown();
+          resolve();
+        }, DRAIN_MS);
         server.tryShutdown(() => {
           clearTimeout(force);
           resolve();
