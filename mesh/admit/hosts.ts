@@ -48,9 +48,9 @@ export function plainHostname(field: Field): Hostname | undefined {
   return found;
 }
 
-/** `exportTo`: `.` is the object's own namespace, `*` all; absent means all. */
+/** `exportTo`: `.` is the object's own namespace, `*` all; absent means what the mesh says for objects of the kind, else all. */
 export function visibility(field: Field, context: Context): Visibility {
-  if (!field.given) return ALL;
+  if (!field.given) return unsaid(context);
   const names: string[] = [];
   let all = false;
   for (const item of itemsOf(field)) {
@@ -74,6 +74,22 @@ export function visibility(field: Field, context: Context): Visibility {
     kind: 'namespaces',
     namespaces: names.filter((name) => name !== '~'),
   };
+}
+
+/** What holds for an object that does not say where it may be seen. */
+export function unsaid({ meta, meshConfig }: Context): Visibility {
+  const said = meshConfig.defaults?.exportTo;
+  switch (meta.kind) {
+    case 'Service':
+    case 'ServiceEntry':
+      return said?.service ?? ALL;
+    case 'VirtualService':
+      return said?.virtualService ?? ALL;
+    case 'DestinationRule':
+      return said?.destinationRule ?? ALL;
+    default:
+      return ALL;
+  }
 }
 
 const ALL: Visibility = Object.freeze({ kind: 'all' });

@@ -6,6 +6,7 @@ import { extensionProviders } from './extension-providers.ts';
 import { type Field, fieldsOf, itemsOf } from './field.ts';
 import { numTrustedProxies } from './gateway-topology.ts';
 import { isNamespaceName } from './hosts.ts';
+import { DEFAULTS, meshDefaults } from './mesh-defaults.ts';
 import { textAt } from './node-path.ts';
 import { shorten } from './node.ts';
 import { flag, oneOf, optionalText, requiredText } from './scalar.ts';
@@ -19,19 +20,13 @@ const NOT_APPLIED = [
   'caCertificates',
   'certificates',
   'configSources',
-  'connectTimeout',
-  'defaultDestinationRuleExportTo',
-  'defaultHttpRetryPolicy',
   'defaultProviders',
-  'defaultServiceExportTo',
-  'defaultVirtualServiceExportTo',
   'disableEnvoyListenerLog',
   'discoverySelectors',
   'dnsRefreshRate',
   'enableEnvoyAccessLogService',
   'enablePrometheusMerge',
   'enableTracing',
-  'h2UpgradePolicy',
   'hboneIdleTimeout',
   'inboundClusterStatName',
   'inboundTrafficPolicy',
@@ -48,7 +43,6 @@ const NOT_APPLIED = [
   'serviceScopeConfigs',
   'serviceSettings',
   'statNameLength',
-  'tcpKeepalive',
   'thriftConfig',
   'tlsDefaults',
   'verifyCertificateAtClient',
@@ -85,7 +79,7 @@ export const DEFAULT_MESH_CONFIG: MeshConfig = Object.freeze({
 
 /** Reads Istio's MeshConfig. What is wrong goes to the field's report; the result is then not to be used. `clusterDomain` is ours: Istio has it on the command line. */
 export function readMeshConfig(root: Field): MeshConfig {
-  const fields = fieldsOf(root, [...APPLIED, ...NOT_APPLIED]);
+  const fields = fieldsOf(root, [...APPLIED, ...DEFAULTS, ...NOT_APPLIED]);
   for (const name of NOT_APPLIED) {
     if (fields[name].given)
       fields[name].warning('not-yet-applied', 'is not applied yet', 'the rest of the mesh configuration is in effect');
@@ -96,6 +90,7 @@ export function readMeshConfig(root: Field): MeshConfig {
   if (parseHostname(clusterDomain) === undefined || clusterDomain.includes('*'))
     fields.clusterDomain.error('bad-host', `"${shorten(clusterDomain)}" is no domain`);
   const localityLb = localityBalancing(fields.localityLbSetting);
+  const defaults = meshDefaults(fields);
   const trustedProxies = numTrustedProxies(fields.defaultConfig);
   const outbound = fieldsOf(fields.outboundTrafficPolicy, ['mode', 'egressProxy']);
   if (outbound.egressProxy.given)
@@ -119,6 +114,7 @@ export function readMeshConfig(root: Field): MeshConfig {
       : {}),
     ...(fields.extensionProviders.given ? { extensionProviders: extensionProviders(fields.extensionProviders) } : {}),
     ...(localityLb === undefined ? {} : { localityLb }),
+    ...(defaults === undefined ? {} : { defaults }),
   };
 }
 

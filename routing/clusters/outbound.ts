@@ -62,14 +62,16 @@ function cluster(
   const name = outboundCluster(port.port, subset?.name, service.hostname);
   const pool = policy.connectionPool;
   const outliers = discovery === 'original-destination' ? undefined : policy.outlierDetection;
-  const protocol = upgraded(port.protocol, pool);
+  const { defaults } = scope.snapshot.meshConfig;
+  const protocol = upgraded(port.protocol, pool?.upgradeToHttp2 ?? defaults?.upgradeToHttp2);
+  const keepalive = pool?.tcpKeepalive ?? defaults?.tcpKeepalive;
   const speaksHttp = isHttp(protocol) || protocol === 'unknown';
   const made = create(ClusterSchema, {
     name,
     ...(discovery === 'original-destination'
       ? { lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED }
       : loadBalancing(policy.loadBalancer)),
-    connectTimeout: duration(pool?.connectTimeoutMs ?? CONNECT_TIMEOUT_MS),
+    connectTimeout: duration(pool?.connectTimeoutMs ?? defaults?.connectTimeoutMs ?? CONNECT_TIMEOUT_MS),
     circuitBreakers: circuitBreakers(pool, policy.retryBudget),
     // Panic (sending to ejected hosts when few are left) only where asked for.
     commonLbConfig: {
@@ -79,7 +81,7 @@ function cluster(
         : {}),
     },
     typedExtensionProtocolOptions: httpProtocolOptions(protocol, pool, hostByRequest(policy.tls, speaksHttp)),
-    ...(pool?.tcpKeepalive === undefined ? {} : { upstreamConnectionOptions: tcpKeepalive(pool.tcpKeepalive) }),
+    ...(keepalive === undefined ? {} : { upstreamConnectionOptions: tcpKeepalive(keepalive) }),
     ...(outliers === undefined ? {} : { outlierDetection: outlierDetection(outliers) }),
     ...transport(scope, { service, port, subset, policy, protocol, speaksHttp }),
   });

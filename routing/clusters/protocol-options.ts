@@ -22,9 +22,9 @@ function http2(pool: ConnectionPool | undefined) {
   };
 }
 
-/** What a port speaks once a DestinationRule has had its word: HTTP/1.1 may be carried over HTTP/2. */
-export function upgraded(protocol: Protocol, pool: ConnectionPool | undefined): Protocol {
-  return protocol === 'http' && pool?.upgradeToHttp2 === true ? 'http2' : protocol;
+/** What a port speaks once a DestinationRule or the mesh has had its word: HTTP/1.1 may be carried over HTTP/2. */
+export function upgraded(protocol: Protocol, toHttp2: boolean | undefined): Protocol {
+  return protocol === 'http' && toHttp2 === true ? 'http2' : protocol;
 }
 
 function upstream(protocol: Protocol, pool: ConnectionPool | undefined): Upstream | undefined {

@@ -74,7 +74,7 @@ function routeAction(
   if (to === undefined) return undefined;
   // The route's word on the authority goes before the destination's; a rewrite goes before both.
   const authority = http.rewrite?.authority ?? authorityOf(http.headers) ?? authorityOf(to.sole?.headers);
-  const retry = retryPolicy(http.retries);
+  const retry = retryPolicy(http.retries ?? scope.snapshot.meshConfig.defaults?.retries);
   const action: RouteAction = create(RouteActionSchema, {
     ...to.action,
     ...timeouts(http.timeoutMs),

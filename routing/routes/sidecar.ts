@@ -44,6 +44,7 @@ export function serviceRoutes(scope: Scope, service: Service, port: Port): Route
     ? [
         plainRoute(
           outboundCluster(port, undefined, service.hostname),
+          scope.snapshot.meshConfig.defaults?.retries,
           hashPolicies(scope, [{ host: service.hostname, subset: undefined, port }], port),
         ),
       ]

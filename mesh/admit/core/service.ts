@@ -4,7 +4,7 @@ import type { Service, ServicePort, Visibility } from '../../model/service.ts';
 import { isAddress } from '../address.ts';
 import type { Context } from '../context.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
-import { isNamespaceName } from '../hosts.ts';
+import { isNamespaceName, unsaid } from '../hosts.ts';
 import { shorten } from '../node.ts';
 import { integer, optionalText, text, textMap } from '../scalar.ts';
 import { protocolOf } from './protocol.ts';
@@ -81,7 +81,7 @@ function externalEndpoint(field: Field): Service['endpoints'] {
 /** `networking.istio.io/exportTo`: namespaces, `.` its own, `*` all, `~` none. */
 function exportTo(context: Context, spec: Field): Visibility {
   const written = context.meta.annotations['networking.istio.io/exportTo'];
-  if (written === undefined || written.trim() === '') return { kind: 'all' };
+  if (written === undefined || written.trim() === '') return unsaid(context);
   const names = written.split(',').map((name) => name.trim());
   if (names.includes('*')) return { kind: 'all' };
   for (const name of names) {

@@ -40,7 +40,7 @@ export function connectionPool(field: Field): ConnectionPool | undefined {
   };
 }
 
-function upgrade(field: Field): boolean | undefined {
+export function upgrade(field: Field): boolean | undefined {
   const policy = oneOf(field, ['DEFAULT', 'DO_NOT_UPGRADE', 'UPGRADE']);
   switch (policy) {
     case undefined:
@@ -62,7 +62,7 @@ function http2KeepAlive(field: Field): ConnectionPool['http2KeepAlive'] {
   return { intervalMs: duration(fields.interval, 1) ?? 1, timeoutMs: duration(fields.timeout, 1) ?? 1 };
 }
 
-function tcpKeepalive(field: Field): TcpKeepalive | undefined {
+export function tcpKeepalive(field: Field): TcpKeepalive | undefined {
   if (!field.given) return undefined;
   const fields = fieldsOf(field, ['probes', 'time', 'interval']);
   return {
