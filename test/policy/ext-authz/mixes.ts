@@ -111,17 +111,14 @@ export function mixesOf(before: World, after: World, change = (held: Any): Any =
 
 const TYPE = 'type.googleapis.com/envoy.extensions';
 
-export function bootstrapOf(
-  mixes: readonly Mix[],
-  address: string,
-  ports: { readonly http: number; readonly grpc: number },
-): object {
-  const cluster = (name: string, number: number, grpc: boolean) => ({
+/** A cluster of one authorizer. */
+export function cluster(name: string, address: string, port: number, grpc: boolean): object {
+  return {
     name,
     connect_timeout: '5s',
     load_assignment: {
       cluster_name: name,
-      endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address, port_value: number } } } }] }],
+      endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address, port_value: port } } } }] }],
     },
     ...(grpc
       ? {
@@ -133,7 +130,14 @@ export function bootstrapOf(
           },
         }
       : {}),
-  });
+  };
+}
+
+export function bootstrapOf(
+  mixes: readonly Mix[],
+  address: string,
+  ports: { readonly http: number; readonly grpc: number },
+): object {
   const listener = ({ filters }: Mix, index: number) => ({
     name: String(index),
     address: { socket_address: { address, port_value: 0 } },
@@ -165,8 +169,8 @@ export function bootstrapOf(
     admin: { address: { socket_address: { address: '127.0.0.1', port_value: 0 } } },
     static_resources: {
       clusters: [
-        cluster('outbound|8000||authz.shop.svc.cluster.local', ports.http, false),
-        cluster('outbound|9000||authz.shop.svc.cluster.local', ports.grpc, true),
+        cluster('outbound|8000||authz.shop.svc.cluster.local', address, ports.http, false),
+        cluster('outbound|9000||authz.shop.svc.cluster.local', address, ports.grpc, true),
       ],
       listeners: mixes.map(listener),
     },
