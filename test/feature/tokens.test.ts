@@ -128,7 +128,7 @@ describe('tokens of end users', function () {
       .join('\n');
 
   it('keys found by the OpenID configuration verify tokens, and policies decide by them', async () => {
-    await answers(first, 200);
+    // At once: the configuration that asks for tokens came with the keys.
     const reply = await ask({ ...(await asAlice(first)), 'x-user': 'root' });
     assert.equal(reply.status, 200);
     assert.match(reply.body, /"x-user":\s*"alice"/);
