@@ -39,14 +39,15 @@ function clausesOfRule(policy: AuthorizationPolicy, index: number, meshConfig: M
     ofHttp,
   };
   return sources.flatMap((from) =>
-    operations.map((to): Clause => {
-      const terms = [...from, ...to, ...conditions];
-      if (policy.action !== 'CUSTOM') return { ...common, onlyTcp: false, terms };
-      // External authorizers are asked before tokens are verified, so that no condition on them sees one.
-      const [ofTokens, others] = [terms.filter(isOfTokens), terms.filter((term) => !isOfTokens(term))];
-      return { ...common, onlyTcp: !ofTokens.every((term) => holdsWithoutToken(term, meshConfig)), terms: others };
-    }),
+    operations.map((to): Clause => ({ ...common, onlyTcp: false, terms: [...from, ...to, ...conditions] })),
   );
+}
+
+/** A clause as it is read before tokens are verified: no condition on them sees one. */
+export function beforeTokens(clause: Clause, meshConfig: MeshConfig): Clause {
+  const ofTokens = clause.terms.filter(isOfTokens);
+  const onlyTcp = !ofTokens.every((term) => holdsWithoutToken(term, meshConfig));
+  return { ...clause, onlyTcp, terms: clause.terms.filter((term) => !isOfTokens(term)) };
 }
 
 function isOfTokens({ dimension }: Term): boolean {

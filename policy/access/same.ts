@@ -19,6 +19,7 @@ function textOf(object: object): string {
 function providers(snapshot: Snapshot, names: readonly (string | undefined)[]): readonly string[] {
   return names.map((name) => {
     const found = findProvider(snapshot, name);
+    if (found.kind === 'nowhere' && snapshot.services.length === 0) return `${name ?? ''} found ${found.provider.kind}`;
     return `${name ?? ''} ${found.kind} ${found.kind === 'unknown' ? '' : found.provider.kind}`;
   });
 }

@@ -9,7 +9,7 @@ import { policiesFor } from '../select.ts';
 import { type Atom, type Term, operationTerms } from './atom.ts';
 import { type Candidates, callers, candidatesFor } from './candidates.ts';
 import { type Dimension, type Located, dimension } from './dimension.ts';
-import { type Clause, clausesOf } from './rules.ts';
+import { type Clause, beforeTokens, clausesOf } from './rules.ts';
 import { type Acceptance, PRESENT, acceptanceOf } from './tokens.ts';
 import { type DimensionKey, isOfHttp, isOfToken } from './values.ts';
 
@@ -65,23 +65,33 @@ function statementsOf({ snapshot, destination }: Side, meshConfig: MeshConfig): 
   const policies = policiesFor(snapshot, destination).filter(({ dryRun, action }) => !dryRun && action !== 'AUDIT');
   return {
     meshConfig,
-    clauses: policies.flatMap((policy) => asked(clausesOf(policy, meshConfig), policy, snapshot)),
+    clauses: policies.flatMap((policy) => asked(clausesOf(policy, meshConfig), policy, snapshot, meshConfig)),
     governed: policies.some(({ action }) => action === 'ALLOW'),
     acceptances: acceptanceOf(jwtRulesFor(snapshot, destination)),
   };
 }
 
-/** What a CUSTOM policy matches is refused unless its provider allows it. */
-function asked(clauses: readonly Clause[], { action, provider }: AuthorizationPolicy, snapshot: Snapshot): readonly Clause[] {
+/**
+ * What a CUSTOM policy matches is refused unless its provider allows it, and that before tokens are verified. One whose provider
+ * nobody is denies as a DENY policy does.
+ */
+function asked(
+  clauses: readonly Clause[],
+  { action, provider }: AuthorizationPolicy,
+  snapshot: Snapshot,
+  meshConfig: MeshConfig,
+): readonly Clause[] {
   if (action !== 'CUSTOM') return clauses;
   const found = findProvider(snapshot, provider);
   if (found.kind === 'unknown') return clauses;
   const notOnTcp = found.provider.kind === 'ext-authz-http';
-  const allows =
-    found.kind === 'found'
-      ? [{ dimension: `extAuthz[${provider ?? ''}]`, values: [], notValues: [allowed(provider ?? '')] }]
-      : [];
-  return clauses.map((clause) => ({ ...clause, notOnTcp, terms: [...clause.terms, ...allows] }));
+  const there = found.kind === 'found' || snapshot.services.length === 0;
+  const name = provider ?? '';
+  const unless = there ? [{ dimension: `extAuthz[${name}]`, values: [], notValues: [allowed(name)] }] : [];
+  return clauses.map((clause) => {
+    const read = beforeTokens(clause, meshConfig);
+    return { ...read, notOnTcp, terms: [...read.terms, ...unless] };
+  });
 }
 
 function allowed(provider: string): Atom {

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
-import { callerKind } from '../../../policy/access/candidates.ts';
-import { has } from '../../../policy/access/box.ts';
-import { describedText, holds } from '../../../policy/access/describe.ts';
-import { type AccessTable, accessTable } from '../../../policy/access/table.ts';
+import { describedText } from '../../../policy/access/describe.ts';
+import { accessTable } from '../../../policy/access/table.ts';
 import { evaluate } from '../../../policy/evaluate/evaluate.ts';
-import { factsOf } from '../../../policy/evaluate/facts.ts';
 import type { Request } from '../../../policy/evaluate/request.ts';
-import type { Snapshot } from '../../../mesh/model/snapshot.ts';
+import { AUTHORIZER, PROVIDERS, authentications } from './authorities.ts';
+import { told } from './told.ts';
 import { IDENTITIES, PORTS, SINGLE, requests, worlds } from '../differential/arbitrary.ts';
 import { peerAuthentication, port, request, snapshot } from '../model.ts';
 
@@ -42,13 +40,18 @@ const asked = fc.record({
   sni: fc.constantFrom(undefined, 'app.example', 'other'),
   port: fc.constantFrom(PORTS.http, PORTS.tcp, 1, 4711),
   token: tokens,
+  answer: fc.constantFrom('allow' as const, 'deny' as const),
 });
 
 type Asked = typeof asked extends fc.Arbitrary<infer T> ? T : never;
 
-function requestOf({ sent, caller, ip, remoteIp, destinationIp, sni, port: number, token }: Asked): Request {
+function requestOf({ answer, sent, caller, ip, remoteIp, destinationIp, sni, port: number, token }: Asked): Request {
   const protocol = number === PORTS.tcp ? 'TCP' : 'HTTP';
-  return request({
+  const extAuthz = new Map([
+    ['authorizer', answer],
+    ['web-authorizer', answer],
+  ]);
+  const made = request({
     source: { principal: caller, ip, remoteIp },
     destination: { namespace: 'shop', labels: LABELS, port: port(number), protocol, ip: destinationIp, sni },
     http:
@@ -71,34 +74,7 @@ function requestOf({ sent, caller, ip, remoteIp, destinationIp, sni, port: numbe
             claims: { iss: token.issuer, sub: token.subject, aud: token.audiences, group: token.group },
           },
   });
-}
-
-/** Whether a request lies in what the table says, in the words in which it is printed. */
-function told(mesh: Snapshot, { world, tables }: AccessTable, one: Request): boolean | 'untold' {
-  const number = one.destination.port;
-  const table =
-    tables.find(({ ports, protocol }) => ports.some((port) => port === number) && protocol === one.destination.protocol) ??
-    tables.find(({ others }) => others);
-  assert.ok(table !== undefined, `no table for port ${number}`);
-  if (table.untold.length > 0) return 'untold';
-  const caller = one.source.principal === undefined ? undefined : [one.source.principal.slice('spiffe://'.length)];
-  const facts = factsOf(one, mesh.meshConfig, true, one.token);
-  const kind = callerKind(caller, [mesh.meshConfig]);
-  const at = world.callers.classes.findIndex(
-    ({ value }, index) =>
-      callerKind(value, [mesh.meshConfig]) === kind &&
-      world.callers.atoms.every((atom) => {
-        const { yes, unknown } = world.callers.truths(atom);
-        return atom.truth(facts, one) === (has(yes, index) ? true : has(unknown, index) ? 'unknown' : false);
-      }),
-  );
-  assert.ok(
-    at >= 0,
-    `nobody thought of callers such as ${String(caller)}: ${JSON.stringify([world.callers.atoms.map((a) => [a.field, a.text, a.truth(facts, one)]), world.callers.classes.map((c) => c.value), mesh.meshConfig])}`,
-  );
-  return table.grants.some(
-    ({ callerBits, conditions }) => has(callerBits, at) && conditions.every(({ description }) => holds(description, facts, one)),
-  );
+  return { ...made, extAuthz };
 }
 
 describe('policy, access: what is told and what is decided', () => {
@@ -107,9 +83,14 @@ describe('policy, access: what is told and what is decided', () => {
     process.stdout.write(`    seed ${SEED}; again: GATEHOUSE_SEED=${SEED} npm test -- --grep "what is told"\n`);
     const counts = { allowed: 0, denied: 0, untold: 0, rows: 0 };
     for (const [index, world] of fc.sample(worlds, { seed: SEED, numRuns: WORLDS }).entries()) {
+      const authentication = fc.sample(authentications, { seed: SEED + index, numRuns: 1 })[0];
       const mesh = snapshot({
-        meshConfig: world.meshConfig,
-        authorizationPolicies: world.policies,
+        meshConfig: { ...world.meshConfig, extensionProviders: PROVIDERS },
+        services: [AUTHORIZER],
+        authorizationPolicies: world.policies.map((one) =>
+          one.action === 'CUSTOM' ? { ...one, provider: ['authorizer', 'web-authorizer', 'nobody'][index % 3] } : one,
+        ),
+        requestAuthentications: authentication === undefined ? [] : [authentication],
         peerAuthentications: [
           peerAuthentication('shop', 'default', { mode: world.strict ? 'STRICT' : 'PERMISSIVE' }),
           ...(index % 5 === 0
