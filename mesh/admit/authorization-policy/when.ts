@@ -26,7 +26,8 @@ const KEYS: Readonly<Record<string, ValueType>> = Object.freeze({
   'destination.port': 'port',
   'connection.sni': 'text',
 });
-const HEADER = /^request\.headers\[([^\]]+)\]$/;
+/** A field name of RFC 9110, section 5.1, or one of HTTP/2's own (`:path`). Envoy refuses a whole filter for one that is none. */
+const HEADER = /^request\.headers\[:?[\w!#$%&'*+.^`|~-]+\]$/;
 const CLAIM = /^request\.auth\.claims(\[[^\][]+\])+$/;
 const EXPERIMENTAL = /^experimental\.envoy\.filters\.[a-zA-Z_]+(\.[a-zA-Z_]+)*\[[^\]]+\]$/;
 
