@@ -3,16 +3,21 @@ import type { Service } from '../../mesh/model/service.ts';
 import type { View } from '../view.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 
+const known = new WeakMap<Snapshot, readonly Service[]>();
+
+function authorizers(snapshot: Snapshot): readonly Service[] {
+  const before = known.get(snapshot);
+  if (before !== undefined) return before;
+  const found = authorizingProviders(snapshot.meshConfig).map((provider) => authorizerOf(snapshot, provider));
+  const made = [...new Set(found.flatMap((one) => (typeof one === 'string' ? [] : [one.service])))];
+  known.set(snapshot, made);
+  return made;
+}
+
 /**
  * Services of authorizers that a namespace does not see by itself: any proxy may have to ask them, wherever they are exported to. A service
  * of the same host that it does see is called instead: hosts name clusters.
  */
 export function unseenAuthorizers(snapshot: Snapshot, view: View): readonly Service[] {
-  const found = new Set<Service>();
-  for (const provider of authorizingProviders(snapshot.meshConfig)) {
-    const authorizer = authorizerOf(snapshot, provider);
-    if (typeof authorizer === 'string' || view.serviceByHost.has(authorizer.service.hostname)) continue;
-    found.add(authorizer.service);
-  }
-  return [...found];
+  return authorizers(snapshot).filter(({ hostname }) => !view.serviceByHost.has(hostname));
 }

@@ -1,8 +1,11 @@
 import { create } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { type Filter, FilterSchema } from '#gen/envoy/config/listener/v3/listener_components_pb.js';
+import type { AuthorizationPolicy } from '../../../mesh/model/authorization-policy.ts';
 import type { ExtAuthzProvider } from '../../../mesh/model/extension-provider.ts';
+import type { MeshConfig } from '../../../mesh/model/mesh-config.ts';
 import type { Snapshot } from '../../../mesh/model/snapshot.ts';
+import { keptBy } from '../../kept.ts';
 import { policiesFor, type SelectedWorkload } from '../../select.ts';
 import { askingsOf } from './applying.ts';
 import { type Clusters, httpAsking, tcpAsking } from './asking.ts';
@@ -17,11 +20,15 @@ export function askingName(provider: string): string {
   return `envoy.filters.http.ext_authz.${provider}`;
 }
 
+/** By the names of the providers; made once for all workloads to which the same policies apply. */
+const markings = keptBy(
+  (policies: readonly AuthorizationPolicy[], meshConfig: MeshConfig): ReadonlyMap<string, Any> =>
+    new Map(askingsOf(policies, meshConfig, 'http').map((asking) => [asking.provider.name, httpMarking(asking)])),
+);
+
 /** The HTTP filter that marks what a provider is asked about; undefined when it is asked nothing about this workload. */
-export function markingFor(snapshot: Snapshot, workload: SelectedWorkload, provider: ExtAuthzProvider): Any | undefined {
-  const applying = policiesFor(snapshot, workload);
-  const asking = askingsOf(applying, snapshot.meshConfig, 'http').find((one) => one.provider === provider);
-  return asking === undefined ? undefined : httpMarking(asking);
+export function markingFor(snapshot: Snapshot, workload: SelectedWorkload, { name }: ExtAuthzProvider): Any | undefined {
+  return markings(policiesFor(snapshot, workload), snapshot.meshConfig).get(name);
 }
 
 const kept = new WeakMap<Snapshot, Map<string, Any>>();
