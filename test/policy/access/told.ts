@@ -5,6 +5,7 @@ import { callerKind } from '../../../policy/access/candidates.ts';
 import { holds } from '../../../policy/access/describe.ts';
 import type { AccessTable } from '../../../policy/access/table.ts';
 import { factsOf } from '../../../policy/evaluate/facts.ts';
+import { requestAuthentication } from '../../../policy/evaluate/request-authentication.ts';
 import type { Request } from '../../../policy/evaluate/request.ts';
 
 /** Whether a request lies in what the table says, in the words in which it is printed. */
@@ -16,7 +17,9 @@ export function told(mesh: Snapshot, { world, tables }: AccessTable, one: Reques
   assert.ok(table !== undefined, `no table for port ${number}`);
   if (table.untold.length > 0) return 'untold';
   const caller = one.source.principal === undefined ? undefined : [one.source.principal.slice('spiffe://'.length)];
-  const facts = factsOf(one, mesh.meshConfig, true, one.token);
+  // Claims that are lists of words in one text are lists for policies.
+  const step = requestAuthentication(mesh, one.destination)(one);
+  const facts = factsOf(one, mesh.meshConfig, true, step.kind === 'passed' ? step.token : one.token);
   const kind = callerKind(caller, [mesh.meshConfig]);
   const at = world.callers.classes.findIndex(
     ({ value }, index) =>
