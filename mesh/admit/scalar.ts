@@ -9,9 +9,9 @@ export function text(field: Field): string {
   const { node } = field;
   if (node === undefined) return '';
   if (node.kind === 'scalar' && typeof node.value === 'string') {
-    if (node.value.isWellFormed()) return node.value;
-    field.error('bad-text', 'holds half of a character (a lone surrogate)', 'write the character itself');
-    return '';
+    if (!node.value.isWellFormed())
+      field.error('bad-text', 'holds half of a character (a lone surrogate)', 'write the character itself');
+    return node.value;
   }
   const value = node.kind === 'scalar' ? node.value : undefined;
   field.wrongType('text', value === undefined ? undefined : `put it in quotes: "${String(value)}"`);
