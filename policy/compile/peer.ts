@@ -67,23 +67,25 @@ const KEPT = [kept(PEER_KEY, '%DOWNSTREAM_PEER_URI_SAN%'), kept(SERIAL_KEY, '%DO
  * certificate.
  */
 export function peerFilter(): HttpFilter {
-  const config = create(ConfigSchema, {
-    onRequestHeaders: KEPT,
-  });
-  return create(HttpFilterSchema, {
-    name: 'gatehouse.peer',
-    configType: { case: 'typedConfig', value: anyPack(ConfigSchema, config) },
-  });
+  return PEER_FILTER;
 }
+
+const CONFIG = create(ConfigSchema, { onRequestHeaders: KEPT });
+const PEER_FILTER = create(HttpFilterSchema, {
+  name: 'gatehouse.peer',
+  configType: { case: 'typedConfig', value: anyPack(ConfigSchema, CONFIG) },
+});
 
 /** As {@link peerFilter}, for the filters of one TCP connection: when the handshake is complete, before any byte of the caller passes. */
 export function tcpPeerFilter(): Filter {
-  const config = create(TcpConfigSchema, { onDownstreamTlsHandshake: KEPT });
-  return create(FilterSchema, {
-    name: 'gatehouse.peer',
-    configType: { case: 'typedConfig', value: anyPack(TcpConfigSchema, config) },
-  });
+  return TCP_PEER_FILTER;
 }
+
+const TCP_CONFIG = create(TcpConfigSchema, { onDownstreamTlsHandshake: KEPT });
+const TCP_PEER_FILTER = create(FilterSchema, {
+  name: 'gatehouse.peer',
+  configType: { case: 'typedConfig', value: anyPack(TcpConfigSchema, TCP_CONFIG) },
+});
 
 /**
  * A peer that showed a certificate without exactly one SPIFFE ID: several URI SANs (the X.509-SVID standard, section 2,

@@ -7,7 +7,8 @@ import { parse, stringify } from 'yaml';
 import { FilterSchema } from '#gen/envoy/config/listener/v3/listener_components_pb.js';
 import { HttpFilterSchema } from '#gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { loadMesh } from '../../mesh/source/mesh.ts';
-import { httpAuthorization, tcpAuthorization } from '../../policy/compile/authorization.ts';
+import { httpAuthorization } from '../../policy/compile/authorization.ts';
+import { tcpAuthorization } from '../../policy/compile/tcp-authorization.ts';
 import { registry } from './differential/listeners.ts';
 
 const FOLDER = fileURLToPath(new URL('../golden/policy/', import.meta.url));

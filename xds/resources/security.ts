@@ -15,14 +15,8 @@ import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { Workload } from '../../mesh/model/workload.ts';
 import { httpAudit, tcpAudit } from '../../policy/compile/audit.ts';
-import {
-  NO_TCP_RULES,
-  TCP_FILTERS,
-  httpRbac,
-  tcpFilterName,
-  tcpRbac,
-  tcpRevocation,
-} from '../../policy/compile/authorization.ts';
+import { httpRbac } from '../../policy/compile/authorization.ts';
+import { NO_TCP_RULES, TCP_FILTERS, tcpFilterName, tcpRbac, tcpRevocation } from '../../policy/compile/tcp-authorization.ts';
 import { tcpCustom } from '../../policy/compile/custom/filters.ts';
 import { peerFilter, tcpPeerFilter } from '../../policy/compile/peer.ts';
 import { NOBODY } from '../../policy/compile/revoked.ts';

@@ -9,6 +9,7 @@ import type { Admitted } from '../mesh-object.ts';
 import type { Reference } from '../reference.ts';
 import type { VirtualService } from '../../model/virtual-service.ts';
 import { workloadsOf } from '../../model/endpoints.ts';
+import type { Workload } from '../../model/workload.ts';
 import type { Finding } from './finding.ts';
 import { checkConflict, checkGatewayHost, meshHosts } from './virtual-host.ts';
 
@@ -19,6 +20,8 @@ interface Known {
   readonly wildcards: readonly Service[];
   readonly subsets: ReadonlyMap<string, ReadonlySet<string>>;
   readonly gateways: ReadonlySet<string>;
+  /** By namespace: a mesh has thousands, and each selector is about one namespace. */
+  readonly workloads: ReadonlyMap<string, readonly Workload[]>;
   readonly meshHosts: ReadonlyMap<string, readonly VirtualService[]>;
 }
 
@@ -38,6 +41,7 @@ export function checkReferences(
     wildcards: snapshot.services.filter((service) => service.hostname.includes('*')),
     subsets: subsetsByHost(snapshot),
     meshHosts: meshHosts(snapshot),
+    workloads: Map.groupBy(snapshot.workloads, ({ namespace }) => namespace),
     gateways: new Set([...snapshot.gateways.map(({ meta }) => `${meta.namespace}/${meta.name}`), ...otherGateways]),
   };
   return objects.flatMap((object) =>
@@ -191,12 +195,10 @@ function checkRuleHost(host: Hostname, known: Known): Finding | undefined {
 
 /** Gateways are looked at with all that is written (gateway-selectors.ts). */
 function checkSelector(selector: Labels, namespace: string | undefined, kind: Kind, known: Known): Finding | undefined {
-  const { workloads } = known.snapshot;
-  if (kind === 'Gateway' || workloads.length === 0) return undefined;
+  if (kind === 'Gateway' || known.snapshot.workloads.length === 0) return undefined;
+  const workloads = namespace === undefined ? known.snapshot.workloads : (known.workloads.get(namespace) ?? []);
   const hit = workloads.some(
-    (one) =>
-      (namespace === undefined || one.namespace === namespace) &&
-      (selects(selector, one.labels) || one.instances.some((instance) => selects(selector, instance.labels))),
+    (one) => selects(selector, one.labels) || one.instances.some((instance) => selects(selector, instance.labels)),
   );
   if (hit) return undefined;
   const written = Object.entries(selector).map(([name, value]) => `${name}=${value}`);

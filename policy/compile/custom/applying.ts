@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import type { AuthorizationPolicy } from '../../../mesh/model/authorization-policy.ts';
 import { authorizingProviders, type ExtAuthzProvider, namedProvider } from '../../../mesh/model/extension-provider.ts';
 import type { MeshConfig } from '../../../mesh/model/mesh-config.ts';
+import { keptBy } from '../../kept.ts';
 import type { Layer } from '../field.ts';
 import { rulesOf } from '../side.ts';
 import type { CompiledRule } from '../test.ts';
@@ -20,6 +21,8 @@ export function isCustom({ action, dryRun }: AuthorizationPolicy): boolean {
   return action === 'CUSTOM' && !dryRun;
 }
 
+const customOf = keptBy((policies: readonly AuthorizationPolicy[]) => policies.filter(isCustom));
+
 /** An authorizer over HTTP cannot be asked about bytes; as in Istio, its policies are not about TCP ports then. */
 function isAsked(provider: ExtAuthzProvider, layer: Layer): boolean {
   return layer === 'http' || provider.kind === 'ext-authz-grpc';
@@ -30,7 +33,7 @@ function isAsked(provider: ExtAuthzProvider, layer: Layer): boolean {
  * Service is not in the mesh: what is marked is then denied by the filter that asks.
  */
 export function askingsOf(policies: readonly AuthorizationPolicy[], meshConfig: MeshConfig, layer: Layer): readonly Asking[] {
-  const custom = policies.filter(isCustom);
+  const custom = customOf(policies);
   if (custom.length === 0) return [];
   return authorizingProviders(meshConfig).flatMap((provider) => {
     const own = custom.filter((policy) => policy.provider === provider.name);
@@ -49,7 +52,7 @@ export function unaskableOf(
   meshConfig: MeshConfig,
   layer: Layer,
 ): readonly CompiledRule[] {
-  return policies.filter(isCustom).flatMap((policy) => {
+  return customOf(policies).flatMap((policy) => {
     const { kind } = namedProvider(meshConfig, policy.provider);
     if (kind === 'ext-authz-http' || kind === 'ext-authz-grpc') return [];
     const rules = rulesOf([policy], 'deny', layer, meshConfig);

@@ -1,7 +1,4 @@
 import { create } from '@bufbuild/protobuf';
-import { anyPack } from '@bufbuild/protobuf/wkt';
-import { ActionSchema, RBAC_Action } from '#gen/envoy/config/rbac/v3/rbac_pb.js';
-import { TypedExtensionConfigSchema } from '#gen/xds/core/v3/extension_pb.js';
 import {
   type Matcher,
   type Matcher_MatcherList_FieldMatcher,
@@ -14,13 +11,6 @@ import type { Guard, Keyed } from './entry.ts';
 import { anyPeer, type Predicate, peerInput } from './predicate.ts';
 
 type Field = Matcher_MatcherList_FieldMatcher;
-
-/** Lets the request through, in the name of a rule. */
-function granted(name: string): Matcher_OnMatch {
-  const action = create(ActionSchema, { name, action: RBAC_Action.ALLOW });
-  const value = create(TypedExtensionConfigSchema, { name: 'rule', typedConfig: anyPack(ActionSchema, action) });
-  return create(Matcher_OnMatchSchema, { onMatch: { case: 'action', value } });
-}
 
 function nested(value: Matcher): Matcher_OnMatch {
   return create(Matcher_OnMatchSchema, { onMatch: { case: 'matcher', value } });
@@ -44,7 +34,7 @@ function mapOf(entries: ReadonlyMap<string, Matcher_OnMatch>): Matcher {
 /** One condition, and the first rule with it for each caller. */
 interface Group {
   readonly guard: Guard;
-  readonly rules: Map<string, string>;
+  readonly rules: Map<string, Matcher_OnMatch>;
 }
 
 /** What some rules come to: how many conditions a request meets at most, and the entries of a list that say it. */
@@ -76,17 +66,15 @@ export function peerFirst(rules: readonly Keyed[]): Plan {
       const entries = new Map<string, Matcher_OnMatch>();
       for (const [peer, own] of byPeer) {
         const fields: Field[] = [];
-        for (const { name, guard } of own.values()) {
+        for (const { granted, guard } of own.values()) {
           if (guard.predicate === 'always') {
             entries.set(
               peer,
-              fields.length === 0
-                ? granted(name)
-                : nested(create(MatcherSchema, { ...listOf(fields), onNoMatch: granted(name) })),
+              fields.length === 0 ? granted : nested(create(MatcherSchema, { ...listOf(fields), onNoMatch: granted })),
             );
             break;
           }
-          fields.push(field(guard.predicate, granted(name)));
+          fields.push(field(guard.predicate, granted));
         }
         if (!entries.has(peer)) entries.set(peer, nested(listOf(fields)));
       }
@@ -104,10 +92,10 @@ export function conditionFirst(rules: readonly Keyed[]): Plan | undefined {
   const before = new Map<string, Set<string>>();
   for (const [peer, own] of conditionsByPeer(rules)) {
     let previous: string | undefined;
-    for (const [key, { name, guard }] of own) {
-      const group = groups.get(key) ?? { guard, rules: new Map<string, string>() };
+    for (const [key, { granted, guard }] of own) {
+      const group = groups.get(key) ?? { guard, rules: new Map<string, Matcher_OnMatch>() };
       groups.set(key, group);
-      group.rules.set(peer, name);
+      group.rules.set(peer, granted);
       const earlier = before.get(key) ?? new Set<string>();
       before.set(key, earlier);
       if (previous !== undefined) earlier.add(previous);
@@ -120,10 +108,7 @@ export function conditionFirst(rules: readonly Keyed[]): Plan | undefined {
     steps: order.length,
     fields: () =>
       order.map(({ guard, rules: named }) =>
-        field(
-          guard.predicate === 'always' ? anyPeer() : guard.predicate,
-          nested(mapOf(new Map([...named].map(([peer, name]) => [peer, granted(name)])))),
-        ),
+        field(guard.predicate === 'always' ? anyPeer() : guard.predicate, nested(mapOf(named))),
       ),
   };
 }
@@ -148,6 +133,6 @@ function sorted(
 }
 
 /** A rule on its own: all of it is a condition. */
-export function alone(name: string, predicate: Predicate): Field {
-  return field(predicate, granted(name));
+export function alone(granted: Matcher_OnMatch, predicate: Predicate): Field {
+  return field(predicate, granted);
 }

@@ -1,3 +1,9 @@
+import { create } from '@bufbuild/protobuf';
+import { anyPack } from '@bufbuild/protobuf/wkt';
+import { ActionSchema, RBAC_Action } from '#gen/envoy/config/rbac/v3/rbac_pb.js';
+import { TypedExtensionConfigSchema } from '#gen/xds/core/v3/extension_pb.js';
+import { type Matcher_OnMatch, Matcher_OnMatchSchema } from '#gen/xds/type/matcher/v3/matcher_pb.js';
+import { keptBy } from '../../kept.ts';
 import { all, type CompiledRule, type OperationLeaf, type SourceLeaf, type Tree } from '../test.ts';
 import { type Predicate, predicateOf } from './predicate.ts';
 
@@ -10,7 +16,8 @@ export interface Guard {
 /** A rule whose callers are a few known texts: they can be keys of a map. */
 export interface Keyed {
   readonly kind: 'keyed';
-  readonly name: string;
+  /** Lets the request through, in the name of the rule. */
+  readonly granted: Matcher_OnMatch;
   readonly peers: readonly string[];
   /** What else must hold. */
   readonly guard: Guard;
@@ -19,7 +26,7 @@ export interface Keyed {
 /** Any other rule: all of it is a condition. */
 export interface Listed {
   readonly kind: 'listed';
-  readonly name: string;
+  readonly granted: Matcher_OnMatch;
   readonly guard: Guard;
 }
 
@@ -56,10 +63,17 @@ function callersOf(source: Tree<SourceLeaf>): Callers | undefined {
   return undefined;
 }
 
+function grant(name: string): Matcher_OnMatch {
+  const action = create(ActionSchema, { name, action: RBAC_Action.ALLOW });
+  const value = create(TypedExtensionConfigSchema, { name: 'rule', typedConfig: anyPack(ActionSchema, action) });
+  return create(Matcher_OnMatchSchema, { onMatch: { case: 'action', value } });
+}
+
 /** A rule as an entry; undefined when a matcher cannot say exactly the same. */
-export function entryOf({ name, source, operation }: CompiledRule): Entry | undefined {
+export const entryOf = keptBy(({ name, source, operation }: CompiledRule): Entry | undefined => {
   const callers = callersOf(source);
   const guard = guardOf(all<SourceLeaf | OperationLeaf>([callers?.rest ?? source, operation]));
   if (guard === undefined) return undefined;
-  return callers === undefined ? { kind: 'listed', name, guard } : { kind: 'keyed', name, peers: callers.peers, guard };
-}
+  const granted = grant(name);
+  return callers === undefined ? { kind: 'listed', granted, guard } : { kind: 'keyed', granted, peers: callers.peers, guard };
+});

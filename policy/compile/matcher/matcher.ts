@@ -50,7 +50,7 @@ export function asMatcher(rules: readonly CompiledRule[]): Matcher | undefined {
   if (steps * RULES_PER_STEP > rules.length) return undefined;
   const fields = parts.flatMap((part) => {
     if ('steps' in part) return part.fields();
-    return part.guard.predicate === 'always' ? [] : [alone(part.name, part.guard.predicate)];
+    return part.guard.predicate === 'always' ? [] : [alone(part.granted, part.guard.predicate)];
   });
   return listOf(fields);
 }

@@ -58,7 +58,7 @@ const operations: fc.Arbitrary<Operation> = fc
   .map(operation);
 
 const from = fc.oneof(
-  { weight: 24, arbitrary: some(EXACT).map((values) => [source({ principals: given(values) })]) },
+  { weight: 60, arbitrary: some(EXACT).map((values) => [source({ principals: given(values) })]) },
   {
     weight: 3,
     arbitrary: some(EXACT).map((values) => [source({ principals: given(values), namespaces: given([valueOf('shop')]) })]),
@@ -71,8 +71,8 @@ const from = fc.oneof(
 /** Rules over a few operations, each used by many of them. */
 const rules: fc.Arbitrary<readonly Rule[]> = fc
   .record({
-    shared: fc.array(fc.array(operations, { maxLength: 2 }), { minLength: 1, maxLength: 6 }),
-    drafts: fc.array(fc.record({ from, operation: fc.nat() }), { minLength: 12, maxLength: 60 }),
+    shared: fc.array(fc.array(operations, { maxLength: 2 }), { minLength: 1, maxLength: 4 }),
+    drafts: fc.array(fc.record({ from, operation: fc.nat() }), { minLength: 20, maxLength: 60 }),
   })
   .map(({ shared, drafts }) =>
     drafts.map((draft) => rule({ from: draft.from, to: shared[draft.operation % shared.length] ?? [] })),

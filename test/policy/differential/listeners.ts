@@ -4,7 +4,8 @@ import { HttpFilterSchema } from '#gen/envoy/extensions/filters/network/http_con
 import type { RevokedPeers } from '../../../ca/revocation/list.ts';
 import type { PathNormalization } from '../../../mesh/model/mesh-config.ts';
 import type { Snapshot } from '../../../mesh/model/snapshot.ts';
-import { httpAuthorization, tcpAuthorization } from '../../../policy/compile/authorization.ts';
+import { httpAuthorization } from '../../../policy/compile/authorization.ts';
+import { tcpAuthorization } from '../../../policy/compile/tcp-authorization.ts';
 import type { SelectedWorkload } from '../../../policy/select.ts';
 import { EXTENSIONS } from '../../../routing/wire/registry.ts';
 import type { Issued } from '../../audit/envoy/certificates.ts';
