@@ -13,6 +13,7 @@ import { type Record, isRecord, recordOf } from './golden/record.ts';
 import { conditionsOf, rulesOf, type Slice, valuesOf } from './golden/slices.ts';
 import { Translation } from './golden/translate.ts';
 import { conditionUnits, filterUnits, ruleUnits, type Unit, valueUnits } from './golden/units.ts';
+import { complete } from './judged.ts';
 
 interface Golden {
   readonly id: string;
@@ -101,6 +102,7 @@ describe('policy, corpus: the filters that Istio makes', function () {
     };
   }
 
+  complete('authz-golden', new Set(casesOf<Golden>('authz-golden').map(({ id }) => id)));
   for (const golden of casesOf<Golden>('authz-golden')) {
     it(golden.id, async function () {
       if (path === undefined || envoy === undefined) this.skip();

@@ -9,6 +9,7 @@ import type { Reached } from '../envoy/application.ts';
 import { startApplication } from '../envoy/application.ts';
 import { type RunningTarget, startTarget } from '../envoy/target.ts';
 import { casesOf } from './corpus.ts';
+import { complete } from './judged.ts';
 
 interface Normalization {
   readonly id: string;
@@ -84,6 +85,7 @@ describe('policy, corpus: paths as the real Envoy shows them', function () {
     if (folder !== '') rmSync(folder, { recursive: true, force: true });
   });
 
+  complete('path-normalization', new Set(cases.map(({ id }) => id)));
   if (modes.length === 0) {
     it('modes', function () {
       this.skip();

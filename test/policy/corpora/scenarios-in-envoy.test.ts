@@ -9,6 +9,7 @@ import { DENIED_BY_AUTHORIZER, startGrpcAuthorizer, startHttpAuthorizer } from '
 import { type Outcome, send } from '../envoy/caller.ts';
 import { type RunningTarget, startTarget, type Target } from '../envoy/target.ts';
 import { corpusPath } from './corpus.ts';
+import { complete } from './judged.ts';
 import { type Asked, callOf, type Scenario, SCENARIOS, scenarios, Tokens } from './scenario.ts';
 
 // Addresses of this process alone, since Envoy must bind the ports that policies name.
@@ -196,6 +197,7 @@ describe('policy, corpus: scenarios in the real Envoy', function () {
     });
   }
 
+  complete(SCENARIOS, new Set(scenarios().map(({ id }) => id)));
   for (const [index, scenario] of (path === undefined ? [] : scenarios()).entries()) {
     it(scenario.id, async function () {
       if (path === undefined) this.skip();
