@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import { type Diagnostic, formatDiagnostic } from '../../mesh/model/diagnostic.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { watchMesh } from '../../mesh/source/watch.ts';
+import { SettledFindings } from '../input/settled-findings.ts';
 import { Agent } from './agent.ts';
 import { Applications } from './applications.ts';
 import type { Capture } from './capture.ts';
@@ -135,14 +136,32 @@ async function start(options: UpOptions, output: Output, signal: AbortSignal, un
       })
       .catch((error: unknown) => output.problem(error instanceof Error ? error.message : String(error)));
   };
+  const tell = tellNew(output);
+  let wrong: readonly Diagnostic[] = [];
+  let together: SettledFindings | undefined;
+  const report = (): void => tell([...wrong, ...(together?.current ?? [])]);
   const source = await watchMesh({
     paths: options.paths,
     meshConfigFile: options.meshConfigFile,
     log: pino({ level: 'silent' }),
-    onSnapshot: follow,
-    onDiagnostics: tellNew(output),
+    onSnapshot: (snapshot) => {
+      follow(snapshot);
+      together?.changed();
+    },
+    onDiagnostics: (found) => {
+      wrong = found;
+      report();
+      together?.changed();
+    },
   });
   undo.push(() => source.close());
+  const settled = new SettledFindings(
+    { snapshot: () => source.current(), written: () => source.written(), clock: () => new Date() },
+    report,
+  );
+  together = settled;
+  settled.changed();
+  undo.push(() => settled.close());
   const first = source.current();
   output.step(`read ${options.paths.join(', ')}: ${first.workloads.length} workloads, ${first.services.length} services`);
   follow(first);

@@ -52,12 +52,6 @@ function problemOf({ attribute }: List, value: string): readonly [code: string, 
       `write ${quoted(`${plain.slice(0, -1)}*`)}`,
     ];
   if (REGEX.test(plain)) return ['regex-like-value', 'looks like a regular expression and is compared as plain text', hint];
-  if (attribute === 'paths' && /[{}]/.test(value))
-    return [
-      'literal-braces',
-      'has braces that are compared as plain text',
-      `write {*} for one segment, as ${quoted(value.replaceAll(/\{[^{}]*\}/g, '{*}'))}`,
-    ];
   if (plain.includes('*')) return ['inner-wildcard', 'has a "*" that is compared as plain text', hint];
   return undefined;
 }

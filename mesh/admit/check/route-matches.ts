@@ -49,6 +49,8 @@ function ofRoutes(service: Written, protocol: 'http' | 'tls' | 'tcp'): readonly 
   return routes.flatMap((route, rule) => {
     const field = `spec.${protocol}[${rule}]`;
     if (open !== undefined) {
+      // Of HTTP routes this is said when the object is read.
+      if (protocol === 'http') return [];
       const taken = routes[open];
       return [
         finding(
@@ -62,7 +64,7 @@ function ofRoutes(service: Written, protocol: 'http' | 'tls' | 'tcp'): readonly 
       ];
     }
     const matches = itemsAt(route, 'match').map(readMatch);
-    if (matches.length === 0) open = rule;
+    if (matches.length === 0 || (protocol === 'http' && matches.some(isCatchAll))) open = rule;
     const own = matches.map((match, at): Earlier => ({ rule, at, match, text: canonical(match) }));
     const found = own.map(({ match, text, at }) => ({
       at,

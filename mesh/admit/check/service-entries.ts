@@ -37,7 +37,7 @@ function withoutAddress(inventory: Inventory): readonly Diagnostic[] {
           entry,
           `spec.ports[${at}]`,
           'info',
-          'no-address',
+          'tcp-without-address',
           `TCP on port ${numberAt(port, 'number') ?? ''} is told apart by address: only callers that resolve the host to the address the mesh gives it are routed, others pass by this entry`,
           'give addresses, or the protocol (HTTP, HTTPS, TLS), or have proxies answer DNS (ISTIO_META_DNS_AUTO_ALLOCATE)',
         ),
