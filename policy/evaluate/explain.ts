@@ -87,6 +87,7 @@ function lastReached(outcome: Outcome): PolicyAction | undefined {
     case 'doubtful-peer':
       return undefined;
     case 'custom':
+      return outcome.late ? 'DENY' : 'CUSTOM';
     case 'token':
       return 'CUSTOM';
     case 'denied':

@@ -47,9 +47,18 @@ function logged({ policy: { meta }, rule }: Candidate): string {
   return `ns[${meta.namespace}]-policy[${meta.name}]-rule[${rule.index}]`;
 }
 
+/** In the order in which Envoy tries them: that of their names, which may begin with the name of a provider. */
+export function inOrder(
+  candidates: readonly Candidate[],
+  prefix: (candidate: Candidate) => string = () => '',
+): readonly Candidate[] {
+  const named = candidates.map((candidate) => ({ candidate, name: `${prefix(candidate)}${logged(candidate)}` }));
+  named.sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0));
+  return named.map(({ candidate }) => candidate);
+}
+
 function stage(policies: readonly PreparedPolicy[]): Stage {
-  const named = policies.flatMap(({ policy, rules }) => rules.map((rule) => ({ policy, rule, name: logged({ policy, rule }) })));
-  return { policies, candidates: named.sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0)) };
+  return { policies, candidates: inOrder(policies.flatMap(({ policy, rules }) => rules.map((rule) => ({ policy, rule })))) };
 }
 
 function byAction(policies: readonly PreparedPolicy[]): Readonly<Record<PolicyAction, Stage>> {

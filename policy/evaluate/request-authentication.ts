@@ -24,7 +24,9 @@ export function requestAuthentication(snapshot: Snapshot, workload: SelectedWork
   const rules = jwtRulesFor(snapshot, workload);
   if (rules.length === 0) return unasked;
   const required = rules.filter(({ rule }) => rule.required);
-  return ({ token }) => {
+  return (request) => {
+    if (isPreflight(request)) return PREFLIGHT;
+    const { token } = request;
     // Each required rule by itself, before the token of any rule is looked for.
     const lacking = required.find(({ rule }) => token === undefined || !accepts(rule, token));
     if (lacking !== undefined)
@@ -32,6 +34,19 @@ export function requestAuthentication(snapshot: Snapshot, workload: SelectedWork
     return token === undefined ? NO_TOKEN : verified(rules, token);
   };
 }
+
+/** A browser's question before a request carries no token, and nobody looks for one (Fetch standard, section "CORS protocol"). */
+function isPreflight({ http: { method, headers } }: Request): boolean {
+  return method === 'OPTIONS' && PREFLIGHT_HEADERS.every((name) => (headers.get(name)?.join('') ?? '') !== '');
+}
+
+const PREFLIGHT_HEADERS = Object.freeze(['origin', 'access-control-request-method']);
+
+const PREFLIGHT: TokenStep = Object.freeze({
+  kind: 'passed',
+  token: undefined,
+  why: 'it is a CORS preflight, in which no token is looked for',
+});
 
 const UNASKED =
   'the token is taken for verified, but no RequestAuthentication applies to the workload: without one its proxy verifies no token';

@@ -1,9 +1,10 @@
+import { findProvider } from '../../mesh/model/extension-provider.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { type MtlsSetting, mtlsSetting, workloadMtlsSetting } from '../peer-authentication/mode.ts';
 import type { SelectedWorkload } from '../select.ts';
 import { type CustomStep, askProviders } from './custom.ts';
 import { type Facts, factsOf } from './facts.ts';
-import { type Candidate, type Stages, firstMatch, stagesOf } from './prepared.ts';
+import { type Candidate, type Stages, firstMatch, inOrder, stagesOf } from './prepared.ts';
 import type { Request } from './request.ts';
 import { type TokenStep, requestAuthentication } from './request-authentication.ts';
 
@@ -12,7 +13,8 @@ export type Outcome =
   | { readonly kind: 'plain-text' }
   | { readonly kind: 'token'; readonly step: Extract<TokenStep, { readonly kind: 'refused' }> }
   | { readonly kind: 'doubtful-peer' }
-  | { readonly kind: 'custom'; readonly step: Extract<CustomStep, { readonly kind: 'refused' }> }
+  /** `late`: nobody can be asked, so that it denies together with DENY, after tokens. */
+  | { readonly kind: 'custom'; readonly step: Extract<CustomStep, { readonly kind: 'refused' }>; readonly late: boolean }
   | { readonly kind: 'denied'; readonly by: Candidate }
   | { readonly kind: 'nothing-asked' }
   | { readonly kind: 'allowed'; readonly by: Candidate }
@@ -68,13 +70,21 @@ export function walker(snapshot: Snapshot, workload: SelectedWorkload): Walker {
     return by === undefined ? { kind: 'not-allowed' } : { kind: 'allowed', by };
   };
 
-  const asking = (request: Request, facts: Facts): CustomStep => {
-    const matches = CUSTOM.candidates.filter(({ rule }) => rule.matches(facts));
-    return askProviders(
+  const canBeAsked = ({ policy }: Candidate): boolean => findProvider(snapshot, policy.provider).kind !== 'unknown';
+  const asked = CUSTOM.candidates.filter(canBeAsked);
+  const unaskable = CUSTOM.candidates.filter((one) => !canBeAsked(one));
+  const denying = [...inOrder(unaskable, ({ policy }) => `${policy.provider ?? ''}-`), ...DENY.candidates];
+
+  const askingOf = (matches: readonly Candidate[], request: Request): CustomStep =>
+    askProviders(
       matches.map(({ policy, rule }) => ({ policy, rule: rule.index })),
       request,
       snapshot,
     );
+
+  const deny = (by: Candidate, request: Request): Outcome => {
+    const step = by.policy.action === 'CUSTOM' ? askingOf([by], request) : undefined;
+    return step?.kind === 'refused' ? { kind: 'custom', step, late: true } : { kind: 'denied', by };
   };
 
   const walk = (request: Request): Walk => {
@@ -87,14 +97,21 @@ export function walker(snapshot: Snapshot, workload: SelectedWorkload): Walker {
     const unverified = factsOf(request, meshConfig, encrypted, undefined);
     const untold = { ...before, facts: unverified };
     if (governed && inDoubt(request, unverified.peer)) return { ...untold, outcome: { kind: 'doubtful-peer' } };
-    const custom = CUSTOM.candidates.length === 0 ? undefined : asking(request, unverified);
-    if (custom?.kind === 'refused') return { ...untold, custom, outcome: { kind: 'custom', step: custom } };
+    const custom =
+      asked.length === 0
+        ? undefined
+        : askingOf(
+            asked.filter(({ rule }) => rule.matches(unverified)),
+            request,
+          );
+    if (custom?.kind === 'refused') return { ...untold, custom, outcome: { kind: 'custom', step: custom, late: false } };
     const token = request.destination.protocol === 'TCP' ? undefined : authenticate(request);
     const facts: Facts = token?.kind === 'passed' ? { ...unverified, token: token.token } : unverified;
     const known = { setting, encrypted, facts, token, custom };
     if (token?.kind === 'refused') return { ...known, outcome: { kind: 'token', step: token } };
-    const by = firstMatch(DENY, facts);
-    return { ...known, outcome: by === undefined ? allowing(facts) : { kind: 'denied', by } };
+    const by = denying.find(({ rule }) => rule.matches(facts));
+    const outcome = by === undefined ? allowing(facts) : deny(by, request);
+    return { ...known, ...(outcome.kind === 'custom' && { custom: outcome.step }), outcome };
   };
   const factsFor = (request: Request): Facts =>
     factsOf(request, meshConfig, settingFor(request).mode !== 'DISABLE', request.token);

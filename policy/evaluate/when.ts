@@ -92,7 +92,7 @@ function ofHeader(written: string): Attribute {
         if (lines === undefined) return false;
         if (!KEPT_AS_ONE.has(name)) return lines.some(matches);
         // What the proxy sees is one text. Whether a part of it is meant by the policy cannot be told, so it never helps the caller.
-        const whole = lines.join(',');
+        const whole = lines.filter((line) => line !== '').join(',');
         if (matches(whole)) return true;
         return values.some((value) => isPartOf(value, whole)) ? 'unknown' : false;
       };

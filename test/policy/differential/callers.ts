@@ -6,6 +6,7 @@ import type { StaticSecrets } from '../../../routing/static.ts';
 import { carelessAuthority } from './certificates.ts';
 import { CERTIFICATES, type Names } from './pools.ts';
 import type { Shown } from './raw-client.ts';
+import { type Tokens, tokens } from './tokens.ts';
 
 /** Somebody who calls. */
 export interface Caller extends Shown {
@@ -17,6 +18,7 @@ export interface Caller extends Shown {
 export interface People {
   readonly callers: readonly Caller[];
   readonly secrets: StaticSecrets;
+  readonly tokens: Tokens;
 }
 
 /** The server names that callers ask for, in turn. */
@@ -46,6 +48,7 @@ export async function people(folder: string): Promise<People> {
       { kind: 'anonymous', names: {}, context: createSecureContext(), serverName: 'app.example', address: '127.0.0.1' },
       ...known,
     ],
+    tokens: await tokens(),
     secrets: {
       kind: 'files',
       certificate: file('cert.pem', server.cert),

@@ -8,6 +8,8 @@ import type { Listener } from '#gen/envoy/config/listener/v3/listener_pb.js';
 import { HttpConnectionManagerSchema } from '#gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { TcpProxySchema } from '#gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
 import { DownstreamTlsContextSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
+import { blackHole } from '../../../routing/clusters/fixed.ts';
+import { httpProtocolOptions } from '../../../routing/clusters/protocol-options.ts';
 import { compileProxy } from '../../../routing/compile.ts';
 import type { StaticOptions } from '../../../routing/static.ts';
 import { staticListener } from '../../../routing/static/listener.ts';
@@ -15,6 +17,7 @@ import { socketAddress } from '../../../routing/wire/address.ts';
 import { EXTENSIONS } from '../../../routing/wire/registry.ts';
 import { runtime } from '../../../sds/bootstrap/runtime.ts';
 import { inboundSecurity } from '../../../xds/resources/security.ts';
+import { type Authorizers, CLUSTERS_OF_AUTHORIZERS } from './authorizers.ts';
 import { DUAL_STACK, type Place } from './world.ts';
 
 // The listeners are those that a sidecar is sent. What stands behind the filters that decide is ours: HTTP is answered at
@@ -29,6 +32,7 @@ export const NOTED = Object.freeze({
   rule: 'x-rule',
   shadowDeny: 'x-shadow-deny',
   shadowAllow: 'x-shadow-allow',
+  audit: 'x-audit',
 });
 
 function noted() {
@@ -46,6 +50,7 @@ function noted() {
     header(NOTED.rule, `%DYNAMIC_METADATA(${METADATA}:enforced_effective_policy_id)%`),
     header(NOTED.shadowDeny, shadow('deny')),
     header(NOTED.shadowAllow, shadow('allow')),
+    header(NOTED.audit, `%DYNAMIC_METADATA(${METADATA}:gatehouse_audit_enforced_effective_policy_id)%`),
   ];
 }
 
@@ -115,23 +120,38 @@ function listenersOf(place: Place, options: StaticOptions, name: string): readon
     });
 }
 
-/** One Envoy that is the sidecar of every place at once. */
-export function bootstrapOf(places: readonly Place[], options: StaticOptions, echoPort: number): object {
-  const cluster = create(ClusterSchema, {
-    name: ECHO,
+function clusterOf(name: string, port: number, http2: boolean) {
+  return create(ClusterSchema, {
+    name,
     clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
     loadAssignment: {
-      clusterName: ECHO,
+      clusterName: name,
       endpoints: [
-        { lbEndpoints: [{ hostIdentifier: { case: 'endpoint', value: { address: socketAddress('127.0.0.1', echoPort) } } }] },
+        { lbEndpoints: [{ hostIdentifier: { case: 'endpoint', value: { address: socketAddress('127.0.0.1', port) } } }] },
       ],
     },
+    ...(http2 ? { typedExtensionProtocolOptions: httpProtocolOptions('grpc') } : {}),
   });
+}
+
+/** Where what the proxies call listens, on the loopback address. */
+export interface Backends {
+  readonly echo: number;
+  readonly authorizers: Authorizers['ports'];
+}
+
+/** One Envoy that is the sidecar of every place at once. */
+export function bootstrapOf(places: readonly Place[], options: StaticOptions, { echo, authorizers }: Backends): object {
   const bootstrap = create(BootstrapSchema, {
     node: options.node,
     admin: { address: socketAddress('127.0.0.1', 0) },
     staticResources: {
-      clusters: [cluster],
+      clusters: [
+        clusterOf(ECHO, echo, false),
+        clusterOf(CLUSTERS_OF_AUTHORIZERS.http, authorizers.http, false),
+        clusterOf(CLUSTERS_OF_AUTHORIZERS.grpc, authorizers.grpc, true),
+        blackHole(),
+      ],
       listeners: places.flatMap((place, index) => listenersOf(place, options, `world-${index}`)),
     },
     layeredRuntime: runtime(),

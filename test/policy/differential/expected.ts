@@ -1,7 +1,8 @@
 import { isIP } from 'node:net';
 import { type Explanation, explain } from '../../../policy/evaluate/explain.ts';
-import type { Request } from '../../../policy/evaluate/request.ts';
+import type { Request, Token } from '../../../policy/evaluate/request.ts';
 import { port, request } from '../model.ts';
+import { EXTENSION_PROVIDERS } from './authorizers.ts';
 import { type Caller, passesTls, principalOf } from './callers.ts';
 import type { Sent } from './requests.ts';
 import type { Place } from './world.ts';
@@ -10,8 +11,8 @@ import type { Place } from './world.ts';
 export interface Result {
   readonly decision: 'ALLOW' | 'DENY' | 'CLOSED' | 'REFUSED';
   readonly rule: string;
-  /** What dry runs of DENY and ALLOW say; empty where they are not asked. */
-  readonly shadows: readonly [string, string];
+  /** What dry runs of DENY and of ALLOW say, and the AUDIT rule that matched; empty where they are not asked. */
+  readonly notes: readonly [string, string, string];
 }
 
 /** The connection gets no further than its filter chain or its handshake. */
@@ -51,10 +52,11 @@ function utf8(text: string): string {
 }
 
 /** The question that a call puts to `evaluate`. */
-export function asked(place: Place, caller: Caller, from: string, to: string, sent: Sent | undefined): Request {
+export function asked(place: Place, caller: Caller, from: string, to: string, sent: Sent | undefined, token?: Token): Request {
   const headers = sent === undefined ? new Map<string, readonly string[]>() : headersOf(sent);
   const protocol = sent === undefined ? 'TCP' : 'HTTP';
-  return request({
+  const answer = headers.get('x-ext-authz')?.[0] === 'allow' ? 'allow' : 'deny';
+  const question = request({
     source: { principal: principalOf(caller), ip: from, remoteIp: forwarded(headers) },
     destination: {
       namespace: place.workload.namespace,
@@ -72,7 +74,9 @@ export function asked(place: Place, caller: Caller, from: string, to: string, se
             method: sent.method,
             headers: new Map([...headers].map(([name, lines]) => [name, lines.map(utf8)])),
           },
+    token,
   });
+  return { ...question, extAuthz: new Map(EXTENSION_PROVIDERS.map(({ name }) => [name, answer])) };
 }
 
 function ruleName(policy: string | undefined, rule: number | undefined): string {
@@ -81,18 +85,42 @@ function ruleName(policy: string | undefined, rule: number | undefined): string 
   return `ns[${namespace}]-policy[${name}]-rule[${rule}]`;
 }
 
-function shadowsOf({ shadow, policies, verdict }: Explanation): Result['shadows'] {
+function notesOf({ shadow, policies, verdict }: Explanation): Result['notes'] {
   const told = (one: Explanation['shadow']['deny']): string =>
     one === undefined ? '' : `${one.decision === 'ALLOW' ? 'allowed' : 'denied'} ${ruleName(one.policy, one.rule)}`.trimEnd();
-  if (verdict.decision === 'ALLOW') return [told(shadow.deny), told(shadow.allow)];
+  const [audited = ''] = policies
+    .filter(({ action, dryRun, reached }) => action === 'AUDIT' && !dryRun && reached)
+    .flatMap(({ policy, rules }) => rules.flatMap(({ counts, rule }) => (counts ? [ruleName(policy, rule)] : [])))
+    .sort();
+  if (verdict.decision === 'ALLOW') return [told(shadow.deny), told(shadow.allow), audited];
   // A filter notes what it found after it has refused: of that one, the response cannot tell. The access log does.
   const byAllow = policies.some(({ action, reached }) => action === 'ALLOW' && reached);
-  return [byAllow ? told(shadow.deny) : '', ''];
+  return [byAllow ? told(shadow.deny) : '', '', audited];
 }
 
 /** What `evaluate` says. */
 export function expectedOf(place: Place, question: Request): Result {
   const explanation = explain(place.snapshot, question);
   const { decision, policy, rule } = explanation.verdict;
-  return { decision, rule: ruleName(policy, rule), shadows: shadowsOf(explanation) };
+  // The answer to a request that an authorizer denied does not tell which rule had it asked.
+  const byAuthorizer = explanation.custom?.passed === false && isAuthorizer(explanation);
+  return { decision, rule: byAuthorizer ? '' : ruleName(policy, rule), notes: notesOf(explanation) };
+}
+
+function isAuthorizer({ policies }: Explanation): boolean {
+  const provider = policies.find(({ decided }) => decided)?.provider;
+  return EXTENSION_PROVIDERS.some(({ name }) => name === provider);
+}
+
+const DENIED: Result = Object.freeze({ decision: 'DENY', rule: '', notes: ['', '', ''] as const });
+
+/** What `evaluate` says of a request with a token that nobody should believe: it is refused before any policy, unless no one looks at it. */
+export function expectedWithBadToken(place: Place, question: Request): Result {
+  return place.snapshot.requestAuthentications.length === 0 ? expectedOf(place, question) : DENIED;
+}
+
+/** A browser's question before a request (Fetch standard, section "CORS protocol"): nobody looks at a token in it. */
+export function isPreflight(sent: Sent | undefined): boolean {
+  const has = (name: string): boolean => sent?.headers.some(([one]) => one.toLowerCase() === name) === true;
+  return sent?.method === 'OPTIONS' && has('origin') && has('access-control-request-method');
 }

@@ -29,7 +29,7 @@ describe('policy, headers in two lines', () => {
   let folder: string | undefined;
   let caller: Caller | undefined;
   const places = NAMES.flatMap((name, index): readonly Place[] => {
-    const world = { meshConfig: MESH_CONFIG, strict: false, lax: false, dualStack: false };
+    const world = { authentications: [], meshConfig: MESH_CONFIG, strict: false, lax: false, dualStack: false };
     const denied = policy('shop', 'denied', { action: 'DENY', rules: about(name, 'b') });
     const allowed = policy('shop', 'allowed', { rules: about(name, 'a,b') });
     return [denied, allowed].map((one, which) => placeOf({ ...world, policies: [one] }, `${ownNet()}.${index * 2 + which + 1}`));
@@ -48,7 +48,7 @@ describe('policy, headers in two lines', () => {
     const own = join(folder, 'envoy');
     mkdirSync(own);
     const options = { node: { id: 'all', cluster: 'all' }, secrets: known.secrets, accessLog: { kind: 'none' as const } };
-    envoy = await startEnvoy(path, bootstrapOf(places, options, 1), own);
+    envoy = await startEnvoy(path, bootstrapOf(places, options, { echo: 1, authorizers: { http: 1, grpc: 1 } }), own);
   });
 
   after(async () => {

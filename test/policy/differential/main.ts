@@ -71,7 +71,7 @@ async function main(): Promise<number> {
   const envoy = envoyPath();
   if (envoy === undefined) usage('GATEHOUSE_ENVOY names no Envoy');
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-differential-'));
-  const total: Counts = { decisions: 0, allowed: 0, denied: 0, before: 0, shadows: 0 };
+  const total: Counts = { decisions: 0, allowed: 0, denied: 0, before: 0, notes: 0 };
   let differ = 0;
   const began = performance.now();
   try {
@@ -88,7 +88,7 @@ async function main(): Promise<number> {
       differ += differences.length;
       const seconds = Math.round((performance.now() - began) / 1000);
       process.stdout.write(
-        `${total.decisions} decisions in ${seconds} s: ${total.allowed} allowed, ${total.denied} denied, ${total.before} before policy, ${total.shadows} with dry runs; ${differ} differ; next seed ${seed + 1}\n`,
+        `${total.decisions} decisions in ${seconds} s: ${total.allowed} allowed, ${total.denied} denied, ${total.before} before policy, ${total.notes} with notes; ${differ} differ; next seed ${seed + 1}\n`,
       );
     }
   } finally {

@@ -1,8 +1,10 @@
 import * as fc from 'fast-check';
 import type { AuthorizationPolicy, Condition, PolicyMatch, When } from '../../../mesh/model/authorization-policy.ts';
+import type { JwtRule } from '../../../mesh/model/request-authentication.ts';
 import type { MeshConfig, PathNormalization } from '../../../mesh/model/mesh-config.ts';
 import { valueOf } from '../../../policy/evaluate/text.ts';
 import { given, MESH_CONFIG, operation, policy, rule, source, trustDomain } from '../model.ts';
+import { EXTENSION_PROVIDERS } from './authorizers.ts';
 import {
   ACCOUNTS,
   BLOCKS,
@@ -133,6 +135,10 @@ const whens = fc.oneof(
   whenOf('request.auth.claims[group]', 'admin', '*', 'ad*', '*min'),
   whenOf('request.auth.claims[scope]', 'read', 'read write', 'wr*'),
   whenOf('request.auth.claims[realm][role]', 'admin', '*'),
+  whenOf('request.auth.claims[realm]', 'admin', '*'),
+  whenOf('request.auth.claims[realm.role]', 'admin'),
+  whenOf('request.auth.claims[roles]', 'admin', 'user admin', 'user*'),
+  whenOf('request.auth.claims[iss]', 'iss', 'https*'),
   whenOf('nobody.knows[this]', 'x', '*'),
   whenOf('request.headers', 'x'),
 );
@@ -148,11 +154,38 @@ const rules = fc
   })
   .map(rule);
 
+/** A RequestAuthentication's rule; its keys are added where they are known. */
+export interface TokenRule extends Omit<JwtRule, 'keys' | 'issuer'> {
+  /** Of the issuers. */
+  readonly issuer: number;
+}
+
+const tokenRules: fc.Arbitrary<TokenRule> = fc.record({
+  issuer: fc.constantFrom(0, 0, 1),
+  audiences: fc.constantFrom([], [], ['shop'], ['other', 'x']),
+  fromHeaders: fc.constant([]),
+  fromParams: fc.constant([]),
+  fromCookies: fc.constant([]),
+  forwardOriginalToken: fc.boolean(),
+  outputPayloadToHeader: fc.constant(undefined),
+  outputClaimToHeaders: fc.constant([]),
+  spaceDelimitedClaims: fc.constantFrom([], ['roles'], ['group', 'roles']),
+  required: fc.integer({ min: 0, max: 11 }).map((number) => number === 0),
+});
+
+/** Rules of each RequestAuthentication: mostly none, or one of each issuer. */
+const authentications: fc.Arbitrary<readonly (readonly TokenRule[])[]> = fc.oneof(
+  { weight: 2, arbitrary: fc.constant([]) },
+  { weight: 2, arbitrary: fc.array(fc.array(tokenRules, { minLength: 1, maxLength: 2 }), { minLength: 1, maxLength: 2 }) },
+);
+
+const PROVIDERS: readonly string[] = ['authz-http', 'authz-grpc', 'nowhere', 'missing'];
+
 const actions = fc.oneof(
   { weight: 10, arbitrary: fc.constant('ALLOW' as const) },
   { weight: 6, arbitrary: fc.constant('DENY' as const) },
-  { weight: 1, arbitrary: fc.constant('AUDIT' as const) },
-  { weight: 1, arbitrary: fc.constant('CUSTOM' as const) },
+  { weight: 2, arbitrary: fc.constant('AUDIT' as const) },
+  { weight: 2, arbitrary: fc.constant('CUSTOM' as const) },
 );
 
 /** Written in another order than Envoy tries them in. */
@@ -161,6 +194,7 @@ const NAMES = ['web', 'api', 'web-2', 'cart', 'Z'];
 /** One workload's world: policies, mesh settings, and who gets as far as policy. */
 export interface World {
   readonly policies: readonly AuthorizationPolicy[];
+  readonly authentications: readonly (readonly TokenRule[])[];
   readonly meshConfig: MeshConfig;
   readonly strict: boolean;
   /** TLS takes any certificate of its roots, and none at all, as a gateway may: who calls is left to policy alone. */
@@ -176,21 +210,35 @@ const rarely = fc.integer({ min: 0, max: 9 }).map((number) => number === 0);
 export const worlds: fc.Arbitrary<World> = fc
   .record({
     drafts: fc.array(
-      fc.record({ action: actions, rules: fc.array(rules, { maxLength: 3 }), root: fc.boolean(), dryRun: rarely }),
+      fc.record({
+        action: actions,
+        rules: fc.array(rules, { maxLength: 3 }),
+        root: fc.boolean(),
+        dryRun: rarely,
+        provider: fc.constantFrom(...PROVIDERS),
+      }),
       { minLength: 1, maxLength: 5 },
     ),
+    authentications,
     mode: fc.constantFrom(...MODES),
     renamed: fc.constantFrom(undefined, undefined, [], ['cluster.local'], ['foreign.org'], ['cluster.local', 'foreign.org']),
     strict: rarely,
     lax: fc.boolean(),
     dualStack: rarely,
   })
-  .map(({ drafts, mode, renamed, strict, lax, dualStack }) => ({
-    policies: drafts.map(({ root, ...fields }, index) => policy(root ? 'istio-system' : 'shop', NAMES[index] ?? 'more', fields)),
+  .map(({ drafts, authentications, mode, renamed, strict, lax, dualStack }) => ({
+    policies: drafts.map(({ root, provider, ...fields }, index) =>
+      policy(root ? 'istio-system' : 'shop', NAMES[index] ?? 'more', {
+        ...fields,
+        provider: fields.action === 'CUSTOM' ? provider : undefined,
+      }),
+    ),
+    authentications,
     meshConfig: {
       ...MESH_CONFIG,
       ...(renamed === undefined ? {} : { trustDomain: trustDomain('old.mesh'), trustDomainAliases: renamed }),
       pathNormalization: mode,
+      extensionProviders: EXTENSION_PROVIDERS,
     },
     // A gateway that takes calls without a certificate is never strict.
     strict: strict && !lax,

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { ODD_SEGMENTS, SEGMENTS } from './pools.ts';
+import { TOKENS } from './tokens.ts';
 
 /** A request as it goes over the wire; the caller is chosen apart. Text is bytes, one for each character (latin1). */
 export interface Sent {
@@ -9,6 +10,8 @@ export interface Sent {
   readonly host: string;
   /** Lines in order, besides Host. */
   readonly headers: readonly (readonly [string, string])[];
+  /** The number of the token that comes along as Authorization. */
+  readonly token?: number;
 }
 
 /** UTF-8 as a text of bytes. */
@@ -68,6 +71,10 @@ const TARGETS: readonly string[] = [
   '/%c3%a9',
   '/%7Euser',
   '/?/admin',
+  '//',
+  '///?q=1',
+  '/%2F',
+  '/.//',
   '/?',
   '/#',
   `/${'a'.repeat(3000)}`,
@@ -179,6 +186,20 @@ const FORWARDED: readonly (readonly string[])[] = [
   [''],
 ];
 
+/** What the authorizers of CUSTOM policies look at. */
+const AUTHORIZER: readonly (readonly (readonly [string, string])[])[] = [[], [['x-ext-authz', 'allow']], [['x-ext-authz', 'no']]];
+
+const ORIGIN = ['origin', 'https://web.example'] as const;
+const PREFLIGHT: readonly (readonly (readonly [string, string])[])[] = [
+  [],
+  [],
+  [],
+  [],
+  [ORIGIN],
+  [ORIGIN, ['access-control-request-method', 'PUT']],
+  [['access-control-request-method', 'PUT']],
+];
+
 export const requests: fc.Arbitrary<Sent> = fc
   .record({
     method: fc.constantFrom('GET', 'GET', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'HEAD', 'PATCH', 'PURGE'),
@@ -187,10 +208,14 @@ export const requests: fc.Arbitrary<Sent> = fc
     role: fc.constantFrom(...ROLES),
     agent: fc.constantFrom(...AGENTS),
     forwarded: fc.constantFrom(...FORWARDED),
+    authorizer: fc.constantFrom(...AUTHORIZER),
+    preflight: fc.constantFrom(...PREFLIGHT),
+    token: fc.option(fc.integer({ min: 0, max: TOKENS - 1 }), { freq: 2, nil: undefined }),
   })
-  .map(({ method, target, host, role, agent, forwarded }) => ({
+  .map(({ method, target, host, role, agent, forwarded, authorizer, preflight, token }) => ({
     method,
     target,
     host,
-    headers: [...role, ...agent, ...forwarded.map((line) => ['x-forwarded-for', line] as const)],
+    headers: [...role, ...agent, ...authorizer, ...preflight, ...forwarded.map((line) => ['x-forwarded-for', line] as const)],
+    ...(token === undefined ? {} : { token }),
   }));

@@ -5,11 +5,13 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { startEnvoy } from '../../audit/envoy/process.ts';
 import { type Caller, isInDoubt, type People } from './callers.ts';
+import { startAuthorizers } from './authorizers.ts';
 import { bootstrapOf, NOTED } from './envoy-config.ts';
-import { asked, expectedClosed, expectedOf, type Result } from './expected.ts';
+import { asked, expectedClosed, expectedOf, expectedWithBadToken, isPreflight, type Result } from './expected.ts';
 import { type World, worlds } from './policies.ts';
 import { echoes, type Response, sendAll, type Target } from './raw-client.ts';
 import { requests, type Sent } from './requests.ts';
+import type { Tokens } from './tokens.ts';
 import { DUAL_STACK, type Place, placeOf } from './world.ts';
 
 export interface RoundOptions {
@@ -42,7 +44,8 @@ export interface Counts {
   denied: number;
   /** Calls that TLS or the proxy itself ended before any policy. */
   before: number;
-  shadows: number;
+  /** Those in which dry runs or AUDIT noted something. */
+  notes: number;
 }
 
 export interface Round {
@@ -63,26 +66,34 @@ function shadow(text: string | undefined): string {
   return result === '-' || result === '' ? '' : `${result} ${named(rule)}`.trimEnd();
 }
 
+const NO_NOTES = Object.freeze(['', '', ''] as const);
+const CLOSED: Result = Object.freeze({ decision: 'CLOSED', rule: '', notes: NO_NOTES });
+
+/** Of filters that are no RBAC: tokens and authorizers. */
+const REFUSALS: readonly RegExp[] = [/^40[13] jwt_authn_access_denied/, /^40[13] ext_authz_(denied|error)/];
+
 /** What Envoy did, from its answer. */
 export function resultOf(response: Response): Result {
-  if (response.kind === 'closed') return { decision: 'CLOSED', rule: '', shadows: ['', ''] };
+  if (response.kind === 'closed') return CLOSED;
   const { status, headers } = response;
   const details = headers.get(NOTED.details) ?? '';
-  const shadows = [shadow(headers.get(NOTED.shadowDeny)), shadow(headers.get(NOTED.shadowAllow))] as const;
+  const notes = [
+    shadow(headers.get(NOTED.shadowDeny)),
+    shadow(headers.get(NOTED.shadowAllow)),
+    named(headers.get(NOTED.audit) ?? '-'),
+  ] as const;
   const by = /^rbac_access_denied_matched_policy\[(.*)\]$/.exec(details)?.[1];
-  if (status === 403 && by !== undefined) return { decision: 'DENY', rule: named(by), shadows };
+  if (status === 403 && by !== undefined) return { decision: 'DENY', rule: named(by), notes };
+  if (REFUSALS.some((refusal) => refusal.test(`${status} ${details}`))) return { decision: 'DENY', rule: '', notes };
   // Policy let it pass; no route takes a path without a slash.
   if (status === 200 || details === 'route_not_found')
-    return { decision: 'ALLOW', rule: named(headers.get(NOTED.rule) ?? '-'), shadows };
-  return { decision: 'REFUSED', rule: `${status} ${details}`, shadows: ['', ''] };
+    return { decision: 'ALLOW', rule: named(headers.get(NOTED.rule) ?? '-'), notes };
+  return { decision: 'REFUSED', rule: `${status} ${details}`, notes: NO_NOTES };
 }
 
 function same(one: Result, other: Result): boolean {
   return (
-    one.decision === other.decision &&
-    one.rule === other.rule &&
-    one.shadows[0] === other.shadows[0] &&
-    one.shadows[1] === other.shadows[1]
+    one.decision === other.decision && one.rule === other.rule && one.notes.every((note, index) => note === other.notes[index])
   );
 }
 
@@ -127,13 +138,15 @@ function waysTo(place: Place, caller: Caller, index: number): Omit<Target, 'port
 }
 
 class Comparison {
-  readonly counts: Counts = { decisions: 0, allowed: 0, denied: 0, before: 0, shadows: 0 };
+  readonly counts: Counts = { decisions: 0, allowed: 0, denied: 0, before: 0, notes: 0 };
   readonly differences: Difference[] = [];
   readonly #place: Place;
+  readonly #tokens: Tokens;
   readonly #caller: Caller;
   readonly #way: Omit<Target, 'port'>;
 
-  constructor(place: Place, caller: Caller, index: number) {
+  constructor(place: Place, caller: Caller, index: number, tokens: Tokens) {
+    this.#tokens = tokens;
     this.#place = place;
     this.#caller = caller;
     this.#way = waysTo(place, caller, index);
@@ -145,25 +158,37 @@ class Comparison {
     if (want.decision === 'ALLOW') counts.allowed += 1;
     else if (want.decision === 'DENY') counts.denied += 1;
     else counts.before += 1;
-    if (want.shadows.some((text) => text !== '')) counts.shadows += 1;
+    if (want.notes.some((text) => text !== '')) counts.notes += 1;
     // What a dry run says of a peer whose identity is in doubt is left open: the guard is not part of dry runs.
-    const shadows = isInDoubt(this.#caller) ? want.shadows : got.shadows;
-    if (same(want, { ...got, shadows })) return;
+    const notes = isInDoubt(this.#caller) ? want.notes : got.notes;
+    if (same(want, { ...got, notes })) return;
     const { kind, names, serverName } = this.#caller;
     this.differences.push({ want, got, caller: { kind, names, serverName, ...this.#way }, sent, world: this.#place.world });
   }
 
   #expected(sent: Sent | undefined): Result {
     const { host, from } = this.#way;
-    return expectedOf(this.#place, asked(this.#place, this.#caller, from, host, sent));
+    const known = sent?.token === undefined ? undefined : this.#tokens.all[sent.token];
+    // Where nobody looks at tokens, evaluate would believe one that it is given; Envoy sees a header like any other.
+    const looked = this.#place.snapshot.requestAuthentications.length > 0;
+    const question = asked(this.#place, this.#caller, from, host, sent, looked ? known?.token : undefined);
+    return known !== undefined && known.token === undefined && !isPreflight(sent)
+      ? expectedWithBadToken(this.#place, question)
+      : expectedOf(this.#place, question);
+  }
+
+  /** The request as it goes over the wire, with its token. */
+  #written(sent: Sent): Sent {
+    const text = sent.token === undefined ? undefined : this.#tokens.all[sent.token]?.text;
+    return text === undefined ? sent : { ...sent, headers: [...sent.headers, ['authorization', `Bearer ${text}`]] };
   }
 
   async http(all: readonly Sent[]): Promise<void> {
     const closed = expectedClosed(this.#place, this.#caller);
-    const tried = closed ? all.slice(0, 1) : all;
+    const tried = (closed ? all.slice(0, 1) : all).map((sent) => this.#written(sent));
     const answers = await sendAll(this.#caller, { ...this.#way, port: this.#place.ports.http }, tried);
     for (const [index, sent] of tried.entries()) {
-      const want: Result = closed ? { decision: 'CLOSED', rule: '', shadows: ['', ''] } : this.#expected(sent);
+      const want: Result = closed ? CLOSED : this.#expected(sent);
       this.#compare(want, resultOf(answers[index] ?? { kind: 'closed' }), sent);
     }
   }
@@ -172,7 +197,7 @@ class Comparison {
     const closed = expectedClosed(this.#place, this.#caller);
     const decision = closed ? 'DENY' : this.#expected(undefined).decision;
     const got = (await echoes(this.#caller, { ...this.#way, port: this.#place.ports.tcp })) ? 'ALLOW' : 'DENY';
-    this.#compare({ decision, rule: '', shadows: ['', ''] }, { decision: got, rule: '', shadows: ['', ''] }, 'TCP');
+    this.#compare({ decision, rule: '', notes: NO_NOTES }, { decision: got, rule: '', notes: NO_NOTES }, 'TCP');
   }
 }
 
@@ -180,10 +205,13 @@ class Comparison {
 export async function round(options: RoundOptions): Promise<Round> {
   const { seed, people, folder } = options;
   const drawn = fc.sample(options.draw ?? worlds, { seed, numRuns: options.worlds });
+  const { keys } = people.tokens;
   const places: Place[] = [];
   for (const [index, world] of drawn.entries()) {
     places.push(
-      world.dualStack ? placeOf(world, DUAL_STACK, await freePorts(index)) : placeOf(world, `${options.net}.${index + 1}`),
+      world.dualStack
+        ? placeOf(world, DUAL_STACK, keys, await freePorts(index))
+        : placeOf(world, `${options.net}.${index + 1}`, keys),
     );
   }
   const own = join(folder, `seed-${seed}`);
@@ -193,15 +221,20 @@ export async function round(options: RoundOptions): Promise<Round> {
   const work = async (): Promise<void> => {
     for (const [index, place] of queue) {
       const all = fc.sample(requests, { seed: seed * 1009 + index, numRuns: options.requests });
-      const comparisons = people.callers.map((caller, index) => new Comparison(place, caller, index));
+      const comparisons = people.callers.map((caller, index) => new Comparison(place, caller, index, people.tokens));
       done.push(...comparisons);
       await Promise.all(comparisons.map((one) => Promise.all([one.http(all), one.tcp()])));
     }
   };
   const echo = await echoServer();
+  const authorizers = await startAuthorizers();
   try {
     const bootstrap = { node: { id: 'all', cluster: 'all' }, secrets: people.secrets, accessLog: { kind: 'none' as const } };
-    const envoy = await startEnvoy(options.envoy, bootstrapOf(places, bootstrap, portOf(echo)), own);
+    const envoy = await startEnvoy(
+      options.envoy,
+      bootstrapOf(places, bootstrap, { echo: portOf(echo), authorizers: authorizers.ports }),
+      own,
+    );
     try {
       await Promise.all(Array.from({ length: AT_ONCE }, work));
     } finally {
@@ -209,8 +242,9 @@ export async function round(options: RoundOptions): Promise<Round> {
     }
   } finally {
     echo.close();
+    await authorizers.stop();
   }
-  const counts: Counts = { decisions: 0, allowed: 0, denied: 0, before: 0, shadows: 0 };
+  const counts: Counts = { decisions: 0, allowed: 0, denied: 0, before: 0, notes: 0 };
   for (const one of done) for (const key of Object.keys(counts) as (keyof Counts)[]) counts[key] += one.counts[key];
   return { counts, differences: done.flatMap((one) => one.differences) };
 }

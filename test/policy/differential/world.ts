@@ -1,8 +1,12 @@
+import type { JsonWebKeys } from '../../../mesh/model/json-web-keys.ts';
+import type { RequestAuthentication } from '../../../mesh/model/request-authentication.ts';
 import type { Snapshot } from '../../../mesh/model/snapshot.ts';
 import type { Workload } from '../../../mesh/model/workload.ts';
 import { meta, peerAuthentication, port, snapshot } from '../model.ts';
+import { AUTHORIZER_SERVICES } from './authorizers.ts';
 import { PORTS } from './pools.ts';
 import type { World } from './policies.ts';
+import { ISSUERS } from './tokens.ts';
 
 /** A world at an address: what the mesh knows of the one workload in it. */
 export interface Place {
@@ -45,8 +49,24 @@ function workloadAt(address: string, ports: Place['ports']): Workload {
   };
 }
 
-/** @param ports for a world that listens on every address */
-export function placeOf(world: World, address: string, ports: Place['ports'] = PORTS): Place {
+function authenticationsOf({ authentications }: World, keys: readonly JsonWebKeys[]): readonly RequestAuthentication[] {
+  return authentications.map((rules, index) => ({
+    meta: meta('RequestAuthentication', index === 0 ? 'shop' : 'istio-system', `tokens-${index}`),
+    selector: {},
+    targetRefs: [],
+    rules: rules.map(({ issuer, ...rule }) => {
+      const own = keys[issuer];
+      if (own === undefined) throw new TypeError(`no keys of issuer ${issuer}`);
+      return { ...rule, issuer: ISSUERS[issuer], keys: { kind: 'inline', keys: own } };
+    }),
+  }));
+}
+
+/**
+ * @param keys of the issuers
+ * @param ports for a world that listens on every address
+ */
+export function placeOf(world: World, address: string, keys: readonly JsonWebKeys[] = [], ports: Place['ports'] = PORTS): Place {
   const { policies, meshConfig, strict } = world;
   const workload = workloadAt(address, ports);
   return {
@@ -57,6 +77,8 @@ export function placeOf(world: World, address: string, ports: Place['ports'] = P
     snapshot: snapshot({
       meshConfig,
       workloads: [workload],
+      services: AUTHORIZER_SERVICES,
+      requestAuthentications: authenticationsOf(world, keys),
       authorizationPolicies: policies,
       peerAuthentications: strict ? [peerAuthentication('shop', 'default', { mode: 'STRICT' })] : [],
     }),
