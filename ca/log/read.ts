@@ -10,6 +10,7 @@ export interface LoggedIssuance {
   readonly time: string;
   readonly serial: string;
   readonly names: string;
+  readonly dnsNames?: readonly string[];
   readonly evidence: { readonly kind: string; readonly subject: string; readonly serial?: string };
   readonly key: string;
   readonly issuer?: string;
@@ -50,6 +51,8 @@ function isRecord(value: unknown): value is LogRecord {
   const wanted = Object.entries(FIELDS).find(([name]) => name === kind)?.[1];
   if (wanted === undefined) return false;
   if (kind === 'intent' && typeof fields.get('evidence') !== 'object') return false;
+  const dnsNames = fields.get('dnsNames') ?? [];
+  if (!Array.isArray(dnsNames) || dnsNames.some((name) => typeof name !== 'string')) return false;
   return ['time', ...wanted].every((name) => typeof fields.get(name) === 'string');
 }
 

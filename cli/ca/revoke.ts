@@ -43,7 +43,9 @@ function tell({ output }: RevokeFlags, revocation: Revocation | undefined, undon
   if (output === 'json') return print({ undone, state, revocation });
   const what = revocation === undefined ? '' : revocation.kind === 'serial' ? revocation.serial : revocation.identity;
   const number = revocation?.kind === 'identity' ? revocation.certificates.length : undefined;
-  const certificates = number === undefined || undone ? '' : ` (${number} valid certificate${number === 1 ? '' : 's'})`;
+  // Most likely mistyped, or of a trust domain that others issue for.
+  const hint = number === 0 ? ': check its spelling' : '';
+  const certificates = number === undefined || undone ? '' : ` (${number} valid certificate${number === 1 ? '' : 's'}${hint})`;
   process.stdout.write(`${undone ? 'no longer revoked' : 'revoked'}: ${what}${certificates}; ${state}\n`);
 }
 

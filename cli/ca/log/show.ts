@@ -138,8 +138,16 @@ function printTables(issuances: readonly LoggedIssuance[], refusals: readonly Lo
     head: ['time', 'names', 'outcome', 'serial', 'valid until', 'evidence', 'key'],
     style: { head: [], border: [] },
   });
-  for (const { time, names, outcome, serial, notAfter, evidence, key } of issuances)
-    table.push([time, names, outcome, serial, notAfter, `${evidence.kind}: ${evidence.subject}`, key]);
+  for (const { time, names, dnsNames = [], outcome, serial, notAfter, evidence, key } of issuances)
+    table.push([
+      time,
+      [names, ...dnsNames.map((name) => `DNS:${name}`)].join('\n'),
+      outcome,
+      serial,
+      notAfter,
+      `${evidence.kind}: ${evidence.subject}`,
+      key,
+    ]);
   process.stdout.write(`${table.toString()}\n`);
   if (left > 0) process.stderr.write(`${left} older ones are left out; --limit, --since or -o json show more\n`);
   if (refusals.length === 0) return;

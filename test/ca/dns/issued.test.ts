@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Authority } from '../../../ca/authority.ts';
 import { element } from '../../../ca/der/write.ts';
 import { parseDnsRule } from '../../../ca/dns/rules.ts';
+import { parseRecord, readIssuanceLog } from '../../../ca/log/read.ts';
 import { issuedInLog } from '../../../ca/revocation/issued.ts';
 import { parseSpiffeId } from '../../../ca/identity/spiffe-id.ts';
 import { must } from '../identity/must.ts';
@@ -41,6 +42,9 @@ describe('ca/dns: certificates with DNS names', () => {
       .split('\n')
       .find((line) => line.includes('"intent"') && line.includes(answer.value.serial));
     assert.deepEqual(JSON.parse(intent ?? '{}').dnsNames, ['cart.shop.svc', 'cart']);
+    const read = await readIssuanceLog(path, { names: `URI:${ID}` });
+    assert.deepEqual([read.unreadable, read.issuances.map(({ dnsNames }) => dnsNames)], [0, [['cart.shop.svc', 'cart']]]);
+    assert.equal(parseRecord((intent ?? '').replace('["cart.shop.svc","cart"]', '"cart"')), undefined);
     // Whoever revokes an identity must find these too.
     const found = await issuedInLog(path)({ kind: 'identity', identity: must(parseSpiffeId(ID)) });
     assert.deepEqual(
