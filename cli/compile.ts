@@ -6,6 +6,7 @@ import { requestAuthenticationsFor } from '../policy/request-authentication/appl
 import { compileProxy } from '../routing/compile.ts';
 import { inboundSecurity } from '../xds/resources/security.ts';
 import { chooseProxy } from './compile/choose-proxy.ts';
+import { policyForms } from './compile/policy-forms.ts';
 import { type CompileFlags, staticForm } from './compile/static-form.ts';
 import { xdsForm } from './compile/xds-form.ts';
 import { diagnosticsOption, filenameOption, meshConfigOption } from './input/options.ts';
@@ -16,6 +17,9 @@ Examples:
   gatehouse compile -f mesh/ --proxy default/reviews-v1
   gatehouse compile -f mesh/ --proxy istio-system/istio-ingressgateway -o json
   gatehouse compile -f mesh/ --proxy default/reviews-v1 --static --certificates certs/ -o json > envoy.json && envoy -c envoy.json
+
+policyForms tells for each filter that decides by policy how its rules are written for Envoy: as rules, or, where there are many, as a
+matcher that looks callers up.
 
 A Deployment without Pods is compiled for one made-up instance. Diagnostics of the input go to stderr.`;
 
@@ -49,10 +53,11 @@ function compile(flags: CompileFlags): void {
   }
   const tokens = requestAuthenticationsFor(snapshot, proxy.value.workload);
   printDiagnostics(unknownKeys(tokens, 'in this configuration all its tokens are refused'), flags.diagnostics);
-  const compiled = compileProxy(snapshot, proxy.value, inboundSecurity(snapshot, proxy.value.workload));
+  const security = inboundSecurity(snapshot, proxy.value.workload);
+  const compiled = compileProxy(snapshot, proxy.value, security);
   const value = flags.static
     ? staticForm(compiled, proxy.value, snapshot, flags)
-    : { ok: true as const, value: xdsForm(compiled) };
+    : { ok: true as const, value: { policyForms: policyForms(security), ...xdsForm(compiled) } };
   if (!value.ok) {
     process.stderr.write(`gatehouse compile: ${value.reason}\n`);
     process.exitCode = 2;

@@ -27,7 +27,7 @@ function denyFilter({ enforced, shadow }: Refusing): Any | undefined {
   return anyPack(HttpRbacSchema, create(HttpRbacSchema, { ...rules, ...shadowOf('deny', shadow) }));
 }
 
-/** As a tree of maps where that says the same, is cheaper for each request and not much larger; else as rules. See docs/decisions/0011. */
+/** As a tree of maps where that says the same, is cheaper for each request and not much larger; else as rules. See docs/decisions/0012. */
 function allowFilter({ enforced, shadow }: Granting): Any | undefined {
   if (enforced === undefined && shadow === undefined) return undefined;
   const dry = shadowOf('allow', shadow && rbac(shadow, 'allow'));
