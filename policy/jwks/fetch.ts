@@ -43,17 +43,15 @@ async function discovered(issuer: string, get: GetDocument, timeoutMs: number): 
   return { ok: true, value: url };
 }
 
+function given(uri: string): Parsed<URL> {
+  const url = httpUrl(uri);
+  return url === undefined ? refused('it is no http or https address') : { ok: true, value: url };
+}
+
 /** The keys of one source, asked for now. */
 export async function fetchKeys(source: RemoteKeys, get: GetDocument): Promise<Parsed<ReadKeys>> {
   const { timeoutMs } = source;
-  const direct = source.kind === 'uri' ? httpUrl(source.uri) : undefined;
-  if (source.kind === 'uri' && direct === undefined) return refused('it is no http or https address');
-  const url: Parsed<URL> =
-    direct === undefined && source.kind === 'discovery'
-      ? await discovered(source.issuer, get, timeoutMs)
-      : direct === undefined
-        ? refused('it is no http or https address')
-        : { ok: true, value: direct };
+  const url = source.kind === 'discovery' ? await discovered(source.issuer, get, timeoutMs) : given(source.uri);
   if (!url.ok) return url;
   const document = await get(url.value, timeoutMs);
   return document.ok ? parseJsonWebKeys(document.value) : document;
