@@ -1,6 +1,6 @@
 import Table from 'cli-table3';
 import { stringify } from 'yaml';
-import { callerText } from '../../policy/access/callers.ts';
+import { callerTexts } from '../../policy/access/callers.ts';
 import { describedRow, describedText } from '../../policy/access/describe.ts';
 import type { Change } from '../../policy/access/diff.ts';
 import type { Verdict } from '../../policy/evaluate/evaluate.ts';
@@ -40,7 +40,7 @@ interface Cells {
 function cellsOf(change: Change, trustDomain: string): Cells {
   return {
     change: change.now === 'ALLOW' ? '+ allowed' : '- denied',
-    from: change.callers.map((caller) => callerText(caller, trustDomain)),
+    from: callerTexts(change.callers, trustDomain),
     cells: [to(change), of(change, 'method'), of(change, 'path')],
     conditions: others(change),
     example: [requestLine(change.example.after), `was ${decidedBy(change.before)}`, `now ${decidedBy(change.after)}`],

@@ -43,12 +43,15 @@ function policyLines(step: PolicyStep, places: Places, colors: Colors): readonly
   return [step.decided ? colors.bold(head) : step.reached ? head : colors.dim(head), ...rules.map((rule) => `    ${rule}`)];
 }
 
-function mtlsText({ mtls }: Explanation, places: Places): string {
+/** Said of a caller whose certificate proxies refuse before any policy is asked, unless the mesh is federated with its trust domain. */
+const OF_ANOTHER_DOMAIN = ', of another trust domain, which proxies let in only when the mesh is federated with it';
+
+function mtlsText({ mtls }: Explanation, places: Places, strange: string): string {
   const by =
     mtls.setBy === undefined
       ? 'the default'
       : `PeerAuthentication ${mtls.setBy}${place(places('PeerAuthentication', mtls.setBy))}`;
-  const who = mtls.peer === undefined ? 'the caller has no identity' : `the caller is ${mtls.peer}`;
+  const who = mtls.peer === undefined ? 'the caller has no identity' : `the caller is ${mtls.peer}${strange}`;
   return mtls.passed ? `${mtls.mode}, by ${by}: ${who}` : `${mtls.mode}, by ${by}: plain text is refused here`;
 }
 
@@ -72,11 +75,18 @@ function changeText({ verdict, mtls, token, nearest, policies }: Explanation): s
   return undefined;
 }
 
+/** What the mesh knows of the two ends of a request. */
+export interface Surroundings {
+  readonly destination: string;
+  /** The caller's trust domain is not the mesh's. */
+  readonly strange: boolean;
+}
+
 /** One request and why it is decided as it is, for people. */
 export function explainedText(
   { name, request }: NamedRequest,
   explanation: Explanation,
-  destination: string,
+  { destination, strange }: Surroundings,
   places: Places,
   colors: Colors,
 ): string {
@@ -85,7 +95,7 @@ export function explainedText(
   const lines: string[] = [
     `${colors.bold('Request')}     ${name === '' ? '' : `${name}: `}${requestLine(request)}`,
     `${colors.bold('To')}          ${destination}`,
-    `${colors.bold('Mutual TLS')}  ${mtlsText(explanation, places)}`,
+    `${colors.bold('Mutual TLS')}  ${mtlsText(explanation, places, strange ? OF_ANOTHER_DOMAIN : '')}`,
     ...(token === undefined ? [] : [`${colors.bold('Token')}       ${token.why}`]),
     ...(custom === undefined ? [] : [`${colors.bold('Authorizer')}  ${custom.why}`]),
     policies.length === 0

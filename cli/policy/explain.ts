@@ -3,6 +3,7 @@ import colors from 'picocolors';
 import { stringify } from 'yaml';
 import { keyOf, selects } from '../../mesh/model/object.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
+import { callerKind } from '../../policy/access/candidates.ts';
 import { writtenRequest } from '../../policy/access/witness.ts';
 import { type Explanation, explain } from '../../policy/evaluate/explain.ts';
 import type { NamedRequest } from '../../policy/evaluate/read-requests.ts';
@@ -10,7 +11,7 @@ import type { Request } from '../../policy/evaluate/request.ts';
 import { diagnosticsOption, filenameOption, meshConfigOption } from '../input/options.ts';
 import { collect } from '../options/collect.ts';
 import { type RequestFlags, requestsAsked } from './explain-request.ts';
-import { type Places, explainedText } from './explain-text.ts';
+import { type Places, type Surroundings, explainedText } from './explain-text.ts';
 import { type MeshFlags, fail, meshOf } from './mesh.ts';
 
 interface ExplainFlags extends MeshFlags, RequestFlags {
@@ -28,7 +29,7 @@ export function placesIn(snapshot: Snapshot): Places {
 }
 
 /** The workload that a request goes to: its name when there is one with these labels, and its port. */
-export function destinationText(snapshot: Snapshot, { destination }: Request): string {
+function destinationText(snapshot: Snapshot, { destination }: Request): string {
   const { namespace, labels, port, protocol } = destination;
   const found = snapshot.workloads.filter((one) => one.namespace === namespace && selects(labels, one.labels));
   const [only] = found;
@@ -37,6 +38,15 @@ export function destinationText(snapshot: Snapshot, { destination }: Request): s
     .join(', ');
   const name = found.length === 1 && only !== undefined ? keyOf(only) : `a workload in ${namespace}`;
   return `${name}${port === undefined ? '' : ` port ${port}`} (${protocol})${shown === '' ? ', without labels' : `, labels ${shown}`}`;
+}
+
+export function surroundings(snapshot: Snapshot, request: Request): Surroundings {
+  const principal = request.source.principal?.slice('spiffe://'.length);
+  const { meshConfig } = snapshot;
+  const strange =
+    callerKind(principal === undefined ? undefined : [principal], [meshConfig]) === 'foreign' &&
+    !(meshConfig.federatedTrustDomains ?? []).some((domain) => principal?.startsWith(`${domain}/`) === true);
+  return { destination: destinationText(snapshot, request), strange };
 }
 
 /** An explanation for machines: what is absent is null. */
@@ -78,7 +88,7 @@ function action(flags: ExplainFlags): void {
       explainedText(
         one,
         explanation,
-        destinationText(snapshot, one.request),
+        surroundings(snapshot, one.request),
         places,
         colors.createColors(colors.isColorSupported && process.stdout.isTTY),
       ),

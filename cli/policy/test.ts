@@ -7,7 +7,7 @@ import { runCase } from '../../policy/expect/run.ts';
 import { explain } from '../../policy/evaluate/explain.ts';
 import { diagnosticsOption, filenameOption, meshConfigOption } from '../input/options.ts';
 import { collect } from '../options/collect.ts';
-import { destinationText, placesIn } from './explain.ts';
+import { placesIn, surroundings } from './explain.ts';
 import { explainedText } from './explain-text.ts';
 import { type MeshFlags, fail, meshOf } from './mesh.ts';
 import { testFiles } from './test/find.ts';
@@ -44,7 +44,7 @@ function run(snapshot: Snapshot, files: readonly TestFile[]): Report {
       if (result.wrong === undefined || explained >= MOST_EXPLAINED) return { ...result, file, line, explanation: undefined };
       explained += 1;
       const { request } = one;
-      const to = destinationText(snapshot, request);
+      const to = surroundings(snapshot, request);
       const text = explainedText({ name: '', request }, explain(snapshot, request), to, places, colors.createColors(false));
       return { ...result, file, line, explanation: text };
     }),

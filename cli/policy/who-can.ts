@@ -1,7 +1,7 @@
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
 import { stringify } from 'yaml';
-import { callerText, type Caller } from '../../policy/access/callers.ts';
+import { callerTexts, type Caller } from '../../policy/access/callers.ts';
 import { describedRow, describedText } from '../../policy/access/describe.ts';
 import type { Grant, PortTable } from '../../policy/access/table.ts';
 import { writtenRequest } from '../../policy/access/witness.ts';
@@ -40,7 +40,7 @@ function portsText({ ports, others, protocol, mtls }: PortTable): string {
 }
 
 function tableText(table: PortTable, trustDomain: string): string {
-  const text = (callers: readonly Caller[]): string => callers.map((caller) => callerText(caller, trustDomain)).join('\n');
+  const text = (callers: readonly Caller[]): string => callerTexts(callers, trustDomain).join('\n');
   if (table.grants.length === 0 && table.untold.length === 0) return '  nobody\n';
   const rows = new Table({
     head: ['FROM', 'METHODS', 'PATHS', 'CONDITIONS', 'BY', 'FOR EXAMPLE'],

@@ -79,8 +79,7 @@ export function callersIn(
   return found;
 }
 
-/** For people. */
-export function callerText(caller: Caller, trustDomain: string): string {
+function callerText(caller: Caller, trustDomain: string): string {
   switch (caller.kind) {
     case 'identity':
       return caller.principal;
@@ -96,4 +95,11 @@ export function callerText(caller: Caller, trustDomain: string): string {
     default:
       return caller satisfies never;
   }
+}
+
+/** Several of them, a line each; all there can be are "anyone". */
+export function callerTexts(callers: readonly Caller[], trustDomain: string): readonly string[] {
+  const all = callers.filter(({ kind }) => kind === 'all').length === 2;
+  if (all && callers.some(({ kind }) => kind === 'plain-text')) return ['anyone'];
+  return callers.map((caller) => callerText(caller, trustDomain));
 }

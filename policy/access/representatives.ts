@@ -38,7 +38,7 @@ export function representatives(languages: readonly Language[], domain: Domain):
     for (const [state, inside, text] of level) {
       const combination = automaton.accepted(state).join(',');
       if (!found.has(combination) && domain.accepts(inside, text)) found.set(combination, text);
-      if (text.length >= LONGEST) continue;
+      if (!complete || text.length >= LONGEST) continue;
       const wanted = [...new Set([...automaton.wanted(state), ...(domain.wanted?.(inside) ?? [])])];
       const other = OTHERS.find((character) => !wanted.includes(character) && domain.step(inside, character) !== undefined);
       for (const character of [...wanted, ...(other === undefined ? [] : [other]), ...(wanted.includes('/') ? [] : ['/'])]) {
