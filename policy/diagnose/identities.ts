@@ -98,7 +98,7 @@ class Identities {
         ? (name: string) => name.startsWith(value.slice(0, -1))
         : (name: string) => name === value;
     if (this.#isOpen() || [...survey.namespaces].some(test) || test(survey.snapshot.meshConfig.rootNamespace)) return undefined;
-    return ['unknown-namespace', `no namespace of this mesh is called ${quoted(value)}`, `namespaces here are ${this.#known()}`];
+    return ['unknown-namespace', `no namespace in this input is called ${quoted(value)}`, `its namespaces are ${this.#known()}`];
   }
 
   account(value: string, policy: AuthorizationPolicy): Problem | undefined {
@@ -123,7 +123,11 @@ class Identities {
     if (there.length === 0) {
       // What Istio itself runs, and namespaces that are declared here and filled elsewhere.
       if (survey.namespaces.has(namespace) || namespace === survey.snapshot.meshConfig.rootNamespace) return undefined;
-      return ['unknown-account', `no workload runs in namespace ${quoted(namespace)}`, `namespaces here are ${this.#known()}`];
+      return [
+        'unknown-account',
+        `no workload in this input runs in namespace ${quoted(namespace)}`,
+        `its namespaces are ${this.#known()}`,
+      ];
     }
     if (account === undefined || survey.accounts.has(`${namespace}/${account}`)) return undefined;
     return [

@@ -211,7 +211,8 @@ function permissive(
         ),
       ];
     }
-    if (policy.action === 'ALLOW' && !plain)
+    // Once for a policy: it is so of every rule about identities.
+    if (policy.action === 'ALLOW' && !plain && first === lists[0])
       return [
         finding(
           policy.meta,

@@ -40,7 +40,7 @@ function isCatchAll({ uri, ...rest }: Match): boolean {
 }
 
 /** Matches of one VirtualService beyond which nothing is said: comparing all pairs would take too long. */
-const MOST_MATCHES = 1_000;
+const MOST_MATCHES = 300;
 
 function ofRoutes(service: Written, protocol: 'http' | 'tls' | 'tcp'): readonly Diagnostic[] {
   const routes = itemsAt(service.node, 'spec', protocol);

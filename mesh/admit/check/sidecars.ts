@@ -17,13 +17,14 @@ function isAmbient(inventory: Inventory, namespace: string): boolean {
 /** Sidecars (kind) that compete, or that stand where there are no sidecars. */
 export function sidecars(inventory: Inventory): readonly Diagnostic[] {
   const all = inventory.istio('Sidecar');
-  const rivals = Map.groupBy(all, (one: Written) => {
+  const levelOf = (one: Written): string => {
     const labels = Object.entries(labelsAt(one.node, 'spec', 'workloadSelector', 'labels')).sort(([a], [b]) => (a < b ? -1 : 1));
     return JSON.stringify([one.namespace, labels]);
-  });
+  };
+  const levels = Map.groupBy(all, levelOf);
   return all.flatMap((one) => {
     const found: Diagnostic[] = [];
-    const level = [...rivals.values()].find((same) => same.includes(one)) ?? [];
+    const level = levels.get(levelOf(one)) ?? [];
     if (level.length > 1) {
       const others = level.filter((other) => other !== one).map(({ namespace, name }) => `${namespace}/${name}`);
       found.push(

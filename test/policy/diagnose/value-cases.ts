@@ -91,7 +91,7 @@ export const VALUE_CASES: readonly Case[] = [
     code: 'unknown-namespace',
     input: STRICT + fromWeb('namespaces: [ops, opps]'),
     field: `${SOURCE}.namespaces[1]`,
-    message: /no namespace of this mesh is called "opps"; it matches nobody/,
+    message: /no namespace in this input is called "opps"; it matches nobody/,
   },
   {
     title: 'a namespace for a principal',
