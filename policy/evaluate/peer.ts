@@ -22,23 +22,25 @@ function ownDomains(meshConfig: MeshConfig): readonly string[] {
  */
 export function principalTest(values: readonly PolicyMatch[], meshConfig: MeshConfig): (peer: string | undefined) => boolean {
   const own = new Set(ownDomains(meshConfig));
-  // Accounts of the mesh's own domain by what follows its name, all others by the whole ID.
-  const local = new Set<string>();
-  const whole = new Set<string>();
+  // Exact ones under every name of their domain, so that any number of them is one look-up.
+  const exact = new Set<string>();
   const others: PolicyMatch[] = [];
   for (const value of values) {
     const bare = withoutScheme(value);
     const named = bare.kind === 'exact' ? splitDomain(bare.value) : undefined;
     if (bare.kind !== 'exact') others.push(bare);
-    else if (named !== undefined && (named[0] === LOCAL || own.has(named[0]))) local.add(named[1]);
-    else whole.add(bare.value);
+    else if (named === undefined || !(named[0] === LOCAL || own.has(named[0]))) exact.add(bare.value);
+    else for (const domain of own) exact.add(`${domain}${named[1]}`);
   }
   return (peer) => {
     if (peer === undefined) return false;
-    const called = splitDomain(peer);
-    if (called !== undefined && own.has(called[0]) && local.has(called[1])) return true;
-    return whole.has(peer) || others.some((value) => isWildcard(value, peer, called, own));
+    return exact.has(peer) || (others.length > 0 && isOneOfWildcards(others, peer, own));
   };
+}
+
+function isOneOfWildcards(values: readonly PolicyMatch[], peer: string, own: ReadonlySet<string>): boolean {
+  const called = splitDomain(peer);
+  return values.some((value) => isWildcard(value, peer, called, own));
 }
 
 const LOCAL = 'cluster.local';
