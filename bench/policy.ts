@@ -46,6 +46,8 @@ const shared = http('shared', shapes.httpFilters(shapes.sharedPaths(MANY)));
 const own = http('own', shapes.httpFilters(shapes.ownPaths(MANY)));
 const denial = http('denial', shapes.httpFilters(shapes.asDenial(shapes.onePolicy(MANY))));
 const denials = http('denials', shapes.httpFilters(shapes.asDenial(shapes.sharedPaths(MANY))));
+const counted = http('shared, counted', shapes.counted(shapes.httpFilters(shapes.sharedPaths(MANY))));
+const oneCounted = http('one, counted', shapes.counted(shapes.httpFilters(shapes.onePolicy(1))));
 const tcpCallers = tcp('tcp', shapes.tcpFilters(shapes.tcpCallers(MANY)));
 const none = http('none', []);
 const tcpNone = tcp('tcp none', []);
@@ -65,6 +67,8 @@ const ROWS: readonly Row[] = [
   },
   { name: '  the first matches', variant: shared, caller: first, asked: read, allowed: true },
   { name: '  denied', variant: shared, caller: stranger, asked: read, allowed: false },
+  { name: '  with a counter for each rule', variant: counted, caller: last, asked: read, allowed: true },
+  { name: 'one principal, with a counter for the rule', variant: oneCounted, caller: first, asked: read, allowed: true },
   {
     name: '1,000 policies on paths of their own, the last matches',
     variant: own,

@@ -69,6 +69,15 @@ export function tcpFilters(authorizationPolicies: readonly AuthorizationPolicy[]
   return filters.map((filter) => toJson(FilterSchema, filter, { registry: EXTENSIONS }) as object);
 }
 
+/** The same filters with a counter for each rule. */
+export function counted(filters: readonly object[]): readonly object[] {
+  return filters.map((filter) => {
+    const { typedConfig } = filter as { readonly typedConfig: object };
+    const type = '@type' in typedConfig ? String(typedConfig['@type']) : '';
+    return type.endsWith('http.rbac.v3.RBAC') ? { ...filter, typedConfig: { ...typedConfig, trackPerRuleStats: true } } : filter;
+  });
+}
+
 const TYPE = 'type.googleapis.com/envoy.extensions.filters';
 
 /** As Istio writes it: one `authenticated` for each principal, one policy for each rule. */
