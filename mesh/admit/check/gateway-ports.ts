@@ -29,7 +29,7 @@ function openPorts(inventory: Inventory, selector: Readonly<Record<string, strin
       ]),
     );
   if (ports.length > 0) return new Set<number>(ports);
-  return proxies.length === 0 && isInstalledGateway(selector) && selector['istio'] !== 'egressgateway'
+  return proxies.length === 0 && isInstalledGateway(selector) && (selector['istio'] ?? 'ingressgateway') === 'ingressgateway'
     ? new Set(INSTALLED_PORTS)
     : undefined;
 }

@@ -8,6 +8,7 @@ import type { Written } from '../written.ts';
 const INSTALLED: readonly Labels[] = Object.freeze([
   Object.freeze({ istio: 'ingressgateway' }),
   Object.freeze({ istio: 'egressgateway' }),
+  Object.freeze({ istio: 'eastwestgateway' }),
   Object.freeze({ app: 'istio-ingressgateway' }),
 ]);
 
