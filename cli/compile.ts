@@ -4,6 +4,7 @@ import { loadMesh } from '../mesh/source/mesh.ts';
 import { unknownKeys } from '../policy/jwks/unknown.ts';
 import { requestAuthenticationsFor } from '../policy/request-authentication/applying.ts';
 import { compileProxy } from '../routing/compile.ts';
+import { asSelected } from '../xds/resources/as-selected.ts';
 import { inboundSecurity } from '../xds/resources/security.ts';
 import { chooseProxy } from './compile/choose-proxy.ts';
 import { policyForms } from './compile/policy-forms.ts';
@@ -53,7 +54,7 @@ function compile(flags: CompileFlags): void {
   }
   const tokens = requestAuthenticationsFor(snapshot, proxy.value.workload);
   printDiagnostics(unknownKeys(tokens, 'in this configuration all its tokens are refused'), flags.diagnostics);
-  const security = inboundSecurity(snapshot, proxy.value.workload);
+  const security = inboundSecurity(snapshot, asSelected(proxy.value));
   const compiled = compileProxy(snapshot, proxy.value, security);
   const value = flags.static
     ? staticForm(compiled, proxy.value, snapshot, flags)

@@ -21,6 +21,7 @@ import {
   SECRET,
 } from '../resource-set.ts';
 import { withoutRevoked } from './revoked-endpoints.ts';
+import { asSelected } from './as-selected.ts';
 import { discoveredSecurity } from './security.ts';
 import { trustResource } from './trust.ts';
 
@@ -35,7 +36,7 @@ export function composeResources(
   revoked: RevokedPeers,
   keys: KnownKeys = NO_KEYS,
 ): ResourceSet {
-  const { security, extensions } = discoveredSecurity(snapshot, proxy.workload, revoked, keys);
+  const { security, extensions } = discoveredSecurity(snapshot, asSelected(proxy), revoked, keys);
   const compiled = compileProxy(snapshot, proxy, security);
   const endpoints = withoutRevoked(snapshot, revoked, compiled.endpoints);
   return resourceSet({
