@@ -52,7 +52,7 @@ function compile(flags: CompileFlags): void {
     process.exitCode = 1;
     return;
   }
-  const tokens = requestAuthenticationsFor(snapshot, proxy.value.workload);
+  const tokens = requestAuthenticationsFor(snapshot, asSelected(proxy.value));
   printDiagnostics(unknownKeys(tokens, 'in this configuration all its tokens are refused'), flags.diagnostics);
   const security = inboundSecurity(snapshot, asSelected(proxy.value));
   const compiled = compileProxy(snapshot, proxy.value, security);
