@@ -6,6 +6,7 @@ import { describedRow, describedText } from '../../policy/access/describe.ts';
 import type { Grant, PortTable } from '../../policy/access/table.ts';
 import { writtenRequest } from '../../policy/access/witness.ts';
 import { type Answer, type OneCaller, whoCan } from '../../policy/access/who-can.ts';
+import { jwtRulesFor } from '../../policy/request-authentication/applying.ts';
 import { diagnosticsOption, filenameOption, meshConfigOption } from '../input/options.ts';
 import { callerFrom, destinationFrom } from './address.ts';
 import { destinationsIn, identitiesIn } from './destinations.ts';
@@ -121,7 +122,12 @@ function action(flags: WhoCanFlags): void {
       }),
     }))
     .filter(({ tables }) => flags.to !== undefined || tables.some(({ grants, untold }) => grants.length + untold.length > 0));
-  for (const { destination, complete } of answers) {
+  for (const { destination, complete, tables } of answers) {
+    const onToken = tables.some(({ grants }) => grants.some(({ witness }) => witness.token !== undefined));
+    if (onToken && jwtRulesFor(snapshot, destination).length === 0)
+      process.stderr.write(
+        `warning: ${destination.name}: rows ask for a token, and no RequestAuthentication applies: its proxy verifies none, so that nobody gets in by them\n`,
+      );
     if (!complete)
       process.stderr.write(
         `warning: ${destination.name}: there are too many kinds of requests to tell apart; some may be missing\n`,
