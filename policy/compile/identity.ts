@@ -31,7 +31,14 @@ function peer(parts: readonly Part[]): Tree<SourceLeaf> {
   if (literals.length <= FEW && parts.every(({ literal }) => literal !== undefined)) {
     return any(literals.map((literal) => leaf({ test: 'peer', text: { kind: 'exact', value: `${SCHEME}${literal}` } })));
   }
-  return expressions(parts.map(({ regex }) => regex));
+  const known = new Map(parts.map(({ regex, literal }) => [regex, literal]));
+  return any(
+    inGroups(parts.map(({ regex }) => regex)).map((group) => {
+      const exactly = group.flatMap((regex) => known.get(regex) ?? []).map((literal) => SCHEME + literal);
+      const text = { kind: 'regex', value: SCHEME + oneOf(group) } as const;
+      return leaf({ test: 'peer', text, ...(exactly.length === group.length ? { exactly } : {}) });
+    }),
+  );
 }
 
 function expressions(alternatives: readonly string[], before = '', after = ''): Tree<SourceLeaf> {

@@ -24,7 +24,12 @@ export interface AddressBlock {
 
 export type SourceLeaf =
   /** The SPIFFE ID of the authenticated peer; false without one. The text matches none that is in doubt. */
-  | { readonly test: 'peer'; readonly text: Text }
+  | {
+      readonly test: 'peer';
+      readonly text: Text;
+      /** The very texts that an expression stands for, where it stands for nothing else. */
+      readonly exactly?: readonly string[];
+    }
   /** The peer has a certificate, but not exactly one SPIFFE ID in it. */
   | { readonly test: 'doubtful-peer' }
   /** The other end of the TCP connection. */

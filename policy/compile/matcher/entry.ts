@@ -40,7 +40,8 @@ function guardOf(tree: Tree<SourceLeaf | OperationLeaf>): Guard | undefined {
 function exactPeers(source: Tree<SourceLeaf>): readonly string[] | undefined {
   if (source.op === 'leaf') {
     const { leaf } = source;
-    return leaf.test === 'peer' && leaf.text.kind === 'exact' ? [leaf.text.value] : undefined;
+    if (leaf.test !== 'peer') return undefined;
+    return leaf.text.kind === 'exact' ? [leaf.text.value] : leaf.exactly;
   }
   if (source.op !== 'any') return undefined;
   const found = source.of.map((part) => exactPeers(part));

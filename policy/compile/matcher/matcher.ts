@@ -6,6 +6,12 @@ import { type Entry, entryOf, type Keyed } from './entry.ts';
 /** With fewer rules the plain form costs Envoy no more. */
 const FEWEST_RULES = 8;
 
+/** What one expression over many callers costs, in rules of one caller. */
+const EXPRESSION = 16;
+
+/** Up to so many callers are compared as texts. */
+const FEW_CALLERS = 4;
+
 /** At most one condition for so many rules: else the plain form is as good. */
 const RULES_PER_STEP = 2;
 
@@ -26,9 +32,9 @@ function planOf(run: readonly Keyed[]): Plan {
  * the same, or would be no cheaper. Only for rules that grant: what a map misses is denied.
  */
 export function asMatcher(rules: readonly CompiledRule[]): Matcher | undefined {
-  if (rules.length < FEWEST_RULES) return undefined;
   const parts: (Plan | Entry)[] = [];
   let run: Keyed[] = [];
+  let plainCost = 0;
   const endRun = (): void => {
     if (run.length > 0) parts.push(planOf(run));
     run = [];
@@ -38,6 +44,7 @@ export function asMatcher(rules: readonly CompiledRule[]): Matcher | undefined {
     if (entry === undefined) return undefined;
     // A rule without a caller is guarded, so this one would be none of ours.
     if (entry.kind === 'listed' && entry.guard.predicate === 'always') return undefined;
+    plainCost += entry.kind === 'keyed' && entry.peers.length > FEW_CALLERS ? EXPRESSION : 1;
     if (entry.kind === 'keyed') run.push(entry);
     else {
       endRun();
@@ -47,7 +54,7 @@ export function asMatcher(rules: readonly CompiledRule[]): Matcher | undefined {
   endRun();
   let steps = 0;
   for (const part of parts) steps += 'steps' in part ? part.steps + 1 : 1;
-  if (steps * RULES_PER_STEP > rules.length) return undefined;
+  if (plainCost < FEWEST_RULES || steps * RULES_PER_STEP > plainCost) return undefined;
   const fields = parts.flatMap((part) => {
     if ('steps' in part) return part.fields();
     return part.guard.predicate === 'always' ? [] : [alone(part.granted, part.guard.predicate)];

@@ -58,6 +58,11 @@ const operations: fc.Arbitrary<Operation> = fc
   .map(operation);
 
 const from = fc.oneof(
+  // More than a few are one expression where they are not keys.
+  {
+    weight: 6,
+    arbitrary: fc.subarray(EXACT, { minLength: 5 }).map((texts) => [source({ principals: given(texts.map(valueOf)) })]),
+  },
   { weight: 60, arbitrary: some(EXACT).map((values) => [source({ principals: given(values) })]) },
   {
     weight: 3,
