@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { envoyPath } from '../../audit/envoy/process.ts';
-import { freePort } from '../../routing/envoy/upstream.ts';
 import { casesOf, corpusPath } from './corpus.ts';
 import { askEnvoy } from './golden/ask.ts';
 import { compiled } from './golden/ours.ts';
+import { freePorts } from './golden/ports.ts';
 import { probesFor } from './golden/probes.ts';
 import { type Record, isRecord, recordOf } from './golden/record.ts';
 import { conditionsOf, rulesOf, type Slice, valuesOf } from './golden/slices.ts';
@@ -106,9 +106,7 @@ describe('policy, corpus: the filters that Istio makes', function () {
   for (const golden of casesOf<Golden>('authz-golden')) {
     it(golden.id, async function () {
       if (path === undefined || envoy === undefined) this.skip();
-      const free: number[] = [];
-      while (free.length < PORTS) free.push(await freePort());
-      const translation = new Translation([...new Set(free)]);
+      const translation = new Translation(await freePorts(PORTS));
       const policies = documents(join(path, golden.policies)).map((one) => recordOf(translation.of(one)));
       const theirs = wanted(translation, golden);
       const mine = ours(policies, golden);

@@ -8,7 +8,6 @@ import { loadMesh } from '../../../mesh/source/mesh.ts';
 import { evaluate } from '../../../policy/evaluate/evaluate.ts';
 import { TestAuthority } from '../../audit/envoy/certificates.ts';
 import { envoyPath } from '../../audit/envoy/process.ts';
-import { freePort } from '../../routing/envoy/upstream.ts';
 import { startApplication } from '../envoy/application.ts';
 import { send } from '../envoy/caller.ts';
 import { startTarget } from '../envoy/target.ts';
@@ -16,6 +15,7 @@ import { port, request } from '../model.ts';
 import { casesOf, corpusPath } from './corpus.ts';
 import { askEnvoy, probe } from './golden/ask.ts';
 import { compiled } from './golden/ours.ts';
+import { freePorts } from './golden/ports.ts';
 import type { Probe } from './golden/probes.ts';
 import { isRecord, listOf, type Record, recordOf } from './golden/record.ts';
 import { rulesOf } from './golden/slices.ts';
@@ -109,7 +109,7 @@ describe('policy, corpus: what is left of policies below HTTP', function () {
   /** Rule by rule: what ztunnel denies, evaluate denies and Envoy denies. */
   async function compareRules({ input, want }: Conversion): Promise<void> {
     assert.ok(path !== undefined && envoy !== undefined);
-    const translation = new Translation([await freePort(), await freePort()]);
+    const translation = new Translation(await freePorts(2));
     const [written] = documents(join(path, input));
     const groups = listOf(recordOf(parse(readFileSync(join(path, want), 'utf8')) as unknown)['groups']);
     const named = { ...written, metadata: { ...recordOf(written?.['metadata']), namespace: 'foo' } };
@@ -242,7 +242,7 @@ describe('policy, corpus: TCP connections in the real Envoy', function () {
     if (policy === undefined) continue;
     it(id, async () => {
       assert.ok(envoy !== undefined);
-      const translation = new Translation([...new Set([await freePort(), await freePort(), await freePort()])]);
+      const translation = new Translation(await freePorts(3));
       const metadata = recordOf(policy['metadata']);
       const bound = recordOf(translation.of({ ...policy, metadata: { ...metadata, name: 'policy' } }));
       const workload = { namespace: String(metadata['namespace']), labels: {} };

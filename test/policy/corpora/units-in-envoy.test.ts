@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { envoyPath } from '../../audit/envoy/process.ts';
-import { freePort } from '../../routing/envoy/upstream.ts';
 import { askEnvoy } from './golden/ask.ts';
 import { compiled } from './golden/ours.ts';
+import { freePorts } from './golden/ports.ts';
 import { probesFor } from './golden/probes.ts';
 import { recordOf } from './golden/record.ts';
 import { Translation } from './golden/translate.ts';
@@ -22,9 +22,7 @@ describe('policy, corpus: what Istio makes of one value', function () {
     if (envoy === undefined && process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
     if (envoy === undefined || all.length === 0) this.skip();
     const folder = mkdtempSync(join(tmpdir(), 'gatehouse-units-'));
-    const free: number[] = [];
-    while (free.length < 8) free.push(await freePort());
-    const translation = new Translation([...new Set(free)]);
+    const translation = new Translation(await freePorts(8));
     const policies = all.map(({ rule }, index) =>
       recordOf(
         translation.of({
