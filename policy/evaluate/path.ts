@@ -15,6 +15,11 @@ function decodeUnreserved(path: string): string {
   });
 }
 
+/** Some servers take `..;x` for `..`, and so does Envoy; not so where the dots or the semicolon are escaped. */
+function withoutParametersOfDots(path: string): string {
+  return path.replace(/\/(\.\.?);[^/]*/g, '/$1');
+}
+
 /** RFC 3986, section 5.2.4; an empty segment counts as one. */
 function withoutDots(path: string): string {
   const kept: string[] = [];
@@ -40,7 +45,7 @@ export function normalizedPath(raw: string, mode: PathNormalization): string {
   const path = /^[^?#]*/.exec(raw)?.[0] ?? '';
   if (mode === 'NONE' || !path.startsWith('/')) return path;
   const unescaped = mode === 'DECODE_AND_MERGE_SLASHES' ? path.replace(/%2f/gi, '/').replace(/%5c/gi, '\\') : path;
-  const plain = Array.from(decodeUnreserved(unescaped).replaceAll('\\', '/'), encoded).join('');
+  const plain = Array.from(decodeUnreserved(withoutParametersOfDots(unescaped)).replaceAll('\\', '/'), encoded).join('');
   const resolved = withoutDots(plain);
   if (mode === 'BASE') return resolved;
   // Envoy puts the first and the last slash back whatever is between: a path of slashes alone keeps two.

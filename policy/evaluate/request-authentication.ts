@@ -1,4 +1,4 @@
-import type { RequestAuthentication } from '../../mesh/model/request-authentication.ts';
+import type { RequestAuthentication, TokenHeader } from '../../mesh/model/request-authentication.ts';
 import { keyOf } from '../../mesh/model/object.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { type ApplyingRule, jwtRulesFor, listClaims } from '../request-authentication/applying.ts';
@@ -11,6 +11,8 @@ export type TokenStep =
       readonly kind: 'passed';
       readonly token: Token | undefined;
       readonly why: string;
+      /** Where the token was taken out of the request, by a rule that does not pass it on. */
+      readonly takenFrom?: readonly TokenHeader[];
       /** Said where a token is believed that no proxy would verify. */
       readonly unasked?: string;
     }
@@ -85,6 +87,7 @@ function verified(rules: readonly ApplyingRule[], token: Token): TokenStep {
     return {
       kind: 'passed',
       token: { ...token, claims: asLists(token.claims, listClaims(accepting.rule)) },
+      takenFrom: accepting.rule.forwardOriginalToken ? [] : headersOf(accepting.rule),
       why: `the token is one of those that RequestAuthentication ${keyOf(accepting.of.meta)} accepts`,
     };
   }
@@ -105,6 +108,12 @@ function verified(rules: readonly ApplyingRule[], token: Token): TokenStep {
 
 function named(objects: readonly RequestAuthentication[]): string {
   return `RequestAuthentication${objects.length > 1 ? 's' : ''} ${objects.map(({ meta }) => keyOf(meta)).join(', ')}`;
+}
+
+/** The headers in which a rule looks for tokens. */
+function headersOf({ fromHeaders, fromParams, fromCookies }: Rule): readonly TokenHeader[] {
+  const nothingSaid = fromHeaders.length + fromParams.length + fromCookies.length === 0;
+  return nothingSaid ? [{ name: 'authorization', prefix: 'Bearer ' }] : fromHeaders;
 }
 
 function lack({ of, rule }: ApplyingRule): TokenStep {

@@ -47,6 +47,15 @@ function inDoubt({ source }: Request, peer: string | undefined): boolean {
   );
 }
 
+/** What the filters behind the one for tokens see. */
+function withToken(facts: Facts, { token, takenFrom = [] }: Extract<TokenStep, { readonly kind: 'passed' }>): Facts {
+  const taken = takenFrom.filter(({ name, prefix }) => facts.headers.get(name.toLowerCase())?.[0]?.startsWith(prefix) === true);
+  if (taken.length === 0) return { ...facts, token };
+  const headers = new Map(facts.headers);
+  for (const { name } of taken) headers.delete(name.toLowerCase());
+  return { ...facts, token, headers };
+}
+
 /** Readies for any request to a workload what does not depend on the request. */
 export function walker(snapshot: Snapshot, workload: SelectedWorkload): Walker {
   const { meshConfig } = snapshot;
@@ -106,7 +115,7 @@ export function walker(snapshot: Snapshot, workload: SelectedWorkload): Walker {
           );
     if (custom?.kind === 'refused') return { ...untold, custom, outcome: { kind: 'custom', step: custom, late: false } };
     const token = request.destination.protocol === 'TCP' ? undefined : authenticate(request);
-    const facts: Facts = token?.kind === 'passed' ? { ...unverified, token: token.token } : unverified;
+    const facts = token?.kind === 'passed' ? withToken(unverified, token) : unverified;
     const known = { setting, encrypted, facts, token, custom };
     if (token?.kind === 'refused') return { ...known, outcome: { kind: 'token', step: token } };
     const by = denying.find(({ rule }) => rule.matches(facts));

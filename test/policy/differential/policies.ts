@@ -124,6 +124,7 @@ const whens = fc.oneof(
   whenOf('source.serviceAccount', ...ACCOUNTS, 'web*', '*'),
   whenOf('source.trustDomain', ...TRUST_DOMAINS),
   whenOf('experimental.envoy.filters.http.nobody[tier]', 'gold', '[gold]', '*'),
+  whenOf('request.headers[authorization]', '*', 'Bearer*', 'Basic*'),
   whenOf('source.ip', ...BLOCKS, 'nonsense', 'nonsense', '127.0.0.1/99'),
   whenOf('remote.ip', ...BLOCKS, 'fe80::1%lo'),
   whenOf('destination.ip', '127.0.0.0/8', '10.0.0.0/8', '::/0', 'nonsense'),
