@@ -15,7 +15,7 @@ describe('gatehouse compile', function () {
     const first = await runGatehouse('compile', ...bookinfo, '--proxy', 'default/reviews-v2', '-o', 'json');
     assert.equal(first.code, 0, first.stderr);
     const resources: Record<string, { name?: string; clusterName?: string }[]> = JSON.parse(first.stdout);
-    assert.deepEqual(Object.keys(resources), ['listeners', 'routes', 'clusters', 'endpoints']);
+    assert.deepEqual(Object.keys(resources), ['policyForms', 'listeners', 'routes', 'clusters', 'endpoints']);
     const clusters = (resources['clusters'] ?? []).map(({ name }) => name);
     assert.ok(clusters.includes('outbound|9080|v2|reviews.default.svc.cluster.local'), clusters.join(' '));
     assert.ok((resources['listeners'] ?? []).some(({ name }) => name === 'virtualInbound'));
