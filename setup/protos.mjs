@@ -36,7 +36,6 @@ const ENVOY = [
   'extensions/filters/http/jwt_authn/v3/config',
   'extensions/filters/http/header_mutation/v3/header_mutation',
   'extensions/filters/http/ext_authz/v3/ext_authz',
-  'extensions/filters/http/local_ratelimit/v3/local_rate_limit',
   'extensions/filters/http/grpc_stats/v3/config',
   'extensions/filters/http/set_filter_state/v3/set_filter_state',
   'extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy',
@@ -60,7 +59,13 @@ const ENVOY = [
   'type/matcher/v3/http_inputs',
 ];
 
-const OWN = ['ca/v1/istio_ca', 'ca/v1/jwt', 'envoy/v3/network_set_filter_state', 'workload/v1/spiffe_workload_api'];
+const OWN = [
+  'ca/v1/istio_ca',
+  'ca/v1/jwt',
+  'envoy/v3/local_rate_limit',
+  'envoy/v3/network_set_filter_state',
+  'workload/v1/spiffe_workload_api',
+];
 
 const ROOTS = [...ENVOY.map((name) => `envoy/${name}.proto`), ...OWN.map((name) => `gatehouse/${name}.proto`)];
 

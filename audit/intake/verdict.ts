@@ -7,6 +7,8 @@ const DENIED = 'rbac_access_denied_matched_policy[';
 const EFFECTIVE = 'enforced_effective_policy_id';
 /** A network filter tells only which shadow rule matched, so our ALLOW filter has its rules there as well. */
 const TCP_ALLOWED_BY = 'gatehouse_allowed_by_shadow_effective_policy_id';
+/** What Envoy's filter for rate limits within one proxy says. */
+const RATE_LIMITED = 'local_rate_limited';
 const MAX_NAME = 512;
 
 /** What a log entry says of the decision. HTTP: response_code_details; TCP: connection_termination_details. */
@@ -72,6 +74,8 @@ export function verdictOf(evidence: Evidence): Verdict {
     return deniedByProvider(evidence.rbac, details === 'ext_authz_error' ? 'failed' : 'denied');
   if (evidence.stoppedByProvider) return deniedByProvider(evidence.rbac, 'stopped');
   if (evidence.transportRefused) return { kind: 'denied-transport' };
+  // Held back before policies were asked, or after they allowed it.
+  if (details === RATE_LIMITED) return { kind: 'unreached', cause: RATE_LIMITED };
   const by = allowingRule(evidence.rbac);
   if (by) return { kind: 'allowed-by-rule', by };
   if (allowPolicies?.length === 0) return { kind: 'allowed-no-policy' };

@@ -2,6 +2,9 @@ import { type EdgeKey, POLICY_SEPARATOR } from '../model/edge.ts';
 import { marksOfText } from '../model/mark.ts';
 import { CUSTOM_ANSWERS, type PolicyRule } from '../model/record.ts';
 
+/** As audit/intake/verdict.ts writes it. */
+const RATE_LIMITED = 'local_rate_limited';
+
 /** The ALLOW policies that apply, where no one rule is named: none of their rules matched, or the proxy did not say which did. */
 export function policiesOf(key: EdgeKey): readonly string[] {
   const lists = key.verdict === 'denied-no-rule' || key.verdict === 'allowed-unnamed';
@@ -94,7 +97,7 @@ export function reasonOf(key: EdgeKey): string {
     case 'denied-custom':
       return customReason(key);
     case 'unreached':
-      return `did not arrive: ${key.detail}`;
+      return key.detail === RATE_LIMITED ? 'held back by a rate limit' : `did not arrive: ${key.detail}`;
     default:
       return key.verdict satisfies never;
   }

@@ -26,6 +26,7 @@ export const KIND_NAMES: readonly Names[] = Object.freeze([
   { kind: 'WorkloadGroup', plural: 'workloadgroups', short: ['wg'], group: NETWORKING },
   { kind: 'Sidecar', plural: 'sidecars', short: [], group: NETWORKING },
   { kind: 'RequestAuthentication', plural: 'requestauthentications', short: ['ra'], group: SECURITY },
+  { kind: 'RateLimit', plural: 'ratelimits', short: ['rl'], group: 'gatehouse.dev' },
 ]);
 
 /** The kind that a word on the command line means: its name, plural or short name in any case, with or without its group; `all` is handled by the caller. */

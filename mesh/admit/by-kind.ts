@@ -3,6 +3,7 @@ import type { DestinationRule } from '../model/destination-rule.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Meta } from '../model/object.ts';
 import type { PeerAuthentication } from '../model/peer-authentication.ts';
+import type { RateLimit } from '../model/rate-limit.ts';
 import type { RequestAuthentication } from '../model/request-authentication.ts';
 import type { Service } from '../model/service.ts';
 import type { Sidecar } from '../model/sidecar.ts';
@@ -27,6 +28,7 @@ export class ByKind {
   readonly authorizationPolicies: AuthorizationPolicy[] = [];
   readonly peerAuthentications: PeerAuthentication[] = [];
   readonly requestAuthentications: RequestAuthentication[] = [];
+  readonly rateLimits: RateLimit[] = [];
 
   constructor(objects: readonly Admitted[]) {
     for (const one of objects) this.#add(one);
@@ -78,6 +80,9 @@ export class ByKind {
         return;
       case 'RequestAuthentication':
         this.requestAuthentications.push(object.value);
+        return;
+      case 'RateLimit':
+        this.rateLimits.push(object.value);
         return;
     }
     object satisfies never;

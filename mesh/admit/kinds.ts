@@ -2,6 +2,7 @@ import type { Kind } from '../model/object.ts';
 
 const NETWORKING = Object.freeze(['networking.istio.io/v1', 'networking.istio.io/v1beta1', 'networking.istio.io/v1alpha3']);
 const SECURITY = Object.freeze(['security.istio.io/v1', 'security.istio.io/v1beta1']);
+const GATEHOUSE = Object.freeze(['gatehouse.dev/v1alpha1']);
 const CORE = Object.freeze(['v1']);
 
 /** The API versions in which each kind is taken. The old ones of Deployment are what articles of 2018 use. */
@@ -21,6 +22,7 @@ export const VERSIONS: Readonly<Record<Kind, readonly string[]>> = Object.freeze
   AuthorizationPolicy: SECURITY,
   PeerAuthentication: SECURITY,
   RequestAuthentication: SECURITY,
+  RateLimit: GATEHOUSE,
 });
 
 export function isKind(kind: string): kind is Kind {
@@ -37,29 +39,27 @@ export type Dispatch =
   | { readonly kind: 'unknown' };
 
 /** Istio's other kinds that shape traffic or telemetry; without them the rest of the mesh works as it would by default. */
-const NOT_APPLIED: ReadonlySet<string> = new Set([
-  'ProxyConfig',
-  'Telemetry',
-  'IstioOperator',
-]);
+const NOT_APPLIED: ReadonlySet<string> = new Set(['ProxyConfig', 'Telemetry', 'IstioOperator']);
 /** Kinds that may keep someone out. */
 const GUARDS: ReadonlySet<string> = new Set(['EnvoyFilter', 'WasmPlugin', 'TrafficExtension']);
 
 const ISTIO_GROUP = /(^|\.)istio\.io$/;
+const OWN_GROUP = 'gatehouse.dev';
 
 export function dispatch(apiVersion: string, kind: string): Dispatch {
   const group = apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '';
   const istio = ISTIO_GROUP.test(group);
+  const own = istio || group === OWN_GROUP;
   if (isKind(kind)) {
     const versions = VERSIONS[kind];
     if (versions.includes(apiVersion)) return { kind: 'read', as: kind };
     if (versions.some((version) => groupOf(version) === group)) return { kind: 'other-version', as: kind, versions };
-    if (istio) return { kind: 'other-version', as: kind, versions };
+    if (own) return { kind: 'other-version', as: kind, versions };
   }
   if (istio && GUARDS.has(kind)) return { kind: 'guard' };
   if (istio && NOT_APPLIED.has(kind)) return { kind: 'not-applied' };
   if (group === 'gateway.networking.k8s.io') return { kind: 'not-applied' };
-  return istio ? { kind: 'unknown' } : { kind: 'unused' };
+  return own ? { kind: 'unknown' } : { kind: 'unused' };
 }
 
 function groupOf(apiVersion: string): string {

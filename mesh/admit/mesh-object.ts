@@ -3,6 +3,7 @@ import type { DestinationRule } from '../model/destination-rule.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Labels, Meta } from '../model/object.ts';
 import type { PeerAuthentication } from '../model/peer-authentication.ts';
+import type { RateLimit } from '../model/rate-limit.ts';
 import type { RequestAuthentication } from '../model/request-authentication.ts';
 import type { Probe } from '../model/probe.ts';
 import type { Service } from '../model/service.ts';
@@ -55,7 +56,8 @@ export type MeshObject =
   | { readonly kind: 'WorkloadGroup'; readonly value: { readonly meta: Meta } }
   | { readonly kind: 'AuthorizationPolicy'; readonly value: AuthorizationPolicy }
   | { readonly kind: 'PeerAuthentication'; readonly value: PeerAuthentication }
-  | { readonly kind: 'RequestAuthentication'; readonly value: RequestAuthentication };
+  | { readonly kind: 'RequestAuthentication'; readonly value: RequestAuthentication }
+  | { readonly kind: 'RateLimit'; readonly value: RateLimit };
 
 /** An admitted object with what is needed to check it against others. */
 export interface Admitted {

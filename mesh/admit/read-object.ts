@@ -11,6 +11,7 @@ import { readService } from './core/service.ts';
 import type { MeshObject } from './mesh-object.ts';
 import type { Node } from './node.ts';
 import { readPeerAuthentication } from './peer-authentication/read.ts';
+import { readRateLimit } from './rate-limit/read.ts';
 import { readRequestAuthentication } from './request-authentication/read.ts';
 import { readServiceEntry } from './service-entry/read.ts';
 import { readSidecar } from './sidecar/read.ts';
@@ -18,7 +19,7 @@ import { checkWorkloadGroup } from './workload-entry/group.ts';
 import { readWorkloadEntry } from './workload-entry/read.ts';
 import { readVirtualService } from './virtual-service/read.ts';
 
-/** Kinds of Istio's are read strictly; of Kubernetes' own kinds only a part is needed, so their other fields are left alone. */
+/** Kinds of Istio's and our own are read strictly; of Kubernetes' own kinds only a part is needed, so their other fields are left alone. */
 export function isStrict(kind: Kind): boolean {
   switch (kind) {
     case 'Namespace':
@@ -37,6 +38,7 @@ export function isStrict(kind: Kind): boolean {
     case 'AuthorizationPolicy':
     case 'PeerAuthentication':
     case 'RequestAuthentication':
+    case 'RateLimit':
       return true;
   }
   return kind satisfies never;
@@ -75,6 +77,8 @@ export function readObject(kind: Kind, spec: Field, status: Field, context: Cont
       return { kind, value: readPeerAuthentication(spec, context) };
     case 'RequestAuthentication':
       return { kind, value: readRequestAuthentication(spec, context) };
+    case 'RateLimit':
+      return { kind, value: readRateLimit(spec, context) };
   }
   return kind satisfies never;
 }

@@ -99,6 +99,7 @@ export function buildFrom(
     authorizationPolicies: list(kinds.authorizationPolicies, (one) => one.meta, previous?.authorizationPolicies),
     peerAuthentications: list(kinds.peerAuthentications, (one) => one.meta, previous?.peerAuthentications),
     requestAuthentications: list(kinds.requestAuthentications, (one) => one.meta, previous?.requestAuthentications),
+    rateLimits: list(kinds.rateLimits, (one) => one.meta, previous?.rateLimits),
   });
   return { snapshot, diagnostics: checkReferences(unique, snapshot, options.otherGateways) };
 }
@@ -129,6 +130,7 @@ export function sameSnapshot(one: Snapshot, other: Snapshot): boolean {
     one.sidecars === other.sidecars &&
     one.authorizationPolicies === other.authorizationPolicies &&
     one.peerAuthentications === other.peerAuthentications &&
-    one.requestAuthentications === other.requestAuthentications
+    one.requestAuthentications === other.requestAuthentications &&
+    one.rateLimits === other.rateLimits
   );
 }

@@ -19,6 +19,7 @@ export const KINDS = Object.freeze([
   'AuthorizationPolicy',
   'PeerAuthentication',
   'RequestAuthentication',
+  'RateLimit',
 ] as const);
 export type Kind = (typeof KINDS)[number];
 

@@ -4,6 +4,7 @@ import type { Gateway } from './gateway.ts';
 import type { MeshConfig } from './mesh-config.ts';
 import type { Meta } from './object.ts';
 import type { PeerAuthentication } from './peer-authentication.ts';
+import type { RateLimit } from './rate-limit.ts';
 import type { RequestAuthentication } from './request-authentication.ts';
 import type { Service } from './service.ts';
 import type { Sidecar } from './sidecar.ts';
@@ -28,4 +29,5 @@ export interface Snapshot {
   readonly authorizationPolicies: readonly AuthorizationPolicy[];
   readonly peerAuthentications: readonly PeerAuthentication[];
   readonly requestAuthentications: readonly RequestAuthentication[];
+  readonly rateLimits: readonly RateLimit[];
 }

@@ -12,7 +12,7 @@ import type { HeaderMatch, HttpMatch, StringMatch } from '../../mesh/model/virtu
 import { asksForClaim, claimMatcher } from './claim.ts';
 import { stringMatcher, textMatched } from './text.ts';
 
-function header(name: string, match: HeaderMatch): HeaderMatcher {
+export function header(name: string, match: HeaderMatch): HeaderMatcher {
   const text = textMatched(match);
   return create(HeaderMatcherSchema, {
     name,

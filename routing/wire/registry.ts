@@ -32,6 +32,7 @@ import { RawBufferSchema } from '#gen/envoy/extensions/transport_sockets/raw_buf
 import { DownstreamTlsContextSchema, UpstreamTlsContextSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { HttpProtocolOptionsSchema } from '#gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
 import { HttpRequestHeaderMatchInputSchema } from '#gen/envoy/type/matcher/v3/http_inputs_pb.js';
+import { LocalRateLimitSchema } from '#gen/gatehouse/envoy/v3/local_rate_limit_pb.js';
 import { ConfigSchema as NetworkSetFilterStateSchema } from '#gen/gatehouse/envoy/v3/network_set_filter_state_pb.js';
 
 /** Every message that may stand in an Any of a proxy's configuration: needed to read or print it as JSON. */
@@ -52,6 +53,7 @@ export const EXTENSIONS: Registry = createRegistry(
   HttpRbacSchema,
   HttpRequestHeaderMatchInputSchema,
   JwtAuthenticationSchema,
+  LocalRateLimitSchema,
   NetworkSetFilterStateSchema,
   OriginalDstSchema,
   PreviousHostsPredicateSchema,

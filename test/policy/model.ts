@@ -91,6 +91,7 @@ export function snapshot(fields: Partial<Snapshot>): Snapshot {
     authorizationPolicies: [],
     peerAuthentications: [],
     requestAuthentications: [],
+    rateLimits: [],
     sidecars: [],
     ...fields,
   };

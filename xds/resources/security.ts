@@ -24,6 +24,7 @@ import { type KnownKeys, NO_KEYS } from '../../policy/jwks/known.ts';
 import { JWT_FILTER, OUTPUT_FILTER, jwtAuthentication, outputHeaders } from '../../policy/request-authentication/filter.ts';
 import { mtlsMode } from '../../policy/peer-authentication/mode.ts';
 import type { InboundSecurity } from '../../routing/security.ts';
+import { NO_LIMITS, RATE_LIMIT_TYPE, rateLimitFilter, rateLimitFilterName, type Stage } from '../../routing/rate-limit/filter.ts';
 import { adsSource } from '../../routing/wire/config-source.ts';
 import { CLUSTERS, customSlots } from './custom-slots.ts';
 
@@ -94,14 +95,25 @@ const TOKEN_SLOTS: readonly Slot[] = Object.freeze([
   },
 ]);
 
+/** Limits within this proxy: see docs/decisions/0014. */
+function limitSlot(stage: Stage): Slot {
+  return {
+    name: rateLimitFilterName(stage),
+    types: [RATE_LIMIT_TYPE],
+    fill: ({ snapshot, workload }) => rateLimitFilter(snapshot, workload, stage),
+    empty: () => NO_LIMITS,
+  };
+}
+
 /**
  * The slots in front of every workload, in the order in which requests pass them; behind `gatehouse.peer`. They may depend on the mesh
  * configuration only, whose change may replace listeners, never on policies or workloads:
- *   1. CUSTOM (for each extension provider a filter that marks and one that asks): before tokens, as in Istio, so that an authorizer may
- *      put one into the request; 2. tokens (what they may write, jwt_authn); 3. AUDIT; 4. DENY; 5. ALLOW
+ *   1. rate limits by client address, so that a flood costs neither authorizers nor signatures; 2. CUSTOM (for each extension provider a
+ *      filter that marks and one that asks): before tokens, as in Istio, so that an authorizer may put one into the request; 3. tokens (what
+ *      they may write, jwt_authn); 4. AUDIT; 5. DENY; 6. ALLOW; 7. the other rate limits, which count what was let through
  */
 function slots(meshConfig: MeshConfig): readonly Slot[] {
-  return [...customSlots(meshConfig), ...TOKEN_SLOTS, AUDIT_SLOT, ...RBAC_SLOTS];
+  return [limitSlot('arriving'), ...customSlots(meshConfig), ...TOKEN_SLOTS, AUDIT_SLOT, ...RBAC_SLOTS, limitSlot('allowed')];
 }
 
 /** What policy says about traffic into a workload, in the form in which routing puts it into listeners: all of it inline. */

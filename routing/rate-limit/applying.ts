@@ -1,0 +1,13 @@
+import { selects } from '../../mesh/model/object.ts';
+import type { RateLimit } from '../../mesh/model/rate-limit.ts';
+import type { Snapshot } from '../../mesh/model/snapshot.ts';
+import type { Workload } from '../../mesh/model/workload.ts';
+
+/** The RateLimits in front of a workload: those of the root namespace first, then its own, each in the snapshot's order. */
+export function rateLimitsFor({ rateLimits, meshConfig }: Snapshot, workload: Workload): readonly RateLimit[] {
+  if (rateLimits.length === 0) return rateLimits;
+  const { rootNamespace } = meshConfig;
+  const from = (namespace: string) =>
+    rateLimits.filter(({ meta, selector }) => meta.namespace === namespace && selects(selector, workload.labels));
+  return [...from(rootNamespace), ...(workload.namespace === rootNamespace ? [] : from(workload.namespace))];
+}
