@@ -21,10 +21,11 @@ import type { Side } from './side.ts';
 /** What the HTTP RBAC filters of a workload hold; undefined for one to which nothing applies. */
 export type HttpRbac = { readonly [side in Side]: Any | undefined };
 
+/** Counted by rule: what is counted is denied, so that nothing is added to the cost of what is let through. */
 function denyFilter({ enforced, shadow }: Refusing): Any | undefined {
   if (enforced === undefined && shadow === undefined) return undefined;
   const rules = enforced === undefined ? {} : { rules: enforced };
-  return anyPack(HttpRbacSchema, create(HttpRbacSchema, { ...rules, ...shadowOf('deny', shadow) }));
+  return anyPack(HttpRbacSchema, create(HttpRbacSchema, { ...rules, ...shadowOf('deny', shadow), trackPerRuleStats: true }));
 }
 
 /** As a tree of maps where that says the same, is cheaper for each request and not much larger; else as rules. See docs/decisions/0012. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
@@ -159,6 +159,12 @@ describe('policy over gRPC and web sockets, and at a gateway that is a target', 
     assert.equal(await ask('203.0.113.9, 10.0.0.1'), 403, 'two proxies in front: the second from the right is the caller');
     assert.equal(await ask('203.0.113.9, 198.51.100.1, 10.0.0.1'), 200, 'what the caller tells of itself is not believed');
     assert.equal(await ask('198.51.100.1, 203.0.113.9'), 200);
+  });
+
+  it('what a DENY rule denied is counted under its name', async () => {
+    const admin = readFileSync(join(folder, 'gateway', 'admin.txt'), 'utf8');
+    const answer = await fetch(`http://${admin}/stats?filter=policy`);
+    assert.match(await answer.text(), /\.rbac\.policy\.ns\[shop\]-policy\[edge\]-rule\[0\]\.denied: 1\n/);
   });
 });
 
