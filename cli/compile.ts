@@ -64,6 +64,8 @@ function compile(flags: CompileFlags): void {
     process.exitCode = 2;
     return;
   }
-  process.stdout.write(flags.output === 'json' ? `${JSON.stringify(value.value, undefined, 2)}\n` : stringify(value.value));
+  process.stdout.write(
+    flags.output === 'json' ? `${JSON.stringify(value.value, undefined, 2)}\n` : stringify(value.value, { version: '1.1' }),
+  );
   if (hasErrors(diagnostics)) process.exitCode = 1;
 }
