@@ -29,12 +29,31 @@ export function requestAuthentication(snapshot: Snapshot, workload: SelectedWork
   return (request) => {
     if (isPreflight(request)) return PREFLIGHT;
     const { token } = request;
-    // Each required rule by itself, before the token of any rule is looked for.
-    const lacking = required.find(({ rule }) => token === undefined || !accepts(rule, token));
-    if (lacking !== undefined)
-      return token === undefined || !isOf(lacking.rule, token) ? lack(lacking) : forOthers(lacking, token);
-    return token === undefined ? NO_TOKEN : verified(rules, token);
+    return unmet(required, token) ?? (token === undefined ? NO_TOKEN : verified(rules, token));
   };
+}
+
+/** Each required rule by itself, in order, before the token of any rule is looked for; one may have taken the token that the next would need. */
+function unmet(required: readonly ApplyingRule[], token: Token | undefined): TokenStep | undefined {
+  const taking: ApplyingRule[] = [];
+  for (const one of required) {
+    const before = taking.find(({ rule }) => lookAlike(rule, one.rule));
+    if (before !== undefined) return tookIt(before, one);
+    if (token === undefined || !isOf(one.rule, token)) return lack(one);
+    if (!isFor(one.rule, token)) return forOthers(one, token);
+    if (!one.rule.forwardOriginalToken) taking.push(one);
+  }
+  return undefined;
+}
+
+/** Both look in one place. */
+function lookAlike(one: Rule, other: Rule): boolean {
+  const headers = headersOf(other);
+  return (
+    headersOf(one).some(({ name, prefix }) => headers.some((header) => header.name === name && header.prefix === prefix)) ||
+    one.fromParams.some((name) => other.fromParams.includes(name)) ||
+    one.fromCookies.some((name) => other.fromCookies.includes(name))
+  );
 }
 
 /** A browser's question before a request carries no token, and nobody looks for one (Fetch standard, section "CORS protocol"). */
@@ -119,6 +138,11 @@ function headersOf({ fromHeaders, fromParams, fromCookies }: Rule): readonly Tok
 function lack({ of, rule }: ApplyingRule): TokenStep {
   const whose = rule.issuer === undefined ? 'a token' : `a token of ${rule.issuer}`;
   const why = `401: RequestAuthentication ${keyOf(of.meta)} asks for ${whose} (presence: REQUIRED), and the request has none`;
+  return { kind: 'refused', by: keyOf(of.meta), why };
+}
+
+function tookIt(before: ApplyingRule, { of }: ApplyingRule): TokenStep {
+  const why = `401: RequestAuthentication ${keyOf(of.meta)} asks for a token (presence: REQUIRED), and ${keyOf(before.of.meta)} took it out of the request before (forwardOriginalToken would leave it)`;
   return { kind: 'refused', by: keyOf(of.meta), why };
 }
 

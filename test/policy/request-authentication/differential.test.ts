@@ -99,8 +99,7 @@ const policyRule = fc.oneof(
 
 const world = fc.record({
   authentications: fc.array(fc.array(jwtRule, { minLength: 1, maxLength: 3 }), { maxLength: 2 }),
-  /** At most one: of several that look in one place Envoy would take the token out at the first. */
-  required: fc.option(fc.nat(5), { freq: 4, nil: undefined }),
+  required: fc.uniqueArray(fc.nat(5), { maxLength: 3 }),
   allow: fc.array(policyRule, { maxLength: 3 }),
   deny: fc.array(policyRule, { maxLength: 1 }),
   tokens: fc.array(fc.option(fc.record({ of: fc.constantFrom(0, 0, 1, 1, 2), claims }), { freq: 8, nil: undefined }), {
@@ -147,7 +146,7 @@ describe('RequestAuthentication, differential: evaluate and Envoy', function () 
       ...authentications.map((rules, at) =>
         object('RequestAuthentication', `a${at}`, {
           jwtRules: rules.map((rule) => {
-            const presence = index++ === required ? { presence: 'REQUIRED' } : {};
+            const presence = required.includes(index++) ? { presence: 'REQUIRED' } : {};
             const keys = issuers.find((one) => one.issuer === rule.issuer)?.jwks ?? all;
             // Istio takes a rule without issuer only where its keys are at a URI; here any issuer of both.
             return { ...rule, issuer: rule.issuer ?? KNOWN[0], jwks: keys, ...presence };
