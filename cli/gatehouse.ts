@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze
   validate: async () => (await import('./validate.ts')).validateCommand(),
   compile: async () => (await import('./compile.ts')).compileCommand(),
   policy: async () => (await import('./policy.ts')).policyCommand(),
+  route: async () => (await import('./route.ts')).routeCommand(),
   proxy: async () => (await import('./proxy.ts')).proxyCommand(),
   ca: async () => (await import('./ca.ts')).caCommand(),
   audit: async () => (await import('./audit.ts')).auditCommand(),
