@@ -22,12 +22,11 @@ export const rateLimitFilterName = (stage: Stage): string => `envoy.filters.http
 
 /**
  * How many clients, or values of a header, have a bucket of their own for one limit; beyond, the one not seen for longest begins anew. Envoy's
- * default of 20 would give a client that uses 21 addresses a full bucket each time. A bucket takes some hundred bytes.
+ * default of 20 would give a client that uses 21 addresses a full bucket each time. A bucket takes 0.5 KB.
  */
 const MOST_BUCKETS = 20_000;
 
 const ALWAYS = Object.freeze({ defaultValue: { numerator: 100 } });
-const X_RATE_LIMIT_HEADERS_DRAFT_3 = 1;
 
 /** A limit that is about clients by their addresses counts what they send; any other what is let through. */
 function stageOf({ by, clientAddresses }: Limit): Stage {
@@ -49,7 +48,6 @@ function filter(objects: readonly RateLimit[], stage: Stage): LocalRateLimit | u
     // There is no bucket for requests that no limit is about.
     alwaysConsumeDefaultTokenBucket: false,
     rateLimitedAsResourceExhausted: true,
-    enableXRatelimitHeaders: X_RATE_LIMIT_HEADERS_DRAFT_3,
     enableRetryAfterHeader: true,
   });
 }

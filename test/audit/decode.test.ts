@@ -86,6 +86,11 @@ describe('audit: decoding of log entries', () => {
         { kind: 'denied-by-rule', by: { policy: 'merged-7', rule: undefined } },
       ],
       ['is a token', { details: 'jwt_authn_access_denied{Jwt_is_expired}', code: 401 }, { kind: 'denied-token' }],
+      [
+        'is a rate limit, which says nothing about policies',
+        { details: 'local_rate_limited', code: 429 },
+        { kind: 'unreached', cause: 'local_rate_limited' },
+      ],
       ['is an external authorizer', { details: 'ext_authz_denied', code: 403 }, { kind: 'denied-custom' }],
       [
         'names the ALLOW rule',

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { Agent } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { MeshConfig } from '../../../mesh/model/mesh-config.ts';
 import { staticConfig } from '../../../routing/static.ts';
 import { TestAuthority } from '../../audit/envoy/certificates.ts';
 import { type Envoy, startEnvoy } from '../../audit/envoy/process.ts';
@@ -60,7 +61,7 @@ spec:
 `;
 }
 
-export async function startGatewayMesh(envoy: string, rules: string): Promise<GatewayMesh> {
+export async function startGatewayMesh(envoy: string, rules: string, config: Partial<MeshConfig> = {}): Promise<GatewayMesh> {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-'));
   const [port, gatewayPort] = [await freePort(), await freePort()];
   const v1 = await startUpstream('v1', '127.20.0.1', port);
@@ -74,14 +75,14 @@ export async function startGatewayMesh(envoy: string, rules: string): Promise<Ga
     rmSync(folder, { recursive: true });
   };
   try {
-    const compiled = compiledFor(snapshotOf(surroundings(port, gatewayPort) + rules), 'gateway:istio-system/ingress');
-    const config = staticConfig(compiled, {
+    const compiled = compiledFor(snapshotOf(surroundings(port, gatewayPort) + rules, config), 'gateway:istio-system/ingress');
+    const bootstrap = staticConfig(compiled, {
       node: { id: 'test', cluster: 'test' },
       secrets: await secretFiles(await TestAuthority.create(), folder, 'spiffe://cluster.local/ns/istio-system/sa/default'),
       accessLog: { kind: 'none' },
       admin: { address: '127.0.0.1', port: 0 },
     });
-    proxy = await startEnvoy(envoy, Object(config) as object, folder);
+    proxy = await startEnvoy(envoy, Object(bootstrap) as object, folder);
   } catch (error) {
     await close();
     throw error;
