@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { anyUnpack } from '@bufbuild/protobuf/wkt';
+import { UpstreamTlsContextSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { compiledFor, snapshotOf } from './compiled.ts';
 
 const MESH = `
@@ -31,13 +33,8 @@ metadata: {name: ${name}, namespace: ${namespace}}
 spec: {${spec}}
 ---`;
 
-interface Found {
-  readonly endpoints: readonly string[];
-  readonly cluster: string;
-}
-
-function found(yaml: string, host: string): Found {
-  const { endpoints, clusters } = compiledFor(snapshotOf(MESH + yaml), 'shop/client');
+function endpointsOf(yaml: string, host: string): readonly string[] {
+  const { endpoints } = compiledFor(snapshotOf(MESH + yaml), 'shop/client');
   const assignment = endpoints.find(({ clusterName }) => clusterName.endsWith(`||${host}`));
   const listed = (assignment?.endpoints ?? []).flatMap(({ lbEndpoints }) =>
     lbEndpoints.map(({ hostIdentifier, metadata, loadBalancingWeight }) => {
@@ -47,14 +44,18 @@ function found(yaml: string, host: string): Found {
       return `${address}:${portSpecifier.value}${loadBalancingWeight === undefined ? '' : ` x${loadBalancingWeight}`}${mtls}`;
     }),
   );
-  return {
-    endpoints: listed.sort(),
-    cluster: JSON.stringify(
-      clusters.find(({ name }) => name.endsWith(`||${host}`))?.transportSocketMatches[0] ?? '',
-      (_, value: unknown) =>
-        typeof value === 'bigint' ? Number(value) : value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : value,
-    ),
-  };
+  return listed.sort();
+}
+
+/** Who may answer for a host in mutual TLS. */
+function serversOf(yaml: string, host: string): readonly string[] {
+  const { clusters } = compiledFor(snapshotOf(MESH + yaml), 'shop/client');
+  const socket = clusters.find(({ name }) => name.endsWith(`||${host}`))?.transportSocketMatches[0]?.transportSocket;
+  assert.ok(socket?.configType.case === 'typedConfig');
+  const validation = anyUnpack(socket.configType.value, UpstreamTlsContextSchema)?.commonTlsContext?.validationContextType;
+  assert.ok(validation?.case === 'combinedValidationContext');
+  const names = validation.value.defaultValidationContext?.matchTypedSubjectAltNames ?? [];
+  return names.map(({ matcher }) => String(matcher?.matchPattern.value));
 }
 
 describe('WorkloadEntries', () => {
@@ -64,7 +65,7 @@ describe('WorkloadEntries', () => {
       entry('two', 'address: 10.1.0.2, labels: {app: db, security.istio.io/tlsMode: istio}, ports: {http: 9000}, weight: 3') +
       entry('other', 'address: 10.1.0.3, labels: {app: other}') +
       entry('elsewhere', 'address: 10.1.0.4, labels: {app: db}', 'office');
-    assert.deepEqual(found(yaml, 'db.shop.svc.cluster.local').endpoints, ['10.1.0.1:8080', '10.1.0.2:9000 x3 mtls']);
+    assert.deepEqual(endpointsOf(yaml, 'db.shop.svc.cluster.local'), ['10.1.0.1:8080', '10.1.0.2:9000 x3 mtls']);
   });
 
   it('stand behind a ServiceEntry that selects them, beside pods', () => {
@@ -76,19 +77,16 @@ spec: {containers: [{name: app}]}
 status: {podIP: 10.2.0.1, phase: Running}
 ---`;
     const yaml = pod + entry('vm', 'address: 10.1.0.1, labels: {app: legacy}, ports: {http: 8081}');
-    assert.deepEqual(found(yaml, 'legacy.example.org').endpoints, ['10.1.0.1:8081', '10.2.0.1:80']);
+    assert.deepEqual(endpointsOf(yaml, 'legacy.example.org'), ['10.1.0.1:8081', '10.2.0.1:80']);
   });
 
   it('give their service accounts to those who may answer', () => {
-    const { cluster } = found(
-      entry('vm', 'address: 10.1.0.1, serviceAccount: vm, labels: {app: db, security.istio.io/tlsMode: istio}'),
-      'db.shop.svc.cluster.local',
-    );
-    assert.match(cluster, /spiffe:\/\/cluster\.local\/ns\/shop\/sa\/vm/);
+    const yaml = entry('vm', 'address: 10.1.0.1, serviceAccount: vm, labels: {app: db, security.istio.io/tlsMode: istio}');
+    assert.deepEqual(serversOf(yaml, 'db.shop.svc.cluster.local'), ['spiffe://cluster.local/ns/shop/sa/vm']);
   });
 
   it('without an address are no endpoints', () => {
     const yaml = entry('named', 'address: vm.example.org, labels: {app: db}');
-    assert.deepEqual(found(yaml, 'db.shop.svc.cluster.local').endpoints, []);
+    assert.deepEqual(endpointsOf(yaml, 'db.shop.svc.cluster.local'), []);
   });
 });
