@@ -180,6 +180,23 @@ inBothCaptureModes('rate limits under load', (capture) => {
       console.log({ ms, users: users.map(({ client: one }) => Object.fromEntries(one.counts)), elsewhere: elsewhere.counts });
   });
 
+  it('clients are told apart in front of a workload too, by what the gateway says of them, not by what they say', async () => {
+    await mesh.remove('limits.yaml');
+    await mesh.apply(atWebsite('name: each-client, requests: 3, per: 24h, by: clientAddress'), 'limits.yaml');
+    const forger = client('127.63.0.1');
+    for (let at = 0; at < 6; at += 1) await forger.one('/', { 'x-forwarded-for': `198.51.100.${at}` });
+    assert.deepEqual(
+      [...forger.counts],
+      [
+        [200, 3],
+        [429, 3],
+      ],
+    );
+    const other = client('127.63.0.2');
+    for (let at = 0; at < 3; at += 1) await other.one('/');
+    assert.deepEqual([...other.counts], [[200, 3]]);
+  });
+
   it('changes of limits under load drop no connection and replace no listener', async () => {
     await mesh.remove('limits.yaml');
     const replaced = async () =>
