@@ -28,7 +28,12 @@ function targetLines(
       : [`at ${endpoints.slice(0, 5).join(', ')}${endpoints.length > 5 ? ` and ${endpoints.length - 5} more` : ''}`];
   const objects = [service, destinationRule].flatMap((one) => (one === undefined ? [] : [place(one)]));
   const seen = authority === '' || authority === asked ? [] : [`with the host ${authority}`];
-  return [head, ...[...objects, ...at, ...seen, ...(trouble === undefined ? [] : [trouble])].map((line) => `  ${line}`)];
+  return [
+    head,
+    ...[...objects, ...at, ...seen, ...(trouble === undefined ? [] : [`${trouble.status}: ${trouble.why}`])].map(
+      (line) => `  ${line}`,
+    ),
+  ];
 }
 
 function headerText(headers: Headers | undefined): readonly string[] {

@@ -16,7 +16,7 @@ export interface Target {
   readonly weight: number;
   /** Of all requests, 0 to 1. */
   readonly share: number;
-  /** The object behind the host; undefined: there is none, and the request is answered with 503. */
+  /** The object behind the host; undefined: there is none. */
   readonly service: Named | undefined;
   /** The rule that names the subset. */
   readonly destinationRule: Named | undefined;
@@ -24,8 +24,8 @@ export interface Target {
   /** The host as this destination sees it. */
   readonly authority: string;
   readonly headers: Headers | undefined;
-  /** Why nothing arrives there; undefined: it does. */
-  readonly trouble: string | undefined;
+  /** What the proxy answers in its place, and why; undefined: requests arrive there. */
+  readonly trouble: { readonly status: number; readonly why: string } | undefined;
 }
 
 export interface MirrorTarget {

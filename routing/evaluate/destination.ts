@@ -79,15 +79,15 @@ export function target(
   const labels = rule?.subsets.find(({ name }) => name === subset)?.labels ?? {};
   const endpoints = service === undefined ? [] : addresses(world, service, port, labels);
   const byName = service !== undefined && service.resolution !== 'endpoints';
-  const trouble =
+  const why =
     service === undefined
-      ? `no service ${host} is visible from ${world.view.namespace}: 503`
+      ? `no service ${host} is visible from ${world.view.namespace}`
       : !service.ports.some((one) => one.port === port)
-        ? `${host} has no port ${port}: 503`
+        ? `${host} has no port ${port}`
         : subset !== undefined && rule === undefined
-          ? `no DestinationRule names the subset ${subset} of ${host}: 503`
+          ? `no DestinationRule names the subset ${subset} of ${host}`
           : endpoints.length === 0 && !byName
-            ? 'no endpoint is ready: 503'
+            ? 'no endpoint is ready'
             : undefined;
   return {
     host,
@@ -100,7 +100,7 @@ export function target(
     endpoints: byName && endpoints.length === 0 ? [`${host}:${port} (resolved by name)`] : endpoints,
     authority,
     headers,
-    trouble,
+    trouble: why === undefined ? undefined : { status: 503, why },
   };
 }
 

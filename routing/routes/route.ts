@@ -107,6 +107,9 @@ function name(http: HttpRoute, match: HttpMatch | undefined): string {
   return match?.name === undefined ? (http.name ?? '') : `${http.name ?? ''}.${match.name}`;
 }
 
+/** Answers that have no body (RFC 9110, section 6.4.1); Envoy would write one, and clients would take it for the next answer. */
+const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
+
 /** What to do: a route that leads nowhere answers 503 and never falls through to the next one. */
 function action(
   scope: Scope,
@@ -127,7 +130,9 @@ function action(
     case 'direct-response': {
       const { status, body } = http.action;
       const response =
-        body === undefined ? { status } : { status, body: { specifier: { case: 'inlineString' as const, value: body } } };
+        body === undefined || WITHOUT_BODY.has(status)
+          ? { status }
+          : { status, body: { specifier: { case: 'inlineString' as const, value: body } } };
       return { action: create(RouteSchema, { action: { case: 'directResponse', value: response } }).action };
     }
     case 'delegate':
