@@ -13,14 +13,22 @@ function path(uri: StringMatch): HeaderMatcher {
   return header(':path', { kind: 'regex', value: String.raw`${regex}(?:\?.*)?` });
 }
 
+/** A host is the same in any case, and with a port unless one is asked for: spelled otherwise it reaches the same application. */
+function authority(host: StringMatch): HeaderMatcher {
+  if (host.kind === 'regex') return header(':authority', host);
+  const port = /:\d+$/.test(host.value) ? '' : '(?::[0-9]+)?';
+  const rest = host.kind === 'prefix' ? '.*' : port;
+  return header(':authority', { kind: 'regex', value: `(?i)${literally(host.value)}${rest}` });
+}
+
 /** What a request must have, all of it. */
 export function matchers(match: LimitMatch | undefined): readonly HeaderMatcher[] {
   if (match === undefined) return [];
-  const { uri, method, authority } = match;
+  const { uri, method } = match;
   return [
     ...(uri === undefined ? [] : [path(uri)]),
     ...(method === undefined ? [] : [header(':method', method)]),
-    ...(authority === undefined ? [] : [header(':authority', authority)]),
+    ...(match.authority === undefined ? [] : [authority(match.authority)]),
     ...Object.entries(match.headers).map(([name, value]) => header(name, value)),
   ];
 }

@@ -63,6 +63,16 @@ describe('RateLimit, admission', () => {
       ['error bad-header spec.limits[0].match.headers'],
     ],
     ['a bad expression', one({ match: { uri: { regex: '(' } } }), ['error invalid-regex spec.limits[0].match.uri.regex']],
+    [
+      'a text too long to compile',
+      one({ match: { uri: { exact: `/${'a'.repeat(1000)}` } } }),
+      ['error out-of-range spec.limits[0].match.uri'],
+    ],
+    [
+      'an expression too long with a query behind',
+      one({ match: { uri: { regex: 'a'.repeat(1020) } } }),
+      ['error out-of-range spec.limits[0].match.uri'],
+    ],
     ['a status', one({ status: 503 }), ['error unknown-field spec.limits[0].status']],
     [
       'a wildcard label',

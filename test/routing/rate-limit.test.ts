@@ -88,6 +88,8 @@ describe('rate limits in the real Envoy, without a control plane', () => {
 
   it('the host', async () => {
     assert.deepEqual(await statuses(['/x', '/y'], {}, 'GET', 'busy.test'), [200, 429]);
+    assert.deepEqual(await statuses(['/x'], {}, 'GET', 'BUSY.test:8080'), [429]);
+    assert.deepEqual(await statuses(['/x', '/x'], {}, 'GET', 'busyXtest'), [200, 200]);
     assert.deepEqual(await statuses(['/x', '/y'], {}, 'GET', 'calm.test'), [200, 200]);
   });
 

@@ -1,8 +1,10 @@
 import type { Limit, LimitBy, LimitMatch } from '../../model/rate-limit.ts';
+import type { StringMatch } from '../../model/virtual-service.ts';
 import { isAddressBlock } from '../address.ts';
 import { duration } from '../duration.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
 import { describe, shorten } from '../node.ts';
+import { regexProblem } from '../regex.ts';
 import { integer, optionalText, requiredText, text } from '../scalar.ts';
 import { headerMatches, requiredStringMatch } from '../virtual-service/string-match.ts';
 
@@ -12,6 +14,7 @@ const MOST_PER_MS = 24 * 3_600_000;
 const MOST_REQUESTS = 1_000_000_000;
 /** RFC 9110, section 5.1. */
 const HEADER_NAME = /^[-_.~!#$%&'*+^`|A-Za-z0-9]+$/;
+const MOST_TEXT = 1000;
 const LIMIT_NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
 /** One entry of `limits`. */
@@ -72,10 +75,24 @@ function match(field: Field): LimitMatch | undefined {
         'use uri, method or authority; claims of tokens are not known here',
       );
   }
-  const [uri, method, authority] = [fields.uri, fields.method, fields.authority].map(requiredStringMatch);
+  const [uri, method, authority] = [fields.uri, fields.method, fields.authority].map(compiled);
   if ([uri, method, authority, ...Object.values(headers)].every((one) => one === undefined) && !field.report.failed)
     field.error('missing-field', 'match says nothing', 'give uri, method, authority or headers, or remove it');
   return { uri, method, authority, headers };
+}
+
+/** Envoy gets these as expressions, with an optional query or port behind: they must be small enough with it, or the proxy keeps its old limits. */
+function compiled(field: Field): StringMatch | undefined {
+  const found = requiredStringMatch(field);
+  if (found === undefined || field.report.failed) return found;
+  const problem =
+    found.kind === 'regex'
+      ? regexProblem(`(?:${found.value})(?:[?].*)?`)
+      : found.value.length > MOST_TEXT
+        ? `the text is longer than ${MOST_TEXT} characters`
+        : undefined;
+  if (problem !== undefined) field.error('out-of-range', problem, 'use a prefix, or a simpler expression');
+  return found;
 }
 
 function addresses(field: Field): readonly string[] {
