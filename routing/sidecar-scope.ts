@@ -22,12 +22,23 @@ export function sidecarFor({ sidecars, meshConfig }: Snapshot, { kind, workload,
 }
 
 function names({ namespace, host }: EgressHost, home: string, wanted: Hostname): boolean {
-  return (namespace === '*' || namespace === home) && (covers(host, wanted) || (wanted.startsWith('*') && covers(wanted, host)));
+  return (namespace === '*' || namespace === home) && covers(host, wanted);
 }
 
+/** Whether a listener imports a host of a namespace as a whole. */
 function imports({ hosts }: EgressListener, home: string, host: Hostname): boolean {
   return (
     hosts.some((one) => !one.excluded && names(one, home, host)) && !hosts.some((one) => one.excluded && names(one, home, host))
+  );
+}
+
+/** A VirtualService of a wildcard is imported with any host under it: it may be what routes that host. */
+function importsRoutes(listener: EgressListener, home: string, host: Hostname): boolean {
+  if (imports(listener, home, host)) return true;
+  return (
+    host.startsWith('*') &&
+    listener.hosts.some((one) => !one.excluded && (one.namespace === '*' || one.namespace === home) && covers(host, one.host)) &&
+    !listener.hosts.some((one) => one.excluded && names(one, home, host))
   );
 }
 
@@ -46,40 +57,68 @@ function withPorts(service: Service, keep: (port: Port) => boolean): Service | u
   return made;
 }
 
-function destinations(virtual: VirtualService): readonly Hostname[] {
-  const ofHttp = virtual.http.flatMap(({ action, mirrors }) => [
-    ...(action.kind === 'route' ? action.destinations : []),
-    ...mirrors,
-  ]);
-  return [...ofHttp, ...[...virtual.tls, ...virtual.tcp].flatMap((route) => route.destinations)].map(
-    ({ destination }) => destination.host,
-  );
+/** Ports by which VirtualServices lead to a host; `all` where one names none. */
+type Led = ReadonlyMap<Hostname, ReadonlySet<Port> | 'all'>;
+
+function ledTo(virtuals: readonly VirtualService[], namespace: string): Led {
+  const led = new Map<Hostname, Set<Port> | 'all'>();
+  const fromHere = (matches: readonly { readonly sourceNamespace: string | undefined }[]): boolean =>
+    matches.length === 0 || matches.some(({ sourceNamespace }) => sourceNamespace === undefined || sourceNamespace === namespace);
+  for (const virtual of virtuals) {
+    const ofHttp = virtual.http
+      .filter(({ match }) => fromHere(match))
+      .flatMap(({ action, mirrors }) => [...(action.kind === 'route' ? action.destinations : []), ...mirrors]);
+    const ofOthers = [...virtual.tls, ...virtual.tcp]
+      .filter(({ match }) => fromHere(match))
+      .flatMap((route) => route.destinations);
+    for (const { destination } of [...ofHttp, ...ofOthers]) {
+      const { host, port } = destination;
+      const known = led.get(host);
+      if (known === 'all' || port === undefined) led.set(host, 'all');
+      else led.set(host, (known ?? new Set()).add(port));
+    }
+  }
+  return led;
 }
 
 /** Whether a Sidecar imports the VirtualService of a host in it. */
 export function importsVirtualService({ egress }: Sidecar, virtual: VirtualService): boolean {
-  return egress.some((listener) => virtual.hosts.some((host) => imports(listener, virtual.meta.namespace, host)));
+  return egress.some((listener) => virtual.hosts.some((host) => importsRoutes(listener, virtual.meta.namespace, host)));
 }
 
 /**
  * What a Sidecar leaves of the services that are visible. A listener with a port imports that port alone, and the one without has the ports that
- * no other names. Where imported VirtualServices lead is imported as well.
+ * no other names. Where imported VirtualServices lead is imported as well, on the ports to which they lead; of several services of one host those
+ * that a listener names go first.
  */
 export function importedServices(
   { egress }: Sidecar,
   visible: readonly Service[],
   virtuals: readonly VirtualService[],
+  namespace: string,
 ): readonly Service[] {
   const named = new Set(egress.flatMap(({ port }) => port ?? []));
-  const led = new Set(virtuals.flatMap(destinations));
+  const led = ledTo(virtuals, namespace);
+  const importing = ({ meta, hostname }: Service) => egress.filter((listener) => imports(listener, meta.namespace, hostname));
+  const owners = new Map<Hostname, Set<string>>();
+  for (const service of visible) {
+    if (importing(service).length > 0)
+      owners.set(service.hostname, (owners.get(service.hostname) ?? new Set()).add(service.meta.namespace));
+  }
   return visible.flatMap((service) => {
-    const imported = (port: Port): boolean =>
-      egress.some(
-        (listener) =>
-          (listener.port === undefined ? !named.has(port) : listener.port === port) &&
-          imports(listener, service.meta.namespace, service.hostname),
-      );
-    const left = withPorts(service, (port) => imported(port) || led.has(service.hostname));
+    const listeners = importing(service);
+    const known = owners.get(service.hostname);
+    const ledPorts = known === undefined || known.has(service.meta.namespace) ? led.get(service.hostname) : undefined;
+    if (service.ports.length === 0) return listeners.some(({ port }) => port === undefined) || ledPorts === 'all' ? service : [];
+    const left = withPorts(
+      service,
+      (port) =>
+        ledPorts === 'all' ||
+        ledPorts?.has(port) === true ||
+        listeners.some((listener) =>
+          listener.port === undefined ? listener.anyPort === true || !named.has(port) : listener.port === port,
+        ),
+    );
     return left ?? [];
   });
 }

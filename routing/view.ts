@@ -6,6 +6,7 @@ import type { Sidecar } from '../mesh/model/sidecar.ts';
 import type { Snapshot } from '../mesh/model/snapshot.ts';
 import type { VirtualService } from '../mesh/model/virtual-service.ts';
 import { virtualServices } from './delegates.ts';
+import { meantBy } from './same-host.ts';
 import { importedServices, importsVirtualService } from './sidecar-scope.ts';
 import { visibleFrom } from './visibility.ts';
 
@@ -48,12 +49,11 @@ function view(snapshot: Snapshot, namespace: string, sidecar: Sidecar | undefine
   const limited = sidecar !== undefined && sidecar.egress.length > 0;
   const meshVirtualServices = limited ? seen.filter((virtual) => importsVirtualService(sidecar, virtual)) : seen;
   const visible = snapshot.services.filter(({ exportTo, meta }) => visibleFrom(exportTo, meta.namespace, namespace));
-  const imported = limited ? importedServices(sidecar, visible, meshVirtualServices) : visible;
+  const imported = limited ? importedServices(sidecar, visible, meshVirtualServices, namespace) : visible;
   const serviceByHost = new Map<Hostname, Service>();
-  for (const service of imported) {
-    const known = serviceByHost.get(service.hostname);
-    if (known === undefined || (known.meta.namespace !== namespace && service.meta.namespace === namespace))
-      serviceByHost.set(service.hostname, service);
+  for (const [host, candidates] of Map.groupBy(imported, ({ hostname }) => hostname)) {
+    const service = meantBy(candidates, namespace);
+    if (service !== undefined) serviceByHost.set(host, service);
   }
   const byHost = new Map<Hostname, VirtualService>();
   for (const virtual of meshVirtualServices) for (const host of virtual.hosts) if (!byHost.has(host)) byHost.set(host, virtual);

@@ -1,7 +1,7 @@
 import type { Locality } from './load-balancer.ts';
 import { type Labels, selects } from './object.ts';
 import type { Port } from './port.ts';
-import type { Service, ServicePort } from './service.ts';
+import type { Service, ServicePort, StaticEndpoint } from './service.ts';
 import type { Snapshot } from './snapshot.ts';
 import { containerPort, type Workload } from './workload.ts';
 
@@ -47,9 +47,14 @@ export function workloadsOf(snapshot: Snapshot, service: Service): readonly Work
   return found;
 }
 
+/** Whether an endpoint was written for a port. */
+export function serves({ port }: ServicePort): (endpoint: StaticEndpoint) => boolean {
+  return ({ servicePorts }) => servicePorts === undefined || servicePorts.includes(port);
+}
+
 /** Every ready address behind a service port, in a stable order. */
 export function endpointsOf(snapshot: Snapshot, service: Service, port: ServicePort): readonly Endpoint[] {
-  const found: Endpoint[] = service.endpoints.map((endpoint) => ({
+  const found: Endpoint[] = service.endpoints.filter(serves(port)).map((endpoint) => ({
     address: endpoint.address,
     port: endpoint.ports[port.name] ?? port.port,
     labels: endpoint.labels,

@@ -21,6 +21,8 @@ export interface StaticEndpoint {
   readonly weight: number;
   readonly serviceAccount: string | undefined;
   readonly locality?: Locality;
+  /** The ports of the service that it serves; undefined: all of them. */
+  readonly servicePorts?: readonly Port[];
 }
 
 /** A Kubernetes Service, or one host of a ServiceEntry. */

@@ -12,6 +12,8 @@ export interface EgressHost {
 export interface EgressListener {
   /** Undefined: all ports that no other listener names. */
   readonly port: Port | undefined;
+  /** Of an HTTP proxy (`HTTP_PROXY`), by which every port is reached. */
+  readonly anyPort?: true;
   readonly hosts: readonly EgressHost[];
 }
 

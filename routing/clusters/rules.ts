@@ -1,7 +1,7 @@
 import { covers, type Hostname } from '../../mesh/model/hostname.ts';
 import type { DestinationRule } from '../../mesh/model/destination-rule.ts';
 import { type Labels, selects } from '../../mesh/model/object.ts';
-import type { Service } from '../../mesh/model/service.ts';
+import type { Service, Visibility } from '../../mesh/model/service.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { Port } from '../../mesh/model/port.ts';
 import type { Scope } from '../scope.ts';
@@ -24,7 +24,10 @@ function indexOf(snapshot: Snapshot, home: string, seenFrom: string): RuleIndex 
   const before = known.get(key);
   if (before !== undefined) return before;
   const rules = snapshot.destinationRules.filter(
-    ({ meta, exportTo }) => meta.namespace === home && (home === seenFrom || visibleFrom(exportTo, home, seenFrom)),
+    ({ meta, exportTo, workloadSelector }) =>
+      meta.namespace === home &&
+      // A rule that chooses its callers chooses them in its own namespace.
+      (home === seenFrom || (workloadSelector === undefined && visibleFrom(exportTo, home, seenFrom))),
   );
   const byHost = Map.groupBy(rules, ({ host }) => host);
   const wildcards = [...byHost.keys()].filter((host) => host.startsWith('*')).sort((a, b) => b.length - a.length);
@@ -35,11 +38,23 @@ function indexOf(snapshot: Snapshot, home: string, seenFrom: string): RuleIndex 
 
 const NONE: readonly DestinationRule[] = Object.freeze([]);
 
-/** Rules that choose their callers by labels go before those for all callers. */
+function sameVisibility(one: Visibility, other: Visibility): boolean {
+  if (one.kind === 'all' || other.kind === 'all') return one.kind === other.kind;
+  return one.namespaces.length === other.namespaces.length && one.namespaces.every((name) => other.namespaces.includes(name));
+}
+
+/** Rules for one host are read as one where they are exported alike; the first decides. */
+function together(rules: readonly DestinationRule[]): readonly DestinationRule[] {
+  const [first] = rules;
+  if (first === undefined || rules.every(({ exportTo }) => exportTo === first.exportTo)) return rules;
+  return rules.filter(({ exportTo }) => sameVisibility(exportTo, first.exportTo));
+}
+
+/** Rules that choose their callers by labels go before those for all callers, which say what they leave open. */
 function forCaller(rules: readonly DestinationRule[], caller: Labels): readonly DestinationRule[] {
-  if (!rules.some(({ workloadSelector }) => workloadSelector !== undefined)) return rules;
+  if (!rules.some(({ workloadSelector }) => workloadSelector !== undefined)) return together(rules);
   const chosen = rules.filter(({ workloadSelector }) => workloadSelector !== undefined && selects(workloadSelector, caller));
-  return chosen.length > 0 ? chosen : rules.filter(({ workloadSelector }) => workloadSelector === undefined);
+  return [...together(chosen), ...together(rules.filter(({ workloadSelector }) => workloadSelector === undefined))];
 }
 
 /**

@@ -51,22 +51,48 @@ export function serviceRoutes(scope: Scope, service: Service, port: Port): Route
     : virtualServiceRoutes(scope, site, virtual);
 }
 
-/** Hosts of VirtualServices that stand for no service: they are reachable on port 80 alone, as in Istio. */
-function hostsWithoutService({ view }: Scope): readonly { readonly virtual: VirtualService; readonly host: Hostname }[] {
-  const standsForNone = (host: Hostname) =>
-    host !== '*' &&
-    !view.serviceByHost.has(host) &&
-    !(host.startsWith('*') && view.services.some((service) => covers(host, service.hostname)));
-  return view.meshVirtualServices.flatMap((virtual) => virtual.hosts.filter(standsForNone).map((host) => ({ virtual, host })));
+interface OtherHost {
+  readonly virtual: VirtualService;
+  readonly host: Hostname;
+  readonly ports: readonly Port[];
 }
 
 const PORT_80 = parsePort(80);
 
-function addOthers(scope: Scope, hosts: VirtualHosts, domains: (names: readonly string[]) => readonly string[]): void {
-  if (PORT_80 === undefined) return;
-  for (const { virtual, host } of hostsWithoutService(scope)) {
-    const routes = virtualServiceRoutes(scope, { port: PORT_80, gateways: MESH }, virtual);
-    hosts.add(`${host}:80`, domains(hostNames(host, scope.proxy, scope.snapshot.meshConfig.clusterDomain)), routes);
+/**
+ * Hosts of VirtualServices that stand for no service. They are reached on the ports of the services that the same VirtualService names
+ * besides, else on port 80 alone, as in Istio.
+ */
+function hostsWithoutService({ view }: Scope): readonly OtherHost[] {
+  const standsForNone = (host: Hostname) =>
+    host !== '*' &&
+    !view.serviceByHost.has(host) &&
+    !(host.startsWith('*') && view.services.some((service) => covers(host, service.hostname)));
+  return view.meshVirtualServices.flatMap((virtual) => {
+    const beside = virtual.hosts.flatMap((host) => view.serviceByHost.get(host)?.ports.filter(mayBeHttp) ?? []);
+    const ports = beside.length > 0 ? [...new Set(beside.map(({ port }) => port))] : PORT_80 === undefined ? [] : [PORT_80];
+    return virtual.hosts.filter(standsForNone).map((host) => ({ virtual, host, ports }));
+  });
+}
+
+/** A host that a VirtualService names as it is goes before the short names of services: `web.shop` may be named so. */
+function addOthers(
+  scope: Scope,
+  hosts: VirtualHosts,
+  only: Port | undefined,
+  domains: (name: string, port: Port) => readonly string[],
+) {
+  for (const { virtual, host, ports } of hostsWithoutService(scope)) {
+    for (const port of ports) {
+      if (only !== undefined && port !== only) continue;
+      const routes = virtualServiceRoutes(scope, { port, gateways: MESH }, virtual);
+      const names = hostNames(host, scope.proxy, scope.snapshot.meshConfig.clusterDomain);
+      hosts.add(
+        `${host}:${port}`,
+        names.flatMap((name) => domains(name, port)),
+        routes,
+      );
+    }
   }
 }
 
@@ -74,13 +100,13 @@ function addOthers(scope: Scope, hosts: VirtualHosts, domains: (names: readonly 
 export function portRoutes(scope: Scope, port: Port, services: readonly Service[]): RouteConfiguration {
   const hosts = new VirtualHosts();
   const { clusterDomain } = scope.snapshot.meshConfig;
+  addOthers(scope, hosts, port, (name) => [name]);
   for (const service of services)
     hosts.add(
       `${service.hostname}:${port}`,
       serviceNames(service, scope.proxy, clusterDomain),
       serviceRoutes(scope, service, port),
     );
-  if (port === PORT_80) addOthers(scope, hosts, (names) => names);
   addFallback(scope, hosts);
   return routeConfiguration(String(port), hosts.all(), true);
 }
@@ -103,6 +129,7 @@ function unnamedPort(service: Service): Port | undefined {
 export function proxyRoutes(scope: Scope): RouteConfiguration {
   const hosts = new VirtualHosts();
   const { clusterDomain } = scope.snapshot.meshConfig;
+  addOthers(scope, hosts, undefined, (name, port) => [...(port === PORT_80 ? [name] : []), `${name}:${port}`]);
   for (const service of scope.view.services) {
     const names = serviceNames(service, scope.proxy, clusterDomain);
     const unnamed = unnamedPort(service);
@@ -111,7 +138,6 @@ export function proxyRoutes(scope: Scope): RouteConfiguration {
       hosts.add(`${service.hostname}:${port}`, domains, serviceRoutes(scope, service, port));
     }
   }
-  addOthers(scope, hosts, (names) => names.flatMap((name) => [name, `${name}:80`]));
   addFallback(scope, hosts);
   return routeConfiguration(HTTP_PROXY, hosts.all(), false);
 }

@@ -70,7 +70,7 @@ metadata: {name: web, namespace: shop}
 spec: {hosts: [web], http: [{route: [{destination: {host: wiki.docs.svc.cluster.local, port: {number: 83}}}]}]}
 ---`;
     const only = sidecar('shop', 'default', 'egress: [{hosts: ["./web.shop.svc.cluster.local"]}]');
-    assert.deepEqual(reached(routed + only), ['web:80', 'web:9000', 'wiki:83', 'wiki:9000']);
+    assert.deepEqual(reached(routed + only), ['web:80', 'web:9000', 'wiki:83']);
   });
 
   it('is decided by the one that selects it, then its namespace, then the root namespace', () => {

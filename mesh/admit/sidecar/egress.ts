@@ -40,6 +40,14 @@ export function egressListeners(field: Field, context: Context): readonly Egress
     if (hosts.length === 0 && !item.report.failed && !importsNothing(fields.hosts))
       fields.hosts.error('missing-field', 'hosts must name what is imported', 'as hosts: ["./*", "istio-system/*"]');
     warnCovered(fields.hosts, hosts);
+    if (port?.proxy === true) {
+      fields.port.warning(
+        'not-yet-applied',
+        'an HTTP proxy on a port of its own is not opened yet; its hosts are imported on all their ports',
+        'remove the port',
+      );
+      return { port: undefined, anyPort: true, hosts };
+    }
     return { port: port?.number, hosts };
   });
 }

@@ -8,6 +8,8 @@ import { PROTOCOLS } from '../service-entry/protocol.ts';
 export interface SidecarPort {
   readonly number: Port;
   readonly protocol: Protocol;
+  /** `HTTP_PROXY`: for absolute-form requests to any host. */
+  readonly proxy: boolean;
 }
 
 /** A port of a Sidecar's listener; undefined when it is wrong, or a Unix socket, which has no number. */
@@ -16,7 +18,8 @@ export function sidecarPort(field: Field, socket: boolean): SidecarPort | undefi
   text(fields.name);
   unapplied(fields.targetPort, 'targetPort');
   const written = text(fields.protocol);
-  const protocol = written === '' ? 'unknown' : PROTOCOLS[written.toUpperCase()];
+  const proxy = written.toUpperCase() === 'HTTP_PROXY';
+  const protocol = written === '' ? 'unknown' : PROTOCOLS[proxy ? 'HTTP' : written.toUpperCase()];
   if (protocol === undefined)
     fields.protocol.error(
       'unknown-value',
@@ -29,5 +32,5 @@ export function sidecarPort(field: Field, socket: boolean): SidecarPort | undefi
   }
   if (!fields.number.given) fields.number.error('missing-field', 'number must be given', 'as number: 8080');
   const number = port(fields.number);
-  return number === undefined || protocol === undefined ? undefined : { number, protocol };
+  return number === undefined || protocol === undefined ? undefined : { number, protocol, proxy };
 }
