@@ -25,6 +25,7 @@ function listensAt({ snapshot, asker }: World, port: Port): Port {
   for (const { selector, meta, ports } of snapshot.services) {
     if (selector === undefined || Object.keys(selector).length === 0 || meta.namespace !== asker.workload.namespace) continue;
     if (!selects(selector, asker.workload.labels)) continue;
+    if (meta.labels['experimental.istio.io/disable-gateway-port-translation'] === 'true') continue;
     const mapped = ports.find((one) => one.port === port);
     const at = mapped === undefined ? undefined : containerPort(asker.workload, mapped.targetPort);
     if (at !== undefined) return at;
@@ -37,7 +38,11 @@ function serversFor(world: World, request: RouteRequest): readonly Open[] {
   const { port, scheme } = request;
   if (port === undefined) return [];
   const all = world.snapshot.gateways
-    .filter(({ selector }) => selects(selector, world.asker.instance.labels))
+    .filter(
+      ({ selector, podNamespace }) =>
+        selects(selector, world.asker.instance.labels) &&
+        (podNamespace === undefined || podNamespace === world.asker.workload.namespace),
+    )
     .flatMap((gateway) => gateway.servers.map((server) => ({ gateway, server })))
     .filter(({ server }) => server.tls.kind !== 'unavailable' && listensAt(world, server.port) === listensAt(world, port));
   if (scheme === 'http') return all.filter(({ server }) => ['HTTP', 'HTTP2', 'GRPC'].includes(server.protocol));

@@ -13,10 +13,14 @@ export interface Served {
   readonly server: GatewayServer;
 }
 
+/** Label of a Service by which a gateway does not listen where it sends to. */
+const AS_WRITTEN = 'experimental.istio.io/disable-gateway-port-translation';
+
 /** The port that the gateway pod itself listens on for a server's port: where its Service sends it, else the same. */
 function bindPort(scope: Scope, port: Port): Port {
   const { workload } = scope.proxy;
   for (const service of servicesOf(scope.snapshot, workload)) {
+    if (service.meta.labels[AS_WRITTEN] === 'true') continue;
     const mapped = service.ports.find((candidate) => candidate.port === port);
     const target = mapped === undefined ? undefined : containerPort(workload, mapped.targetPort);
     if (target !== undefined) return target;
@@ -38,6 +42,7 @@ export function boundPorts(scope: Scope): readonly BoundPort[] {
   const bound = new Map<string, { readonly address: string; readonly port: Port; readonly served: Served[] }>();
   for (const gateway of scope.snapshot.gateways) {
     if (!selects(gateway.selector, labels)) continue;
+    if (gateway.podNamespace !== undefined && gateway.podNamespace !== scope.proxy.workload.namespace) continue;
     for (const server of gateway.servers) {
       if (server.tls.kind === 'unavailable') continue;
       const address = server.bind ?? bindAddress;

@@ -11,7 +11,7 @@ import type { Service, ServicePort } from '../../mesh/model/service.ts';
 import { BLACK_HOLE, INBOUND_CAPTURE_PORT, OUTBOUND_CAPTURE_PORT, VIRTUAL_OUTBOUND } from '../names.ts';
 import { addressRoutes, mayBeHttp, portRoutes } from '../routes/sidecar.ts';
 import type { Scope } from '../scope.ts';
-import { socketAddress } from '../wire/address.ts';
+import { cidrRange, socketAddress } from '../wire/address.ts';
 import { elsewhere, outboundHttp, outboundListener, outboundTcp } from './outbound-chains.ts';
 import { carriesTls, distinct, serverNameChains, serviceChains } from './service-chains.ts';
 import { sharedOutbound } from './shared.ts';
@@ -56,40 +56,50 @@ function sharesPort(service: Service, port: ServicePort): boolean {
   return isHttp(port.protocol) || (port.protocol === 'unknown' && addressesOf(service).length === 0);
 }
 
+/** Bytes to the address ranges of a service, which no listener of their own can have; Envoy takes the narrowest range. */
+function rangeChains(scope: Scope, service: Service, port: ServicePort): readonly FilterChain[] {
+  const ranges = service.addresses.filter((address) => address.includes('/'));
+  if (ranges.length === 0 || port.protocol === 'udp' || mayBeHttp(port)) return [];
+  const { rest } = serviceChains(scope, service, port.port, port.protocol);
+  return ranges.map((range) =>
+    create(FilterChainSchema, { filterChainMatch: { prefixRanges: [cidrRange(range)] }, filters: rest.filters }),
+  );
+}
+
 function portListeners(scope: Scope): Outbound {
-  const byPort = new Map<
-    Port,
-    { readonly services: Service[]; readonly named: FilterChain[]; shared: boolean; sniffed: boolean }
-  >();
+  const byPort = new Map<Port, { readonly services: Service[]; readonly named: FilterChain[]; shared: boolean }>();
   const entryOf = (port: Port) => {
-    const entry = byPort.get(port) ?? { services: [], named: [], shared: false, sniffed: false };
+    const entry = byPort.get(port) ?? { services: [], named: [], shared: false };
     byPort.set(port, entry);
     return entry;
+  };
+  const takeRanges = (service: Service, port: ServicePort) => {
+    const chains = rangeChains(scope, service, port);
+    if (chains.length > 0) entryOf(port.port).named.push(...chains);
   };
   for (const service of scope.view.services) {
     for (const port of service.ports) {
       if (RESERVED.has(port.port)) continue;
       if (carriesTls(port.protocol) && toldApartByName(scope, service, port))
         entryOf(port.port).named.push(...serverNameChains(scope, service, port.port));
+      takeRanges(service, port);
       if (!mayBeHttp(port)) continue;
       const entry = entryOf(port.port);
       entry.services.push(service);
-      const shared = sharesPort(service, port);
-      entry.shared ||= shared;
-      entry.sniffed ||= shared && port.protocol === 'unknown';
+      entry.shared ||= sharesPort(service, port);
     }
   }
   const ports = [...byPort].filter(([, { shared, named }]) => shared || named.length > 0).sort(([a], [b]) => a - b);
   return {
-    listeners: ports.map(([port, { shared, sniffed, named }]) => {
-      const looked = sniffed || named.length > 0;
-      const http = shared ? [outboundHttp(scope, `outbound_${ANY}_${port}`, String(port), looked)] : [];
+    listeners: ports.map(([port, { shared, named }]) => {
+      // Whatever else goes to that port of any address comes here as well: what is no HTTP, and TLS, is not this listener's to judge.
+      const http = shared ? [outboundHttp(scope, `outbound_${ANY}_${port}`, String(port), true)] : [];
       return outboundListener({
         name: `${ANY}_${port}`,
         address: ANY,
         port,
         filterChains: [...http, ...distinct(named)],
-        ...(looked ? { rest: outboundTcp(elsewhere(scope.view)) } : {}),
+        rest: outboundTcp(elsewhere(scope.view)),
         captured: true,
       });
     }),
@@ -126,7 +136,7 @@ function addressListeners(scope: Scope): Outbound {
   const routes = new Map<string, RouteConfiguration>();
   for (const service of scope.view.services) {
     for (const port of service.ports) {
-      if (port.protocol === 'udp' || sharesPort(service, port)) continue;
+      if (port.protocol === 'udp' || isHttp(port.protocol)) continue;
       const { chosen, rest } = serviceChains(scope, service, port.port, port.protocol);
       for (const at of tcpAddresses(scope, service, port)) {
         const name = `${at.address}_${at.port}`;

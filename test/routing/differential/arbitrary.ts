@@ -1,5 +1,5 @@
 // Small pools, so that conditions and requests meet often.
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 
 const text = (...values: readonly string[]) => fc.constantFrom(...values);
 

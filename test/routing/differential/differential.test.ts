@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { Agent } from 'node:http';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { stringify } from 'yaml';
 import { parsePort } from '../../../mesh/model/port.ts';
 import { normalizedPath } from '../../../policy/evaluate/path.ts';
