@@ -2,7 +2,7 @@ import type { Hostname } from '../../model/hostname.ts';
 import type { Meta } from '../../model/object.ts';
 import { parsePort, type Port } from '../../model/port.ts';
 import type { Service, ServicePort, StaticEndpoint } from '../../model/service.ts';
-import { isAddress, isAddressBlock } from '../address.ts';
+import { isAddressBlock } from '../address.ts';
 import type { Context } from '../context.ts';
 import { entriesOf, type Field, fieldsOf, itemsOf } from '../field.ts';
 import { plainHostname, visibility } from '../hosts.ts';
@@ -56,7 +56,7 @@ export function readServiceEntry(spec: Field, context: Context): { readonly meta
   const services = hosts.map((hostname): Service => ({
     meta: context.meta,
     hostname,
-    addresses: addresses.filter((address) => isAddress(address)),
+    addresses,
     ports,
     selector,
     resolution: resolution === 'NONE' ? 'none' : resolution === 'STATIC' ? 'endpoints' : 'dns',
