@@ -55,7 +55,12 @@ export function tcpProxy(vantage: Vantage, statPrefix: string, target: string | 
       ...(hashSourceIp === true ? { hashPolicy: [{ policySpecifier: { case: 'sourceIp', value: {} } }] } : {}),
       ...(tunnel === undefined
         ? {}
-        : { tunnelingConfig: { hostname: `${tunnel.host}:${tunnel.port}`, usePost: tunnel.method === 'POST' } }),
+        : {
+            tunnelingConfig: {
+              hostname: `${tunnel.host.includes(':') ? `[${tunnel.host}]` : tunnel.host}:${tunnel.port}`,
+              usePost: tunnel.method === 'POST',
+            },
+          }),
     }),
   });
 }
