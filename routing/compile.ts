@@ -11,6 +11,8 @@ import { explicitOutbound } from './listeners/http-proxy.ts';
 import { type Inbound, inbound } from './listeners/inbound.ts';
 import { capturedOutbound, type Outbound } from './listeners/outbound.ts';
 import { type Scope, scopeOf } from './scope.ts';
+import { withTelemetry } from './telemetry/listeners.ts';
+import { collectorClusters } from './tracing/collector.ts';
 import type { InboundSecurity } from './security.ts';
 
 /** All that one Envoy is configured with, by kind. Names are unique within a kind; messages may be shared between proxies. */
@@ -57,9 +59,9 @@ export function compileProxy(snapshot: Snapshot, proxy: Proxy, security: Inbound
   const into = inboundOf(scope);
   const out = outboundOf(scope);
   return {
-    clusters: [...clusters, ...fixedClusters(scope), ...into.clusters],
+    clusters: [...clusters, ...fixedClusters(scope), ...collectorClusters(snapshot), ...into.clusters],
     endpoints,
-    listeners: [...into.listeners, ...out.listeners],
+    listeners: withTelemetry(scope, [...into.listeners, ...out.listeners]),
     routes: out.routes,
   };
 }

@@ -51,11 +51,13 @@ const ENVOY = [
   'extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol',
   'extensions/access_loggers/grpc/v3/als',
   'extensions/access_loggers/file/v3/file',
+  'extensions/access_loggers/filters/cel/v3/cel',
   'extensions/access_loggers/stream/v3/stream',
   'extensions/upstreams/http/v3/http_protocol_options',
   'extensions/retry/host/previous_hosts/v3/previous_hosts',
   'extensions/retry/priority/previous_priorities/v3/previous_priorities_config',
   'extensions/matching/common_inputs/network/v3/network_inputs',
+  'extensions/request_id/uuid/v3/uuid',
   'type/matcher/v3/http_inputs',
 ];
 

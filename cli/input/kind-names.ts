@@ -26,6 +26,8 @@ export const KIND_NAMES: readonly Names[] = Object.freeze([
   { kind: 'WorkloadGroup', plural: 'workloadgroups', short: ['wg'], group: NETWORKING },
   { kind: 'Sidecar', plural: 'sidecars', short: [], group: NETWORKING },
   { kind: 'RequestAuthentication', plural: 'requestauthentications', short: ['ra'], group: SECURITY },
+  { kind: 'Telemetry', plural: 'telemetries', short: ['telemetry'], group: 'telemetry.istio.io' },
+  { kind: 'ProxyConfig', plural: 'proxyconfigs', short: [], group: NETWORKING },
   { kind: 'RateLimit', plural: 'ratelimits', short: ['rl'], group: 'gatehouse.dev' },
 ]);
 

@@ -7,6 +7,7 @@ import type { RateLimit } from '../model/rate-limit.ts';
 import type { RequestAuthentication } from '../model/request-authentication.ts';
 import type { Service } from '../model/service.ts';
 import type { Sidecar } from '../model/sidecar.ts';
+import type { Telemetry } from '../model/telemetry.ts';
 import type { WorkloadEntry } from '../model/workload-entry.ts';
 import type { VirtualService } from '../model/virtual-service.ts';
 import type { Admitted, Deployment, Pod } from './mesh-object.ts';
@@ -29,6 +30,7 @@ export class ByKind {
   readonly peerAuthentications: PeerAuthentication[] = [];
   readonly requestAuthentications: RequestAuthentication[] = [];
   readonly rateLimits: RateLimit[] = [];
+  readonly telemetries: Telemetry[] = [];
 
   constructor(objects: readonly Admitted[]) {
     for (const one of objects) this.#add(one);
@@ -65,6 +67,7 @@ export class ByKind {
         this.gateways.push(object.value);
         return;
       case 'WorkloadGroup':
+      case 'ProxyConfig':
         return;
       case 'WorkloadEntry':
         this.workloadEntries.push(object.value);
@@ -83,6 +86,9 @@ export class ByKind {
         return;
       case 'RateLimit':
         this.rateLimits.push(object.value);
+        return;
+      case 'Telemetry':
+        this.telemetries.push(object.value);
         return;
     }
     object satisfies never;

@@ -6,25 +6,23 @@ import { entriesOf, Field, fieldsOf, itemsOf } from './field.ts';
 import { isNamespaceName } from './hosts.ts';
 import { shorten } from './node.ts';
 import { Report } from './report.ts';
+import { TELEMETRY_KINDS, type TelemetryKind, telemetryProvider } from './telemetry/provider.ts';
 import { flag, integer, optionalText, port, requiredText, text } from './scalar.ts';
 
-/** Kinds of Istio's that do something else than authorize. */
+/** Kinds of Istio's that have no effect yet. */
 const OTHERS = [
   'datadog',
-  'envoyFileAccessLog',
   'envoyHttpAls',
   'envoyOtelAls',
   'envoyTcpAls',
   'lightstep',
   'opencensus',
-  'opentelemetry',
   'prometheus',
   'sds',
   'skywalking',
   'stackdriver',
-  'zipkin',
 ] as const;
-const KINDS = ['envoyExtAuthzHttp', 'envoyExtAuthzGrpc', ...OTHERS] as const;
+const KINDS = ['envoyExtAuthzHttp', 'envoyExtAuthzGrpc', ...TELEMETRY_KINDS, ...OTHERS] as const;
 
 const COMMON = [
   'service',
@@ -181,6 +179,18 @@ function authorizer(name: string, field: Field, read: (name: string, field: Fiel
   return { kind: 'unusable', name, why: `${wrong?.field ?? field.path}: ${wrong?.message ?? 'is wrong'}` } as const;
 }
 
+/** Reads one of tracing or of logs. What is wrong with it is its own matter too: nothing is sent to it. */
+function observer(name: string, kind: TelemetryKind, field: Field): ExtensionProvider {
+  const own = new Report(field.report.file, field.report.object, field.report.offset);
+  const telemetry = telemetryProvider(kind, new Field(field.node, field.path, field.line, own));
+  for (const { line, field: path, code, message, hint, severity } of own.diagnostics) {
+    const rest = severity === 'error' ? '; nothing is sent to this provider' : '';
+    const kept = code === NO_SERVICE ? severity : 'warning';
+    field.report.add(kept, line - own.offset, path ?? field.path, code, message + (kept === 'error' ? '' : rest), hint);
+  }
+  return { kind: 'other', name, field: kind, ...(telemetry === undefined || own.failed ? {} : { telemetry }) };
+}
+
 function provider(item: Field): ExtensionProvider | undefined {
   const fields = fieldsOf(item, ['name', ...KINDS]);
   const name = requiredText(fields.name, 'policies refer to it by this name');
@@ -201,6 +211,10 @@ function provider(item: Field): ExtensionProvider | undefined {
       return authorizer(name, fields[kind], ofHttp);
     case 'envoyExtAuthzGrpc':
       return authorizer(name, fields[kind], ofGrpc);
+    case 'zipkin':
+    case 'opentelemetry':
+    case 'envoyFileAccessLog':
+      return observer(name, kind, fields[kind]);
     default:
       fields[kind].warning('not-yet-applied', 'is not applied yet', 'the rest of the mesh configuration is in effect');
       return { kind: 'other', name, field: kind };

@@ -15,11 +15,12 @@ export function numTrustedProxies(proxyConfig: Field): number | undefined {
     if (one.given) one.error('not-supported', 'is not supported yet', 'remove it; what gateways tell of callers would be wrong');
   }
   const others =
-    proxyConfig.node?.kind === 'map' && [...proxyConfig.node.entries.keys()].some((name) => name !== 'gatewayTopology');
+    proxyConfig.node?.kind === 'map' &&
+    [...proxyConfig.node.entries.keys()].some((name) => name !== 'gatewayTopology' && name !== 'tracing');
   if (others) {
     proxyConfig.warning(
       'not-yet-applied',
-      'only gatewayTopology is applied yet',
+      'only gatewayTopology and tracing are applied yet',
       'the rest of the mesh configuration is in effect',
     );
   }

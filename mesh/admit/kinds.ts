@@ -2,6 +2,8 @@ import type { Kind } from '../model/object.ts';
 
 const NETWORKING = Object.freeze(['networking.istio.io/v1', 'networking.istio.io/v1beta1', 'networking.istio.io/v1alpha3']);
 const SECURITY = Object.freeze(['security.istio.io/v1', 'security.istio.io/v1beta1']);
+const TELEMETRY = Object.freeze(['telemetry.istio.io/v1', 'telemetry.istio.io/v1alpha1']);
+const PROXY_CONFIG = Object.freeze(['networking.istio.io/v1beta1']);
 const GATEHOUSE = Object.freeze(['gatehouse.dev/v1alpha1']);
 const CORE = Object.freeze(['v1']);
 
@@ -23,6 +25,8 @@ export const VERSIONS: Readonly<Record<Kind, readonly string[]>> = Object.freeze
   PeerAuthentication: SECURITY,
   RequestAuthentication: SECURITY,
   RateLimit: GATEHOUSE,
+  Telemetry: TELEMETRY,
+  ProxyConfig: PROXY_CONFIG,
 });
 
 export function isKind(kind: string): kind is Kind {
@@ -38,8 +42,8 @@ export type Dispatch =
   | { readonly kind: 'guard' }
   | { readonly kind: 'unknown' };
 
-/** Istio's other kinds that shape traffic or telemetry; without them the rest of the mesh works as it would by default. */
-const NOT_APPLIED: ReadonlySet<string> = new Set(['ProxyConfig', 'Telemetry', 'IstioOperator']);
+/** Istio's other kinds; without them the rest of the mesh works as it would by default. */
+const NOT_APPLIED: ReadonlySet<string> = new Set(['IstioOperator']);
 /** Kinds that may keep someone out. */
 const GUARDS: ReadonlySet<string> = new Set(['EnvoyFilter', 'WasmPlugin', 'TrafficExtension']);
 

@@ -10,23 +10,19 @@ import { DEFAULTS, meshDefaults } from './mesh-defaults.ts';
 import { textAt } from './node-path.ts';
 import { shorten } from './node.ts';
 import { flag, oneOf, optionalText, requiredText } from './scalar.ts';
+import { meshTelemetry, TELEMETRY_FIELDS } from './telemetry/mesh.ts';
 
 /** Istio's fields that have no effect here yet: known, so that a file written for Istio is taken. */
 const NOT_APPLIED = [
-  'accessLogEncoding',
-  'accessLogFile',
-  'accessLogFormat',
   'ca',
   'caCertificates',
   'certificates',
   'configSources',
-  'defaultProviders',
   'disableEnvoyListenerLog',
   'discoverySelectors',
   'dnsRefreshRate',
   'enableEnvoyAccessLogService',
   'enablePrometheusMerge',
-  'enableTracing',
   'hboneIdleTimeout',
   'inboundClusterStatName',
   'inboundTrafficPolicy',
@@ -79,7 +75,7 @@ export const DEFAULT_MESH_CONFIG: MeshConfig = Object.freeze({
 
 /** Reads Istio's MeshConfig. What is wrong goes to the field's report; the result is then not to be used. `clusterDomain` is ours: Istio has it on the command line. */
 export function readMeshConfig(root: Field): MeshConfig {
-  const fields = fieldsOf(root, [...APPLIED, ...DEFAULTS, ...NOT_APPLIED]);
+  const fields = fieldsOf(root, [...APPLIED, ...DEFAULTS, ...TELEMETRY_FIELDS, ...NOT_APPLIED]);
   for (const name of NOT_APPLIED) {
     if (fields[name].given)
       fields[name].warning('not-yet-applied', 'is not applied yet', 'the rest of the mesh configuration is in effect');
@@ -91,6 +87,7 @@ export function readMeshConfig(root: Field): MeshConfig {
     fields.clusterDomain.error('bad-host', `"${shorten(clusterDomain)}" is no domain`);
   const localityLb = localityBalancing(fields.localityLbSetting);
   const defaults = meshDefaults(fields);
+  const telemetry = meshTelemetry(fields);
   const trustedProxies = numTrustedProxies(fields.defaultConfig);
   const outbound = fieldsOf(fields.outboundTrafficPolicy, ['mode', 'egressProxy']);
   if (outbound.egressProxy.given)
@@ -115,6 +112,7 @@ export function readMeshConfig(root: Field): MeshConfig {
     ...(fields.extensionProviders.given ? { extensionProviders: extensionProviders(fields.extensionProviders) } : {}),
     ...(localityLb === undefined ? {} : { localityLb }),
     ...(defaults === undefined ? {} : { defaults }),
+    ...(telemetry === undefined ? {} : { telemetry }),
   };
 }
 

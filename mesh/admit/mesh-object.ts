@@ -8,6 +8,7 @@ import type { RequestAuthentication } from '../model/request-authentication.ts';
 import type { Probe } from '../model/probe.ts';
 import type { Service } from '../model/service.ts';
 import type { Sidecar } from '../model/sidecar.ts';
+import type { Telemetry } from '../model/telemetry.ts';
 import type { WorkloadEntry } from '../model/workload-entry.ts';
 import type { VirtualService } from '../model/virtual-service.ts';
 import type { ContainerPort, Instance } from '../model/workload.ts';
@@ -57,7 +58,9 @@ export type MeshObject =
   | { readonly kind: 'AuthorizationPolicy'; readonly value: AuthorizationPolicy }
   | { readonly kind: 'PeerAuthentication'; readonly value: PeerAuthentication }
   | { readonly kind: 'RequestAuthentication'; readonly value: RequestAuthentication }
-  | { readonly kind: 'RateLimit'; readonly value: RateLimit };
+  | { readonly kind: 'RateLimit'; readonly value: RateLimit }
+  | { readonly kind: 'Telemetry'; readonly value: Telemetry }
+  | { readonly kind: 'ProxyConfig'; readonly value: { readonly meta: Meta } };
 
 /** An admitted object with what is needed to check it against others. */
 export interface Admitted {

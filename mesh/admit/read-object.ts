@@ -15,6 +15,8 @@ import { readRateLimit } from './rate-limit/read.ts';
 import { readRequestAuthentication } from './request-authentication/read.ts';
 import { readServiceEntry } from './service-entry/read.ts';
 import { readSidecar } from './sidecar/read.ts';
+import { checkProxyConfig } from './proxy-settings/check.ts';
+import { readTelemetry } from './telemetry/read.ts';
 import { checkWorkloadGroup } from './workload-entry/group.ts';
 import { readWorkloadEntry } from './workload-entry/read.ts';
 import { readVirtualService } from './virtual-service/read.ts';
@@ -39,6 +41,8 @@ export function isStrict(kind: Kind): boolean {
     case 'PeerAuthentication':
     case 'RequestAuthentication':
     case 'RateLimit':
+    case 'Telemetry':
+    case 'ProxyConfig':
       return true;
   }
   return kind satisfies never;
@@ -79,6 +83,11 @@ export function readObject(kind: Kind, spec: Field, status: Field, context: Cont
       return { kind, value: readRequestAuthentication(spec, context) };
     case 'RateLimit':
       return { kind, value: readRateLimit(spec, context) };
+    case 'Telemetry':
+      return { kind, value: readTelemetry(spec, context) };
+    case 'ProxyConfig':
+      checkProxyConfig(spec, context);
+      return { kind, value: { meta: context.meta } };
   }
   return kind satisfies never;
 }

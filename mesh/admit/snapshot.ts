@@ -100,6 +100,7 @@ export function buildFrom(
     peerAuthentications: list(kinds.peerAuthentications, (one) => one.meta, previous?.peerAuthentications),
     requestAuthentications: list(kinds.requestAuthentications, (one) => one.meta, previous?.requestAuthentications),
     rateLimits: list(kinds.rateLimits, (one) => one.meta, previous?.rateLimits),
+    telemetries: list(kinds.telemetries, (one) => one.meta, previous?.telemetries),
   });
   return { snapshot, diagnostics: checkReferences(unique, snapshot, options.otherGateways) };
 }
@@ -131,6 +132,7 @@ export function sameSnapshot(one: Snapshot, other: Snapshot): boolean {
     one.authorizationPolicies === other.authorizationPolicies &&
     one.peerAuthentications === other.peerAuthentications &&
     one.requestAuthentications === other.requestAuthentications &&
-    one.rateLimits === other.rateLimits
+    one.rateLimits === other.rateLimits &&
+    one.telemetries === other.telemetries
   );
 }

@@ -2,6 +2,7 @@ import type { MeshConfig } from './mesh-config.ts';
 import type { Port } from './port.ts';
 import type { Service, ServicePort } from './service.ts';
 import type { Snapshot } from './snapshot.ts';
+import type { TelemetryProvider } from './telemetry.ts';
 
 /** How much of a request's body an authorizer is shown. */
 export interface RequestBody {
@@ -49,7 +50,13 @@ export type ExtAuthzProvider = HttpExtAuthz | GrpcExtAuthz;
 export type ExtensionProvider =
   | ExtAuthzProvider
   /** A provider of something else (tracing, access logs); it cannot authorize. */
-  | { readonly kind: 'other'; readonly name: string; readonly field: string }
+  | {
+      readonly kind: 'other';
+      readonly name: string;
+      readonly field: string;
+      /** Undefined for a kind that is not applied. */
+      readonly telemetry?: TelemetryProvider;
+    }
   /** Meant to authorize, but written so that it cannot: what policies with it match is denied. */
   | { readonly kind: 'unusable'; readonly name: string; readonly why: string };
 
@@ -66,7 +73,10 @@ export type FoundProvider =
   | { readonly kind: 'unknown'; readonly why: string };
 
 /** The Service of an authorizer and its port, as Istio looks it up: in the namespace that is named, else wherever there is but one. */
-export function authorizerOf(snapshot: Snapshot, { service, port }: ExtAuthzProvider): Authorizer | string {
+export function authorizerOf(
+  snapshot: Snapshot,
+  { service, port }: Pick<ExtAuthzProvider, 'service' | 'port'>,
+): Authorizer | string {
   const named = snapshot.services.filter(
     ({ hostname, meta }) =>
       hostname === service.host && (service.namespace === undefined || meta.namespace === service.namespace),

@@ -2,6 +2,7 @@ import type { TrustDomain } from '../../ca/identity/trust-domain.ts';
 import type { ExtensionProvider } from './extension-provider.ts';
 import type { LocalityBalancing } from './load-balancer.ts';
 import type { MeshDefaults } from './mesh-defaults.ts';
+import type { MeshTelemetry } from './telemetry.ts';
 
 /** How Envoy normalises a path before policy and routes see it; Istio's names. */
 export type PathNormalization = 'NONE' | 'BASE' | 'MERGE_SLASHES' | 'DECODE_AND_MERGE_SLASHES';
@@ -27,4 +28,6 @@ export interface MeshConfig {
   /** Istio's `localityLbSetting`, for destinations whose rules say nothing of it; absent: near endpoints first. */
   readonly localityLb?: LocalityBalancing;
   readonly defaults?: MeshDefaults;
+  /** Tracing and access logs; absent: neither, as Istio's. */
+  readonly telemetry?: MeshTelemetry;
 }

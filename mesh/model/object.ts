@@ -20,6 +20,8 @@ export const KINDS = Object.freeze([
   'PeerAuthentication',
   'RequestAuthentication',
   'RateLimit',
+  'Telemetry',
+  'ProxyConfig',
 ] as const);
 export type Kind = (typeof KINDS)[number];
 

@@ -8,6 +8,7 @@ import type { RateLimit } from './rate-limit.ts';
 import type { RequestAuthentication } from './request-authentication.ts';
 import type { Service } from './service.ts';
 import type { Sidecar } from './sidecar.ts';
+import type { Telemetry } from './telemetry.ts';
 import type { VirtualService } from './virtual-service.ts';
 import type { Workload } from './workload.ts';
 
@@ -30,4 +31,5 @@ export interface Snapshot {
   readonly peerAuthentications: readonly PeerAuthentication[];
   readonly requestAuthentications: readonly RequestAuthentication[];
   readonly rateLimits: readonly RateLimit[];
+  readonly telemetries: readonly Telemetry[];
 }

@@ -10,13 +10,20 @@ import { stdoutAccessLog } from '../access-log/stdout.ts';
 import type { StaticAccessLog, StaticOptions } from './options.ts';
 import { withSecrets } from './tls.ts';
 
+/** Logs to files are asked for by the mesh's own configuration, and stay. */
+function goesToControlPlane({ name }: AccessLog): boolean {
+  return name.endsWith('_grpc');
+}
+
 function logs(wanted: StaticAccessLog, present: readonly AccessLog[]): AccessLog[] {
   if (present.length === 0) return [];
   switch (wanted.kind) {
     case 'none':
-      return [];
+      return present.filter((log) => !goesToControlPlane(log));
     case 'stdout':
-      return present.map((log) => ({ ...stdoutAccessLog(), ...(log.filter === undefined ? {} : { filter: log.filter }) }));
+      return present.map((log) =>
+        goesToControlPlane(log) ? { ...stdoutAccessLog(), ...(log.filter === undefined ? {} : { filter: log.filter }) } : log,
+      );
     case 'grpc':
       return [...present];
     default:

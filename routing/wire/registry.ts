@@ -4,8 +4,13 @@ import {
   HttpGrpcAccessLogConfigSchema,
   TcpGrpcAccessLogConfigSchema,
 } from '#gen/envoy/extensions/access_loggers/grpc/v3/als_pb.js';
+import { FileAccessLogSchema } from '#gen/envoy/extensions/access_loggers/file/v3/file_pb.js';
+import { ExpressionFilterSchema } from '#gen/envoy/extensions/access_loggers/filters/cel/v3/cel_pb.js';
+import { OpenTelemetryConfigSchema } from '#gen/envoy/config/trace/v3/opentelemetry_pb.js';
+import { ZipkinConfigSchema } from '#gen/envoy/config/trace/v3/zipkin_pb.js';
+import { UuidRequestIdConfigSchema } from '#gen/envoy/extensions/request_id/uuid/v3/uuid_pb.js';
 import { ActionSchema } from '#gen/envoy/config/rbac/v3/rbac_pb.js';
-import { StdoutAccessLogSchema } from '#gen/envoy/extensions/access_loggers/stream/v3/stream_pb.js';
+import { StderrAccessLogSchema, StdoutAccessLogSchema } from '#gen/envoy/extensions/access_loggers/stream/v3/stream_pb.js';
 import { CorsPolicySchema, CorsSchema } from '#gen/envoy/extensions/filters/http/cors/v3/cors_pb.js';
 import { ExtAuthzSchema } from '#gen/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.js';
 import { HTTPFaultSchema } from '#gen/envoy/extensions/filters/http/fault/v3/fault_pb.js';
@@ -42,6 +47,8 @@ export const EXTENSIONS: Registry = createRegistry(
   CorsSchema,
   DestinationPortInputSchema,
   DownstreamTlsContextSchema,
+  ExpressionFilterSchema,
+  FileAccessLogSchema,
   FilterStateInputSchema,
   ExtAuthzSchema,
   HTTPFaultSchema,
@@ -55,6 +62,7 @@ export const EXTENSIONS: Registry = createRegistry(
   JwtAuthenticationSchema,
   LocalRateLimitSchema,
   NetworkSetFilterStateSchema,
+  OpenTelemetryConfigSchema,
   OriginalDstSchema,
   PreviousHostsPredicateSchema,
   PreviousPrioritiesConfigSchema,
@@ -63,6 +71,7 @@ export const EXTENSIONS: Registry = createRegistry(
   RBACPerRouteSchema,
   RouterSchema,
   SetFilterStateSchema,
+  StderrAccessLogSchema,
   StdoutAccessLogSchema,
   StringValueSchema,
   StructSchema,
@@ -72,4 +81,6 @@ export const EXTENSIONS: Registry = createRegistry(
   TcpRbacSchema,
   TlsInspectorSchema,
   UpstreamTlsContextSchema,
+  UuidRequestIdConfigSchema,
+  ZipkinConfigSchema,
 );

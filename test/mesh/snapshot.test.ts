@@ -131,7 +131,7 @@ describe('snapshot', () => {
     folder.write('mesh/mesh.yaml', MESH);
     const config = folder.write(
       'config.yaml',
-      'trustDomain: example.org\nrootNamespace: mesh-root\npathNormalization: {normalization: MERGE_SLASHES}\noutboundTrafficPolicy: {mode: REGISTRY_ONLY}\naccessLogFile: /dev/stdout\n',
+      'trustDomain: example.org\nrootNamespace: mesh-root\npathNormalization: {normalization: MERGE_SLASHES}\noutboundTrafficPolicy: {mode: REGISTRY_ONLY}\nenablePrometheusMerge: true\n',
     );
     const { snapshot, diagnostics } = loadMesh({ paths: [folder.at('mesh')], meshConfigFile: config });
     const { trustDomain, rootNamespace, pathNormalization, outboundTrafficPolicy } = snapshot.meshConfig;

@@ -92,6 +92,7 @@ export function snapshot(fields: Partial<Snapshot>): Snapshot {
     peerAuthentications: [],
     requestAuthentications: [],
     rateLimits: [],
+    telemetries: [],
     sidecars: [],
     ...fields,
   };

@@ -23,6 +23,8 @@ const KINDS: ReadonlySet<string> = new Set([
   'DestinationRule',
   'Gateway',
   'ServiceEntry',
+  'Telemetry',
+  'ProxyConfig',
 ]);
 
 function errorsIn(file: string): readonly Diagnostic[] {

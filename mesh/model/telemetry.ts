@@ -1,0 +1,98 @@
+import type { Labels, Meta } from './object.ts';
+import type { Port } from './port.ts';
+import type { TargetRef } from './target-ref.ts';
+
+/** Of which traffic a rule speaks: what a workload sends (gateways: everything), or what it is sent. */
+export type TelemetryMode = 'CLIENT_AND_SERVER' | 'CLIENT' | 'SERVER';
+
+/** What is written beside a span's name. Where nothing is found and there is no default, the tag is left out. */
+export type CustomTag =
+  | { readonly kind: 'literal'; readonly value: string }
+  | { readonly kind: 'environment'; readonly name: string; readonly defaultValue: string }
+  | { readonly kind: 'header'; readonly name: string; readonly defaultValue: string };
+
+export type CustomTags = Readonly<Record<string, CustomTag>>;
+
+/** An entry of a Telemetry's `tracing`; what is undefined is as the level above says. */
+export interface TracingRule {
+  readonly mode: TelemetryMode;
+  readonly providers: readonly string[];
+  /** 0 to 100. */
+  readonly sampling: number | undefined;
+  readonly disabled: boolean | undefined;
+  readonly customTags: CustomTags | undefined;
+  readonly useRequestId: boolean | undefined;
+}
+
+/** An entry of a Telemetry's `accessLogging`. */
+export interface AccessLoggingRule {
+  readonly mode: TelemetryMode;
+  readonly providers: readonly string[];
+  readonly disabled: boolean;
+  /** In CEL over Envoy's attributes: only what it holds for is logged. */
+  readonly filter: string | undefined;
+}
+
+export interface Telemetry {
+  readonly meta: Meta;
+  /** Empty, without targets: the whole namespace (the whole mesh, in the root namespace). */
+  readonly selector: Labels;
+  readonly targetRefs: readonly TargetRef[];
+  readonly tracing: readonly TracingRule[];
+  readonly accessLogging: readonly AccessLoggingRule[];
+}
+
+/** Who is sent spans: a Service of the mesh, by its host (a namespace where several have it) and port. */
+export interface Collector {
+  readonly service: { readonly namespace: string | undefined; readonly host: string };
+  readonly port: Port;
+}
+
+export interface ZipkinProvider extends Collector {
+  readonly kind: 'zipkin';
+  readonly path: string;
+  readonly maxTagLength: number | undefined;
+  readonly use64BitTraceId: boolean;
+}
+
+export interface OpenTelemetryProvider extends Collector {
+  readonly kind: 'opentelemetry';
+  readonly maxTagLength: number | undefined;
+  readonly transport:
+    | { readonly kind: 'grpc'; readonly timeoutMs: number | undefined; readonly headers: Readonly<Record<string, string>> }
+    | {
+        readonly kind: 'http';
+        readonly path: string;
+        readonly timeoutMs: number | undefined;
+        readonly headers: Readonly<Record<string, string>>;
+      };
+}
+
+/** How a line of an access log is written; JSON fields may be nested. */
+export type LogFormat = { readonly kind: 'text'; readonly text: string } | { readonly kind: 'json'; readonly fields: JsonFields };
+export interface JsonFields {
+  readonly [name: string]: string | JsonFields;
+}
+
+/** Lines of text to a file; `format` undefined: Istio's. */
+export interface FileLogProvider {
+  readonly kind: 'file-log';
+  readonly path: string;
+  readonly format: LogFormat | undefined;
+}
+
+export type TelemetryProvider = ZipkinProvider | OpenTelemetryProvider | FileLogProvider;
+
+/** What MeshConfig says of telemetry; absent fields are as Istio's. */
+export interface MeshTelemetry {
+  readonly enableTracing: boolean;
+  /** `defaultConfig.tracing.zipkin.address`, as HOST:PORT. */
+  readonly zipkinAddress: { readonly host: string; readonly port: Port } | undefined;
+  readonly sampling: number | undefined;
+  readonly customTags: CustomTags | undefined;
+  readonly maxPathTagLength: number | undefined;
+  readonly defaultTracing: readonly string[];
+  readonly defaultAccessLogging: readonly string[];
+  /** `accessLogFile` with its format: for proxies of which neither a Telemetry nor a default provider speaks. */
+  readonly accessLog: FileLogProvider | undefined;
+}

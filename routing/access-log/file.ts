@@ -1,0 +1,55 @@
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import {
+  type AccessLog,
+  type AccessLogFilter,
+  AccessLogFilterSchema,
+  AccessLogSchema,
+} from '#gen/envoy/config/accesslog/v3/accesslog_pb.js';
+import { FileAccessLogSchema } from '#gen/envoy/extensions/access_loggers/file/v3/file_pb.js';
+import { ExpressionFilterSchema } from '#gen/envoy/extensions/access_loggers/filters/cel/v3/cel_pb.js';
+import { StderrAccessLogSchema, StdoutAccessLogSchema } from '#gen/envoy/extensions/access_loggers/stream/v3/stream_pb.js';
+import type { FileLogProvider } from '../../mesh/model/telemetry.ts';
+import { typedConfig } from '../wire/any.ts';
+import { logFormat } from './format.ts';
+import type { FileLogSettings } from './settings.ts';
+
+type AccessLogInit = MessageInitShape<typeof AccessLogSchema>;
+
+function expression(written: string): AccessLogFilter {
+  return create(AccessLogFilterSchema, {
+    filterSpecifier: {
+      case: 'extensionFilter',
+      value: {
+        name: 'envoy.access_loggers.extension_filters.cel',
+        configType: typedConfig(ExpressionFilterSchema, { expression: written }),
+      },
+    },
+  });
+}
+
+function both(one: AccessLogFilter | undefined, other: AccessLogFilter | undefined): AccessLogFilter | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return create(AccessLogFilterSchema, { filterSpecifier: { case: 'andFilter', value: { filters: [one, other] } } });
+}
+
+/**
+ * The proxy's own output goes by loggers that have it open already: where it is a socket (the agent's), nothing can open `/dev/stdout`, and
+ * Envoy would refuse the listener.
+ */
+function logger({ path, format }: FileLogProvider): Pick<AccessLogInit, 'name' | 'configType'> {
+  const accessLogFormat = logFormat(format);
+  switch (path) {
+    case '/dev/stdout':
+      return { name: 'envoy.access_loggers.stdout', configType: typedConfig(StdoutAccessLogSchema, { accessLogFormat }) };
+    case '/dev/stderr':
+      return { name: 'envoy.access_loggers.stderr', configType: typedConfig(StderrAccessLogSchema, { accessLogFormat }) };
+    default:
+      return { name: 'envoy.access_loggers.file', configType: typedConfig(FileAccessLogSchema, { path, accessLogFormat }) };
+  }
+}
+
+/** Lines to a file. @param only what else a record must be, to be logged at this place */
+export function fileAccessLog({ provider, filter }: FileLogSettings, only: AccessLogFilter | undefined): AccessLog {
+  const wanted = both(only, filter === undefined ? undefined : expression(filter));
+  return create(AccessLogSchema, { ...logger(provider), ...(wanted === undefined ? {} : { filter: wanted }) });
+}

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { Field } from '../../../mesh/admit/field.ts';
+import { readMeshConfig } from '../../../mesh/admit/mesh-config.ts';
+import { nodeOf } from '../../../mesh/admit/node.ts';
+import { Report } from '../../../mesh/admit/report.ts';
+import type { MeshConfig } from '../../../mesh/model/mesh-config.ts';
+import { staticConfig } from '../../../routing/static.ts';
+import { TestAuthority } from '../../audit/envoy/certificates.ts';
+import { type Envoy, startEnvoy } from '../../audit/envoy/process.ts';
+import { compiledFor, snapshotOf } from '../compiled.ts';
+import { secretFiles } from '../envoy/secrets.ts';
+import { startUpstream } from '../envoy/upstream.ts';
+
+export const CLIENT_APP = '127.22.78.1';
+const SERVER_APP = '127.22.78.2';
+
+/** MeshConfig of YAML text; errors fail the test. */
+export function meshConfigOf(yaml: string): MeshConfig {
+  const report = new Report('mesh.yaml', 'MeshConfig');
+  const config = readMeshConfig(new Field(nodeOf(parse(yaml), 1), '', 1, report));
+  assert.deepEqual(
+    report.diagnostics.map(({ message }) => message),
+    [],
+  );
+  return config;
+}
+
+export function pod(name: string, address: string, appAddress: string): string {
+  return `
+apiVersion: v1
+kind: Pod
+metadata:
+  name: ${name}
+  namespace: default
+  labels: {app: ${name}, security.istio.io/tlsMode: istio}
+  annotations: {gatehouse.dev/capture: explicit, gatehouse.dev/app-address: ${appAddress}}
+spec: {serviceAccountName: ${name}, containers: [{name: app}]}
+status: {podIP: ${address}, phase: Running}
+---`;
+}
+
+/** A client and a server, and the collectors `zipkin` and `otel` outside of the mesh, on ports of this machine. */
+export function world(port: number, collectors: Readonly<Record<string, number>>): string {
+  const entries = Object.entries(collectors).map(
+    ([name, at]) => `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: ${name}, namespace: observability}
+spec:
+  hosts: [${name}.test]
+  location: MESH_EXTERNAL
+  resolution: STATIC
+  exportTo: ["."]
+  ports: [{number: ${at}, name: ${name === 'otel-grpc' ? 'grpc' : 'http'}, protocol: ${name === 'otel-grpc' ? 'GRPC' : 'HTTP'}}]
+  endpoints: [{address: 127.0.0.1}]
+---`,
+  );
+  return `
+apiVersion: v1
+kind: Service
+metadata: {name: server, namespace: default}
+spec: {selector: {app: server}, ports: [{name: http, port: ${port}}]}
+---${entries.join('')}${pod('client', '127.21.78.1', CLIENT_APP)}${pod('server', '127.21.78.2', SERVER_APP)}
+`;
+}
+
+export interface Running {
+  close(): Promise<void>;
+}
+
+/** The server's application and both proxies, under a mesh configuration and Telemetry objects. */
+export async function startTelemetryMesh(envoy: string, port: number, yaml: string, meshConfig: MeshConfig): Promise<Running> {
+  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-'));
+  const authority = await TestAuthority.create();
+  const snapshot = snapshotOf(yaml, meshConfig);
+  const upstream = await startUpstream('server', SERVER_APP, port);
+  const running: Envoy[] = [];
+  const close = async () => {
+    await Promise.all(running.map((proxy) => proxy.stop()));
+    await upstream.close();
+    rmSync(folder, { recursive: true });
+  };
+  try {
+    for (const name of ['server', 'client']) {
+      const own = join(folder, name);
+      mkdirSync(own);
+      const config = staticConfig(compiledFor(snapshot, `default/${name}`), {
+        node: { id: name, cluster: `${name}.default` },
+        secrets: await secretFiles(authority, own, `spiffe://cluster.local/ns/default/sa/${name}`),
+        accessLog: { kind: 'none' },
+        admin: { address: '127.0.0.1', port: 0 },
+      });
+      running.push(await startEnvoy(envoy, Object(config) as object, own));
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { close };
+}
