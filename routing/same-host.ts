@@ -12,6 +12,8 @@ function parts(one: Service, other: Service): boolean {
     one.meta.kind === other.meta.kind &&
     one.meta.namespace === other.meta.namespace &&
     one.resolution === other.resolution &&
+    one.oneAddress === other.oneAddress &&
+    one.subjectAltNames?.join() === other.subjectAltNames?.join() &&
     sameLabels(one.selector, other.selector)
   );
 }

@@ -36,6 +36,10 @@ export interface Service {
   readonly selector: Labels | undefined;
   /** `endpoints`: addresses known to the mesh; `dns`: the host is resolved by the proxy; `none`: the original destination. */
   readonly resolution: 'endpoints' | 'dns' | 'none';
+  /** Of `dns`: one of the addresses at a time is called, which need not be all that there are (Envoy's LOGICAL_DNS). */
+  readonly oneAddress?: true;
+  /** Names of which the server's certificate must bear one, unless a DestinationRule names others. */
+  readonly subjectAltNames?: readonly string[];
   readonly external: boolean;
   readonly endpoints: readonly StaticEndpoint[];
   readonly exportTo: Visibility;

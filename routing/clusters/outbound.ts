@@ -45,10 +45,16 @@ function discoveryOf(scope: Scope, service: Service): Discovery | undefined {
   }
 }
 
+/** Envoy takes LOGICAL_DNS with one endpoint only; a subset may have none. */
+function resolver({ oneAddress }: Service, { endpoints }: ClusterLoadAssignment): Cluster_DiscoveryType {
+  const count = endpoints.reduce((sum, { lbEndpoints }) => sum + lbEndpoints.length, 0);
+  return oneAddress === true && count === 1 ? Cluster_DiscoveryType.LOGICAL_DNS : Cluster_DiscoveryType.STRICT_DNS;
+}
+
 /** TLS of a rule without an SNI: the host of each request takes its place, and must be in the certificate unless others are named. */
-function hostByRequest(tls: PortPolicy['tls'], speaksHttp: boolean): HostByRequest {
+function hostByRequest(tls: PortPolicy['tls'], speaksHttp: boolean, names: readonly string[]): HostByRequest {
   if ((tls?.mode !== 'SIMPLE' && tls?.mode !== 'MUTUAL') || tls.sni !== undefined || !speaksHttp) return 'no';
-  return tls.subjectAltNames.length > 0 || tls.authorities.kind === 'none' ? 'named' : 'named and checked';
+  return tls.subjectAltNames.length > 0 || names.length > 0 || tls.authorities.kind === 'none' ? 'named' : 'named and checked';
 }
 
 function cluster(
@@ -80,7 +86,11 @@ function cluster(
         ? { localityConfigSpecifier: { case: 'localityWeightedLbConfig' as const, value: {} } }
         : {}),
     },
-    typedExtensionProtocolOptions: httpProtocolOptions(protocol, pool, hostByRequest(policy.tls, speaksHttp)),
+    typedExtensionProtocolOptions: httpProtocolOptions(
+      protocol,
+      pool,
+      hostByRequest(policy.tls, speaksHttp, service.subjectAltNames ?? []),
+    ),
     ...(keepalive === undefined ? {} : { upstreamConnectionOptions: tcpKeepalive(keepalive) }),
     ...(outliers === undefined ? {} : { outlierDetection: outlierDetection(outliers) }),
     ...transport(scope, { service, port, subset, policy, protocol, speaksHttp }),
@@ -91,9 +101,9 @@ function cluster(
       made.edsClusterConfig = create(Cluster_EdsClusterConfigSchema, { edsConfig: adsSource(), serviceName: name });
       return made;
     case 'dns':
-      made.clusterDiscoveryType = { case: 'type', value: Cluster_DiscoveryType.STRICT_DNS };
-      made.respectDnsTtl = true;
       made.loadAssignment = staticAssignment(service, port, subset, name);
+      made.clusterDiscoveryType = { case: 'type', value: resolver(service, made.loadAssignment) };
+      made.respectDnsTtl = true;
       return made;
     case 'original-destination':
       made.clusterDiscoveryType = { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST };

@@ -52,7 +52,7 @@ export function transport(scope: Scope, { service, port, subset, policy, protoco
     mutualTlsClient({
       sni: sni ?? outboundSni(port.port, subset?.name, service.hostname),
       alpn: meshAlpn(protocol),
-      servers: serverIdentities(snapshot, service, given),
+      servers: serverIdentities(snapshot, service, given.length > 0 ? given : (service.subjectAltNames ?? [])),
     });
   const alone = (socket: TransportSocket) => ({ transportSocket: announcing(proxyProtocol, socket) });
   switch (tls?.mode) {
@@ -62,7 +62,11 @@ export function transport(scope: Scope, { service, port, subset, policy, protoco
     case 'MUTUAL': {
       const host = service.hostname.includes('*') ? undefined : service.hostname;
       const http2 = protocol === 'http2' || protocol === 'grpc';
-      return alone(originateTls({ tls, host, byRequest: speaksHttp && tls.sni === undefined, http2 }));
+      const named =
+        tls.subjectAltNames.length > 0 || service.subjectAltNames === undefined
+          ? tls
+          : { ...tls, subjectAltNames: service.subjectAltNames };
+      return alone(originateTls({ tls: named, host, byRequest: speaksHttp && tls.sni === undefined, http2 }));
     }
     case 'DISABLE':
     case 'UNAVAILABLE':

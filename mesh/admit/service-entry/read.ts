@@ -42,8 +42,7 @@ export function readServiceEntry(spec: Field, context: Context): { readonly meta
   if (fields.workloadSelector.given && fields.endpoints.given)
     fields.workloadSelector.error('contradiction', 'workloadSelector and endpoints are both given', 'keep one');
   const selector = fields.workloadSelector.given ? workloadLabels(fields.workloadSelector) : undefined;
-  unapplied(fields.subjectAltNames, 'subjectAltNames');
-  texts(fields.subjectAltNames);
+  const subjectAltNames = texts(fields.subjectAltNames);
   checkResolution(fields.hosts, fields.endpoints, fields.addresses, resolution, hosts, endpoints.length, ports.length);
   const exportTo = visibility(fields.exportTo, context);
   if (resolution !== 'NONE' && resolution !== 'STATIC' && addresses.some((address) => address.includes('/'))) {
@@ -60,6 +59,8 @@ export function readServiceEntry(spec: Field, context: Context): { readonly meta
     ports,
     selector,
     resolution: resolution === 'NONE' ? 'none' : resolution === 'STATIC' ? 'endpoints' : 'dns',
+    ...(resolution === 'DNS_ROUND_ROBIN' ? { oneAddress: true as const } : {}),
+    ...(subjectAltNames.length === 0 ? {} : { subjectAltNames }),
     external: location === 'MESH_EXTERNAL',
     endpoints:
       resolution !== 'STATIC' && resolution !== 'NONE' && endpoints.length === 0
