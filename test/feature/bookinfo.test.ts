@@ -21,7 +21,7 @@ function served(reply: Reply): string | undefined {
   if (status !== 200) return `reviews ${String(status)}`;
   const version = String(field(reply.body, 'upstream', 'reviews', 'body', 'version'));
   const ratings = field(reply.body, 'upstream', 'reviews', 'body', 'upstream', 'ratings', 'status');
-  return ratings === undefined ? version : `${version}, ratings ${String(ratings)}`;
+  return ratings === undefined ? version : `${version}, ratings ${JSON.stringify(ratings)}`;
 }
 
 const virtualService = (name: string, http: string): string => `apiVersion: networking.istio.io/v1
