@@ -17,7 +17,7 @@ export interface Site {
 function uriHolds(uri: StringMatch, path: string, ignoreCase: boolean): boolean {
   // Case counts in expressions whatever ignoreUriCase says: there is (?i) for them.
   if (!ignoreCase || uri.kind === 'regex') return holds(uri, path);
-  return holds({ kind: uri.kind, value: uri.value.toLowerCase() }, path.toLowerCase());
+  return holds({ ...uri, value: uri.value.toLowerCase() }, path.toLowerCase());
 }
 
 function headerValue(request: RouteRequest, name: string): string | undefined {
