@@ -1,5 +1,6 @@
 import type { AuthorizationPolicy } from '../model/authorization-policy.ts';
 import type { DestinationRule } from '../model/destination-rule.ts';
+import type { GatewayApiObject } from '../model/gateway-api.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Meta } from '../model/object.ts';
 import type { PeerAuthentication } from '../model/peer-authentication.ts';
@@ -29,6 +30,7 @@ export class ByKind {
   readonly authorizationPolicies: AuthorizationPolicy[] = [];
   readonly peerAuthentications: PeerAuthentication[] = [];
   readonly requestAuthentications: RequestAuthentication[] = [];
+  readonly gatewayApi: GatewayApiObject[] = [];
   readonly rateLimits: RateLimit[] = [];
   readonly telemetries: Telemetry[] = [];
 
@@ -83,6 +85,17 @@ export class ByKind {
         return;
       case 'RequestAuthentication':
         this.requestAuthentications.push(object.value);
+        return;
+      case 'GatewayClass':
+      case 'KubernetesGateway':
+      case 'ListenerSet':
+      case 'HTTPRoute':
+      case 'GRPCRoute':
+      case 'TLSRoute':
+      case 'TCPRoute':
+      case 'ReferenceGrant':
+      case 'BackendTLSPolicy':
+        this.gatewayApi.push(object);
         return;
       case 'RateLimit':
         this.rateLimits.push(object.value);

@@ -1,5 +1,6 @@
 import type { AuthorizationPolicy } from '../model/authorization-policy.ts';
 import type { DestinationRule } from '../model/destination-rule.ts';
+import type { GatewayApiObject } from '../model/gateway-api.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Labels, Meta } from '../model/object.ts';
 import type { PeerAuthentication } from '../model/peer-authentication.ts';
@@ -58,6 +59,7 @@ export type MeshObject =
   | { readonly kind: 'AuthorizationPolicy'; readonly value: AuthorizationPolicy }
   | { readonly kind: 'PeerAuthentication'; readonly value: PeerAuthentication }
   | { readonly kind: 'RequestAuthentication'; readonly value: RequestAuthentication }
+  | GatewayApiObject
   | { readonly kind: 'RateLimit'; readonly value: RateLimit }
   | { readonly kind: 'Telemetry'; readonly value: Telemetry }
   | { readonly kind: 'ProxyConfig'; readonly value: { readonly meta: Meta } };

@@ -5,6 +5,7 @@ import type { Context } from './context.ts';
 import { readDestinationRule } from './destination-rule/read.ts';
 import type { Field } from './field.ts';
 import { readGateway } from './gateway/read.ts';
+import { readGatewayApi } from './gateway-api/read.ts';
 import { readDeployment } from './core/deployment.ts';
 import { readPod } from './core/pod.ts';
 import { readService } from './core/service.ts';
@@ -41,6 +42,15 @@ export function isStrict(kind: Kind): boolean {
     case 'PeerAuthentication':
     case 'RequestAuthentication':
     case 'RateLimit':
+    case 'GatewayClass':
+    case 'KubernetesGateway':
+    case 'ListenerSet':
+    case 'HTTPRoute':
+    case 'GRPCRoute':
+    case 'TLSRoute':
+    case 'TCPRoute':
+    case 'ReferenceGrant':
+    case 'BackendTLSPolicy':
     case 'Telemetry':
     case 'ProxyConfig':
       return true;
@@ -81,6 +91,16 @@ export function readObject(kind: Kind, spec: Field, status: Field, context: Cont
       return { kind, value: readPeerAuthentication(spec, context) };
     case 'RequestAuthentication':
       return { kind, value: readRequestAuthentication(spec, context) };
+    case 'GatewayClass':
+    case 'KubernetesGateway':
+    case 'ListenerSet':
+    case 'HTTPRoute':
+    case 'GRPCRoute':
+    case 'TLSRoute':
+    case 'TCPRoute':
+    case 'ReferenceGrant':
+    case 'BackendTLSPolicy':
+      return readGatewayApi(kind, spec, context);
     case 'RateLimit':
       return { kind, value: readRateLimit(spec, context) };
     case 'Telemetry':

@@ -4,6 +4,7 @@ import type { Meta } from '../model/object.ts';
 import type { Service } from '../model/service.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { addressed } from './addresses.ts';
+import { translated } from '../gateway-api/translate.ts';
 import { ByKind } from './by-kind.ts';
 import { checkReferences } from './check/references.ts';
 import type { Admitted } from './mesh-object.ts';
@@ -82,19 +83,32 @@ export function buildFrom(
       !service.hostname.includes('*') &&
       (service.meta.kind === 'ServiceEntry' || !service.external),
   );
+  const namespaces = list(kinds.namespaces, (meta) => meta, previous?.namespaces);
+  const { clusterDomain } = meshConfig;
+  const written = translated({ objects: kinds.gatewayApi, services, namespaces, clusterDomain }, previous);
+  // After those of Istio's kinds, which say more of one host than routes do.
+  const virtualServices = joined(
+    list(kinds.virtualServices, (one) => one.meta, undefined),
+    written.virtualServices,
+    previous?.virtualServices,
+  );
   const snapshot: Snapshot = Object.freeze({
     number,
     meshConfig,
-    namespaces: list(kinds.namespaces, (meta) => meta, previous?.namespaces),
+    namespaces,
     services: list(services, (one: Service) => one.meta, previous?.services),
     workloads: list(
       withEntries(workloadsFrom(kinds.deployments, kinds.pods, options.assumePods ?? false), kinds.workloadEntries),
       (one) => one.meta,
       previous?.workloads,
     ),
-    virtualServices: list(kinds.virtualServices, (one) => one.meta, previous?.virtualServices),
-    destinationRules: list(kinds.destinationRules, (one) => one.meta, previous?.destinationRules),
-    gateways: list(kinds.gateways, (one) => one.meta, previous?.gateways),
+    virtualServices,
+    destinationRules: list(
+      [...kinds.destinationRules, ...written.destinationRules],
+      (one) => one.meta,
+      previous?.destinationRules,
+    ),
+    gateways: list([...kinds.gateways, ...written.gateways], (one) => one.meta, previous?.gateways),
     sidecars: list(kinds.sidecars, (one) => one.meta, previous?.sidecars),
     authorizationPolicies: list(kinds.authorizationPolicies, (one) => one.meta, previous?.authorizationPolicies),
     peerAuthentications: list(kinds.peerAuthentications, (one) => one.meta, previous?.peerAuthentications),
@@ -103,6 +117,12 @@ export function buildFrom(
     telemetries: list(kinds.telemetries, (one) => one.meta, previous?.telemetries),
   });
   return { snapshot, diagnostics: checkReferences(unique, snapshot, options.otherGateways) };
+}
+
+/** Two lists after each other; `previous` when that is the same. */
+function joined<T>(first: readonly T[], second: readonly T[], previous: readonly T[] | undefined): readonly T[] {
+  const all = [...first, ...second];
+  return previous?.length === all.length && all.every((value, at) => value === previous[at]) ? previous : Object.freeze(all);
 }
 
 /** Sorted as Istio resolves conflicts: by age, then by namespace and name; objects without a time come last. */

@@ -52,5 +52,7 @@ export interface Gateway {
   readonly meta: Meta;
   /** Labels of the gateway pods; empty selects every gateway pod. */
   readonly selector: Labels;
+  /** The namespace of its pods; undefined: any. */
+  readonly podNamespace?: string;
   readonly servers: readonly GatewayServer[];
 }

@@ -20,6 +20,16 @@ export const KINDS = Object.freeze([
   'PeerAuthentication',
   'RequestAuthentication',
   'RateLimit',
+  // Gateway of gateway.networking.k8s.io; that of networking.istio.io is `Gateway`.
+  'KubernetesGateway',
+  'GatewayClass',
+  'ListenerSet',
+  'HTTPRoute',
+  'GRPCRoute',
+  'TLSRoute',
+  'TCPRoute',
+  'ReferenceGrant',
+  'BackendTLSPolicy',
   'Telemetry',
   'ProxyConfig',
 ] as const);

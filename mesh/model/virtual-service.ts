@@ -5,7 +5,8 @@ import type { Visibility } from './service.ts';
 
 export type StringMatch =
   | { readonly kind: 'exact'; readonly value: string }
-  | { readonly kind: 'prefix'; readonly value: string }
+  /** `segments`: of a path, by whole segments (`/a` is no prefix of `/ab`). */
+  | { readonly kind: 'prefix'; readonly value: string; readonly segments?: boolean }
   /** RE2, and the whole value must match. */
   | { readonly kind: 'regex'; readonly value: string };
 
@@ -65,6 +66,7 @@ export interface Redirect {
   readonly uri: string | undefined;
   /** Takes the place of what the match's prefix matched. */
   readonly prefix: string | undefined;
+  readonly uriRegex?: Rewrite['uriRegex'];
   readonly authority: string | undefined;
   readonly scheme: string | undefined;
   readonly port: Port | 'request' | undefined;
@@ -124,6 +126,8 @@ export interface HttpRoute {
   readonly mirrors: readonly Mirror[];
   readonly cors: Cors | undefined;
   readonly headers: Headers | undefined;
+  /** The answer where a destination is not there; undefined: 503. */
+  readonly unknownDestination?: 500;
 }
 
 /** Of a connection; all that is given must hold. */

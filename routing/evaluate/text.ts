@@ -19,7 +19,7 @@ export function holds(match: StringMatch, text: string): boolean {
     case 'exact':
       return text === match.value;
     case 'prefix':
-      return text.startsWith(match.value);
+      return text.startsWith(match.value) && (match.segments !== true || /^([/?]|$)/.test(text.slice(match.value.length)));
     case 'regex':
       return expression(match.value).matches(text);
     default:

@@ -41,6 +41,7 @@ function queryParameter(name: string, match: HeaderMatch): QueryParameterMatcher
 function path(uri: StringMatch | undefined): RouteMatch['pathSpecifier'] {
   if (uri === undefined) return { case: 'prefix', value: '/' };
   if (uri.kind === 'exact') return { case: 'path', value: uri.value };
+  if (uri.kind === 'prefix' && uri.segments === true) return { case: 'pathSeparatedPrefix', value: uri.value };
   if (uri.kind === 'prefix') return { case: 'prefix', value: uri.value };
   return { case: 'safeRegex', value: create(RegexMatcherSchema, { regex: uri.value }) };
 }

@@ -29,6 +29,14 @@ export function redirectAction(redirect: Redirect, listenPort: Port): RedirectAc
     ...(redirect.authority === undefined ? {} : { hostRedirect: redirect.authority }),
     ...(redirect.scheme === undefined ? {} : { schemeRewriteSpecifier: { case: 'schemeRedirect', value: redirect.scheme } }),
     ...(port === undefined ? {} : { portRedirect: port }),
+    ...(redirect.uriRegex === undefined
+      ? {}
+      : {
+          pathRewriteSpecifier: {
+            case: 'regexRewrite',
+            value: { pattern: { regex: redirect.uriRegex.match }, substitution: redirect.uriRegex.rewrite },
+          },
+        }),
     ...(prefix === undefined ? {} : { pathRewriteSpecifier: { case: 'prefixRewrite', value: prefix } }),
     ...(uri === undefined
       ? {}

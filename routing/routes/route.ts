@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import {
   type Route,
   type RouteAction,
+  RouteAction_ClusterNotFoundResponseCode as NotFound,
   RouteActionSchema,
   RouteSchema,
   type WeightedCluster_ClusterWeight,
@@ -77,6 +78,7 @@ function routeAction(
   const retry = retryPolicy(http.retries ?? scope.snapshot.meshConfig.defaults?.retries);
   const action: RouteAction = create(RouteActionSchema, {
     ...to.action,
+    ...(http.unknownDestination === undefined ? {} : { clusterNotFoundResponseCode: NotFound.INTERNAL_SERVER_ERROR }),
     ...timeouts(http.timeoutMs),
     ...pathRewrite(http.rewrite, match),
     ...(authority === undefined ? {} : { hostRewriteSpecifier: { case: 'hostRewriteLiteral', value: authority } }),

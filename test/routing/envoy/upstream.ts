@@ -8,7 +8,7 @@ export interface Seen {
   readonly headers: IncomingHttpHeaders;
 }
 
-/** An HTTP server that tells what it saw: `{server, method, path, headers}`. What a request asks for in `x-answer` is done. */
+/** An HTTP server that tells what it saw: `{server, method, path, headers}`. What a request asks for in `x-answer` and `x-set` (JSON of response headers) is done. */
 export interface Upstream {
   readonly name: string;
   readonly seen: Seen[];
@@ -22,7 +22,7 @@ function status(answer: string | undefined, earlier: number): number {
   return answer !== undefined && /^\d{3}$/.test(answer) ? Number(answer) : 200;
 }
 
-/** @param delayMs how long answers to paths that end in `/slow` take */
+/** @param delayMs how long answers to paths that end in `/slow`, or ask for a `delay`, take */
 export async function startUpstream(name: string, address: string, port: number, delayMs = 2_000): Promise<Upstream> {
   const seen: Seen[] = [];
   const server: Server = createServer((request, response) => {
@@ -31,10 +31,14 @@ export async function startUpstream(name: string, address: string, port: number,
     const code = status(typeof given === 'string' ? given : undefined, seen.filter((one) => one.path === url).length);
     seen.push({ method, path: url, headers });
     const answer = () => {
-      response.writeHead(code, { 'content-type': 'application/json' });
+      const set = headers['x-set'];
+      response.writeHead(code, {
+        ...(typeof set === 'string' ? (JSON.parse(set) as Record<string, string>) : {}),
+        'content-type': 'application/json',
+      });
       response.end(JSON.stringify({ server: name, method, path: url, headers }));
     };
-    if (url.endsWith('/slow')) setTimeout(answer, delayMs).unref();
+    if (/\/slow$|[?&]delay=/.test(url)) setTimeout(answer, delayMs).unref();
     else answer();
   });
   server.on('upgrade', (_request, socket) => {

@@ -1,0 +1,58 @@
+import type { ClientTls, DestinationRule, TrafficPolicy } from '../model/destination-rule.ts';
+import type { BackendTlsPolicy } from '../model/gateway-api.ts';
+import type { Port } from '../model/port.ts';
+import { metaOf } from './open.ts';
+import type { World } from './world.ts';
+
+function policyOf(tls: ClientTls | undefined, portLevel: ReadonlyMap<Port, TrafficPolicy>): TrafficPolicy {
+  return {
+    loadBalancer: undefined,
+    connectionPool: undefined,
+    outlierDetection: undefined,
+    tls,
+    tunnel: undefined,
+    proxyProtocol: undefined,
+    retryBudget: undefined,
+    portLevel,
+  };
+}
+
+function tlsOf({ hostname, subjectAltNames, systemAuthorities }: BackendTlsPolicy): ClientTls {
+  if (!systemAuthorities) return { mode: 'UNAVAILABLE' };
+  return {
+    mode: 'SIMPLE',
+    sni: hostname,
+    subjectAltNames: subjectAltNames.length === 0 ? [hostname] : subjectAltNames,
+    keyPair: undefined,
+    authorities: { kind: 'system' },
+  };
+}
+
+/** TLS toward Services, as DestinationRules of the Service's namespace; the oldest policy for a port is in force. */
+export function backendTlsRules(world: World): readonly DestinationRule[] {
+  return world.policies.flatMap((policy) =>
+    policy.targets.flatMap((target) => {
+      if (target.kind !== 'Service' || target.group !== '') return [];
+      const service = world.service(policy.meta.namespace, target.name);
+      if (service === undefined) return [];
+      const tls = tlsOf(policy);
+      const ports = service.ports.filter(({ name }) => name === target.section);
+      // A section that is not there means no port, never all of them.
+      if (target.section !== undefined && ports.length === 0) return [];
+      const trafficPolicy =
+        target.section === undefined
+          ? policyOf(tls, new Map())
+          : policyOf(undefined, new Map(ports.map(({ port }) => [port, policyOf(tls, new Map())])));
+      return [
+        {
+          meta: metaOf(policy.meta, 'DestinationRule', `${policy.meta.name}~${target.name}~${target.section ?? ''}`),
+          host: service.hostname,
+          exportTo: { kind: 'all' },
+          trafficPolicy,
+          subsets: [],
+          workloadSelector: undefined,
+        },
+      ];
+    }),
+  );
+}

@@ -1,0 +1,140 @@
+import type {
+  BackendTlsPolicy,
+  ConnectionRoute,
+  FromNamespaces,
+  GatewayApiObject,
+  KubernetesGateway,
+  LabelSelector,
+  ListenerSet,
+  ObjectRef,
+  ReferenceGrant,
+  RequestRoute,
+} from '../model/gateway-api.ts';
+import type { Hostname } from '../model/hostname.ts';
+import type { Labels, Meta } from '../model/object.ts';
+import type { Service } from '../model/service.ts';
+
+export interface Surroundings {
+  readonly objects: readonly GatewayApiObject[];
+  readonly services: readonly Service[];
+  readonly namespaces: readonly Meta[];
+  readonly clusterDomain: string;
+}
+
+/** Older first, then by namespace and name, as the API resolves conflicts. */
+export function older(one: Meta, other: Meta): number {
+  const age = (one.createdAt ?? Number.MAX_SAFE_INTEGER) - (other.createdAt ?? Number.MAX_SAFE_INTEGER);
+  if (age !== 0) return age;
+  const [a, b] = [`${one.namespace}/${one.name}`, `${other.namespace}/${other.name}`];
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function holds(selector: LabelSelector, labels: Labels): boolean {
+  for (const [key, value] of Object.entries(selector.matchLabels)) if (labels[key] !== value) return false;
+  return selector.matchExpressions.every(({ key, operator, values }) => {
+    const value = labels[key];
+    switch (operator) {
+      case 'In':
+        return value !== undefined && values.includes(value);
+      case 'NotIn':
+        return value === undefined || !values.includes(value);
+      case 'Exists':
+        return value !== undefined;
+      case 'DoesNotExist':
+        return value === undefined;
+      default:
+        return false;
+    }
+  });
+}
+
+/** All objects of the Gateway API, and what they refer to. */
+export class World {
+  readonly gateways: KubernetesGateway[] = [];
+  readonly listenerSets: ListenerSet[] = [];
+  readonly requestRoutes: RequestRoute[] = [];
+  readonly connectionRoutes: ConnectionRoute[] = [];
+  readonly policies: BackendTlsPolicy[] = [];
+  readonly clusterDomain: string;
+  readonly #grants: ReferenceGrant[] = [];
+  readonly #namespaces: ReadonlyMap<string, Labels>;
+  readonly #services: ReadonlyMap<string, Service>;
+
+  constructor({ objects, services, namespaces, clusterDomain }: Surroundings) {
+    this.clusterDomain = clusterDomain;
+    this.#namespaces = new Map(namespaces.map(({ name, labels }) => [name, labels]));
+    this.#services = new Map(services.map((service) => [service.hostname, service]));
+    for (const object of objects) {
+      switch (object.kind) {
+        case 'GatewayClass':
+          break;
+        case 'KubernetesGateway':
+          this.gateways.push(object.value);
+          break;
+        case 'ListenerSet':
+          this.listenerSets.push(object.value);
+          break;
+        case 'HTTPRoute':
+        case 'GRPCRoute':
+          this.requestRoutes.push(object.value);
+          break;
+        case 'TLSRoute':
+        case 'TCPRoute':
+          this.connectionRoutes.push(object.value);
+          break;
+        case 'ReferenceGrant':
+          this.#grants.push(object.value);
+          break;
+        case 'BackendTLSPolicy':
+          this.policies.push(object.value);
+          break;
+        default:
+          object satisfies never;
+      }
+    }
+    for (const all of [this.gateways, this.listenerSets, this.requestRoutes, this.connectionRoutes, this.policies])
+      all.sort((one, other) => older(one.meta, other.meta));
+  }
+
+  service(namespace: string, name: string): Service | undefined {
+    return this.#services.get(`${name}.${namespace}.svc.${this.clusterDomain}`);
+  }
+
+  serviceByHost(host: Hostname): Service | undefined {
+    return this.#services.get(host);
+  }
+
+  /** Whether objects of a namespace may attach to one in `home`. */
+  admits(from: FromNamespaces, home: string, namespace: string): boolean {
+    switch (from.kind) {
+      case 'All':
+        return true;
+      case 'Same':
+        return home === namespace;
+      case 'None':
+        return false;
+      case 'Selector':
+        return holds(from.selector, {
+          'kubernetes.io/metadata.name': namespace,
+          ...this.#namespaces.get(namespace),
+        });
+      default:
+        return from satisfies never;
+    }
+  }
+
+  /** Whether an object may name another: of its own namespace, or by a ReferenceGrant there. */
+  granted(kind: string, namespace: string, to: ObjectRef): boolean {
+    if (namespace === to.namespace) return true;
+    return this.#grants.some(
+      (grant) =>
+        grant.meta.namespace === to.namespace &&
+        grant.from.some(
+          (from) => from.group === 'gateway.networking.k8s.io' && from.kind === kind && from.namespace === namespace,
+        ) &&
+        grant.to.some(
+          (one) => one.group === to.group && one.kind === to.kind && (one.name === undefined || one.name === to.name),
+        ),
+    );
+  }
+}
