@@ -49,7 +49,7 @@ function wholeHost(mesh: MeshConfig, { host }: NonNullable<MeshTelemetry['zipkin
   return host.split('.').length === 2 ? (parseHostname(`${host}.svc.${mesh.clusterDomain}`) ?? host) : host;
 }
 
-/** The collector of a mesh that traces without naming a provider: Istio's old default, unless another address is given. */
+/** The collector of a mesh that traces without naming a provider, where an address is given. */
 export function legacyZipkin(mesh: MeshConfig): ZipkinProvider | undefined {
   const { telemetry } = mesh;
   const address = telemetry?.zipkinAddress;

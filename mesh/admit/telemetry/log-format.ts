@@ -47,10 +47,15 @@ const WITH_ARGUMENT: ReadonlySet<string> = new Set(
 /** What is wrong with a format string; undefined when nothing is. */
 export function wrongFormat(format: string): string | undefined {
   if (format.length > LONGEST) return `is longer than ${LONGEST} characters`;
-  const rest = format.replaceAll('%%', '').replaceAll(/%([A-Z_0-9]+)(\([^)]*\))?(:\d+)?%/g, (whole, name: string, argument) => {
-    if (!OPERATORS.has(name)) return whole;
-    return WITH_ARGUMENT.has(name) && (argument === undefined || argument === '()') ? whole : '';
-  });
+  // From left to right, so that the two percent signs between operators that adjoin are none of their own.
+  const rest = format.replaceAll(
+    /%%|%([A-Z_0-9]+)(\([^)]*\))?(:\d+)?%/g,
+    (whole: string, name: string | undefined, argument: string | undefined) => {
+      if (name === undefined) return '';
+      if (!OPERATORS.has(name)) return whole;
+      return WITH_ARGUMENT.has(name) && (argument === undefined || argument === '()') ? whole : '';
+    },
+  );
   const at = rest.indexOf('%');
   return at < 0 ? undefined : `has "${shorten(rest.slice(at, at + 30))}", which Envoy cannot print`;
 }

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { parse } from 'yaml';
+import { Field } from '../../mesh/admit/field.ts';
+import { readMeshConfig } from '../../mesh/admit/mesh-config.ts';
+import { nodeOf } from '../../mesh/admit/node.ts';
+import { Report } from '../../mesh/admit/report.ts';
+import { wrongFormat } from '../../mesh/admit/telemetry/log-format.ts';
+import { compiledFor, snapshotOf } from '../routing/compiled.ts';
+
+function read(yaml: string) {
+  const report = new Report('mesh.yaml', 'MeshConfig');
+  const config = readMeshConfig(new Field(nodeOf(parse(yaml), 1), '', 1, report));
+  return { config, said: report.diagnostics.map(({ severity, code }) => `${severity} ${code}`) };
+}
+
+const WORLD = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: app}
+spec: {template: {metadata: {labels: {app: app}}, spec: {containers: [{name: app, ports: [{containerPort: 80}]}]}}}
+---
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: {name: logs}
+spec: {accessLogging: [{providers: [{name: envoy}]}]}
+`;
+
+describe('telemetry as it is admitted', () => {
+  it('a provider that is wrong is left out, and the rest holds', () => {
+    const { config, said } = read(`
+rootNamespace: mesh-root
+extensionProviders:
+- {name: bad, envoyFileAccessLog: {logFormat: {text: "%NOTHING%"}}}
+- {name: good, envoyFileAccessLog: {path: /tmp/log}}`);
+    assert.deepEqual(said, ['warning bad-format']);
+    assert.equal(config.rootNamespace, 'mesh-root');
+    const [bad, good] = config.extensionProviders ?? [];
+    assert.deepEqual(
+      [bad?.kind === 'other' && bad.telemetry, good?.kind === 'other' && good.telemetry?.kind],
+      [undefined, 'file-log'],
+    );
+  });
+
+  it('kinds that have no effect are known, and a Service that is none is an error', () => {
+    assert.deepEqual(read('extensionProviders: [{name: als, envoyOtelAls: {service: a.b, port: 1}}]').said, [
+      'warning not-yet-applied',
+    ]);
+    assert.deepEqual(read('extensionProviders: [{name: z, zipkin: {service: "*.b", port: 1}}]').said, ['error bad-service']);
+    assert.deepEqual(read('{enableTracing: true, defaultConfig: {tracing: {sampling: 101}}}').said, ['error out-of-range']);
+  });
+
+  for (const format of [
+    '%RESPONSE_CODE% 100%% %REQ(:METHOD):5%',
+    '%START_TIME(%Y-%m-%dT%H:%M:%S)%',
+    '%PROTOCOL%%REQ(A?B)%',
+    'plain',
+  ])
+    it(`takes ${format}`, () => assert.equal(wrongFormat(format), undefined));
+  for (const format of ['100%', '%NOTHING%', '%REQ%', '%REQ()%', '%response_code%'])
+    it(`refuses ${format}`, () => assert.match(wrongFormat(format) ?? '', /cannot print/));
+
+  it('compiles to the same message as long as nothing that counts changes', () => {
+    const snapshot = snapshotOf(WORLD);
+    const [one, two] = [compiledFor(snapshot, 'default/app'), compiledFor(snapshotOf(WORLD, {}, 2), 'default/app')];
+    assert.ok(one.listeners.length > 0);
+    assert.deepEqual(one.listeners, two.listeners);
+    const outbound = one.listeners.findIndex(({ name }) => name === 'virtualOutbound');
+    assert.ok(outbound >= 0);
+    assert.equal(compiledFor(snapshot, 'default/app').listeners[outbound], one.listeners[outbound]);
+  });
+});
