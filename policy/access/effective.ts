@@ -95,7 +95,10 @@ function impossible(inner: readonly Dimension[]): readonly Box[] {
 function refused(world: World, inner: readonly Dimension[], { acceptances }: Statements): readonly Box[] | undefined {
   if (acceptances === undefined || inner.every(({ key }) => key !== 'token')) return [];
   const all = inner.map((dimension) => dimension.all);
-  const accepted = acceptances.map(({ required, terms }) => ({ required, area: areaOf(world, inner, '', terms, true) }));
+  const accepted = acceptances.map(({ required, unmeetable, terms }) => ({
+    required,
+    area: unmeetable ? undefined : areaOf(world, inner, '', terms, true),
+  }));
   const boxes = accepted.flatMap(({ area }) => (area === undefined ? [] : [area.box]));
   const present = inner.map(({ key, all: every, truths }) => (key === 'token' ? truths(PRESENT).yes : every));
   const found = [

@@ -1,5 +1,6 @@
 import type { ApplyingRule } from '../request-authentication/applying.ts';
 import type { Facts } from '../evaluate/facts.ts';
+import { takerBefore } from '../evaluate/request-authentication.ts';
 import type { Atom, Term } from './atom.ts';
 import { text } from './language.ts';
 
@@ -16,6 +17,8 @@ export const PRESENT: Atom = Object.freeze({
 export interface Acceptance {
   /** Without such a token the request is refused. */
   readonly required: boolean;
+  /** A required rule before it takes its token out of the request, so that no request has one. */
+  readonly unmeetable: boolean;
   readonly terms: readonly Term[];
 }
 
@@ -47,11 +50,14 @@ function audienceAtom(audience: string): Atom {
 /** What the RequestAuthentications of a workload take; undefined where there are none, and nothing is verified. */
 export function acceptanceOf(rules: readonly ApplyingRule[]): readonly Acceptance[] | undefined {
   if (rules.length === 0) return undefined;
-  return rules.map(({ rule }): Acceptance => {
+  const required = rules.filter(({ rule }) => rule.required);
+  return rules.map((one): Acceptance => {
+    const { rule } = one;
     const issuer = rule.issuer === undefined ? PRESENT : issuerAtom(rule.issuer);
     const audiences = rule.audiences.map(audienceAtom);
     return {
       required: rule.required,
+      unmeetable: rule.required && takerBefore(required, one) !== undefined,
       terms: [
         { dimension: 'token', values: [issuer], notValues: [] },
         ...(audiences.length === 0

@@ -33,17 +33,21 @@ export function requestAuthentication(snapshot: Snapshot, workload: SelectedWork
   };
 }
 
-/** Each required rule by itself, in order, before the token of any rule is looked for; one may have taken the token that the next would need. */
+/** Each required rule by itself, in order, before the token of any rule is looked for. */
 function unmet(required: readonly ApplyingRule[], token: Token | undefined): TokenStep | undefined {
-  const taking: ApplyingRule[] = [];
   for (const one of required) {
-    const before = taking.find(({ rule }) => lookAlike(rule, one.rule));
+    const before = takerBefore(required, one);
+    // Where it was there to be taken, the rule before has found it.
     if (before !== undefined) return tookIt(before, one);
     if (token === undefined || !isOf(one.rule, token)) return lack(one);
     if (!isFor(one.rule, token)) return forOthers(one, token);
-    if (!one.rule.forwardOriginalToken) taking.push(one);
   }
   return undefined;
+}
+
+/** The required rule that takes out of the request the token that a later one would look for in the same place. */
+export function takerBefore(required: readonly ApplyingRule[], one: ApplyingRule): ApplyingRule | undefined {
+  return required.slice(0, required.indexOf(one)).find(({ rule }) => !rule.forwardOriginalToken && lookAlike(rule, one.rule));
 }
 
 /** Both look in one place. */
