@@ -28,6 +28,15 @@ export const KIND_NAMES: readonly Names[] = Object.freeze([
   { kind: 'RequestAuthentication', plural: 'requestauthentications', short: ['ra'], group: SECURITY },
   { kind: 'Telemetry', plural: 'telemetries', short: ['telemetry'], group: 'telemetry.istio.io' },
   { kind: 'ProxyConfig', plural: 'proxyconfigs', short: [], group: NETWORKING },
+  { kind: 'GatewayClass', plural: 'gatewayclasses', short: [], group: 'gateway.networking.k8s.io' },
+  { kind: 'KubernetesGateway', plural: 'kubernetesgateways', short: [], group: 'gateway.networking.k8s.io' },
+  { kind: 'ListenerSet', plural: 'listenersets', short: [], group: 'gateway.networking.k8s.io' },
+  { kind: 'HTTPRoute', plural: 'httproutes', short: [], group: 'gateway.networking.k8s.io' },
+  { kind: 'GRPCRoute', plural: 'grpcroutes', short: [], group: 'gateway.networking.k8s.io' },
+  { kind: 'TLSRoute', plural: 'tlsroutes', short: [], group: 'gateway.networking.k8s.io' },
+  { kind: 'TCPRoute', plural: 'tcproutes', short: [], group: 'gateway.networking.k8s.io' },
+  { kind: 'ReferenceGrant', plural: 'referencegrants', short: [], group: 'gateway.networking.k8s.io' },
+  { kind: 'BackendTLSPolicy', plural: 'backendtlspolicies', short: [], group: 'gateway.networking.k8s.io' },
   { kind: 'RateLimit', plural: 'ratelimits', short: ['rl'], group: 'gatehouse.dev' },
 ]);
 
