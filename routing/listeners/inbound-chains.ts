@@ -39,7 +39,8 @@ function inboundRoutes(name: string, cluster: string): RouteConfiguration {
       value: { clusterSpecifier: { case: 'cluster', value: cluster }, ...timeouts(undefined), retryPolicy: inboundRetryPolicy() },
     },
   });
-  hosts.add(name, ['*'], [route]);
+  // The caller's proxy has counted the attempts: a count of this hop, always 1, would hide that from the application.
+  hosts.add(name, ['*'], [route], { includeRequestAttemptCount: false });
   return routeConfiguration(name, hosts.all(), false);
 }
 

@@ -13,7 +13,7 @@ export class VirtualHosts {
     name: string,
     domains: readonly string[],
     routes: readonly Route[],
-    rest: Partial<Pick<VirtualHost, 'requireTls'>> = {},
+    rest: Partial<Pick<VirtualHost, 'requireTls' | 'includeRequestAttemptCount'>> = {},
   ): void {
     const free = [...new Set(domains)].filter((domain) => !this.#taken.has(domain));
     if (free.length === 0) return;
