@@ -294,7 +294,7 @@ describe('corpus: Gateway API conformance through the real Envoy', function () {
                 method: row.Request?.Method ?? (path.startsWith('/gateway_api') ? 'POST' : 'GET'),
                 headers: {
                   ...(row.Request?.Headers ?? row.RequestMetadata?.Metadata),
-                  ...(set === undefined ? {} : { 'x-set': JSON.stringify(set) }),
+                  ...(set === undefined ? {} : { 'x-answer-headers': JSON.stringify(set) }),
                 },
               },
             );

@@ -8,7 +8,7 @@ export interface Seen {
   readonly headers: IncomingHttpHeaders;
 }
 
-/** An HTTP server that tells what it saw: `{server, method, path, headers}`. What a request asks for in `x-answer` and `x-set` (JSON of response headers) is done. */
+/** An HTTP server that tells what it saw: `{server, method, path, headers}`. What a request asks for in `x-answer` and `x-answer-headers` (JSON of response headers) is done. */
 export interface Upstream {
   readonly name: string;
   readonly seen: Seen[];
@@ -31,7 +31,7 @@ export async function startUpstream(name: string, address: string, port: number,
     const code = status(typeof given === 'string' ? given : undefined, seen.filter((one) => one.path === url).length);
     seen.push({ method, path: url, headers });
     const answer = () => {
-      const set = headers['x-set'];
+      const set = headers['x-answer-headers'];
       response.writeHead(code, {
         ...(typeof set === 'string' ? (JSON.parse(set) as Record<string, string>) : {}),
         'content-type': 'application/json',
