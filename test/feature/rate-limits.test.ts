@@ -87,13 +87,14 @@ class Client {
   }
 }
 
-/** What a bucket gives in a time, with room for when the clock of either side was read. */
+/**
+ * Never more than a bucket gives in a time, but for when the clock of either side was read; and not much less: where the machine is
+ * busy, those who flood are not there at every moment at which something is given.
+ */
 function within(got: number, burst: number, rate: number, ms: number, what: string): void {
   const expected = burst + (rate * ms) / 1000;
-  assert.ok(
-    Math.abs(got - expected) <= Math.max(3, expected * 0.1),
-    `${what}: ${got} got through, not about ${expected.toFixed(1)}`,
-  );
+  assert.ok(got <= expected + Math.max(3, expected * 0.05), `${what}: ${got} got through, more than ${expected.toFixed(1)}`);
+  assert.ok(got >= expected * 0.6, `${what}: ${got} got through, far less than ${expected.toFixed(1)}`);
 }
 
 inBothCaptureModes('rate limits under load', (capture) => {
