@@ -1,4 +1,5 @@
 import type { Labels } from '../model/object.ts';
+import { type Context, refer } from './context.ts';
 import { type Field, entriesOf, fieldsOf } from './field.ts';
 import { text } from './scalar.ts';
 
@@ -23,4 +24,16 @@ export function workloadSelector(field: Field): Labels {
 /** `workloadSelector: {labels: {...}}` of the networking kinds. */
 export function workloadLabels(field: Field): Labels {
   return labelSelector(fieldsOf(field, ['labels']).labels);
+}
+
+/** The selector of an object about the workloads of its namespace (of the mesh, in the root namespace); one that selects nothing is told. */
+export function selectedWorkloads(field: Field, context: Context): Labels {
+  const selector = workloadSelector(field);
+  if (Object.keys(selector).length > 0)
+    refer(context, field, {
+      kind: 'workloads',
+      selector,
+      everywhere: context.meta.namespace === context.meshConfig.rootNamespace,
+    });
+  return selector;
 }

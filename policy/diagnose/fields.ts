@@ -1,3 +1,4 @@
+import { written } from '../evaluate/text.ts';
 import type { AuthorizationPolicy, Condition, PolicyMatch } from '../../mesh/model/authorization-policy.ts';
 
 /** What a list of values is compared with. */
@@ -54,20 +55,7 @@ const TO = Object.freeze(['hosts', 'ports', 'methods', 'paths'] as const);
 
 /** A value as it was written. */
 export function writtenValue(value: PolicyMatch | string | number): string {
-  if (typeof value !== 'object') return String(value);
-  switch (value.kind) {
-    case 'exact':
-    case 'template':
-      return value.value;
-    case 'prefix':
-      return `${value.value}*`;
-    case 'suffix':
-      return `*${value.value}`;
-    case 'present':
-      return '*';
-    default:
-      return value satisfies never;
-  }
+  return typeof value === 'object' ? written(value) : String(value);
 }
 
 function lists(

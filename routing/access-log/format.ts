@@ -15,7 +15,7 @@ const TEXT = [
 ].join(' ');
 
 /** The same under the names that Istio gives them in JSON. */
-const JSON_FIELDS: JsonObject = Object.freeze({
+export const JSON_FIELDS: JsonObject = Object.freeze({
   start_time: '%START_TIME%',
   route_name: '%ROUTE_NAME%',
   method: '%REQ(:METHOD)%',

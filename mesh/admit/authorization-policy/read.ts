@@ -1,8 +1,8 @@
 import type { AuthorizationPolicy, PolicyAction, Rule } from '../../model/authorization-policy.ts';
-import { type Context, refer } from '../context.ts';
+import type { Context } from '../context.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
 import { oneOf, requiredText } from '../scalar.ts';
-import { workloadSelector } from '../selector.ts';
+import { selectedWorkloads } from '../selector.ts';
 import { targetRefs } from '../target-ref.ts';
 import { operation } from './operation.ts';
 import { source } from './source.ts';
@@ -13,14 +13,7 @@ export function readAuthorizationPolicy(spec: Field, context: Context): Authoriz
   const fields = fieldsOf(spec, ['selector', 'targetRef', 'targetRefs', 'rules', 'action', 'provider']);
   const action = oneOf(fields.action, ['ALLOW', 'DENY', 'AUDIT', 'CUSTOM']) ?? 'ALLOW';
   const targets = targetRefs(fields, context);
-  const selector = workloadSelector(fields.selector);
-  if (Object.keys(selector).length > 0) {
-    refer(context, fields.selector, {
-      kind: 'workloads',
-      selector,
-      everywhere: context.meta.namespace === context.meshConfig.rootNamespace,
-    });
-  }
+  const selector = selectedWorkloads(fields.selector, context);
   const rules = itemsOf(fields.rules).map((item) => rule(item, action));
   const provider =
     action === 'CUSTOM'

@@ -11,6 +11,9 @@ import { backendRef } from './references.ts';
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'] as const;
 const TYPES = ['Exact', 'RegularExpression'] as const;
 
+/** Conditions under which a request was surely not served. */
+const NOT_SERVED = Object.freeze(['cancelled', 'connect-failure', 'refused-stream', 'unavailable']);
+
 /** Headers or query parameters; of several with one name the first counts. */
 function named(field: Field, lower: boolean): Readonly<Record<string, HeaderMatch>> {
   const found: Record<string, HeaderMatch> = {};
@@ -78,10 +81,7 @@ function retries(field: Field): Retries | undefined {
   return {
     attempts: integer(fields.attempts, 0, 1000) ?? 1,
     perTryTimeoutMs: undefined,
-    retryOn:
-      codes.length === 0
-        ? ['connect-failure', 'refused-stream', 'unavailable', 'cancelled']
-        : ['connect-failure', 'refused-stream', 'unavailable', 'cancelled', ...codes.map(String)],
+    retryOn: codes.length === 0 ? NOT_SERVED : [...NOT_SERVED, ...codes.map(String)],
     retryRemoteLocalities: false,
     ignorePreviousHosts: true,
     backoffMs: duration(fields.backoff, 1),

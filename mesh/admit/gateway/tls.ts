@@ -3,7 +3,8 @@ import type { GatewayServer, ServerTls, TlsVersion } from '../../model/gateway.t
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
 import { flag, oneOf, text, texts } from '../scalar.ts';
 
-const KNOWN = [
+/** The fields of Istio's ServerTLSSettings. */
+export const SERVER_TLS = [
   'httpsRedirect',
   'mode',
   'serverCertificate',
@@ -26,7 +27,7 @@ const VERSIONS = ['TLS_AUTO', 'TLSV1_0', 'TLSV1_1', 'TLSV1_2', 'TLSV1_3'] as con
 
 const CERTIFICATE = ['serverCertificate', 'privateKey', 'caCertificates'] as const;
 
-type Fields = Record<(typeof KNOWN)[number], Field>;
+type Fields = Record<(typeof SERVER_TLS)[number], Field>;
 
 export interface ReadTls {
   readonly tls: ServerTls;
@@ -44,7 +45,7 @@ export function serverTls(field: Field, protocol: GatewayServer['protocol'] | un
       field.error('missing-field', `a server of ${protocol} needs tls`, 'as tls: {mode: SIMPLE, credentialName: my-cert}');
     return { tls: secure ? UNAVAILABLE : PLAIN, httpsRedirect: false };
   }
-  const fields = fieldsOf(field, KNOWN);
+  const fields = fieldsOf(field, SERVER_TLS);
   const httpsRedirect = flag(fields.httpsRedirect) ?? false;
   const mode = oneOf(fields.mode, MODES) ?? 'PASSTHROUGH';
   checkCertificates(field, fields, mode);

@@ -1,24 +1,17 @@
 import type { MtlsMode, PeerAuthentication } from '../../model/peer-authentication.ts';
 import { parsePort, type Port } from '../../model/port.ts';
-import { type Context, refer } from '../context.ts';
+import type { Context } from '../context.ts';
 import { type Field, entriesOf, fieldsOf } from '../field.ts';
 import { shorten } from '../node.ts';
 import { oneOf } from '../scalar.ts';
-import { workloadSelector } from '../selector.ts';
+import { selectedWorkloads } from '../selector.ts';
 
 const MODES = ['UNSET', 'DISABLE', 'PERMISSIVE', 'STRICT'] as const;
 
 /** Reads a PeerAuthentication's spec. */
 export function readPeerAuthentication(spec: Field, context: Context): PeerAuthentication {
   const fields = fieldsOf(spec, ['selector', 'mtls', 'portLevelMtls']);
-  const selector = workloadSelector(fields.selector);
-  if (Object.keys(selector).length > 0) {
-    refer(context, fields.selector, {
-      kind: 'workloads',
-      selector,
-      everywhere: context.meta.namespace === context.meshConfig.rootNamespace,
-    });
-  }
+  const selector = selectedWorkloads(fields.selector, context);
   const portLevel = new Map<Port, MtlsMode>();
   for (const [name, level] of entriesOf(fields.portLevelMtls)) {
     const port = /^\d{1,5}$/.test(name) ? parsePort(Number(name)) : undefined;

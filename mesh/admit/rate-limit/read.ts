@@ -1,7 +1,7 @@
 import type { RateLimit } from '../../model/rate-limit.ts';
-import { type Context, refer } from '../context.ts';
+import type { Context } from '../context.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
-import { workloadSelector } from '../selector.ts';
+import { selectedWorkloads } from '../selector.ts';
 import { limit } from './limit.ts';
 
 /** For each request every limit is tried, so their number is bounded. */
@@ -10,14 +10,7 @@ const MOST_LIMITS = 100;
 /** Reads a RateLimit's spec. */
 export function readRateLimit(spec: Field, context: Context): RateLimit {
   const fields = fieldsOf(spec, ['selector', 'limits']);
-  const selector = workloadSelector(fields.selector);
-  if (Object.keys(selector).length > 0) {
-    refer(context, fields.selector, {
-      kind: 'workloads',
-      selector,
-      everywhere: context.meta.namespace === context.meshConfig.rootNamespace,
-    });
-  }
+  const selector = selectedWorkloads(fields.selector, context);
   const items = itemsOf(fields.limits);
   if (items.length === 0 && !spec.report.failed)
     fields.limits.error(

@@ -1,8 +1,8 @@
 import type { JwtRule, RequestAuthentication } from '../../model/request-authentication.ts';
-import { type Context, refer } from '../context.ts';
+import type { Context } from '../context.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
 import { shorten } from '../node.ts';
-import { workloadSelector } from '../selector.ts';
+import { selectedWorkloads } from '../selector.ts';
 import { targetRefs } from '../target-ref.ts';
 import { jwtRule } from './jwt-rule.ts';
 
@@ -13,14 +13,7 @@ const MOST_RULES = 4096;
 export function readRequestAuthentication(spec: Field, context: Context): RequestAuthentication {
   const fields = fieldsOf(spec, ['selector', 'targetRef', 'targetRefs', 'jwtRules']);
   const targets = targetRefs(fields, context);
-  const selector = workloadSelector(fields.selector);
-  if (Object.keys(selector).length > 0) {
-    refer(context, fields.selector, {
-      kind: 'workloads',
-      selector,
-      everywhere: context.meta.namespace === context.meshConfig.rootNamespace,
-    });
-  }
+  const selector = selectedWorkloads(fields.selector, context);
   const items = itemsOf(fields.jwtRules);
   if (items.length > MOST_RULES)
     fields.jwtRules.error('out-of-range', `has more than ${MOST_RULES} rules`, 'use several objects');

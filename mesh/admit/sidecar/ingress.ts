@@ -1,30 +1,12 @@
 import type { IngressListener } from '../../model/sidecar.ts';
 import { parsePort } from '../../model/port.ts';
 import { connectionPool } from '../destination-rule/connection-pool.ts';
+import { SERVER_TLS } from '../gateway/tls.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
 import { shorten } from '../node.ts';
 import { oneOf, text } from '../scalar.ts';
 import { unapplied } from '../unapplied.ts';
 import { sidecarPort } from './port.ts';
-
-const TLS = [
-  'httpsRedirect',
-  'mode',
-  'serverCertificate',
-  'privateKey',
-  'caCertificates',
-  'caCrl',
-  'credentialName',
-  'credentialNames',
-  'caCertCredentialName',
-  'tlsCertificates',
-  'subjectAltNames',
-  'verifyCertificateSpki',
-  'verifyCertificateHash',
-  'minProtocolVersion',
-  'maxProtocolVersion',
-  'cipherSuites',
-] as const;
 
 /** The inbound listeners: where one is given, the workload has these ports and no others. */
 export function ingressListeners(field: Field): readonly IngressListener[] {
@@ -72,7 +54,7 @@ function endpointOf(field: Field): IngressListener['endpoint'] {
 
 function checkTls(field: Field, takesTls: boolean): void {
   if (!field.given) return;
-  const fields = fieldsOf(field, TLS);
+  const fields = fieldsOf(field, SERVER_TLS);
   const mode = oneOf(fields.mode, ['PASSTHROUGH', 'SIMPLE', 'MUTUAL', 'ISTIO_MUTUAL', 'OPTIONAL_MUTUAL', 'AUTO_PASSTHROUGH']);
   if (!takesTls) field.error('contradiction', 'TLS is ended for HTTP only', 'remove tls, or use protocol: HTTPS');
   if (mode !== 'SIMPLE' && mode !== 'MUTUAL')
