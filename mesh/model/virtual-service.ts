@@ -85,8 +85,8 @@ export interface Retries {
   readonly perTryTimeoutMs: number | undefined;
   readonly retryOn: readonly string[];
   readonly retryRemoteLocalities: boolean;
-  /** A retry goes to an endpoint that was not tried yet, where there is one. */
-  readonly ignorePreviousHosts: boolean;
+  /** A retry goes to an endpoint that was not tried yet, where there is one; undefined: unless a hash chooses the endpoint. */
+  readonly ignorePreviousHosts: boolean | undefined;
   /** The shortest wait between tries; undefined: Envoy's 25 ms. */
   readonly backoffMs: number | undefined;
 }

@@ -6,7 +6,7 @@ import { timeouts } from './route.ts';
 
 /** Everything to one cluster: a service that no VirtualService speaks of. */
 export function plainRoute(cluster: string, retries: Retries | undefined, hashPolicy: RouteAction_HashPolicy[] = []): Route {
-  const retry = retryPolicy(retries);
+  const retry = retryPolicy(retries, hashPolicy.length > 0);
   return create(RouteSchema, {
     name: 'default',
     match: { pathSpecifier: { case: 'prefix', value: '/' } },

@@ -59,13 +59,15 @@ const DEFAULTS: Settings = Object.freeze({
 });
 
 const BY_DEFAULT = policy(DEFAULTS);
+const BY_DEFAULT_HASHED = policy({ ...DEFAULTS, elsewhere: false });
 
 /**
  * Istio's default: two retries, only where the request has surely not been served. Zero attempts turns retries off.
  * Numbers in `retryOn` are status codes, and then `retriable-status-codes` is meant as well.
+ * @param hashed a hash chooses the endpoint, which retries then keep to
  */
-export function retryPolicy(retries: Retries | undefined): RetryPolicy | undefined {
-  if (retries === undefined) return BY_DEFAULT;
+export function retryPolicy(retries: Retries | undefined, hashed = false): RetryPolicy | undefined {
+  if (retries === undefined) return hashed ? BY_DEFAULT_HASHED : BY_DEFAULT;
   if (retries.attempts <= 0) return undefined;
   const given = retries.retryOn.map((one) => one.trim()).filter((one) => one !== '');
   const codes = given.filter((one) => STATUS.test(one)).map(Number);
@@ -77,7 +79,7 @@ export function retryPolicy(retries: Retries | undefined): RetryPolicy | undefin
     statusCodes: codes,
     perTryTimeoutMs: retries.perTryTimeoutMs,
     backoffMs: retries.backoffMs,
-    elsewhere: retries.ignorePreviousHosts,
+    elsewhere: retries.ignorePreviousHosts ?? !hashed,
     remote: retries.retryRemoteLocalities,
   });
 }

@@ -75,7 +75,12 @@ function routeAction(
   if (to === undefined) return undefined;
   // The route's word on the authority goes before the destination's; a rewrite goes before both.
   const authority = http.rewrite?.authority ?? authorityOf(http.headers) ?? authorityOf(to.sole?.headers);
-  const retry = retryPolicy(http.retries ?? scope.snapshot.meshConfig.defaults?.retries);
+  const hashPolicy = hashPolicies(
+    scope,
+    destinations.map(({ destination }) => destination),
+    site.port,
+  );
+  const retry = retryPolicy(http.retries ?? scope.snapshot.meshConfig.defaults?.retries, hashPolicy.length > 0);
   const action: RouteAction = create(RouteActionSchema, {
     ...to.action,
     ...(http.unknownDestination === undefined ? {} : { clusterNotFoundResponseCode: NotFound.INTERNAL_SERVER_ERROR }),
@@ -83,11 +88,7 @@ function routeAction(
     ...pathRewrite(http.rewrite, match),
     ...(authority === undefined ? {} : { hostRewriteSpecifier: { case: 'hostRewriteLiteral', value: authority } }),
     ...(retry === undefined ? {} : { retryPolicy: retry }),
-    hashPolicy: hashPolicies(
-      scope,
-      destinations.map(({ destination }) => destination),
-      site.port,
-    ),
+    hashPolicy,
     requestMirrorPolicies: http.mirrors
       .filter((mirror) => mirror.percentage > 0)
       .map((mirror) => ({

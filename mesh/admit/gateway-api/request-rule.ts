@@ -83,7 +83,7 @@ function retries(field: Field): Retries | undefined {
     perTryTimeoutMs: undefined,
     retryOn: codes.length === 0 ? NOT_SERVED : [...NOT_SERVED, ...codes.map(String)],
     retryRemoteLocalities: false,
-    ignorePreviousHosts: true,
+    ignorePreviousHosts: undefined,
     backoffMs: duration(fields.backoff, 1),
   };
 }

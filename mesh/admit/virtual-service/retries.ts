@@ -61,7 +61,7 @@ export function retries(field: Field): Retries | undefined {
     perTryTimeoutMs,
     retryOn: conditions,
     retryRemoteLocalities: flag(fields.retryRemoteLocalities) ?? false,
-    ignorePreviousHosts: flag(fields.retryIgnorePreviousHosts) ?? true,
+    ignorePreviousHosts: flag(fields.retryIgnorePreviousHosts),
     backoffMs: duration(fields.backoff, 1),
   };
 }
