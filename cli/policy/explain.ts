@@ -1,5 +1,4 @@
 import { Command, Option } from 'commander';
-import colors from 'picocolors';
 import { stringify } from 'yaml';
 import { keyOf, selects } from '../../mesh/model/object.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
@@ -13,6 +12,7 @@ import { collect } from '../options/collect.ts';
 import { type RequestFlags, requestsAsked } from './explain-request.ts';
 import { type Places, type Surroundings, explainedText } from './explain-text.ts';
 import { type MeshFlags, fail, meshOf } from './mesh.ts';
+import { outputColors } from '../options/colors.ts';
 
 interface ExplainFlags extends MeshFlags, RequestFlags {
   readonly output: string;
@@ -85,13 +85,7 @@ function action(flags: ExplainFlags): void {
   const all = asked.value.map((one) => ({ one, explanation: explain(snapshot, one.request) }));
   if (flags.output === 'text') {
     const texts = all.map(({ one, explanation }) =>
-      explainedText(
-        one,
-        explanation,
-        surroundings(snapshot, one.request),
-        places,
-        colors.createColors(colors.isColorSupported && process.stdout.isTTY),
-      ),
+      explainedText(one, explanation, surroundings(snapshot, one.request), places, outputColors()),
     );
     process.stdout.write(texts.join('\n'));
     return;

@@ -17,6 +17,7 @@ import { type TestFile, loadTests } from './test/load.ts';
 import { type Ran, type Report, countsOf, untested } from './test/report.ts';
 import { tapReport } from './test/tap.ts';
 import { textReport } from './test/text.ts';
+import { outputColors } from '../options/colors.ts';
 
 interface TestFlags extends MeshFlags {
   readonly tests?: readonly string[];
@@ -53,7 +54,7 @@ function run(snapshot: Snapshot, files: readonly TestFile[]): Report {
 }
 
 function print(report: Report, flags: TestFlags): undefined {
-  const inColor = colors.createColors(colors.isColorSupported && process.stdout.isTTY);
+  const inColor = outputColors();
   const machine = MACHINES.get(flags.output);
   const text =
     machine?.(report) ??

@@ -1,5 +1,4 @@
 import { Command, Option } from 'commander';
-import colors from 'picocolors';
 import { stringify } from 'yaml';
 import { keyOf } from '../../mesh/model/object.ts';
 import { loadMesh } from '../../mesh/source/mesh.ts';
@@ -12,6 +11,7 @@ import { collect } from '../options/collect.ts';
 import { askerFrom } from './asker.ts';
 import { explainedText } from './explain-text.ts';
 import { type RequestFlags, requestFrom } from './request.ts';
+import { outputColors } from '../options/colors.ts';
 
 interface ExplainFlags extends RequestFlags {
   readonly filename: readonly string[];
@@ -56,7 +56,7 @@ function action(flags: ExplainFlags): void {
   if (!request.ok) return fail(2, request.reason);
   const answer = evaluateRoute(snapshot, asker.value, request.value);
   if (flags.output === 'text') {
-    const palette = colors.createColors(colors.isColorSupported && process.stdout.isTTY);
+    const palette = outputColors();
     process.stdout.write(explainedText(asker.value, request.value, answer, palette));
     return;
   }
