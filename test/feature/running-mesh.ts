@@ -237,9 +237,13 @@ export class RunningMesh {
     await this.apply(edit(readFileSync(join(SEEDS, name), 'utf8')), as);
   }
 
-  /** Writes `text` to a file of the mesh's folder and waits for it to be in force. */
+  /** Puts a file with `text` into the mesh's folder, whole at once, and waits for it to be in force. */
   async apply(text: string, as = 'rules.yaml'): Promise<void> {
-    await this.change(() => writeFileSync(join(this.dir, as), text));
+    const written = join(this.dir, `.${as}`);
+    await this.change(() => {
+      writeFileSync(written, text);
+      renameSync(written, join(this.dir, as));
+    });
   }
 
   async remove(name: string): Promise<void> {
