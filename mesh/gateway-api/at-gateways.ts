@@ -6,6 +6,7 @@ import { NOBODY, resolvedBackend } from './backends.ts';
 import { attaches, gatewaysFor, isolated, metaOf, type OpenListener, openListeners, sharedHosts } from './open.ts';
 import { byPrecedence, rankedMatches, type Ranked } from './request-routes.ts';
 import type { World } from './world.ts';
+import { UNTOUCHED } from './untouched.ts';
 
 const EVERYWHERE = Object.freeze({ kind: 'all' as const });
 
@@ -14,13 +15,7 @@ const NOT_FOUND: HttpRoute = Object.freeze({
   name: 'no-route',
   match: [],
   action: Object.freeze({ kind: 'direct-response' as const, status: 404, body: undefined }),
-  rewrite: undefined,
-  timeoutMs: undefined,
-  retries: undefined,
-  fault: undefined,
-  mirrors: [],
-  cors: undefined,
-  headers: undefined,
+  ...UNTOUCHED,
 });
 
 function requests(world: World, open: OpenListener, all: readonly OpenListener[]): readonly VirtualService[] {

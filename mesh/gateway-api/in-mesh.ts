@@ -7,6 +7,7 @@ import { connectionTargets } from './at-gateways.ts';
 import { metaOf } from './open.ts';
 import { byPrecedence, rankedMatches, type Ranked } from './request-routes.ts';
 import type { World } from './world.ts';
+import { UNTOUCHED } from './untouched.ts';
 
 interface Mine {
   readonly service: Service;
@@ -58,13 +59,7 @@ function untouched({ service, requests }: Mine): readonly HttpRoute[] {
         kind: 'route',
         destinations: [{ destination: { host: service.hostname, subset: undefined, port }, weight: 1, headers: undefined }],
       },
-      rewrite: undefined,
-      timeoutMs: undefined,
-      retries: undefined,
-      fault: undefined,
-      mirrors: [],
-      cors: undefined,
-      headers: undefined,
+      ...UNTOUCHED,
     }));
 }
 

@@ -2,6 +2,7 @@ import type { DestinationRule } from '../../mesh/model/destination-rule.ts';
 import { workloadsOf } from '../../mesh/model/endpoints.ts';
 import type { Locality, LocalityBalancing } from '../../mesh/model/load-balancer.ts';
 import type { Service } from '../../mesh/model/service.ts';
+import type { Workload } from '../../mesh/model/workload.ts';
 import type { PortPolicy } from '../clusters/traffic-policy.ts';
 import type { Scope } from '../scope.ts';
 import { inLocality, localityName, localityOf } from './nearness.ts';
@@ -25,6 +26,17 @@ export function weighsLocalities(scope: Scope, policy: PortPolicy): boolean {
   return balancing(scope, policy)?.distribute.some(({ from }) => inLocality(caller, from)) ?? false;
 }
 
+const placedWorkloads = new WeakMap<readonly Workload[], boolean>();
+
+/** Asked for every service of every proxy, and answered once for the same workloads. */
+function anyPlaced(workloads: readonly Workload[]): boolean {
+  const known = placedWorkloads.get(workloads);
+  if (known !== undefined) return known;
+  const found = workloads.some(({ instances }) => instances.some(({ locality }) => locality !== undefined));
+  placedWorkloads.set(workloads, found);
+  return found;
+}
+
 /**
  * What of the caller its endpoints of a service depend on, for {@link Kept}: nothing where no endpoint has a place and no rule asks for
  * labels, so that all callers share them.
@@ -43,7 +55,7 @@ export function nearness(scope: Scope, service: Service, rules: readonly Destina
   const placed =
     labels.size > 0 ||
     service.endpoints.some(({ locality }) => locality !== undefined) ||
-    workloadsOf(scope.snapshot, service).some(({ instances }) => instances.some(({ locality }) => locality !== undefined));
+    anyPlaced(workloadsOf(scope.snapshot, service));
   if (!placed) return [];
   return [localityName(callerLocality(scope)), ...[...labels].map((name) => scope.proxy.instance.labels[name] ?? '')];
 }

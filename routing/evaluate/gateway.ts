@@ -12,8 +12,8 @@ import { closest, namesOf } from './domains.ts';
 import { named } from './named.ts';
 import { hostOnly } from './parts.ts';
 import type { RouteRequest } from './question.ts';
-import { outcomeOf } from './outcome.ts';
-import { type Candidate, candidatesOf, isLast, taken, walk } from './walk.ts';
+import { routed } from './routed.ts';
+import { type Candidate, candidatesOf, isLast } from './walk.ts';
 
 interface Open {
   readonly gateway: Gateway;
@@ -138,14 +138,5 @@ export function byGateway(world: World, request: RouteRequest): Answer {
     const location = `https://${request.host}${request.path}`;
     return { ...nothing, claimed, outcome: { kind: 'redirect', status: 301, location } };
   }
-  const { candidate, skipped } = walk(world.snapshot, inOrder(world, thing, request), request);
-  if (candidate === undefined)
-    return { ...nothing, claimed, skipped, outcome: { kind: 'refused', status: 404, why: 'no route matches' } };
-  return {
-    claimed,
-    taken: taken(world.snapshot, candidate),
-    skipped,
-    fault: candidate.route.fault,
-    outcome: outcomeOf(world, candidate, request, candidate.site.port),
-  };
+  return routed(world, claimed, inOrder(world, thing, request), request);
 }

@@ -9,8 +9,8 @@ import { type Claim, closest, namesOf, serviceNamesOf } from './domains.ts';
 import { named, namedService } from './named.ts';
 import { hostOnly, portIn } from './parts.ts';
 import type { RouteRequest } from './question.ts';
-import { outcomeOf } from './outcome.ts';
-import { candidatesOf, taken, walk } from './walk.ts';
+import { routed } from './routed.ts';
+import { candidatesOf } from './walk.ts';
 
 type Found =
   { readonly service: Service; readonly port: ServicePort } | { readonly virtual: VirtualService; readonly host: Hostname };
@@ -155,14 +155,5 @@ export function bySidecar(world: World, request: RouteRequest): Answer {
   const virtual = 'service' in thing ? world.view.virtualServiceFor(thing.service.hostname) : thing.virtual;
   if ('service' in thing && (virtual === undefined || virtual.http.length === 0))
     return { ...nothing, claimed, outcome: plain(world, thing.service, port, request) };
-  const { candidate, skipped } = walk(world.snapshot, virtual === undefined ? [] : candidatesOf(site, virtual), request);
-  if (candidate === undefined)
-    return { ...nothing, claimed, skipped, outcome: { kind: 'refused', status: 404, why: 'no route matches' } };
-  return {
-    claimed,
-    taken: taken(world.snapshot, candidate),
-    skipped,
-    fault: candidate.route.fault,
-    outcome: outcomeOf(world, candidate, request, port),
-  };
+  return routed(world, claimed, virtual === undefined ? [] : candidatesOf(site, virtual), request);
 }
