@@ -1,4 +1,5 @@
-// Authorizers as a user would run them: allow whatever carries `x-ext-authz: allow`, and connections of an account named `a`.
+// Authorizers as a user would run them: allow whatever carries `x-ext-authz: allow`, and connections of an account named `a` or from a
+// trusted address.
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
@@ -10,6 +11,7 @@ import {
   type CheckResponse,
   CheckResponseSchema,
 } from '#gen/envoy/service/auth/v3/external_auth_pb.js';
+import type { AttributeContext_Peer } from '#gen/envoy/service/auth/v3/attribute_context_pb.js';
 import { StatusCode } from '#gen/envoy/type/v3/http_status_pb.js';
 
 /** A question over HTTP, as the authorizer got it. */
@@ -26,6 +28,9 @@ export interface HttpAuthorizer {
   readonly seen: HttpCheck[];
   stop(): Promise<void>;
 }
+
+/** What a trusted caller's address ends with. */
+export const TRUSTED_CALLER = '.77';
 
 const PERMISSION_DENIED = 7;
 
@@ -70,10 +75,17 @@ export interface GrpcAuthorizer {
   stop(): Promise<void>;
 }
 
+function isTrusted(source: AttributeContext_Peer | undefined): boolean {
+  const at = source?.address?.address;
+  return (
+    source?.principal.endsWith('/sa/a') === true || (at?.case === 'socketAddress' && at.value.address.endsWith(TRUSTED_CALLER))
+  );
+}
+
 function answer(request: CheckRequest): CheckResponse {
   const { source, request: asked } = request.attributes ?? {};
   const http = asked?.http;
-  const allowed = http === undefined ? source?.principal.endsWith('/sa/a') === true : http.headers['x-ext-authz'] === 'allow';
+  const allowed = http === undefined ? isTrusted(source) : http.headers['x-ext-authz'] === 'allow';
   const headers = Object.entries(ANSWER).map(([key, value]) => ({ header: { key, value } }));
   return create(CheckResponseSchema, {
     status: { code: allowed ? 0 : PERMISSION_DENIED },
