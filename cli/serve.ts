@@ -34,6 +34,8 @@ export function serveCommand(): Command {
       collect,
     )
     .option('--http-address <host:port>', 'health, metrics and /debug/syncz', '127.0.0.1:15014')
+    .option('--plaintext-xds <host:port>', 'also xDS without TLS: every caller may read the configuration of every pod')
+    .option('--plaintext-xds-anywhere', 'let --plaintext-xds be an address that other machines can reach')
     .option('--page-address <host:port>', 'a page with the report of who talked to whom')
     .option('--audit-db <file>', 'the audit store', '.gatehouse/audit.db')
     .option('--audit-retention <duration>', 'delete what is older than this, such as 2160h; without it nothing is deleted')
@@ -61,20 +63,6 @@ async function serve(flags: ServeFlags): Promise<void> {
   const log = logger();
   try {
     const plane = await startControlPlane(options.value, log, newDiagnostics(flags.diagnostics));
-    const [first] = plane.grpc;
-    process.stdout.write(
-      `${JSON.stringify({
-        ready: true,
-        grpc: first === undefined ? null : formatAddress(first),
-        grpcAddresses: plane.grpc.map(formatAddress),
-        http: formatAddress(plane.http),
-        page: plane.page === undefined ? null : formatAddress(plane.page),
-        bundleEndpoint: plane.bundleEndpoint === undefined ? null : formatAddress(plane.bundleEndpoint),
-        rootCert: plane.rootCertPath,
-        snapshot: plane.snapshot,
-        pid: process.pid,
-      })}\n`,
-    );
     let ending = false;
     const end = (): void => {
       if (ending) return;
@@ -89,6 +77,22 @@ async function serve(flags: ServeFlags): Promise<void> {
     };
     process.on('SIGINT', end);
     process.on('SIGTERM', end);
+    // After the handlers: whoever reads that it is ready may end it at once.
+    const [first] = plane.grpc;
+    process.stdout.write(
+      `${JSON.stringify({
+        ready: true,
+        grpc: first === undefined ? null : formatAddress(first),
+        grpcAddresses: plane.grpc.map(formatAddress),
+        http: formatAddress(plane.http),
+        page: plane.page === undefined ? null : formatAddress(plane.page),
+        plaintextXds: plane.plaintextXds === undefined ? null : formatAddress(plane.plaintextXds),
+        bundleEndpoint: plane.bundleEndpoint === undefined ? null : formatAddress(plane.bundleEndpoint),
+        rootCert: plane.rootCertPath,
+        snapshot: plane.snapshot,
+        pid: process.pid,
+      })}\n`,
+    );
   } catch (error) {
     process.stderr.write(`gatehouse serve: ${error instanceof Error ? error.message : String(error)}\n`);
     process.exit(1);

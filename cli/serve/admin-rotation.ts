@@ -17,7 +17,8 @@ export interface RotationSources {
 
 /** Who of the connected has not accepted the bundle that is published now. */
 export function behind(streams: readonly StreamStatus[], { version }: PublishedBundle): readonly Behind[] {
-  return streams.flatMap(({ node, identity, trustBundle }): readonly Behind[] => {
+  return streams.flatMap(({ node, identity: proved, trustBundle }): readonly Behind[] => {
+    const identity = proved ?? 'plain text';
     switch (trustBundle.kind) {
       case 'unused':
         return [];
@@ -48,7 +49,7 @@ export function rotationRoutes({ rotation, streams, bundle, expected }: Rotation
     const all = streams();
     return {
       behind: behind(all, bundle()),
-      connected: new Set(all.filter(({ kind }) => kind === 'proxy').map(({ identity }) => identity)),
+      connected: new Set(all.flatMap(({ kind, identity }) => (kind === 'proxy' && identity !== undefined ? [identity] : []))),
       expected: expected(),
     };
   };

@@ -29,6 +29,7 @@ import { tokenKeys } from './jwks/keys.ts';
 import { controlPlaneMetrics } from './metrics.ts';
 import type { ServeOptions } from './options.ts';
 import { startPage } from './page-server.ts';
+import { startPlaintextXds } from './plaintext-xds.ts';
 import { closeStaleConnections } from './stale-connections.ts';
 import { statusServer } from './status-server.ts';
 import { watchedMesh } from './watched-mesh.ts';
@@ -37,6 +38,8 @@ export interface ControlPlane {
   readonly grpc: readonly ListenAddress[];
   readonly http: ListenAddress;
   readonly page: ListenAddress | undefined;
+  /** Where xDS is served without TLS. */
+  readonly plaintextXds: ListenAddress | undefined;
   /** Where our trust bundle is published. */
   readonly bundleEndpoint: ListenAddress | undefined;
   readonly rootCertPath: string;
@@ -153,6 +156,8 @@ export async function startControlPlane(
     ipAddresses: [...new Set(['127.0.0.1', ...options.grpc.map(({ host }) => host).filter((host) => host !== '0.0.0.0')])],
   });
   const grpc = await listen(server, options.grpc, tls.credentials);
+  const plaintext =
+    options.plaintextXds === undefined ? undefined : await startPlaintextXds(options.plaintextXds, discovery, log);
 
   const sources = {
     snapshot: () => mesh.current(),
@@ -188,6 +193,7 @@ export async function startControlPlane(
     grpc,
     http,
     page: page?.address,
+    plaintextXds: plaintext?.address,
     bundleEndpoint: federation.endpoint,
     rootCertPath: authority.rootCertPath,
     snapshot: mesh.current().number,
@@ -199,6 +205,7 @@ export async function startControlPlane(
       await page?.close();
       await status.close();
       await discovery.close();
+      plaintext?.close();
       await new Promise<void>((resolve) => {
         // grpc-js leaves connections open that still have streams; nothing waits for those.
         const force = setTimeout(() => {

@@ -15,23 +15,24 @@ export async function listen(
   server: Server,
   addresses: readonly ListenAddress[],
   credentials: ServerCredentials,
+  option = '--grpc-address',
 ): Promise<readonly ListenAddress[]> {
   const bound: ListenAddress[] = [];
   for (const address of addresses) {
     const port = address.port === 0 ? (bound[0]?.port ?? 0) : address.port;
-    bound.push({ host: address.host, port: await bind(server, { host: address.host, port }, credentials) });
+    bound.push({ host: address.host, port: await bind(server, { host: address.host, port }, credentials, option) });
   }
   return bound;
 }
 
-function bind(server: Server, address: ListenAddress, credentials: ServerCredentials): Promise<number> {
+function bind(server: Server, address: ListenAddress, credentials: ServerCredentials, option: string): Promise<number> {
   return new Promise((resolve, reject) => {
     server.bindAsync(formatAddress(address), credentials, (error, port) => {
       if (error === null) resolve(port);
       else
         reject(
           new Error(
-            `cannot listen on ${formatAddress(address)}: ${error.message} (choose another with --grpc-address; port 0 takes any)`,
+            `cannot listen on ${formatAddress(address)}: ${error.message} (choose another with ${option}; port 0 takes any)`,
           ),
         );
     });

@@ -4,7 +4,7 @@ import type { NewKey } from '../../ca/root/new.ts';
 import { parseDuration } from '../../mesh/admit/duration.ts';
 import type { DiagnosticsFormat } from '../input/options.ts';
 import { type CaKeyFlags, parseCaKeyFlags } from '../options/ca-key.ts';
-import { type ListenAddress, parseListenAddress } from '../options/address.ts';
+import { isLoopback, type ListenAddress, parseListenAddress } from '../options/address.ts';
 import { type CallerFlags, type CallerOptions, parseCallerFlags } from './caller-options.ts';
 import { type FederationFlags, type FederationOptions, parseFederationFlags } from './federation-options.ts';
 import type { UpstreamSettings } from '../../ca/upstream/open.ts';
@@ -17,6 +17,8 @@ export interface ServeFlags extends UpstreamFlags, CaKeyFlags, FederationFlags, 
   readonly caDir: string;
   readonly grpcAddress?: readonly string[];
   readonly httpAddress: string;
+  readonly plaintextXds?: string;
+  readonly plaintextXdsAnywhere?: boolean;
   readonly pageAddress?: string;
   readonly auditDb: string;
   readonly auditRetention?: string;
@@ -35,6 +37,8 @@ export interface ServeOptions {
   readonly callers: CallerOptions;
   readonly grpc: readonly ListenAddress[];
   readonly http: ListenAddress;
+  /** Where xDS is served without TLS; undefined: nowhere. */
+  readonly plaintextXds: ListenAddress | undefined;
   readonly page: ListenAddress | undefined;
   readonly auditFile: string;
   /** Edges older than this are deleted; undefined keeps all. */
@@ -63,6 +67,8 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
   }
   const http = parseListenAddress(flags.httpAddress);
   if (!http.ok) return { ok: false, reason: `--http-address: ${http.reason}` };
+  const plaintextXds = parsePlaintextXds(flags);
+  if (!plaintextXds.ok) return plaintextXds;
   const page = flags.pageAddress === undefined ? undefined : parseListenAddress(flags.pageAddress);
   if (page?.ok === false) return { ok: false, reason: `--page-address: ${page.reason}` };
   const ttl = (parseDuration(flags.certificateTtl) ?? 0) / 1000;
@@ -96,6 +102,7 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
       callers: callers.value,
       grpc,
       http: http.value,
+      plaintextXds: plaintextXds.value,
       page: page?.value,
       auditFile: resolve(flags.auditDb),
       auditRetentionMs: retention,
@@ -104,5 +111,22 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
       upstream: upstream.value,
       advertise: flags.advertise ?? [],
     },
+  };
+}
+
+/** Whoever reaches this address may name any pod, so it is for this machine alone unless a second flag says otherwise. */
+function parsePlaintextXds({ plaintextXds, plaintextXdsAnywhere }: ServeFlags): Parsed<ListenAddress | undefined> {
+  if (plaintextXds === undefined)
+    return plaintextXdsAnywhere === true
+      ? { ok: false, reason: '--plaintext-xds-anywhere needs --plaintext-xds HOST:PORT' }
+      : { ok: true, value: undefined };
+  const address = parseListenAddress(plaintextXds);
+  if (!address.ok) return { ok: false, reason: `--plaintext-xds: ${address.reason}` };
+  if (plaintextXdsAnywhere === true || isLoopback(address.value)) return address;
+  return {
+    ok: false,
+    reason:
+      `--plaintext-xds: ${plaintextXds} can be reached from other machines, and every caller may read the configuration of every pod ` +
+      '(listen on 127.0.0.1 or [::1], or say that this is wanted with --plaintext-xds-anywhere)',
   };
 }

@@ -22,7 +22,8 @@ export function statusServer({ snapshot, streams, metrics }: StatusSources): Fas
       namespaces: current.namespaces.map((namespace) => namespace.name),
       proxies: streams().map(({ node, identity, variant, connectedAt, acknowledged, rejected }) => ({
         node,
-        identity,
+        // Null where it came in plain text, and proved none.
+        identity: identity ?? null,
         variant,
         connectedAt,
         acknowledged,

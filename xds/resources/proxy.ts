@@ -4,12 +4,12 @@ import type { Proxy } from '../../mesh/model/proxy.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { Workload } from '../../mesh/model/workload.ts';
 
-/** What a connected proxy says it is (its node id), and what its certificate proves. */
+/** What a connected proxy says it is (its node id), and what its certificate proves: undefined where plain text proves nothing. */
 export interface PodClaim {
   readonly kind: 'sidecar' | 'gateway';
   readonly namespace: string;
   readonly pod: string;
-  readonly identity: SpiffeId;
+  readonly identity: SpiffeId | undefined;
 }
 
 /** An agent, which follows the trust bundle for itself. Any identity may: a bundle is public. */
@@ -29,17 +29,18 @@ export type FoundProxy =
 
 /**
  * The proxy a claim stands for. Only the certificate is believed: the node id merely chooses among the pods that run under
- * the certificate's own namespace and service account.
+ * the certificate's own namespace and service account. Who comes in plain text (`serve --plaintext-xds`) is believed as it is.
  */
 export function findProxy(snapshot: Snapshot, claim: PodClaim): FoundProxy {
-  const owner = workloadOf(claim.identity);
-  if (owner === undefined) return { kind: 'refused', reason: `${claim.identity} is no workload's identity` };
-  if (owner.namespace !== claim.namespace)
-    return { kind: 'refused', reason: `${claim.identity} may not have what belongs to namespace ${claim.namespace}` };
+  const { identity } = claim;
+  const owner = identity === undefined ? undefined : workloadOf(identity);
+  if (identity !== undefined && owner === undefined) return { kind: 'refused', reason: `${identity} is no workload's identity` };
+  if (owner !== undefined && owner.namespace !== claim.namespace)
+    return { kind: 'refused', reason: `${String(identity)} may not have what belongs to namespace ${claim.namespace}` };
   for (const workload of podsIndex(snapshot).get(`${claim.namespace}/${claim.pod}`) ?? []) {
     const instance = workload.instances.find((candidate) => candidate.name === claim.pod);
     if (instance === undefined) continue;
-    if (workload.serviceAccount !== owner.serviceAccount) {
+    if (owner !== undefined && workload.serviceAccount !== owner.serviceAccount) {
       return {
         kind: 'refused',
         reason: `pod ${claim.namespace}/${claim.pod} runs as ${workload.serviceAccount}, not as ${owner.serviceAccount}`,

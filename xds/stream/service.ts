@@ -12,10 +12,15 @@ import { systemTimers, type Timers } from './timers.ts';
 export type { StreamStatus } from './status.ts';
 export type { DiscoveryCall } from './stream.ts';
 
+/**
+ * Who is at the other end, by its client certificate; a refusal ends the call with UNAUTHENTICATED. Undefined: nobody is known, and the
+ * node id alone is believed.
+ */
+export type Authenticate = (call: DiscoveryCall) => Parsed<SpiffeId | undefined>;
+
 export interface DiscoveryServiceOptions {
   readonly source: ResourceSource;
-  /** Who is at the other end, by its client certificate; a refusal ends the call with UNAUTHENTICATED. */
-  readonly authenticate: (call: DiscoveryCall) => Parsed<SpiffeId>;
+  readonly authenticate: Authenticate;
   readonly log: Logger;
   readonly clock?: () => Date;
   readonly timers?: Timers;
@@ -25,6 +30,8 @@ export interface DiscoveryServiceOptions {
 export interface DiscoveryService {
   /** One for each connected stream that has named its node. */
   streams(): readonly StreamStatus[];
+  /** Serves the same on another server, whose callers are authenticated in another way. */
+  alsoOn(server: Server, authenticate: Authenticate): void;
   /** Authenticates every stream once more, and ends those that would be refused now: whose identity or certificate was revoked. */
   reauthenticate(): void;
   /** Ends all streams with UNAVAILABLE, so that proxies reconnect elsewhere, and takes no new ones. */
@@ -48,7 +55,7 @@ const method = (name: string) => ({
 
 /** Serves envoy.service.discovery.v3.AggregatedDiscoveryService, both variants, on a gRPC server. */
 export function addDiscoveryService(server: Server, options: DiscoveryServiceOptions): DiscoveryService {
-  const { source, authenticate, log } = options;
+  const { source, log } = options;
   const timers = options.timers ?? systemTimers;
   const limits: Limits = { ...DEFAULT_LIMITS, ...options.limits };
   const streams = new Set<DiscoveryStream>();
@@ -84,7 +91,7 @@ export function addDiscoveryService(server: Server, options: DiscoveryServiceOpt
     }
   };
 
-  const open = (variant: Variant) => (call: DiscoveryCall) => {
+  const open = (variant: Variant, authenticate: Authenticate) => (call: DiscoveryCall) => {
     const end = (code: status, details: string): void => {
       log.warn({ peer: call.getPeer(), reason: details }, 'discovery stream refused');
       call.emit('error', { code, details });
@@ -95,13 +102,15 @@ export function addDiscoveryService(server: Server, options: DiscoveryServiceOpt
     const identity = caller.value;
     let open = 0;
     for (const stream of streams) if (stream.identity === identity) open += 1;
-    if (open >= limits.streamsPerIdentity) return end(status.RESOURCE_EXHAUSTED, `${identity} has ${open} streams open`);
+    if (open >= limits.streamsPerIdentity)
+      return end(status.RESOURCE_EXHAUSTED, `${identity ?? 'plain text'} has ${open} streams open`);
     call.sendMetadata(new Metadata());
     streams.add(
       new DiscoveryStream({
         call,
         variant,
         identity,
+        authenticate,
         source,
         log,
         clock: options.clock ?? (() => new Date()),
@@ -116,21 +125,21 @@ export function addDiscoveryService(server: Server, options: DiscoveryServiceOpt
     );
   };
 
-  server.addService(
-    {
-      streamAggregatedResources: method('StreamAggregatedResources'),
-      deltaAggregatedResources: method('DeltaAggregatedResources'),
-    },
-    { streamAggregatedResources: open('sotw'), deltaAggregatedResources: open('delta') },
-  );
+  const serveOn = (on: Server, authenticate: Authenticate): void =>
+    on.addService(
+      {
+        streamAggregatedResources: method('StreamAggregatedResources'),
+        deltaAggregatedResources: method('DeltaAggregatedResources'),
+      },
+      { streamAggregatedResources: open('sotw', authenticate), deltaAggregatedResources: open('delta', authenticate) },
+    );
+  serveOn(server, options.authenticate);
 
   return {
+    alsoOn: serveOn,
     streams: () => [...streams].filter(({ node }) => node !== '').map((stream) => stream.status),
     reauthenticate() {
-      for (const stream of streams) {
-        const caller = authenticate(stream.call);
-        if (!caller.ok) void stream.end(status.UNAUTHENTICATED, caller.reason);
-      }
+      for (const stream of streams) stream.reauthenticate();
     },
     async close() {
       closed = true;

@@ -42,7 +42,8 @@ export type TrustBundleStatus =
 /** One connected stream, as it is at the moment of asking. */
 export interface StreamStatus {
   readonly node: string;
-  readonly identity: SpiffeId;
+  /** Undefined where it came in plain text, and proved none. */
+  readonly identity: SpiffeId | undefined;
   readonly variant: Variant;
   /** An agent follows the trust bundle and nothing else; its `acknowledged` stays 0. */
   readonly kind: 'proxy' | 'agent';

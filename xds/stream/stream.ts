@@ -1,5 +1,6 @@
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
+import { type Parsed, parsed, refused } from '../../ca/identity/parsed.ts';
 import type { SpiffeId } from '../../ca/identity/spiffe-id.ts';
 import type { ProxyClaim } from '../resources/proxy.ts';
 import { SECRET } from '../resource-set.ts';
@@ -20,7 +21,9 @@ export type DiscoveryCall = ServerDuplexStream<Buffer, Buffer>;
 export interface StreamOptions {
   readonly call: DiscoveryCall;
   readonly variant: Variant;
-  readonly identity: SpiffeId;
+  /** Undefined where nobody is known: the connection is in plain text. */
+  readonly identity: SpiffeId | undefined;
+  readonly authenticate: (call: DiscoveryCall) => Parsed<SpiffeId | undefined>;
   readonly source: ResourceSource;
   readonly log: Logger;
   readonly clock: () => Date;
@@ -71,12 +74,14 @@ export class DiscoveryStream {
     call.on('error', (error: Error) => this.#finish(error.message));
   }
 
-  get identity(): SpiffeId {
+  get identity(): SpiffeId | undefined {
     return this.#options.identity;
   }
 
-  get call(): DiscoveryCall {
-    return this.#options.call;
+  /** Ends a stream that would be refused now. */
+  reauthenticate(): void {
+    const caller = this.#options.authenticate(this.#options.call);
+    if (!caller.ok) void this.end(status.UNAUTHENTICATED, caller.reason);
   }
 
   /** Empty before the first request. */
@@ -172,9 +177,14 @@ export class DiscoveryStream {
       this.#refuse(status.INVALID_ARGUMENT, node.reason);
       return false;
     }
+    const claim = claimOf(node.value, identity);
+    if (!claim.ok) {
+      this.#refuse(status.PERMISSION_DENIED, claim.reason);
+      return false;
+    }
     this.#cancelFirst();
     this.#node = node.value.text;
-    this.#claim = claimOf(node.value, identity);
+    this.#claim = claim.value;
     this.#log = log.child({ node: this.#node, identity, variant });
     this.#log.info({ peer: this.#options.call.getPeer() }, 'discovery stream opened');
     onNode(this);
@@ -272,7 +282,7 @@ export class DiscoveryStream {
   }
 }
 
-function claimOf(node: NodeId, identity: SpiffeId): ProxyClaim {
-  if (node.kind === 'agent') return { kind: 'agent', identity };
-  return { kind: node.kind, namespace: node.namespace, pod: node.pod, identity };
+function claimOf(node: NodeId, identity: SpiffeId | undefined): Parsed<ProxyClaim> {
+  if (node.kind !== 'agent') return parsed({ kind: node.kind, namespace: node.namespace, pod: node.pod, identity });
+  return identity === undefined ? refused('agents come over TLS, with a certificate') : parsed({ kind: 'agent', identity });
 }
