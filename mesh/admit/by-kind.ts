@@ -1,6 +1,8 @@
 import type { AuthorizationPolicy } from '../model/authorization-policy.ts';
+import type { ConfigMap } from '../model/config-map.ts';
 import type { DestinationRule } from '../model/destination-rule.ts';
 import type { GatewayApiObject } from '../model/gateway-api.ts';
+import { isGatewayApi } from '../model/gateway-api-kinds.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Meta } from '../model/object.ts';
 import type { PeerAuthentication } from '../model/peer-authentication.ts';
@@ -31,6 +33,7 @@ export class ByKind {
   readonly peerAuthentications: PeerAuthentication[] = [];
   readonly requestAuthentications: RequestAuthentication[] = [];
   readonly gatewayApi: GatewayApiObject[] = [];
+  readonly configMaps: ConfigMap[] = [];
   readonly rateLimits: RateLimit[] = [];
   readonly telemetries: Telemetry[] = [];
 
@@ -40,6 +43,10 @@ export class ByKind {
 
   #add(admitted: Admitted): void {
     const { object } = admitted;
+    if (isGatewayApi(object)) {
+      this.gatewayApi.push(object);
+      return;
+    }
     switch (object.kind) {
       case 'Namespace':
         this.namespaces.push(object.value.meta);
@@ -86,16 +93,8 @@ export class ByKind {
       case 'RequestAuthentication':
         this.requestAuthentications.push(object.value);
         return;
-      case 'GatewayClass':
-      case 'KubernetesGateway':
-      case 'ListenerSet':
-      case 'HTTPRoute':
-      case 'GRPCRoute':
-      case 'TLSRoute':
-      case 'TCPRoute':
-      case 'ReferenceGrant':
-      case 'BackendTLSPolicy':
-        this.gatewayApi.push(object);
+      case 'ConfigMap':
+        this.configMaps.push(object.value);
         return;
       case 'RateLimit':
         this.rateLimits.push(object.value);

@@ -1,3 +1,4 @@
+import { GATEWAY_API_GROUP, GATEWAY_API_KINDS, type GatewayApiKind, isGatewayApiKind } from '../model/gateway-api-kinds.ts';
 import type { Kind } from '../model/object.ts';
 
 const NETWORKING = Object.freeze(['networking.istio.io/v1', 'networking.istio.io/v1beta1', 'networking.istio.io/v1alpha3']);
@@ -5,9 +6,7 @@ const SECURITY = Object.freeze(['security.istio.io/v1', 'security.istio.io/v1bet
 const TELEMETRY = Object.freeze(['telemetry.istio.io/v1', 'telemetry.istio.io/v1alpha1']);
 const PROXY_CONFIG = Object.freeze(['networking.istio.io/v1beta1']);
 const GATEHOUSE = Object.freeze(['gatehouse.dev/v1alpha1']);
-const GATEWAY_API = Object.freeze(
-  ['v1', 'v1beta1', 'v1alpha3', 'v1alpha2'].map((version) => `gateway.networking.k8s.io/${version}`),
-);
+const GATEWAY_API = Object.freeze(['v1', 'v1beta1', 'v1alpha3', 'v1alpha2'].map((version) => `${GATEWAY_API_GROUP}/${version}`));
 const CORE = Object.freeze(['v1']);
 
 /** The API versions in which each kind is taken. The old ones of Deployment are what articles of 2018 use. */
@@ -16,6 +15,7 @@ export const VERSIONS: Readonly<Record<Kind, readonly string[]>> = Object.freeze
   Service: CORE,
   ServiceAccount: CORE,
   Pod: CORE,
+  ConfigMap: CORE,
   Deployment: Object.freeze(['apps/v1', 'apps/v1beta1', 'apps/v1beta2', 'extensions/v1beta1']),
   VirtualService: NETWORKING,
   DestinationRule: NETWORKING,
@@ -28,15 +28,7 @@ export const VERSIONS: Readonly<Record<Kind, readonly string[]>> = Object.freeze
   PeerAuthentication: SECURITY,
   RequestAuthentication: SECURITY,
   RateLimit: GATEHOUSE,
-  GatewayClass: GATEWAY_API,
-  KubernetesGateway: GATEWAY_API,
-  ListenerSet: GATEWAY_API,
-  HTTPRoute: GATEWAY_API,
-  GRPCRoute: GATEWAY_API,
-  TLSRoute: GATEWAY_API,
-  TCPRoute: GATEWAY_API,
-  ReferenceGrant: GATEWAY_API,
-  BackendTLSPolicy: GATEWAY_API,
+  ...(Object.fromEntries(GATEWAY_API_KINDS.map((kind) => [kind, GATEWAY_API])) as Record<GatewayApiKind, readonly string[]>),
   Telemetry: TELEMETRY,
   ProxyConfig: PROXY_CONFIG,
 });
@@ -66,7 +58,7 @@ export function dispatch(apiVersion: string, kind: string): Dispatch {
   const group = apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '';
   const istio = ISTIO_GROUP.test(group);
   const own = istio || group === OWN_GROUP;
-  if (group === 'gateway.networking.k8s.io') return gatewayApi(apiVersion, kind);
+  if (group === GATEWAY_API_GROUP) return gatewayApi(apiVersion, kind);
   if (isKind(kind)) {
     const versions = VERSIONS[kind];
     if (versions.includes(apiVersion)) return { kind: 'read', as: kind };
@@ -81,7 +73,7 @@ export function dispatch(apiVersion: string, kind: string): Dispatch {
 /** The name `Gateway` is there in two groups. */
 function gatewayApi(apiVersion: string, kind: string): Dispatch {
   const as = kind === 'Gateway' ? 'KubernetesGateway' : kind;
-  if (!isKind(as) || VERSIONS[as] !== GATEWAY_API) return { kind: 'not-applied' };
+  if (!isGatewayApiKind(as)) return { kind: 'not-applied' };
   return GATEWAY_API.includes(apiVersion) ? { kind: 'read', as } : { kind: 'other-version', as, versions: GATEWAY_API };
 }
 

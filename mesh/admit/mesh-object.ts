@@ -1,4 +1,5 @@
 import type { AuthorizationPolicy } from '../model/authorization-policy.ts';
+import type { ConfigMap } from '../model/config-map.ts';
 import type { DestinationRule } from '../model/destination-rule.ts';
 import type { GatewayApiObject } from '../model/gateway-api.ts';
 import type { Gateway } from '../model/gateway.ts';
@@ -50,6 +51,7 @@ export type MeshObject =
   | { readonly kind: 'ServiceEntry'; readonly value: { readonly meta: Meta; readonly services: readonly Service[] } }
   | { readonly kind: 'Deployment'; readonly value: Deployment }
   | { readonly kind: 'Pod'; readonly value: Pod }
+  | { readonly kind: 'ConfigMap'; readonly value: ConfigMap }
   | { readonly kind: 'VirtualService'; readonly value: VirtualService }
   | { readonly kind: 'DestinationRule'; readonly value: DestinationRule }
   | { readonly kind: 'Gateway'; readonly value: Gateway }

@@ -1,4 +1,5 @@
 import type { MeshConfig } from '../model/mesh-config.ts';
+import { isGatewayApiKind } from '../model/gateway-api-kinds.ts';
 import type { Kind } from '../model/object.ts';
 import { readAuthorizationPolicy } from './authorization-policy/read.ts';
 import type { Context } from './context.ts';
@@ -6,6 +7,7 @@ import { readDestinationRule } from './destination-rule/read.ts';
 import type { Field } from './field.ts';
 import { readGateway } from './gateway/read.ts';
 import { readGatewayApi } from './gateway-api/read.ts';
+import { readConfigMap } from './core/config-map.ts';
 import { readDeployment } from './core/deployment.ts';
 import { readPod } from './core/pod.ts';
 import { readService } from './core/service.ts';
@@ -24,12 +26,14 @@ import { readVirtualService } from './virtual-service/read.ts';
 
 /** Kinds of Istio's and our own are read strictly; of Kubernetes' own kinds only a part is needed, so their other fields are left alone. */
 export function isStrict(kind: Kind): boolean {
+  if (isGatewayApiKind(kind)) return true;
   switch (kind) {
     case 'Namespace':
     case 'ServiceAccount':
     case 'Service':
     case 'Deployment':
     case 'Pod':
+    case 'ConfigMap':
       return false;
     case 'ServiceEntry':
     case 'Sidecar':
@@ -42,15 +46,6 @@ export function isStrict(kind: Kind): boolean {
     case 'PeerAuthentication':
     case 'RequestAuthentication':
     case 'RateLimit':
-    case 'GatewayClass':
-    case 'KubernetesGateway':
-    case 'ListenerSet':
-    case 'HTTPRoute':
-    case 'GRPCRoute':
-    case 'TLSRoute':
-    case 'TCPRoute':
-    case 'ReferenceGrant':
-    case 'BackendTLSPolicy':
     case 'Telemetry':
     case 'ProxyConfig':
       return true;
@@ -60,6 +55,7 @@ export function isStrict(kind: Kind): boolean {
 
 /** Reads an object's spec (and, of a Pod, its status). What is wrong goes to the report of `spec`. */
 export function readObject(kind: Kind, spec: Field, status: Field, context: Context, root: Node): MeshObject {
+  if (isGatewayApiKind(kind)) return readGatewayApi(kind, spec, context);
   switch (kind) {
     case 'Namespace':
     case 'ServiceAccount':
@@ -70,6 +66,8 @@ export function readObject(kind: Kind, spec: Field, status: Field, context: Cont
       return { kind, value: readDeployment(spec, context) };
     case 'Pod':
       return { kind, value: readPod(spec, status, context, root) };
+    case 'ConfigMap':
+      return { kind, value: readConfigMap(context, root) };
     case 'ServiceEntry':
       return { kind, value: readServiceEntry(spec, context) };
     case 'Sidecar':
@@ -91,16 +89,6 @@ export function readObject(kind: Kind, spec: Field, status: Field, context: Cont
       return { kind, value: readPeerAuthentication(spec, context) };
     case 'RequestAuthentication':
       return { kind, value: readRequestAuthentication(spec, context) };
-    case 'GatewayClass':
-    case 'KubernetesGateway':
-    case 'ListenerSet':
-    case 'HTTPRoute':
-    case 'GRPCRoute':
-    case 'TLSRoute':
-    case 'TCPRoute':
-    case 'ReferenceGrant':
-    case 'BackendTLSPolicy':
-      return readGatewayApi(kind, spec, context);
     case 'RateLimit':
       return { kind, value: readRateLimit(spec, context) };
     case 'Telemetry':

@@ -85,7 +85,9 @@ export function buildFrom(
   );
   const namespaces = list(kinds.namespaces, (meta) => meta, previous?.namespaces);
   const { clusterDomain } = meshConfig;
-  const written = translated({ objects: kinds.gatewayApi, services, namespaces, clusterDomain }, previous);
+  const configMaps = list(kinds.configMaps, (one) => one.meta, previous?.configMaps);
+  const gatewayApi = list(kinds.gatewayApi, ({ value }) => value.meta, previous?.gatewayApi);
+  const written = translated({ objects: gatewayApi, services, namespaces, configMaps, clusterDomain }, previous);
   // After those of Istio's kinds, which say more of one host than routes do.
   const virtualServices = joined(
     list(kinds.virtualServices, (one) => one.meta, undefined),
@@ -109,6 +111,8 @@ export function buildFrom(
       previous?.destinationRules,
     ),
     gateways: list([...kinds.gateways, ...written.gateways], (one) => one.meta, previous?.gateways),
+    gatewayApi,
+    configMaps,
     sidecars: list(kinds.sidecars, (one) => one.meta, previous?.sidecars),
     authorizationPolicies: list(kinds.authorizationPolicies, (one) => one.meta, previous?.authorizationPolicies),
     peerAuthentications: list(kinds.peerAuthentications, (one) => one.meta, previous?.peerAuthentications),
@@ -148,6 +152,8 @@ export function sameSnapshot(one: Snapshot, other: Snapshot): boolean {
     one.virtualServices === other.virtualServices &&
     one.destinationRules === other.destinationRules &&
     one.gateways === other.gateways &&
+    one.gatewayApi === other.gatewayApi &&
+    one.configMaps === other.configMaps &&
     one.sidecars === other.sidecars &&
     one.authorizationPolicies === other.authorizationPolicies &&
     one.peerAuthentications === other.peerAuthentications &&

@@ -3,7 +3,8 @@ import type { Hostname } from '../model/hostname.ts';
 import type { HttpRoute, RouteDestination, TcpRoute, TlsRoute, VirtualService } from '../model/virtual-service.ts';
 import type { ConnectionRoute } from '../model/gateway-api.ts';
 import { NOBODY, resolvedBackend } from './backends.ts';
-import { attaches, gatewaysFor, isolated, metaOf, type OpenListener, openListeners, sharedHosts } from './open.ts';
+import { listenerStates } from './listeners.ts';
+import { attaches, gatewaysFor, isolated, isOpen, metaOf, type OpenListener, sharedHosts } from './open.ts';
 import { byPrecedence, rankedMatches, type Ranked } from './request-routes.ts';
 import type { World } from './world.ts';
 import { UNTOUCHED } from './untouched.ts';
@@ -86,7 +87,7 @@ export function atGateways(world: World): {
   readonly gateways: readonly Gateway[];
   readonly virtualServices: readonly VirtualService[];
 } {
-  const all = world.gateways.map((gateway) => openListeners(world, gateway));
+  const all = world.gateways.map((gateway) => listenerStates(world, gateway).filter(isOpen));
   return {
     gateways: all.flatMap((listeners) => listeners.flatMap((open) => gatewaysFor(world, open))),
     virtualServices: all.flatMap((listeners) =>

@@ -1,6 +1,7 @@
 import type { ClientTls, DestinationRule, TrafficPolicy } from '../model/destination-rule.ts';
 import type { BackendTlsPolicy } from '../model/gateway-api.ts';
 import type { Port } from '../model/port.ts';
+import { authoritiesOf } from './listener-references.ts';
 import { metaOf } from './open.ts';
 import type { World } from './world.ts';
 
@@ -17,14 +18,19 @@ function policyOf(tls: ClientTls | undefined, portLevel: ReadonlyMap<Port, Traff
   };
 }
 
-function tlsOf({ hostname, subjectAltNames, systemAuthorities }: BackendTlsPolicy): ClientTls {
-  if (!systemAuthorities) return { mode: 'UNAVAILABLE' };
+function tlsOf(world: World, { meta, hostname, subjectAltNames, authorities }: BackendTlsPolicy): ClientTls {
+  const by =
+    authorities === 'system'
+      ? ({ kind: 'system' } as const)
+      : authoritiesOf(world, { kind: meta.kind, namespace: meta.namespace }, authorities).authorities;
+  // Not checked against anybody would be TLS with anybody.
+  if (by === undefined) return { mode: 'UNAVAILABLE' };
   return {
     mode: 'SIMPLE',
     sni: hostname,
     subjectAltNames: subjectAltNames.length === 0 ? [hostname] : subjectAltNames,
     keyPair: undefined,
-    authorities: { kind: 'system' },
+    authorities: by,
   };
 }
 
@@ -35,7 +41,7 @@ export function backendTlsRules(world: World): readonly DestinationRule[] {
       if (target.kind !== 'Service' || target.group !== '') return [];
       const service = world.service(policy.meta.namespace, target.name);
       if (service === undefined) return [];
-      const tls = tlsOf(policy);
+      const tls = tlsOf(world, policy);
       const ports = service.ports.filter(({ name }) => name === target.section);
       // A section that is not there means no port, never all of them.
       if (target.section !== undefined && ports.length === 0) return [];

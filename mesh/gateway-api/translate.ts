@@ -25,14 +25,31 @@ function kept<T extends { readonly meta: Meta }>(made: readonly T[], previous: r
   );
 }
 
+const sameList = (one: readonly unknown[], other: readonly unknown[]) =>
+  one === other || (one.length === other.length && one.every((value, at) => value === other[at]));
+
+/** The last translation of a list of objects, and what it was made among. */
+const LAST = new WeakMap<readonly unknown[], { readonly among: Surroundings; readonly made: Translated }>();
+
 /** The objects of gateway.networking.k8s.io as the Gateways, VirtualServices and DestinationRules that routing compiles. */
 export function translated(surroundings: Surroundings, previous: Translated = NONE): Translated {
-  if (surroundings.objects.length === 0) return NONE;
+  const { objects, services, namespaces, configMaps, clusterDomain } = surroundings;
+  if (objects.length === 0) return NONE;
+  const last = LAST.get(objects);
+  if (
+    last?.among.namespaces === namespaces &&
+    last.among.configMaps === configMaps &&
+    last.among.clusterDomain === clusterDomain &&
+    sameList(last.among.services, services)
+  )
+    return last.made;
   const world = new World(surroundings);
   const { gateways, virtualServices } = atGateways(world);
-  return {
+  const made = {
     gateways: kept(gateways, previous.gateways),
     virtualServices: kept([...inMesh(world), ...virtualServices], previous.virtualServices),
     destinationRules: kept(backendTlsRules(world), previous.destinationRules),
   };
+  LAST.set(objects, { among: surroundings, made });
+  return made;
 }

@@ -1,8 +1,10 @@
+import type { ConfigMap } from '../model/config-map.ts';
 import type {
   BackendTlsPolicy,
   ConnectionRoute,
   FromNamespaces,
   GatewayApiObject,
+  GatewayClass,
   KubernetesGateway,
   LabelSelector,
   ListenerSet,
@@ -12,12 +14,15 @@ import type {
 } from '../model/gateway-api.ts';
 import type { Hostname } from '../model/hostname.ts';
 import type { Labels, Meta } from '../model/object.ts';
+import { GATEWAY_API_GROUP } from '../model/gateway-api-kinds.ts';
 import type { Service } from '../model/service.ts';
+import { type Standing, standing } from './classes.ts';
 
 export interface Surroundings {
   readonly objects: readonly GatewayApiObject[];
   readonly services: readonly Service[];
   readonly namespaces: readonly Meta[];
+  readonly configMaps: readonly ConfigMap[];
   readonly clusterDomain: string;
 }
 
@@ -50,7 +55,10 @@ function holds(selector: LabelSelector, labels: Labels): boolean {
 
 /** All objects of the Gateway API, and what they refer to. */
 export class World {
-  readonly gateways: KubernetesGateway[] = [];
+  readonly classes: ReadonlyMap<string, GatewayClass>;
+  /** Of classes that are served here. */
+  readonly gateways: readonly KubernetesGateway[];
+  readonly allGateways: readonly KubernetesGateway[];
   readonly listenerSets: ListenerSet[] = [];
   readonly requestRoutes: RequestRoute[] = [];
   readonly connectionRoutes: ConnectionRoute[] = [];
@@ -59,17 +67,22 @@ export class World {
   readonly #grants: ReferenceGrant[] = [];
   readonly #namespaces: ReadonlyMap<string, Labels>;
   readonly #services: ReadonlyMap<string, Service>;
+  readonly #configMaps: ReadonlyMap<string, ConfigMap>;
 
-  constructor({ objects, services, namespaces, clusterDomain }: Surroundings) {
+  constructor({ objects, services, namespaces, configMaps, clusterDomain }: Surroundings) {
+    const classes = new Map<string, GatewayClass>();
+    const gateways: KubernetesGateway[] = [];
+    this.#configMaps = new Map(configMaps.map((one) => [`${one.meta.namespace}/${one.meta.name}`, one]));
     this.clusterDomain = clusterDomain;
     this.#namespaces = new Map(namespaces.map(({ name, labels }) => [name, labels]));
     this.#services = new Map(services.map((service) => [service.hostname, service]));
     for (const object of objects) {
       switch (object.kind) {
         case 'GatewayClass':
+          classes.set(object.value.meta.name, object.value);
           break;
         case 'KubernetesGateway':
-          this.gateways.push(object.value);
+          gateways.push(object.value);
           break;
         case 'ListenerSet':
           this.listenerSets.push(object.value);
@@ -92,8 +105,11 @@ export class World {
           object satisfies never;
       }
     }
-    for (const all of [this.gateways, this.listenerSets, this.requestRoutes, this.connectionRoutes, this.policies])
+    for (const all of [gateways, this.listenerSets, this.requestRoutes, this.connectionRoutes, this.policies])
       all.sort((one, other) => older(one.meta, other.meta));
+    this.classes = classes;
+    this.allGateways = gateways;
+    this.gateways = gateways.filter((gateway) => this.standing(gateway).kind === 'served');
   }
 
   service(namespace: string, name: string): Service | undefined {
@@ -102,6 +118,14 @@ export class World {
 
   serviceByHost(host: Hostname): Service | undefined {
     return this.#services.get(host);
+  }
+
+  standing({ className }: KubernetesGateway): Standing {
+    return standing(this.classes, className);
+  }
+
+  configMap({ group, kind, namespace, name }: ObjectRef): ConfigMap | undefined {
+    return (group === '' || group === 'core') && kind === 'ConfigMap' ? this.#configMaps.get(`${namespace}/${name}`) : undefined;
   }
 
   /** Whether objects of a namespace may attach to one in `home`. */
@@ -129,9 +153,7 @@ export class World {
     return this.#grants.some(
       (grant) =>
         grant.meta.namespace === to.namespace &&
-        grant.from.some(
-          (from) => from.group === 'gateway.networking.k8s.io' && from.kind === kind && from.namespace === namespace,
-        ) &&
+        grant.from.some((from) => from.group === GATEWAY_API_GROUP && from.kind === kind && from.namespace === namespace) &&
         grant.to.some(
           (one) => one.group === to.group && one.kind === to.kind && (one.name === undefined || one.name === to.name),
         ),

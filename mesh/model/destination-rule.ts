@@ -14,6 +14,8 @@ export type Authorities =
   | { readonly kind: 'system' }
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'secret'; readonly name: string }
+  /** Certificates in PEM, of a ConfigMap. */
+  | { readonly kind: 'inline'; readonly pem: string }
   /** `insecureSkipVerify`: the server is not checked. */
   | { readonly kind: 'none' };
 

@@ -37,16 +37,31 @@ export type FromNamespaces =
 
 export type ListenerProtocol = 'HTTP' | 'HTTPS' | 'TLS' | 'TCP';
 
+/** How clients show who they are: certificates of these authorities. */
+export interface FrontendValidation {
+  readonly authorities: readonly ObjectRef[];
+  /** Requests without a valid certificate are let in too. */
+  readonly insecure: boolean;
+}
+
 export interface Listener {
   readonly name: string;
   readonly hostname: Hostname | undefined;
   readonly port: Port;
-  readonly protocol: ListenerProtocol;
+  /** `other`: one that is not served here. */
+  readonly protocol: ListenerProtocol | 'other';
   readonly from: FromNamespaces;
   /** Kinds of routes; empty: those of the protocol. */
-  readonly kinds: readonly string[];
+  readonly kinds: readonly { readonly group: string; readonly kind: string }[];
   readonly tls: ServerTls;
   readonly certificates: readonly ObjectRef[];
+}
+
+export interface GatewayClass {
+  readonly meta: Meta;
+  readonly controller: string;
+  /** Names an object with parameters, of which there is none here. */
+  readonly parameters: boolean;
 }
 
 export interface KubernetesGateway {
@@ -56,6 +71,14 @@ export interface KubernetesGateway {
   /** Host names of Services whose pods are the gateway; empty: pods with the gateway's label. */
   readonly addresses: readonly Hostname[];
   readonly allowedListeners: FromNamespaces;
+  /** Other addresses asked for: each is one to listen on, or of a type that is not there. */
+  readonly otherAddresses: readonly { readonly type: string; readonly value: string }[];
+  /** Client certificates, by port; `undefined` is every port that is not named. */
+  readonly frontend: ReadonlyMap<Port | undefined, FrontendValidation>;
+  /** The certificate shown to backends that ask for one. */
+  readonly clientCertificate: ObjectRef | undefined;
+  /** Objects with parameters, of which there is none here. */
+  readonly parameters: boolean;
 }
 
 /** More listeners of a Gateway, of another owner. */
@@ -135,17 +158,15 @@ export interface BackendTlsPolicy {
   }[];
   readonly hostname: string;
   readonly subjectAltNames: readonly string[];
-  /** False: checked against certificates that are not to be had here. */
-  readonly systemAuthorities: boolean;
+  /** Those of the operating system, or what these objects hold. */
+  readonly authorities: 'system' | readonly ObjectRef[];
 }
 
 export type GatewayApiObject =
-  | { readonly kind: 'GatewayClass'; readonly value: { readonly meta: Meta; readonly controller: string } }
+  | { readonly kind: 'GatewayClass'; readonly value: GatewayClass }
   | { readonly kind: 'KubernetesGateway'; readonly value: KubernetesGateway }
   | { readonly kind: 'ListenerSet'; readonly value: ListenerSet }
   | { readonly kind: 'HTTPRoute' | 'GRPCRoute'; readonly value: RequestRoute }
   | { readonly kind: 'TLSRoute' | 'TCPRoute'; readonly value: ConnectionRoute }
   | { readonly kind: 'ReferenceGrant'; readonly value: ReferenceGrant }
   | { readonly kind: 'BackendTLSPolicy'; readonly value: BackendTlsPolicy };
-
-export const GATEWAY_API_GROUP = 'gateway.networking.k8s.io';

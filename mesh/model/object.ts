@@ -1,4 +1,5 @@
 import type { Origin } from './diagnostic.ts';
+import { GATEWAY_API_KINDS } from './gateway-api-kinds.ts';
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -9,6 +10,7 @@ export const KINDS = Object.freeze([
   'ServiceAccount',
   'Deployment',
   'Pod',
+  'ConfigMap',
   'VirtualService',
   'DestinationRule',
   'Gateway',
@@ -20,16 +22,7 @@ export const KINDS = Object.freeze([
   'PeerAuthentication',
   'RequestAuthentication',
   'RateLimit',
-  // Gateway of gateway.networking.k8s.io; that of networking.istio.io is `Gateway`.
-  'KubernetesGateway',
-  'GatewayClass',
-  'ListenerSet',
-  'HTTPRoute',
-  'GRPCRoute',
-  'TLSRoute',
-  'TCPRoute',
-  'ReferenceGrant',
-  'BackendTLSPolicy',
+  ...GATEWAY_API_KINDS,
   'Telemetry',
   'ProxyConfig',
 ] as const);

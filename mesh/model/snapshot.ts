@@ -1,5 +1,7 @@
 import type { AuthorizationPolicy } from './authorization-policy.ts';
+import type { ConfigMap } from './config-map.ts';
 import type { DestinationRule } from './destination-rule.ts';
+import type { GatewayApiObject } from './gateway-api.ts';
 import type { Gateway } from './gateway.ts';
 import type { MeshConfig } from './mesh-config.ts';
 import type { Meta } from './object.ts';
@@ -26,6 +28,9 @@ export interface Snapshot {
   readonly virtualServices: readonly VirtualService[];
   readonly destinationRules: readonly DestinationRule[];
   readonly gateways: readonly Gateway[];
+  /** As they are written; what they come to stands among `gateways`, `virtualServices` and `destinationRules`. */
+  readonly gatewayApi: readonly GatewayApiObject[];
+  readonly configMaps: readonly ConfigMap[];
   readonly sidecars: readonly Sidecar[];
   readonly authorizationPolicies: readonly AuthorizationPolicy[];
   readonly peerAuthentications: readonly PeerAuthentication[];

@@ -6,13 +6,16 @@ import {
   SubjectAltNameMatcherSchema,
   TlsParameters_TlsProtocol as Version,
 } from '#gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
-import { DownstreamTlsContextSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
+import {
+  CommonTlsContext_CombinedCertificateValidationContextSchema,
+  DownstreamTlsContextSchema,
+} from '#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import type { TerminatedTls } from '../../mesh/model/gateway.ts';
 import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import { typedConfig } from '../wire/any.ts';
 import { ownCertificate, trustedRoots } from './secrets.ts';
 import { anyMeshIdentity } from './secure-naming.ts';
-import { authoritiesName, bySds, keyPairName } from './named-secrets.ts';
+import { bySds, keyPairName, validationOf } from './named-secrets.ts';
 
 const VERSIONS = Object.freeze({
   TLSV1_0: Version.TLSv1_0,
@@ -43,19 +46,18 @@ function validation(tls: TerminatedTls, mesh: MeshConfig) {
   const names = clientNames(tls.subjectAltNames);
   if (tls.clients === 'mesh')
     return {
-      defaultValidationContext: {
-        ...demands,
-        matchTypedSubjectAltNames: names.length === 0 ? anyMeshIdentity(mesh) : names,
-      },
-      validationContextSdsSecretConfig: trustedRoots(),
+      case: 'combinedValidationContext' as const,
+      value: create(CommonTlsContext_CombinedCertificateValidationContextSchema, {
+        defaultValidationContext: {
+          ...demands,
+          matchTypedSubjectAltNames: names.length === 0 ? anyMeshIdentity(mesh) : names,
+        },
+        validationContextSdsSecretConfig: trustedRoots(),
+      }),
     };
-  const authorities = tls.authorities === undefined ? undefined : authoritiesName(tls.authorities);
-  return authorities === undefined
+  return tls.authorities === undefined
     ? undefined
-    : {
-        defaultValidationContext: { ...demands, matchTypedSubjectAltNames: names },
-        validationContextSdsSecretConfig: bySds(authorities),
-      };
+    : validationOf(tls.authorities, { ...demands, matchTypedSubjectAltNames: names });
 }
 
 /**
@@ -77,9 +79,7 @@ export function gatewayTls(tls: TerminatedTls, mesh: MeshConfig): TransportSocke
         },
         tlsCertificateSdsSecretConfigs:
           tls.clients === 'mesh' ? [ownCertificate()] : tls.keyPairs.map((pair) => bySds(keyPairName(pair))),
-        ...(checked === undefined
-          ? {}
-          : { validationContextType: { case: 'combinedValidationContext' as const, value: checked } }),
+        ...(checked === undefined ? {} : { validationContextType: checked }),
       },
     }),
   });

@@ -1,4 +1,10 @@
-import { create } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { DataSourceSchema } from '#gen/envoy/config/core/v3/base_pb.js';
+import { CertificateValidationContextSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
+import {
+  CommonTlsContext_CombinedCertificateValidationContextSchema,
+  type CommonTlsContext,
+} from '#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { type SdsSecretConfig, SdsSecretConfigSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import type { Authorities, KeyPair } from '../../mesh/model/destination-rule.ts';
 import { namedSdsSource } from '../wire/config-source.ts';
@@ -16,8 +22,8 @@ export function keyPairName(pair: KeyPair): string {
   }
 }
 
-/** Undefined: nobody is checked. */
-export function authoritiesName(authorities: Authorities): string | undefined {
+/** Undefined: nobody is checked, or the certificates go along. */
+function authoritiesName(authorities: Authorities): string | undefined {
   switch (authorities.kind) {
     case 'system':
       return 'file-root:system';
@@ -26,6 +32,7 @@ export function authoritiesName(authorities: Authorities): string | undefined {
     case 'secret':
       return `kubernetes://${authorities.name}-cacert`;
     case 'none':
+    case 'inline':
       return undefined;
     default:
       return authorities satisfies never;
@@ -34,4 +41,28 @@ export function authoritiesName(authorities: Authorities): string | undefined {
 
 export function bySds(name: string): SdsSecretConfig {
   return create(SdsSecretConfigSchema, { name, sdsConfig: namedSdsSource() });
+}
+
+/** Against what a certificate is checked: `demands`, and authorities by SDS or as they are; undefined where nobody is checked. */
+export function validationOf(
+  authorities: Authorities,
+  demands: MessageInitShape<typeof CertificateValidationContextSchema>,
+): CommonTlsContext['validationContextType'] | undefined {
+  if (authorities.kind === 'inline')
+    return {
+      case: 'validationContext',
+      value: create(CertificateValidationContextSchema, {
+        ...demands,
+        trustedCa: create(DataSourceSchema, { specifier: { case: 'inlineString', value: authorities.pem } }),
+      }),
+    };
+  const name = authoritiesName(authorities);
+  if (name === undefined) return undefined;
+  return {
+    case: 'combinedValidationContext',
+    value: create(CommonTlsContext_CombinedCertificateValidationContextSchema, {
+      defaultValidationContext: demands,
+      validationContextSdsSecretConfig: bySds(name),
+    }),
+  };
 }

@@ -10,7 +10,7 @@ import { UpstreamTlsContextSchema } from '#gen/envoy/extensions/transport_socket
 import type { OriginatedTls } from '../../mesh/model/destination-rule.ts';
 import type { Hostname } from '../../mesh/model/hostname.ts';
 import { typedConfig } from '../wire/any.ts';
-import { authoritiesName, bySds, keyPairName } from './named-secrets.ts';
+import { bySds, keyPairName, validationOf } from './named-secrets.ts';
 
 /** A name of the server may be a DNS name or a URI; Envoy wants to be told which. */
 function names(written: readonly string[]): SubjectAltNameMatcher[] {
@@ -36,8 +36,8 @@ export interface Origination {
  * and bear one of the names: an authority alone would let any of its customers answer.
  */
 export function originateTls({ tls, host, byRequest, http2 }: Origination): TransportSocket {
-  const roots = authoritiesName(tls.authorities);
   const own = tls.subjectAltNames.length > 0 ? tls.subjectAltNames : byRequest || host === undefined ? [] : [host];
+  const checked = validationOf(tls.authorities, { matchTypedSubjectAltNames: names(own) });
   const sni = tls.sni ?? (byRequest ? '' : (host ?? ''));
   return create(TransportSocketSchema, {
     name: 'envoy.transport_sockets.tls',
@@ -50,17 +50,7 @@ export function originateTls({ tls, host, byRequest, http2 }: Origination): Tran
           tlsMaximumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_3,
         },
         tlsCertificateSdsSecretConfigs: tls.keyPair === undefined ? [] : [bySds(keyPairName(tls.keyPair))],
-        ...(roots === undefined
-          ? {}
-          : {
-              validationContextType: {
-                case: 'combinedValidationContext' as const,
-                value: {
-                  defaultValidationContext: { matchTypedSubjectAltNames: names(own) },
-                  validationContextSdsSecretConfig: bySds(roots),
-                },
-              },
-            }),
+        ...(checked === undefined ? {} : { validationContextType: checked }),
       },
     }),
   });

@@ -93,6 +93,8 @@ export function snapshot(fields: Partial<Snapshot>): Snapshot {
     requestAuthentications: [],
     rateLimits: [],
     telemetries: [],
+    gatewayApi: [],
+    configMaps: [],
     sidecars: [],
     ...fields,
   };

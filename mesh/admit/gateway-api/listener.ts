@@ -1,4 +1,12 @@
-import type { FromNamespaces, LabelSelector, Listener, ObjectRef } from '../../model/gateway-api.ts';
+import type {
+  FromNamespaces,
+  FrontendValidation,
+  LabelSelector,
+  Listener,
+  ListenerProtocol,
+  ObjectRef,
+} from '../../model/gateway-api.ts';
+import { GATEWAY_API_GROUP } from '../../model/gateway-api-kinds.ts';
 import type { ServerTls } from '../../model/gateway.ts';
 import type { Context } from '../context.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
@@ -32,24 +40,35 @@ interface Tls {
   readonly certificates: readonly ObjectRef[];
 }
 
+/** A port on which clients show no certificate. */
+export const NO_VALIDATION: FrontendValidation = Object.freeze({ authorities: [], insecure: true });
+
+export function frontendValidation(field: Field, context: Context): FrontendValidation {
+  const fields = fieldsOf(field, ['caCertificateRefs', 'mode']);
+  const authorities = itemsOf(fields.caCertificateRefs).map((item) => objectRef(item, context, '', 'ConfigMap'));
+  if (authorities.length === 0)
+    fields.caCertificateRefs.error(
+      'missing-field',
+      'names no authority of clients',
+      'as - {group: "", kind: ConfigMap, name: ca}',
+    );
+  const mode = oneOf(fields.mode, ['AllowValidOnly', 'AllowInsecureFallback']);
+  return { authorities, insecure: mode === 'AllowInsecureFallback' };
+}
+
 /** The certificates are resolved when all objects are known, since a grant may be needed. */
-function listenerTls(field: Field, context: Context, protocol: Listener['protocol'] | undefined): Tls {
+function listenerTls(field: Field, context: Context, protocol: Listener['protocol']): Tls {
   const fields = fieldsOf(field, ['mode', 'certificateRefs', 'options', 'frontendValidation']);
   textMap(fields.options);
   const mode = oneOf(fields.mode, ['Terminate', 'Passthrough']) ?? 'Terminate';
   const certificates = itemsOf(fields.certificateRefs).map((item) => objectRef(item, context, '', 'Secret'));
-  if (protocol === 'HTTP' || protocol === 'TCP' || protocol === undefined) return { tls: { kind: 'none' }, certificates: [] };
+  if (fields.frontendValidation.given)
+    fields.frontendValidation.error('unknown-field', 'has moved', 'write spec.tls.frontend.default.validation of the Gateway');
+  if (protocol === 'other') return { tls: { kind: 'unavailable' }, certificates: [] };
+  if (protocol === 'HTTP' || protocol === 'TCP') return { tls: { kind: 'none' }, certificates: [] };
   if (mode === 'Passthrough' && protocol === 'TLS') return { tls: { kind: 'passthrough' }, certificates: [] };
   if (mode === 'Passthrough') {
     fields.mode.error('contradiction', 'a listener of HTTPS ends TLS', 'use protocol: TLS with mode: Passthrough');
-    return { tls: { kind: 'unavailable' }, certificates: [] };
-  }
-  if (fields.frontendValidation.given) {
-    fields.frontendValidation.warning(
-      'not-yet-applied',
-      'frontendValidation is not applied yet; the listener is not opened',
-      'use a Gateway of networking.istio.io with mode: MUTUAL',
-    );
     return { tls: { kind: 'unavailable' }, certificates: [] };
   }
   return {
@@ -69,6 +88,10 @@ function listenerTls(field: Field, context: Context, protocol: Listener['protoco
   };
 }
 
+const PROTOCOLS: ReadonlyMap<string, ListenerProtocol> = new Map(
+  (['HTTP', 'HTTPS', 'TLS', 'TCP'] as const).map((protocol) => [protocol, protocol]),
+);
+
 export function listeners(field: Field, context: Context): readonly Listener[] {
   const names = new Set<string>();
   return itemsOf(field).flatMap((item) => {
@@ -78,19 +101,15 @@ export function listeners(field: Field, context: Context): readonly Listener[] {
     names.add(name);
     if (!fields.port.given) fields.port.error('missing-field', 'port must be given', 'as port: 80');
     const number = port(fields.port);
-    requiredText(fields.protocol, 'as protocol: HTTP');
-    const protocol = text(fields.protocol) === '' ? undefined : oneOf(fields.protocol, ['HTTP', 'HTTPS', 'TLS', 'TCP']);
+    const protocol = PROTOCOLS.get(requiredText(fields.protocol, 'as protocol: HTTP')) ?? 'other';
     const { tls, certificates } = listenerTls(fields.tls, context, protocol);
     const allowed = fieldsOf(fields.allowedRoutes, ['namespaces', 'kinds']);
     const kinds = itemsOf(allowed.kinds).map((kind) => {
       const one = fieldsOf(kind, ['group', 'kind']);
-      text(one.group);
-      return requiredText(one.kind, 'as kind: HTTPRoute');
+      return { group: one.group.given ? text(one.group) : GATEWAY_API_GROUP, kind: requiredText(one.kind, 'as kind: HTTPRoute') };
     });
     const hostname = optionalText(fields.hostname) === undefined ? undefined : plainHostname(fields.hostname);
     const from = fromNamespaces(allowed.namespaces, 'Same');
-    return number === undefined || protocol === undefined
-      ? []
-      : [{ name, hostname, port: number, protocol, from, kinds, tls, certificates }];
+    return number === undefined ? [] : [{ name, hostname, port: number, protocol, from, kinds, tls, certificates }];
   });
 }

@@ -1,21 +1,39 @@
 import {
   type BackendTlsPolicy,
   type ConnectionRoute,
-  GATEWAY_API_GROUP,
+  type FrontendValidation,
   type GatewayApiObject,
   type KubernetesGateway,
   type ListenerSet,
   type ReferenceGrant,
   type RequestRoute,
 } from '../../model/gateway-api.ts';
+import { GATEWAY_API_GROUP } from '../../model/gateway-api-kinds.ts';
 import { resolveHostname } from '../../model/hostname.ts';
+import type { Port } from '../../model/port.ts';
 import type { Context } from '../context.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
 import { plainHostname } from '../hosts.ts';
-import { oneOf, optionalText, requiredText, text } from '../scalar.ts';
-import { fromNamespaces, listeners } from './listener.ts';
+import { oneOf, optionalText, port, requiredText, text } from '../scalar.ts';
+import { frontendValidation, fromNamespaces, listeners, NO_VALIDATION } from './listener.ts';
 import { backendRef, noFilters, objectRef, parentRefs } from './references.ts';
 import { requestRule } from './request-rule.ts';
+
+/** Client certificates of all HTTPS listeners, and of those of single ports. */
+function frontend(field: Field, context: Context): KubernetesGateway['frontend'] {
+  const fields = fieldsOf(field, ['default', 'perPort']);
+  const found = new Map<Port | undefined, FrontendValidation>();
+  const { validation } = fieldsOf(fields.default, ['validation']);
+  if (validation.given) found.set(undefined, frontendValidation(validation, context));
+  for (const item of itemsOf(fields.perPort)) {
+    const one = fieldsOf(item, ['port', 'tls']);
+    const number = port(one.port);
+    const own = fieldsOf(one.tls, ['validation']).validation;
+    // A port that is named without validation has none: it is another setting than that of all ports.
+    if (number !== undefined) found.set(number, own.given ? frontendValidation(own, context) : NO_VALIDATION);
+  }
+  return found;
+}
 
 function gateway(spec: Field, context: Context): KubernetesGateway {
   const fields = fieldsOf(spec, [
@@ -28,26 +46,29 @@ function gateway(spec: Field, context: Context): KubernetesGateway {
     'defaultScope',
     'backendTLS',
   ]);
-  if (fields.tls.given || fields.backendTLS.given)
-    spec.warning(
-      'not-yet-applied',
-      'tls for all listeners and backends is not applied yet',
-      'give it in each listener, or in a BackendTLSPolicy',
-    );
+  const infrastructure = fieldsOf(fields.infrastructure, ['labels', 'annotations', 'parametersRef']);
   const { namespace } = context.meta;
-  const addresses = itemsOf(fields.addresses).flatMap((item) => {
+  const asked = itemsOf(fields.addresses).map((item) => {
     const one = fieldsOf(item, ['type', 'value']);
-    const type = optionalText(one.type) ?? 'IPAddress';
-    const value = optionalText(one.value);
-    if (value === undefined || type !== 'Hostname') return [];
-    return resolveHostname(value, namespace, context.meshConfig.clusterDomain) ?? [];
+    return { type: optionalText(one.type) ?? 'IPAddress', value: optionalText(one.value) ?? '' };
   });
+  const tls = fieldsOf(fields.tls, ['frontend', 'backend']);
+  // `spec.backendTLS` is what `spec.tls.backend` was called before.
+  const backend = fieldsOf(fields.backendTLS.given ? fields.backendTLS : tls.backend, ['clientCertificateRef']);
   const found = listeners(fields.listeners, context);
   return {
     meta: context.meta,
     className: requiredText(fields.gatewayClassName, 'as gatewayClassName: istio'),
     listeners: found,
-    addresses,
+    addresses: asked.flatMap(({ type, value }) =>
+      type === 'Hostname' ? (resolveHostname(value, namespace, context.meshConfig.clusterDomain) ?? []) : [],
+    ),
+    otherAddresses: asked.filter(({ type }) => type !== 'Hostname'),
+    frontend: frontend(tls.frontend, context),
+    clientCertificate: backend.clientCertificateRef.given
+      ? objectRef(backend.clientCertificateRef, context, '', 'Secret')
+      : undefined,
+    parameters: infrastructure.parametersRef.given,
     allowedListeners: fromNamespaces(fieldsOf(fields.allowedListeners, ['namespaces']).namespaces, 'None'),
   };
 }
@@ -113,12 +134,15 @@ function referenceGrant(spec: Field, context: Context): ReferenceGrant {
 function backendTlsPolicy(spec: Field, context: Context): BackendTlsPolicy {
   const fields = fieldsOf(spec, ['targetRefs', 'validation', 'options']);
   const validation = fieldsOf(fields.validation, ['caCertificateRefs', 'wellKnownCACertificates', 'hostname', 'subjectAltNames']);
-  const systemAuthorities = oneOf(validation.wellKnownCACertificates, ['System']) !== undefined;
-  if (!systemAuthorities)
-    validation.caCertificateRefs.warning(
-      'not-yet-applied',
-      'authorities of ConfigMaps are not read: connections to the target are not made',
-      'use wellKnownCACertificates: System, or a DestinationRule with tls',
+  const system = oneOf(validation.wellKnownCACertificates, ['System']) !== undefined;
+  const refs = itemsOf(validation.caCertificateRefs).map((item) => objectRef(item, context, '', 'ConfigMap'));
+  if (system && refs.length > 0)
+    validation.caCertificateRefs.error('contradiction', 'stands beside wellKnownCACertificates', 'remove one of them');
+  if (!system && refs.length === 0)
+    fields.validation.error(
+      'missing-field',
+      'says by whose certificates the target is known',
+      'as wellKnownCACertificates: System',
     );
   return {
     meta: context.meta,
@@ -137,7 +161,7 @@ function backendTlsPolicy(spec: Field, context: Context): BackendTlsPolicy {
       oneOf(one.type, ['Hostname', 'URI']);
       return optionalText(one.hostname) ?? optionalText(one.uri) ?? [];
     }),
-    systemAuthorities,
+    authorities: system ? 'system' : refs,
   };
 }
 
@@ -146,7 +170,8 @@ export function readGatewayApi(kind: GatewayApiObject['kind'], spec: Field, cont
   switch (kind) {
     case 'GatewayClass': {
       const fields = fieldsOf(spec, ['controllerName', 'description', 'parametersRef']);
-      return { kind, value: { meta: context.meta, controller: requiredText(fields.controllerName) } };
+      const controller = requiredText(fields.controllerName, 'as controllerName: gatehouse.dev/gateway-controller');
+      return { kind, value: { meta: context.meta, controller, parameters: fields.parametersRef.given } };
     }
     case 'KubernetesGateway':
       return { kind, value: gateway(spec, context) };

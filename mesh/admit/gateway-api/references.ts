@@ -1,4 +1,5 @@
-import { type BackendRef, GATEWAY_API_GROUP, type ObjectRef, type ParentRef, type RouteFilter } from '../../model/gateway-api.ts';
+import type { BackendRef, ObjectRef, ParentRef, RouteFilter } from '../../model/gateway-api.ts';
+import { GATEWAY_API_GROUP } from '../../model/gateway-api-kinds.ts';
 import type { Context } from '../context.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
 import { integer, optionalText, port, requiredText, text } from '../scalar.ts';
