@@ -1,6 +1,7 @@
 import type { AuthorizationPolicy } from '../model/authorization-policy.ts';
 import type { ConfigMap } from '../model/config-map.ts';
 import type { DestinationRule } from '../model/destination-rule.ts';
+import type { EndpointSlice } from '../model/endpoint-slice.ts';
 import type { GatewayApiObject } from '../model/gateway-api.ts';
 import { isGatewayApi } from '../model/gateway-api-kinds.ts';
 import type { Gateway } from '../model/gateway.ts';
@@ -13,17 +14,17 @@ import type { Sidecar } from '../model/sidecar.ts';
 import type { Telemetry } from '../model/telemetry.ts';
 import type { WorkloadEntry } from '../model/workload-entry.ts';
 import type { VirtualService } from '../model/virtual-service.ts';
-import type { Admitted, Deployment, Pod } from './mesh-object.ts';
+import type { Admitted, Deployment, MachineNode, Pod } from './mesh-object.ts';
 
 /** Admitted objects sorted into their kinds, in the order given. */
 export class ByKind {
   readonly namespaces: Meta[] = [];
   readonly services: Service[] = [];
-  /** Services that want no address (`clusterIP: None`). */
-  readonly headless = new Set<Service>();
   readonly external: Service[] = [];
   readonly deployments: Deployment[] = [];
   readonly pods: Pod[] = [];
+  readonly nodes: MachineNode[] = [];
+  readonly slices: EndpointSlice[] = [];
   readonly virtualServices: VirtualService[] = [];
   readonly destinationRules: DestinationRule[] = [];
   readonly gateways: Gateway[] = [];
@@ -55,13 +56,25 @@ export class ByKind {
         return;
       case 'Service':
         this.services.push(object.value);
-        if (isHeadless(admitted)) this.headless.add(object.value);
         return;
       case 'ServiceEntry':
         this.external.push(...object.value.services);
         return;
       case 'Deployment':
+      case 'StatefulSet':
+      case 'DaemonSet':
+      case 'ReplicaSet':
+      case 'ReplicationController':
+      case 'Job':
+      case 'CronJob':
         this.deployments.push(object.value);
+        return;
+      case 'Node':
+        this.nodes.push(object.value);
+        return;
+      case 'EndpointSlice':
+      case 'Endpoints':
+        this.slices.push(object.value);
         return;
       case 'Pod':
         this.pods.push(object.value);
@@ -105,10 +118,4 @@ export class ByKind {
     }
     object satisfies never;
   }
-}
-
-function isHeadless({ node }: Admitted): boolean {
-  const spec = node.kind === 'map' ? node.entries.get('spec')?.value : undefined;
-  const address = spec?.kind === 'map' ? spec.entries.get('clusterIP')?.value : undefined;
-  return address?.kind === 'scalar' && address.value === 'None';
 }

@@ -8,15 +8,26 @@ const PROXY_CONFIG = Object.freeze(['networking.istio.io/v1beta1']);
 const GATEHOUSE = Object.freeze(['gatehouse.dev/v1alpha1']);
 const GATEWAY_API = Object.freeze(['v1', 'v1beta1', 'v1alpha3', 'v1alpha2'].map((version) => `${GATEWAY_API_GROUP}/${version}`));
 const CORE = Object.freeze(['v1']);
+const OLD_APPS = Object.freeze(['apps/v1', 'apps/v1beta2', 'extensions/v1beta1']);
+const BATCH = Object.freeze(['batch/v1']);
 
-/** The API versions in which each kind is taken. The old ones of Deployment are what articles of 2018 use. */
+/** The API versions in which each kind is taken. The old ones of Deployment and its like are what articles of 2018 use. */
 export const VERSIONS: Readonly<Record<Kind, readonly string[]>> = Object.freeze({
   Namespace: CORE,
   Service: CORE,
   ServiceAccount: CORE,
   Pod: CORE,
   ConfigMap: CORE,
+  Node: CORE,
+  Endpoints: CORE,
+  EndpointSlice: Object.freeze(['discovery.k8s.io/v1', 'discovery.k8s.io/v1beta1']),
   Deployment: Object.freeze(['apps/v1', 'apps/v1beta1', 'apps/v1beta2', 'extensions/v1beta1']),
+  StatefulSet: Object.freeze(['apps/v1', 'apps/v1beta1', 'apps/v1beta2']),
+  DaemonSet: OLD_APPS,
+  ReplicaSet: OLD_APPS,
+  ReplicationController: CORE,
+  Job: BATCH,
+  CronJob: Object.freeze(['batch/v1', 'batch/v1beta1']),
   VirtualService: NETWORKING,
   DestinationRule: NETWORKING,
   Gateway: NETWORKING,

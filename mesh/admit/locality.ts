@@ -15,8 +15,13 @@ export function parseLocality(written: string): Locality | undefined {
 export function localityOfLabels(labels: Labels): Locality | undefined {
   const istio = labels['istio-locality'];
   if (istio !== undefined && istio !== '') return parseLocality(istio.includes('/') ? istio : istio.replaceAll('.', '/'));
-  const region = labels['topology.kubernetes.io/region'] ?? '';
-  const zone = labels['topology.kubernetes.io/zone'] ?? '';
+  return localityOfNode(labels);
+}
+
+/** Where a machine stands, by the labels of its Node; the old names are of clusters before Kubernetes 1.17. */
+export function localityOfNode(labels: Labels): Locality | undefined {
+  const region = labels['topology.kubernetes.io/region'] ?? labels['failure-domain.beta.kubernetes.io/region'] ?? '';
+  const zone = labels['topology.kubernetes.io/zone'] ?? labels['failure-domain.beta.kubernetes.io/zone'] ?? '';
   const subzone = labels['topology.istio.io/subzone'] ?? '';
   return region === '' && zone === '' && subzone === '' ? undefined : Object.freeze({ region, zone, subzone });
 }

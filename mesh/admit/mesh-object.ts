@@ -2,7 +2,9 @@ import type { AuthorizationPolicy } from '../model/authorization-policy.ts';
 import type { ConfigMap } from '../model/config-map.ts';
 import type { DestinationRule } from '../model/destination-rule.ts';
 import type { GatewayApiObject } from '../model/gateway-api.ts';
+import type { EndpointSlice } from '../model/endpoint-slice.ts';
 import type { Gateway } from '../model/gateway.ts';
+import type { Locality } from '../model/load-balancer.ts';
 import type { Labels, Meta } from '../model/object.ts';
 import type { PeerAuthentication } from '../model/peer-authentication.ts';
 import type { RateLimit } from '../model/rate-limit.ts';
@@ -30,9 +32,24 @@ export interface PodShape {
   readonly image: string | undefined;
 }
 
+/** Kinds whose objects are workloads: they have a pod template, and own the Pods made of it. */
+export const TEMPLATED = Object.freeze([
+  'Deployment',
+  'StatefulSet',
+  'DaemonSet',
+  'ReplicaSet',
+  'ReplicationController',
+  'Job',
+  'CronJob',
+] as const);
+export type TemplatedKind = (typeof TEMPLATED)[number];
+
+/** A Deployment, or what else has a pod template. */
 export interface Deployment extends PodShape {
   readonly meta: Meta;
   readonly replicas: number;
+  /** What made it: a ReplicaSet of a Deployment's, and a Job of a CronJob's, are no workloads of their own. */
+  readonly owner?: Pod['owner'];
 }
 
 export interface Pod extends PodShape {
@@ -43,13 +60,21 @@ export interface Pod extends PodShape {
   readonly instance: Instance | undefined;
 }
 
+/** A machine of the cluster, and where it stands. */
+export interface MachineNode {
+  readonly meta: Meta;
+  readonly locality: Locality | undefined;
+}
+
 /** An object that was admitted, by kind. */
 export type MeshObject =
   | { readonly kind: 'Namespace'; readonly value: { readonly meta: Meta } }
   | { readonly kind: 'ServiceAccount'; readonly value: { readonly meta: Meta } }
   | { readonly kind: 'Service'; readonly value: Service }
   | { readonly kind: 'ServiceEntry'; readonly value: { readonly meta: Meta; readonly services: readonly Service[] } }
-  | { readonly kind: 'Deployment'; readonly value: Deployment }
+  | { readonly kind: TemplatedKind; readonly value: Deployment }
+  | { readonly kind: 'Node'; readonly value: MachineNode }
+  | { readonly kind: 'EndpointSlice' | 'Endpoints'; readonly value: EndpointSlice }
   | { readonly kind: 'Pod'; readonly value: Pod }
   | { readonly kind: 'ConfigMap'; readonly value: ConfigMap }
   | { readonly kind: 'VirtualService'; readonly value: VirtualService }

@@ -8,9 +8,12 @@ import type { Field } from './field.ts';
 import { readGateway } from './gateway/read.ts';
 import { readGatewayApi } from './gateway-api/read.ts';
 import { readConfigMap } from './core/config-map.ts';
-import { readDeployment } from './core/deployment.ts';
+import { readTemplated } from './core/deployment.ts';
+import { readEndpointSlice } from './core/endpoint-slice.ts';
+import { readEndpoints } from './core/endpoints.ts';
 import { readPod } from './core/pod.ts';
 import { readService } from './core/service.ts';
+import { localityOfNode } from './locality.ts';
 import type { MeshObject } from './mesh-object.ts';
 import type { Node } from './node.ts';
 import { readPeerAuthentication } from './peer-authentication/read.ts';
@@ -32,8 +35,17 @@ export function isStrict(kind: Kind): boolean {
     case 'ServiceAccount':
     case 'Service':
     case 'Deployment':
+    case 'StatefulSet':
+    case 'DaemonSet':
+    case 'ReplicaSet':
+    case 'ReplicationController':
+    case 'Job':
+    case 'CronJob':
     case 'Pod':
     case 'ConfigMap':
+    case 'Node':
+    case 'EndpointSlice':
+    case 'Endpoints':
       return false;
     case 'ServiceEntry':
     case 'Sidecar':
@@ -63,7 +75,19 @@ export function readObject(kind: Kind, spec: Field, status: Field, context: Cont
     case 'Service':
       return { kind, value: readService(spec, context) };
     case 'Deployment':
-      return { kind, value: readDeployment(spec, context) };
+    case 'StatefulSet':
+    case 'DaemonSet':
+    case 'ReplicaSet':
+    case 'ReplicationController':
+    case 'Job':
+    case 'CronJob':
+      return { kind, value: readTemplated(kind, spec, context, root) };
+    case 'Node':
+      return { kind, value: { meta: context.meta, locality: localityOfNode(context.meta.labels) } };
+    case 'EndpointSlice':
+      return { kind, value: readEndpointSlice(context, root, spec) };
+    case 'Endpoints':
+      return { kind, value: readEndpoints(context, root, spec) };
     case 'Pod':
       return { kind, value: readPod(spec, status, context, root) };
     case 'ConfigMap':

@@ -6,8 +6,10 @@ import type { Snapshot } from '../model/snapshot.ts';
 import { addressed } from './addresses.ts';
 import { translated } from '../gateway-api/translate.ts';
 import { ByKind } from './by-kind.ts';
+import { placesOf } from './places.ts';
 import { checkReferences } from './check/references.ts';
 import type { Admitted } from './mesh-object.ts';
+import { withSlices } from './sliced.ts';
 import { withEntries } from './workload-entry/workload.ts';
 import { workloadsFrom } from './workloads.ts';
 
@@ -76,12 +78,11 @@ export function buildFrom(
   options: BuildOptions,
 ): Built {
   const kinds = new ByKind(unique);
+  const places = placesOf(kinds.nodes);
   const services = addressed(
-    [...kinds.services, ...kinds.external],
+    [...withSlices(kinds.services, kinds.slices, places), ...kinds.external],
     (service) =>
-      !kinds.headless.has(service) &&
-      !service.hostname.includes('*') &&
-      (service.meta.kind === 'ServiceEntry' || !service.external),
+      service.headless !== true && !service.hostname.includes('*') && (service.meta.kind === 'ServiceEntry' || !service.external),
   );
   const namespaces = list(kinds.namespaces, (meta) => meta, previous?.namespaces);
   const { clusterDomain } = meshConfig;
@@ -100,7 +101,7 @@ export function buildFrom(
     namespaces,
     services: list(services, (one: Service) => one.meta, previous?.services),
     workloads: list(
-      withEntries(workloadsFrom(kinds.deployments, kinds.pods, options.assumePods ?? false), kinds.workloadEntries),
+      withEntries(workloadsFrom(kinds.deployments, kinds.pods, places, options.assumePods ?? false), kinds.workloadEntries),
       (one) => one.meta,
       previous?.workloads,
     ),

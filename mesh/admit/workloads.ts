@@ -1,8 +1,11 @@
 import type { Instance, Workload } from '../model/workload.ts';
 import type { Deployment, Pod } from './mesh-object.ts';
+import { type Places, withPlace } from './places.ts';
+import { Owners } from './workload-owners.ts';
 
 interface Made {
   readonly pods: readonly Pod[];
+  readonly places: Places;
   readonly assumed: string | undefined;
   readonly workload: Workload;
 }
@@ -11,36 +14,48 @@ interface Made {
 const made = new WeakMap<Deployment | Pod, Made>();
 
 /**
- * Deployments with the Pods they own, and bare Pods. A workload without a Pod has no instance.
+ * Deployments (and what else has a pod template) with the Pods they own, and bare Pods. A workload without a Pod has no instance.
  * @param assumePods gives each Deployment without any Pod one made-up instance at 10.0.0.N, so that its proxy can be compiled
  */
 export function workloadsFrom(
-  deployments: readonly Deployment[],
+  templated: readonly Deployment[],
   pods: readonly Pod[],
+  places: Places,
   assumePods: boolean,
 ): readonly Workload[] {
-  const known = new Map(deployments.map((one) => [`${one.meta.namespace}/${one.meta.name}`, one]));
+  const owners = new Owners(templated);
+  // A Deployment's ReplicaSets, and a CronJob's Jobs, are part of it.
+  const deployments = templated.filter((one) => owners.of(one) === undefined);
   const owned = new Map<Deployment, Pod[]>();
   const bare: Pod[] = [];
   for (const pod of pods) {
-    const owner = ownerOf(pod, known);
+    const owner = owners.of(pod);
     if (owner === undefined) bare.push(pod);
-    else owned.set(owner, [...(owned.get(owner) ?? []), pod]);
+    else {
+      const siblings = owned.get(owner);
+      if (siblings === undefined) owned.set(owner, [pod]);
+      else siblings.push(pod);
+    }
   }
-  const named = deployments.toSorted((a, b) => order(a, b));
+  const numbers = assumePods ? new Map(deployments.toSorted((a, b) => order(a, b)).map((one, at) => [one, at])) : undefined;
+  const taken = new Set<string>();
   const found = deployments.map((deployment) => {
     const own = owned.get(deployment) ?? [];
-    return workloadOf(
-      deployment,
-      own,
-      deployment.replicas,
-      assumePods && own.length === 0 ? assumedAddress(named.indexOf(deployment)) : undefined,
-    );
+    const number = own.length === 0 ? numbers?.get(deployment) : undefined;
+    const assumed = number === undefined ? undefined : assumedAddress(number);
+    return workloadOf(deployment, nameOf(deployment, taken), own, deployment.replicas, places, assumed);
   });
-  const taken = new Set(found.map((one) => `${one.namespace}/${one.name}`));
   // A bare Pod of a Deployment's name would be a second workload under one name; the Deployment has it.
   const alone = bare.filter((pod) => !taken.has(`${pod.meta.namespace}/${pod.meta.name}`));
-  return [...found, ...alone.map((pod) => workloadOf(pod, [pod], 1, undefined))];
+  return [...found, ...alone.map((pod) => workloadOf(pod, pod.meta.name, [pod], 1, places, undefined))];
+}
+
+/** Objects of different kinds may have one name; then the kind tells the later ones apart: `web`, `web.statefulset`. */
+function nameOf({ meta }: Deployment, taken: Set<string>): string {
+  const free = !taken.has(`${meta.namespace}/${meta.name}`);
+  const name = free ? meta.name : `${meta.name}.${meta.kind.toLowerCase()}`;
+  taken.add(`${meta.namespace}/${name}`);
+  return name;
 }
 
 function order(a: Deployment, b: Deployment): number {
@@ -48,30 +63,29 @@ function order(a: Deployment, b: Deployment): number {
   return one < other ? -1 : one > other ? 1 : 0;
 }
 
-/** A ReplicaSet's name is its Deployment's and a hash. */
-function ownerOf(pod: Pod, known: ReadonlyMap<string, Deployment>): Deployment | undefined {
-  const { owner } = pod;
-  if (owner === undefined) return undefined;
-  if (owner.kind === 'Deployment') return known.get(`${pod.meta.namespace}/${owner.name}`);
-  if (owner.kind !== 'ReplicaSet') return undefined;
-  return known.get(`${pod.meta.namespace}/${owner.name.replace(/-[^-]*$/, '')}`);
-}
-
 function assumedAddress(index: number): string {
   const at = index + 1;
   return `10.${(at >>> 16) & 255}.${(at >>> 8) & 255}.${at & 255}`;
 }
 
-function workloadOf(source: Deployment | Pod, pods: readonly Pod[], replicas: number, assumed: string | undefined): Workload {
+function workloadOf(
+  source: Deployment | Pod,
+  name: string,
+  pods: readonly Pod[],
+  replicas: number,
+  places: Places,
+  assumed: string | undefined,
+): Workload {
   const before = made.get(source);
   if (
-    before !== undefined &&
+    before?.places === places &&
+    before.workload.name === name &&
     before.assumed === assumed &&
     before.pods.length === pods.length &&
     before.pods.every((pod, at) => pod === pods[at])
   )
     return before.workload;
-  const instances: Instance[] = pods.flatMap((pod) => (pod.instance === undefined ? [] : [pod.instance]));
+  const instances: Instance[] = pods.flatMap((pod) => (pod.instance === undefined ? [] : [withPlace(pod.instance, places)]));
   if (assumed !== undefined) {
     instances.push({
       name: `${source.meta.name}-0`,
@@ -87,7 +101,7 @@ function workloadOf(source: Deployment | Pod, pods: readonly Pod[], replicas: nu
   const workload: Workload = Object.freeze({
     meta,
     namespace: meta.namespace,
-    name: meta.name,
+    name,
     serviceAccount,
     labels,
     annotations,
@@ -99,6 +113,6 @@ function workloadOf(source: Deployment | Pod, pods: readonly Pod[], replicas: nu
     replicas,
     instances: Object.freeze(instances),
   });
-  made.set(source, { pods, assumed, workload });
+  made.set(source, { pods, places, assumed, workload });
   return workload;
 }

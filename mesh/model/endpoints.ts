@@ -1,9 +1,9 @@
 import type { Locality } from './load-balancer.ts';
 import { type Labels, selects } from './object.ts';
 import type { Port } from './port.ts';
-import type { Service, ServicePort, StaticEndpoint } from './service.ts';
+import type { Service, ServicePort, SlicedEndpoint, StaticEndpoint } from './service.ts';
 import type { Snapshot } from './snapshot.ts';
-import { containerPort, type Workload } from './workload.ts';
+import { containerPort, type Instance, type Workload } from './workload.ts';
 
 /** One address behind a service port. */
 export interface Endpoint {
@@ -16,6 +16,8 @@ export interface Endpoint {
   readonly serviceAccount: string | undefined;
   readonly workload: string | undefined;
   readonly locality: Locality | undefined;
+  /** The name that it has below that of a headless Service (`web-0`). */
+  readonly hostname?: string | undefined;
 }
 
 /** Workloads by namespace, made once for each list of workloads: snapshots in which none changed share the list. */
@@ -33,16 +35,82 @@ function workloadsIn(workloads: readonly Workload[], namespace: string): readonl
 /** What each Service selects, for each list of workloads. */
 const selections = new WeakMap<readonly Workload[], WeakMap<Service, readonly Workload[]>>();
 
-/** The workloads that a Service selects: those of its namespace whose labels it names. */
+interface Placed {
+  readonly workload: Workload;
+  readonly instance: Instance;
+}
+
+/** The instances of a namespace by name and by address, made for those with slices to look them up in. */
+const instances = new WeakMap<readonly Workload[], ReadonlyMap<string, Placed>>();
+
+function instancesIn(workloads: readonly Workload[], namespace: string): ReadonlyMap<string, Placed> {
+  const here = workloadsIn(workloads, namespace);
+  const known = instances.get(here);
+  if (known !== undefined) return known;
+  const made = new Map<string, Placed>();
+  for (const workload of here) {
+    for (const instance of workload.instances) {
+      made.set(`pod ${instance.name}`, { workload, instance });
+      if (!made.has(instance.address)) made.set(instance.address, { workload, instance });
+    }
+  }
+  instances.set(here, made);
+  return made;
+}
+
+function placedAt(placed: ReadonlyMap<string, Placed>, { pod, address }: SlicedEndpoint): Placed | undefined {
+  return placed.get(pod === undefined ? address : `pod ${pod}`);
+}
+
+function workloadsNamed(
+  workloads: readonly Workload[],
+  service: Service,
+  sliced: readonly SlicedEndpoint[],
+): readonly Workload[] {
+  const placed = instancesIn(workloads, service.meta.namespace);
+  return [...new Set(sliced.flatMap((one) => placedAt(placed, one)?.workload ?? []))];
+}
+
+/** What slices name. An endpoint that is a Pod is left out until the Pod is known, as in Istio: nothing else says whose it is. */
+function slicedEndpoints({ workloads }: Snapshot, service: Service, port: ServicePort): Endpoint[] {
+  const placed = instancesIn(workloads, service.meta.namespace);
+  return (service.sliced ?? []).flatMap((one): readonly Endpoint[] => {
+    if (!one.ready && service.publishNotReady !== true) return [];
+    const number = one.ports[port.name];
+    const found = placedAt(placed, one);
+    if (number === undefined || (one.pod !== undefined && found === undefined)) return [];
+    return [
+      {
+        address: one.address,
+        port: number,
+        labels: found?.instance.labels ?? NOTHING,
+        weight: found?.workload.weight ?? 1,
+        meshed: found?.instance.meshed ?? false,
+        namespace: service.meta.namespace,
+        serviceAccount: found?.workload.serviceAccount,
+        workload: found === undefined ? undefined : `${found.workload.namespace}/${found.workload.name}`,
+        locality: found?.instance.locality ?? one.locality,
+        hostname: one.hostname ?? found?.instance.hostname,
+      },
+    ];
+  });
+}
+
+const NOTHING: Labels = Object.freeze({});
+
+/** The workloads behind a Service: those of its namespace whose labels it names, or whose Pods its slices name. */
 export function workloadsOf(snapshot: Snapshot, service: Service): readonly Workload[] {
-  const { selector } = service;
-  if (selector === undefined) return [];
+  const { selector, sliced } = service;
+  if (selector === undefined && sliced === undefined) return [];
   const { workloads } = snapshot;
   const known = selections.get(workloads) ?? new WeakMap<Service, readonly Workload[]>();
   selections.set(workloads, known);
   const before = known.get(service);
   if (before !== undefined) return before;
-  const found = workloadsIn(workloads, service.meta.namespace).filter((workload) => selects(selector, workload.labels));
+  const found =
+    sliced === undefined
+      ? workloadsIn(workloads, service.meta.namespace).filter((workload) => selects(selector ?? NOTHING, workload.labels))
+      : workloadsNamed(workloads, service, sliced);
   known.set(service, found);
   return found;
 }
@@ -65,11 +133,12 @@ export function endpointsOf(snapshot: Snapshot, service: Service, port: ServiceP
     workload: undefined,
     locality: endpoint.locality,
   }));
+  if (service.sliced !== undefined) return [...found, ...slicedEndpoints(snapshot, service, port)];
   for (const workload of workloadsOf(snapshot, service)) {
     const target = workload.servicePorts?.[port.name] ?? containerPort(workload, port.targetPort);
     if (target === undefined) continue;
     for (const instance of workload.instances) {
-      if (!instance.ready) continue;
+      if (!instance.ready && service.publishNotReady !== true) continue;
       found.push({
         address: instance.address,
         port: target,
@@ -80,6 +149,7 @@ export function endpointsOf(snapshot: Snapshot, service: Service, port: ServiceP
         serviceAccount: workload.serviceAccount,
         workload: `${workload.namespace}/${workload.name}`,
         locality: instance.locality,
+        hostname: instance.hostname,
       });
     }
   }

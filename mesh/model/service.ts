@@ -25,6 +25,20 @@ export interface StaticEndpoint {
   readonly servicePorts?: readonly Port[];
 }
 
+/** An address that an EndpointSlice names for a Service. */
+export interface SlicedEndpoint {
+  readonly address: string;
+  readonly ready: boolean;
+  /** By the names of the Service's ports. */
+  readonly ports: Readonly<Record<string, Port>>;
+  /** The Pod that it is, of the Service's namespace: labels, identity and place are the Pod's. */
+  readonly pod: string | undefined;
+  /** The name that it has below that of the Service (`web-0`). */
+  readonly hostname: string | undefined;
+  /** Where it is, if no Pod says. */
+  readonly locality: Locality | undefined;
+}
+
 /** A Kubernetes Service, or one host of a ServiceEntry. */
 export interface Service {
   readonly meta: Meta;
@@ -42,5 +56,11 @@ export interface Service {
   readonly subjectAltNames?: readonly string[];
   readonly external: boolean;
   readonly endpoints: readonly StaticEndpoint[];
+  /** What EndpointSlices name; then the selector chooses no endpoints. Undefined: there are no slices. */
+  readonly sliced?: readonly SlicedEndpoint[];
+  /** Wants no address (`clusterIP: None`): its name stands for its endpoints' addresses. */
+  readonly headless?: true;
+  /** Endpoints that are not ready take traffic as well. */
+  readonly publishNotReady?: true;
   readonly exportTo: Visibility;
 }

@@ -30,6 +30,8 @@ export interface Instance {
   /** The node it runs on and its UID, where a Pod says them. */
   readonly node?: string;
   readonly uid?: string;
+  /** The name that it has below that of a headless Service (`web-0`). */
+  readonly hostname?: string;
   readonly locality?: Locality;
 }
 

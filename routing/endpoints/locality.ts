@@ -55,6 +55,7 @@ export function nearness(scope: Scope, service: Service, rules: readonly Destina
   const placed =
     labels.size > 0 ||
     service.endpoints.some(({ locality }) => locality !== undefined) ||
+    service.sliced?.some(({ locality }) => locality !== undefined) === true ||
     anyPlaced(workloadsOf(scope.snapshot, service));
   if (!placed) return [];
   return [localityName(callerLocality(scope)), ...[...labels].map((name) => scope.proxy.instance.labels[name] ?? '')];

@@ -2,6 +2,7 @@ import { keyOf, selects } from '../../mesh/model/object.ts';
 import type { Port, Protocol } from '../../mesh/model/port.ts';
 import type { Service } from '../../mesh/model/service.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
+import { workloadsOf } from '../../mesh/model/endpoints.ts';
 import type { Scope } from '../scope.ts';
 import { containerPort, type Workload } from '../../mesh/model/workload.ts';
 
@@ -19,7 +20,7 @@ function selectingServices(snapshot: Snapshot, namespace: string): readonly Serv
   let index = servicesByNamespace.get(snapshot);
   if (index === undefined) {
     index = Map.groupBy(
-      snapshot.services.filter((service) => service.selector !== undefined),
+      snapshot.services.filter(({ selector, sliced }) => selector !== undefined || sliced !== undefined),
       (service) => service.meta.namespace,
     );
     servicesByNamespace.set(snapshot, index);
@@ -29,9 +30,12 @@ function selectingServices(snapshot: Snapshot, namespace: string): readonly Serv
 
 /** The Services that bring traffic to a workload, oldest first. */
 export function servicesOf(snapshot: Snapshot, workload: Workload): readonly Service[] {
-  return selectingServices(snapshot, workload.namespace).filter(
-    ({ selector }) => selector !== undefined && Object.keys(selector).length > 0 && selects(selector, workload.labels),
-  );
+  return selectingServices(snapshot, workload.namespace).filter((service) => {
+    const { selector } = service;
+    // Without a selector it is the slices that say whose traffic comes here.
+    if (selector === undefined) return workloadsOf(snapshot, service).includes(workload);
+    return Object.keys(selector).length > 0 && selects(selector, workload.labels);
+  });
 }
 
 const kept = new WeakMap<Snapshot, Map<string, readonly InboundPort[]>>();
@@ -51,7 +55,10 @@ export function inboundPorts(snapshot: Snapshot, workload: Workload): readonly I
     if (port !== undefined && protocol !== 'udp' && !protocols.has(port)) protocols.set(port, protocol);
   };
   for (const service of servicesOf(snapshot, workload)) {
-    for (const { targetPort, protocol } of service.ports) add(containerPort(workload, targetPort), protocol);
+    for (const { name, targetPort, protocol } of service.ports) {
+      if (service.selector !== undefined) add(containerPort(workload, targetPort), protocol);
+      else for (const { ports } of service.sliced ?? []) add(ports[name], protocol);
+    }
   }
   for (const { port, protocol } of workload.ports) add(port, protocol);
   const ports = [...protocols].map(([port, protocol]) => ({ port, protocol })).sort((a, b) => a.port - b.port);

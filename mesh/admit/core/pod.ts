@@ -6,7 +6,8 @@ import { localityOfLabels } from '../locality.ts';
 import type { Pod } from '../mesh-object.ts';
 import type { Node } from '../node.ts';
 import { shorten } from '../node.ts';
-import { text } from '../scalar.ts';
+import { optionalText, text } from '../scalar.ts';
+import { ownerIn } from './owner.ts';
 import { podShape } from './pod-shape.ts';
 
 const TLS_MODE = 'security.istio.io/tlsMode';
@@ -14,25 +15,22 @@ const TLS_MODE = 'security.istio.io/tlsMode';
 /** Reads a Pod; `metadata` is read again for the owner, which no other kind has use for. */
 export function readPod(spec: Field, status: Field, context: Context, root: Node): Pod {
   const { metadata } = fieldsOf(new Field(root, '', root.line, spec.report), ['metadata'], 'tolerant');
-  const { nodeName } = fieldsOf(spec, ['nodeName'], 'tolerant');
+  const { nodeName, hostname } = fieldsOf(spec, ['nodeName', 'hostname'], 'tolerant');
   const { uid } = fieldsOf(metadata, ['uid'], 'tolerant');
   const [node, id] = [text(nodeName), text(uid)];
   const locality = localityOfLabels(context.meta.labels);
-  const placed = { ...(node !== '' && { node }), ...(id !== '' && { uid: id }), ...(locality !== undefined && { locality }) };
+  const owner = ownerIn(metadata);
+  // A StatefulSet gives each of its Pods its own name as host name.
+  const host = optionalText(hostname) ?? (owner?.kind === 'StatefulSet' ? context.meta.name : undefined);
+  const placed = {
+    ...(node !== '' && { node }),
+    ...(id !== '' && { uid: id }),
+    ...(host !== undefined && { hostname: host }),
+    ...(locality !== undefined && { locality }),
+  };
   const shape = podShape(metadata, spec);
   const instance = instanceOf(spec, status, context);
-  return { meta: context.meta, owner: ownerOf(metadata), ...shape, instance: instance && { ...instance, ...placed } };
-}
-
-function ownerOf(metadata: Field): Pod['owner'] {
-  const { ownerReferences } = fieldsOf(metadata, ['ownerReferences'], 'tolerant');
-  for (const item of itemsOf(ownerReferences)) {
-    const fields = fieldsOf(item, ['kind', 'name'], 'tolerant');
-    const kind = text(fields.kind);
-    const name = text(fields.name);
-    if (kind !== '' && name !== '') return { kind, name };
-  }
-  return undefined;
+  return { meta: context.meta, owner, ...shape, instance: instance && { ...instance, ...placed } };
 }
 
 function instanceOf(spec: Field, status: Field, context: Context): Instance | undefined {

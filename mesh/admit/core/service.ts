@@ -6,18 +6,23 @@ import type { Context } from '../context.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
 import { isNamespaceName, unsaid } from '../hosts.ts';
 import { shorten } from '../node.ts';
-import { integer, optionalText, text, textMap } from '../scalar.ts';
+import { flag, integer, optionalText, text, textMap, texts } from '../scalar.ts';
 import { protocolOf } from './protocol.ts';
 
 /** Reads a Service. One that has no address yet gets its virtual one in the snapshot, where all names are known. */
 export function readService(spec: Field, context: Context): Service {
   const { meta, meshConfig } = context;
-  const fields = fieldsOf(spec, ['type', 'clusterIP', 'clusterIPs', 'ports', 'selector', 'externalName'], 'tolerant');
+  const fields = fieldsOf(
+    spec,
+    ['type', 'clusterIP', 'clusterIPs', 'ports', 'selector', 'externalName', 'publishNotReadyAddresses'],
+    'tolerant',
+  );
   const hostname = parseHostname(`${meta.name}.${meta.namespace}.svc.${meshConfig.clusterDomain}`);
   if (hostname === undefined && meta.name !== '')
     spec.error('bad-name', 'the Service has a name that is no DNS label', 'lower-case letters, digits and "-"');
   const external = text(fields.type) === 'ExternalName';
   const selector = fields.selector.given ? textMap(fields.selector) : undefined;
+  const headless = !external && (text(fields.clusterIP) === 'None' || texts(fields.clusterIPs).includes('None'));
   return {
     meta,
     hostname: hostname ?? NOWHERE,
@@ -30,6 +35,8 @@ export function readService(spec: Field, context: Context): Service {
     resolution: external ? 'dns' : 'endpoints',
     external,
     endpoints: external ? externalEndpoint(fields.externalName) : [],
+    ...(headless ? { headless: true as const } : {}),
+    ...(flag(fields.publishNotReadyAddresses) === true ? { publishNotReady: true as const } : {}),
     exportTo: exportTo(context, spec),
   };
 }
