@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { type Route, RouteSchema } from '#gen/envoy/config/route/v3/route_components_pb.js';
+import type { RouteConfiguration } from '#gen/envoy/config/route/v3/route_pb.js';
 import { PASSTHROUGH } from '../names.ts';
 import type { Scope } from '../scope.ts';
 import { timeouts } from './route.ts';
@@ -16,6 +17,13 @@ function refused(name: string, text: string): Route {
       value: { status: 502, ...(text === '' ? {} : { body: { specifier: { case: 'inlineString', value: text } } }) },
     },
   });
+}
+
+const NAMES: ReadonlySet<string> = new Set(['block_all', 'unknown_host', 'allow_any']);
+
+/** True for the routes of a whole port or proxy, which any host may be asked of; all others are one service's. */
+export function hasFallback({ virtualHosts }: RouteConfiguration): boolean {
+  return virtualHosts.some(({ name }) => NAMES.has(name));
 }
 
 /**

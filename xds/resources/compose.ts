@@ -2,7 +2,6 @@ import { ClusterSchema } from '#gen/envoy/config/cluster/v3/cluster_pb.js';
 import { ClusterLoadAssignmentSchema } from '#gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import { TypedExtensionConfigSchema } from '#gen/envoy/config/core/v3/extension_pb.js';
 import { ListenerSchema } from '#gen/envoy/config/listener/v3/listener_pb.js';
-import { RouteConfigurationSchema } from '#gen/envoy/config/route/v3/route_pb.js';
 import type { TrustBundle } from '../../ca/bundle.ts';
 import type { RevokedPeers } from '../../ca/revocation/list.ts';
 import type { Proxy } from '../../mesh/model/proxy.ts';
@@ -19,10 +18,12 @@ import {
   resourceSet,
   ROUTES,
   SECRET,
+  VIRTUAL_HOST,
 } from '../resource-set.ts';
 import { withoutRevoked } from './revoked-endpoints.ts';
 import { asSelected } from './as-selected.ts';
 import { discoveredSecurity } from './security.ts';
+import { type HostDelivery, routeResources } from './routes.ts';
 import { trustResource } from './trust.ts';
 
 /**
@@ -35,16 +36,19 @@ export function composeResources(
   bundle: TrustBundle,
   revoked: RevokedPeers,
   keys: KnownKeys = NO_KEYS,
+  delivery: HostDelivery = 'inline',
 ): ResourceSet {
   const { security, extensions } = discoveredSecurity(snapshot, asSelected(proxy), revoked, keys);
   const compiled = compileProxy(snapshot, proxy, security);
   const endpoints = withoutRevoked(snapshot, revoked, compiled.endpoints);
+  const { routes, hosts } = routeResources(compiled.routes, delivery);
   return resourceSet({
     [SECRET]: [trustResource(bundle)],
     [CLUSTER]: compiled.clusters.map((cluster) => encodeResource(ClusterSchema, cluster)),
     [ENDPOINTS]: endpoints.map((assignment) => encodeResource(ClusterLoadAssignmentSchema, assignment)),
     [EXTENSION_CONFIG]: extensions.map((extension) => encodeResource(TypedExtensionConfigSchema, extension)),
     [LISTENER]: compiled.listeners.map((listener) => encodeResource(ListenerSchema, listener)),
-    [ROUTES]: compiled.routes.map((routes) => encodeResource(RouteConfigurationSchema, routes)),
+    [ROUTES]: routes,
+    [VIRTUAL_HOST]: hosts,
   });
 }

@@ -1,8 +1,10 @@
 import type { SpiffeId } from '../../ca/identity/spiffe-id.ts';
 import { workloadOf } from '../../ca/identity/spiffe-id.ts';
+import { indexedBy } from '../../mesh/model/indexed-by.ts';
 import type { Proxy } from '../../mesh/model/proxy.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
-import type { Workload } from '../../mesh/model/workload.ts';
+import type { Instance, Workload } from '../../mesh/model/workload.ts';
+import { keptBy } from '../../policy/kept.ts';
 
 /** What a connected proxy says it is (its node id), and what its certificate proves: undefined where plain text proves nothing. */
 export interface PodClaim {
@@ -37,8 +39,8 @@ export function findProxy(snapshot: Snapshot, claim: PodClaim): FoundProxy {
   if (identity !== undefined && owner === undefined) return { kind: 'refused', reason: `${identity} is no workload's identity` };
   if (owner !== undefined && owner.namespace !== claim.namespace)
     return { kind: 'refused', reason: `${String(identity)} may not have what belongs to namespace ${claim.namespace}` };
-  for (const workload of podsIndex(snapshot).get(`${claim.namespace}/${claim.pod}`) ?? []) {
-    const instance = workload.instances.find((candidate) => candidate.name === claim.pod);
+  for (const workload of byPod(snapshot.workloads, `${claim.namespace}/${claim.pod}`)) {
+    const instance = instancesOf(workload).get(claim.pod);
     if (instance === undefined) continue;
     if (owner !== undefined && workload.serviceAccount !== owner.serviceAccount) {
       return {
@@ -51,20 +53,10 @@ export function findProxy(snapshot: Snapshot, claim: PodClaim): FoundProxy {
   return { kind: 'unknown' };
 }
 
-const indexes = new WeakMap<Snapshot, ReadonlyMap<string, readonly Workload[]>>();
+const byPod = indexedBy<Workload>(({ namespace, instances }) => instances.map(({ name }) => `${namespace}/${name}`));
 
-function podsIndex(snapshot: Snapshot): ReadonlyMap<string, readonly Workload[]> {
-  const known = indexes.get(snapshot);
-  if (known !== undefined) return known;
-  const index = new Map<string, Workload[]>();
-  for (const workload of snapshot.workloads) {
-    for (const instance of workload.instances) {
-      const key = `${workload.namespace}/${instance.name}`;
-      const list = index.get(key);
-      if (list === undefined) index.set(key, [workload]);
-      else list.push(workload);
-    }
-  }
-  indexes.set(snapshot, index);
-  return index;
-}
+/** The first of each name. */
+const instancesOf = keptBy(
+  ({ instances }: Workload): ReadonlyMap<string, Instance> =>
+    new Map(instances.toReversed().map((instance) => [instance.name, instance])),
+);

@@ -1,31 +1,48 @@
 import { clone } from '@bufbuild/protobuf';
 import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '#gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import type { LbEndpoint } from '#gen/envoy/config/endpoint/v3/endpoint_components_pb.js';
-import { workloadSpiffeId } from '../../ca/identity/spiffe-id.ts';
+import { workloadOf, workloadSpiffeId } from '../../ca/identity/spiffe-id.ts';
 import type { RevokedPeers } from '../../ca/revocation/list.ts';
+import { indexedBy } from '../../mesh/model/indexed-by.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
+import type { Workload } from '../../mesh/model/workload.ts';
 
 interface CutOff {
-  readonly snapshot: Snapshot;
+  readonly workloads: Snapshot['workloads'];
+  readonly trustDomain: string;
   readonly addresses: ReadonlySet<string>;
   /** What other proxies were told already: assignments are shared between them. */
   readonly made: WeakMap<ClusterLoadAssignment, ClusterLoadAssignment>;
+  readonly lists: WeakMap<readonly ClusterLoadAssignment[], readonly ClusterLoadAssignment[]>;
 }
 
 const kept = new WeakMap<RevokedPeers, CutOff>();
 
-function cutOff(snapshot: Snapshot, revoked: RevokedPeers): CutOff {
-  const known = kept.get(revoked);
-  if (known?.snapshot === snapshot) return known;
-  const identities = new Set<string>(revoked.identities);
-  const { trustDomain } = snapshot.meshConfig;
+const byAccount = indexedBy<Workload>(({ namespace, serviceAccount }) => [`${namespace}/${serviceAccount}`]);
+
+/** The addresses of those that run as a revoked identity and have a proxy that shows it. */
+function addressesOf({ workloads, meshConfig }: Snapshot, { identities }: RevokedPeers): ReadonlySet<string> {
   const addresses = new Set<string>();
-  for (const { namespace, serviceAccount, instances } of snapshot.workloads) {
-    const meshed = instances.filter((instance) => instance.meshed);
-    if (meshed.length === 0 || !identities.has(workloadSpiffeId(trustDomain, namespace, serviceAccount))) continue;
-    for (const { address } of meshed) addresses.add(address);
+  for (const identity of identities) {
+    const owner = workloadOf(identity);
+    if (owner === undefined) continue;
+    const { namespace, serviceAccount } = owner;
+    if (workloadSpiffeId(meshConfig.trustDomain, namespace, serviceAccount) !== identity) continue;
+    for (const { instances } of byAccount(workloads, `${namespace}/${serviceAccount}`))
+      for (const { meshed, address } of instances) if (meshed) addresses.add(address);
   }
-  const made = { snapshot, addresses, made: new WeakMap<ClusterLoadAssignment, ClusterLoadAssignment>() };
+  return addresses;
+}
+
+function cutOff(snapshot: Snapshot, revoked: RevokedPeers): CutOff {
+  const { workloads } = snapshot;
+  const { trustDomain } = snapshot.meshConfig;
+  const known = kept.get(revoked);
+  if (known?.workloads === workloads && known.trustDomain === trustDomain) return known;
+  const addresses = addressesOf(snapshot, revoked);
+  const same = known?.addresses.size === addresses.size && [...addresses].every((one) => known.addresses.has(one));
+  const before = same ? known : { addresses, made: new WeakMap(), lists: new WeakMap() };
+  const made: CutOff = { ...before, workloads, trustDomain };
   kept.set(revoked, made);
   return made;
 }
@@ -45,10 +62,12 @@ export function withoutRevoked(
   assignments: readonly ClusterLoadAssignment[],
 ): readonly ClusterLoadAssignment[] {
   if (revoked.identities.length === 0) return assignments;
-  const { addresses, made } = cutOff(snapshot, revoked);
+  const { addresses, made, lists } = cutOff(snapshot, revoked);
   if (addresses.size === 0) return assignments;
+  const before = lists.get(assignments);
+  if (before !== undefined) return before;
   const isCut = (endpoint: LbEndpoint): boolean => addresses.has(addressOf(endpoint) ?? '');
-  return assignments.map((assignment) => {
+  const left = assignments.map((assignment) => {
     const known = made.get(assignment);
     if (known !== undefined) return known;
     if (!assignment.endpoints.some(({ lbEndpoints }) => lbEndpoints.some(isCut))) return assignment;
@@ -58,4 +77,6 @@ export function withoutRevoked(
     made.set(assignment, copy);
     return copy;
   });
+  lists.set(assignments, left);
+  return left;
 }

@@ -12,6 +12,7 @@ import { HeaderMutationSchema } from '#gen/envoy/extensions/filters/http/header_
 import { JwtAuthenticationSchema } from '#gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.js';
 import type { RevokedPeers } from '../../ca/revocation/list.ts';
 import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
+import type { Port } from '../../mesh/model/port.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { Workload } from '../../mesh/model/workload.ts';
 import { httpAudit, tcpAudit } from '../../policy/compile/audit.ts';
@@ -20,13 +21,17 @@ import { NO_TCP_RULES, TCP_FILTERS, tcpFilterName, tcpRbac, tcpRevocation } from
 import { tcpCustom } from '../../policy/compile/custom/filters.ts';
 import { peerFilter, tcpPeerFilter } from '../../policy/compile/peer.ts';
 import { NOBODY } from '../../policy/compile/revoked.ts';
+import { keptBy } from '../../policy/kept.ts';
+import { SharedLists } from '../../policy/shared-list.ts';
 import { type KnownKeys, NO_KEYS } from '../../policy/jwks/known.ts';
 import { JWT_FILTER, OUTPUT_FILTER, jwtAuthentication, outputHeaders } from '../../policy/request-authentication/filter.ts';
 import { mtlsMode } from '../../policy/peer-authentication/mode.ts';
 import type { InboundSecurity } from '../../routing/security.ts';
 import { NO_LIMITS, RATE_LIMIT_TYPE, rateLimitFilter, rateLimitFilterName, type Stage } from '../../routing/rate-limit/filter.ts';
 import { adsSource } from '../../routing/wire/config-source.ts';
+import { encodeResource, type Resources } from '../resource-set.ts';
 import { CLUSTERS, customSlots } from './custom-slots.ts';
+import { memoisedByGrounds } from './grounds.ts';
 
 /** All that decides what a slot holds. */
 export interface SlotInputs {
@@ -127,7 +132,9 @@ export function inboundSecurity(snapshot: Snapshot, workload: Workload): Inbound
     const value = fill(inputs);
     return value === undefined ? [] : [create(FilterSchema, { name, configType: { case: 'typedConfig', value } })];
   });
-  return security(inputs, filled.length === 0 ? [] : [peerFilter(), ...filled], network);
+  const { meshConfig, peerAuthentications } = snapshot;
+  const http = filled.length === 0 ? [] : [peerFilter(), ...filled];
+  return security({ meshConfig, peerAuthentications }, workload, http, networkOf(inputs, network));
 }
 
 /** The places in front of a workload's TCP ports. Filters of CUSTOM are no slots: what marks and what asks are swapped together. */
@@ -146,16 +153,29 @@ const TCP_SLOTS: readonly Slot[] = Object.freeze([
   })),
 ]);
 
-function security(inputs: SlotInputs, http: readonly HttpFilter[], tcpSlots: readonly Filter[]): InboundSecurity {
-  const { snapshot, workload, revoked } = inputs;
-  const deciding = [...tcpRevocation(revoked), ...tcpCustom(snapshot, workload, CLUSTERS), ...tcpSlots];
-  const network = deciding.length === 0 ? [] : [tcpPeerFilter(), ...deciding];
-  return {
-    mtlsMode: (port) => mtlsMode(snapshot, workload, port),
-    peerMtlsMode: (peer, port) => mtlsMode(snapshot, peer, port),
+const NOTHING_DECIDES: readonly Filter[] = Object.freeze([]);
+
+const behindPeer = keptBy(
+  (revocation: readonly Filter[], custom: readonly Filter[], tcpSlots: readonly Filter[]): readonly Filter[] => {
+    const deciding = [...revocation, ...custom, ...tcpSlots];
+    return deciding.length === 0 ? NOTHING_DECIDES : Object.freeze([tcpPeerFilter(), ...deciding]);
+  },
+);
+
+/** What of the snapshot the modes depend on: what answers about them may outlive it. */
+type Modes = Pick<Snapshot, 'meshConfig' | 'peerAuthentications'>;
+
+function security(modes: Modes, workload: Workload, http: readonly HttpFilter[], network: readonly Filter[]): InboundSecurity {
+  return Object.freeze({
+    mtlsMode: (port: Port) => mtlsMode(modes, workload, port),
+    peerMtlsMode: (peer: Workload, port: Port) => mtlsMode(modes, peer, port),
     httpFilters: () => http,
     networkFilters: () => network,
-  };
+  });
+}
+
+function networkOf({ snapshot, workload, revoked }: SlotInputs, tcpSlots: readonly Filter[]): readonly Filter[] {
+  return behindPeer(tcpRevocation(revoked), tcpCustom(snapshot, workload, CLUSTERS), tcpSlots);
 }
 
 const discovered = new WeakMap<MeshConfig, readonly HttpFilter[]>();
@@ -200,10 +220,39 @@ function resource(name: string, typedConfig: Any): TypedExtensionConfig {
   return made;
 }
 
+const lists = new SharedLists<TypedExtensionConfig>();
+
+interface Decided {
+  readonly extensions: readonly TypedExtensionConfig[];
+  readonly network: readonly Filter[];
+}
+
+const decided = memoisedByGrounds((inputs: SlotInputs): Decided => {
+  const made = [...slots(inputs.snapshot.meshConfig), ...TCP_SLOTS].map(({ name, fill, empty }) =>
+    resource(name, fill(inputs) ?? empty(inputs)),
+  );
+  return Object.freeze({ extensions: lists.shared(made), network: networkOf(inputs, discoveredTcp) });
+});
+
+/** The extensions encoded: one map for one list, so that streams see at once that nothing changed. */
+export const extensionResources = keptBy(
+  (extensions: readonly TypedExtensionConfig[]): Resources =>
+    new Map(extensions.map((extension) => [extension.name, encodeResource(TypedExtensionConfigSchema, extension)] as const)),
+);
+
+interface Made {
+  readonly decides: Decided;
+  readonly modes: Modes;
+  readonly discovered: DiscoveredSecurity;
+}
+
+const last = new WeakMap<Workload, Made>();
+
 /**
  * As {@link inboundSecurity}, but with policy in resources of its own (ECDS), so that a changed policy decides over the next request on
  * connections that are open already, and over the next TCP connection, and no listener is drained for it. Revoked peers are denied
- * whatever policies say.
+ * whatever policies say. The same object as long as nothing that it says of the workload can have changed; how large the mesh is does not
+ * count then.
  */
 export function discoveredSecurity(
   snapshot: Snapshot,
@@ -211,9 +260,21 @@ export function discoveredSecurity(
   revoked: RevokedPeers,
   keys: KnownKeys,
 ): DiscoveredSecurity {
-  const inputs = { snapshot, workload, revoked, keys };
-  const extensions = [...slots(snapshot.meshConfig), ...TCP_SLOTS].map(({ name, fill, empty }) =>
-    resource(name, fill(inputs) ?? empty(inputs)),
-  );
-  return { security: security(inputs, discoveredFilters(snapshot.meshConfig), discoveredTcp), extensions };
+  const { meshConfig, peerAuthentications } = snapshot;
+  const decides = decided({ snapshot, workload, revoked, keys });
+  const before = last.get(workload);
+  if (
+    before?.decides === decides &&
+    before.modes.meshConfig === meshConfig &&
+    before.modes.peerAuthentications === peerAuthentications
+  )
+    return before.discovered;
+  const { extensions, network } = decides;
+  const modes = { meshConfig, peerAuthentications };
+  const discovered = Object.freeze({
+    security: security(modes, workload, discoveredFilters(meshConfig), network),
+    extensions,
+  });
+  last.set(workload, { decides, modes, discovered });
+  return discovered;
 }

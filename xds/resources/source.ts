@@ -8,6 +8,7 @@ import { EMPTY_SET, type ResourceSet, type Resources, resourceSet, SECRET, TYPE_
 import type { Answer, ResourceSource } from '../stream/source.ts';
 import { composeResources } from './compose.ts';
 import { findProxy, type PodClaim } from './proxy.ts';
+import type { HostDelivery } from './routes.ts';
 import { trustResource } from './trust.ts';
 
 export interface SnapshotResources extends ResourceSource {
@@ -48,8 +49,8 @@ export function snapshotResources(
   let previous = new Map<string, ResourceSet>();
   const listeners = new Set<() => void>();
 
-  const setOf = (claim: PodClaim, instance: Instance, make: () => ResourceSet): ResourceSet => {
-    const key = `${claim.kind} ${claim.namespace}/${instance.name}`;
+  const setOf = (claim: PodClaim, instance: Instance, delivery: HostDelivery, make: () => ResourceSet): ResourceSet => {
+    const key = `${claim.kind} ${delivery} ${claim.namespace}/${instance.name}`;
     const known = kept.get(key);
     if (known !== undefined) return known;
     const set = shareUnchanged(previous.get(key) ?? EMPTY_SET, make());
@@ -92,7 +93,7 @@ export function snapshotResources(
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    resourcesFor(claim): Answer {
+    resourcesFor(claim, variant): Answer {
       if (claim.kind === 'agent') {
         forAgents ??= resourceSet({ [SECRET]: [trustResource(bundle)] });
         return { kind: 'found', snapshot: current.number, set: forAgents };
@@ -101,7 +102,10 @@ export function snapshotResources(
       switch (found.kind) {
         case 'found': {
           const { proxy } = found;
-          const set = setOf(claim, proxy.instance, () => composeResources(current, proxy, bundle, revoked, keys));
+          const delivery = variant === 'delta' && proxy.kind === 'sidecar' ? 'apart' : 'inline';
+          const set = setOf(claim, proxy.instance, delivery, () =>
+            composeResources(current, proxy, bundle, revoked, keys, delivery),
+          );
           return { kind: 'found', snapshot: current.number, set };
         }
         case 'unknown':

@@ -1,5 +1,6 @@
 import type { ProxyClaim } from '../resources/proxy.ts';
 import type { ResourceSet } from '../resource-set.ts';
+import type { Variant } from '../subscription/event.ts';
 
 /** What a source says to one proxy. */
 export type Answer =
@@ -11,8 +12,11 @@ export type Answer =
 
 /** Where streams get their resources from. */
 export interface ResourceSource {
-  /** What this peer may be told now. Numbers only grow; equal maps by identity are taken as unchanged. */
-  resourcesFor(claim: ProxyClaim): Answer;
+  /**
+   * What this peer may be told now. Numbers only grow; equal maps by identity are taken as unchanged.
+   * @param variant what its stream speaks: only delta has virtual hosts as resources of their own
+   */
+  resourcesFor(claim: ProxyClaim, variant: Variant): Answer;
   /** The listener is called after each new snapshot. Returns an unsubscribe. */
   onChange(listener: () => void): () => void;
 }

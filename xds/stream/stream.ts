@@ -238,7 +238,7 @@ export class DiscoveryStream {
   /** A compiler that fails for one proxy leaves that proxy with what it has. */
   #ask(claim: ProxyClaim): Answer | undefined {
     try {
-      return this.#options.source.resourcesFor(claim);
+      return this.#options.source.resourcesFor(claim, this.#options.variant);
     } catch (error) {
       this.#log.error({ err: error }, 'resources could not be compiled; the proxy keeps what it has');
       return undefined;

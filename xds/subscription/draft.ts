@@ -1,4 +1,4 @@
-import { CLUSTER, ENDPOINTS, versionOf } from '../resource-set.ts';
+import { CLUSTER, ENDPOINTS, versionOf, VIRTUAL_HOST } from '../resource-set.ts';
 import type { EncodedResource, Resources, TypeUrl } from '../resource-set.ts';
 import { inParts } from './due.ts';
 import type { Due } from './due.ts';
@@ -67,6 +67,17 @@ export function sendParts(draft: Draft, type: TypeUrl, resources: readonly Encod
   if (parts.length === 0 && of !== undefined) send(draft, type, of, [], removed, version);
 }
 
+/** As {@link sendParts}, in one response: what is exchanged for each other. */
+export function sendTogether(
+  draft: Draft,
+  type: TypeUrl,
+  resources: readonly EncodedResource[],
+  removed: readonly string[],
+): void {
+  const of = draft.state.types.get(type);
+  if (of !== undefined) send(draft, type, of, resources, removed, versionLabel(draft.state, type));
+}
+
 /** In delta the version of a type is for people only: the snapshot's number costs nothing. */
 export function versionLabel(state: State, type: TypeUrl): string {
   return state.variant === 'delta' ? String(state.snapshot ?? '') : versionOf(resourcesOf(state, type));
@@ -103,4 +114,19 @@ export function warm(draft: Draft, clusters: readonly EncodedResource[]): void {
   const subscribed = names.filter((name) => wants(endpoints.interest, name));
   if (subscribed.length === 0) return;
   draft.state = withType(draft.state, ENDPOINTS, { ...endpoints, owed: new Set([...endpoints.owed, ...subscribed]) });
+}
+
+/**
+ * Routes that were sent have their virtual hosts sent after them, changed or not: Envoy drops those of routes that it does not know (yet), and
+ * does not ask for them.
+ */
+export function oweHosts(draft: Draft, routes: readonly EncodedResource[]): void {
+  const hosts = draft.state.types.get(VIRTUAL_HOST);
+  if (routes.length === 0 || hosts === undefined || draft.state.variant === 'sotw') return;
+  const owners = new Set(routes.map(({ name }) => name));
+  const names = [...resourcesOf(draft.state, VIRTUAL_HOST).keys()].filter((name) =>
+    owners.has(name.slice(0, name.lastIndexOf('/'))),
+  );
+  if (names.length === 0) return;
+  draft.state = withType(draft.state, VIRTUAL_HOST, { ...hosts, owed: new Set([...hosts.owed, ...names]) });
 }

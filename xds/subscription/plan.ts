@@ -1,11 +1,23 @@
-import { CLUSTER, ENDPOINTS, EXTENSION_CONFIG, SECRET, TYPE_URLS, versionOf } from '../resource-set.ts';
+import { CLUSTER, ENDPOINTS, EXTENSION_CONFIG, ROUTES, SECRET, TYPE_URLS, versionOf, VIRTUAL_HOST } from '../resource-set.ts';
 import type { Resources, TypeUrl } from '../resource-set.ts';
-import { type Draft, send, sendParts, sendWhole, settle, typeOf, underWay, versionLabel, warm } from './draft.ts';
+import {
+  type Draft,
+  oweHosts,
+  send,
+  sendParts,
+  sendTogether,
+  sendWhole,
+  settle,
+  typeOf,
+  underWay,
+  versionLabel,
+  warm,
+} from './draft.ts';
 import { dueOf, keeping, sentWhole, wantedOf } from './due.ts';
 import type { Response } from './event.ts';
 import { wants } from './interest.ts';
 import { removeStale } from './removal.ts';
-import { ABSENT } from './sent.ts';
+import { ABSENT, Sent } from './sent.ts';
 import { resourcesOf, withType } from './state.ts';
 import type { State, TypeState } from './state.ts';
 
@@ -67,16 +79,20 @@ function pushParts(draft: Draft, type: TypeUrl, of: TypeState, now: Now): boolea
   const due = dueOf(latest, current);
   const allowed = (name: string): boolean => now === 'all' || (now !== 'none' && now.has(name));
   const resources = now === 'all' ? due.resources : due.resources.filter(({ name }) => allowed(name));
-  // What the client never had is not taken away from it: to say so breaks nothing.
-  const absent = due.removed.filter((name) => isUnknown(latest, name) && allowed(name));
+  // What the client never had is not taken away from it: to say so breaks nothing. A virtual host goes with what comes in its place: Envoy
+  // refuses one whose domain another still has, and as long as clusters are in place nothing is missed that its routes would still have.
+  const together = type === VIRTUAL_HOST && draft.state.variant === 'delta' && latest.sent !== Sent.NOTHING;
+  const absent = due.removed.filter((name) => (together ? now === 'all' : isUnknown(latest, name)) && allowed(name));
   const complete = resources.length === due.resources.length && absent.length === due.removed.length;
   const silent =
     resources.length === 0 && (absent.length === 0 || draft.state.variant === 'sotw') && !(latest.answer && now === 'all');
   if (!silent) latest = { ...latest, answer: false };
   latest = { ...latest, ...settle(latest, current, { resources, removed: absent }, complete) };
   draft.state = withType(draft.state, type, latest);
-  if (!silent) sendParts(draft, type, resources, draft.state.variant === 'delta' ? absent : []);
+  if (!silent && together) sendTogether(draft, type, resources, absent);
+  else if (!silent) sendParts(draft, type, resources, draft.state.variant === 'delta' ? absent : []);
   if (type === CLUSTER) warm(draft, resources);
+  if (type === ROUTES) oweHosts(draft, resources);
   return resources.length < due.resources.length;
 }
 
@@ -92,6 +108,7 @@ function sendIsolated(draft: Draft, type: TypeUrl, of: TypeState, current: Resou
     for (const { name } of part) isolated.add(name);
     send(draft, type, typeOf(draft, type, of), part, [], versionLabel(draft.state, type));
     if (type === CLUSTER) warm(draft, part);
+    if (type === ROUTES) oweHosts(draft, part);
   }
   return isolated;
 }

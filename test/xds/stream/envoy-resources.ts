@@ -15,7 +15,9 @@ import {
   type ResourceSet,
   resourceSet,
   ROUTES,
+  VIRTUAL_HOST,
 } from '../../../xds/resource-set.ts';
+import { routeResources } from '../../../xds/resources/routes.ts';
 
 const ads = () =>
   create(ConfigSourceSchema, { resourceApiVersion: ApiVersion.V3, configSourceSpecifier: { case: 'ads', value: {} } });
@@ -82,6 +84,41 @@ function routes(name: string, to: string, domains: readonly string[]) {
   return create(RouteConfigurationSchema, {
     name,
     virtualHosts: domains.map((domain, index) => ({ name: `${index}`, domains: [domain], routes: [route] })),
+  });
+}
+
+/** Many hosts over VHDS behind each of some listeners, beside a fallback that answers 502: listener -> host -> cluster. */
+export function hostsSet(
+  clusters: Readonly<Record<string, number>>,
+  listeners: Readonly<Record<string, Readonly<Record<string, string>>>>,
+): ResourceSet {
+  const to = (name: string) =>
+    ({
+      match: { pathSpecifier: { case: 'prefix', value: '/' } },
+      action: { case: 'route', value: { clusterSpecifier: { case: 'cluster', value: name } } },
+    }) as const;
+  const unknown = {
+    match: { pathSpecifier: { case: 'prefix', value: '/' } },
+    action: { case: 'directResponse', value: { status: 502 } },
+  } as const;
+  const configurations = Object.entries(listeners).map(([name, hosts]) =>
+    create(RouteConfigurationSchema, {
+      name: `${name}-routes`,
+      virtualHosts: [
+        ...Object.entries(hosts).map(([host, cluster]) => ({ name: host, domains: [host], routes: [to(cluster)] })),
+        { name: 'unknown_host', domains: ['*'], routes: [unknown] },
+      ],
+    }),
+  );
+  const made = routeResources(configurations, 'apart');
+  return resourceSet({
+    [CLUSTER]: Object.keys(clusters).map((name) => encodeResource(ClusterSchema, cluster(name))),
+    [ENDPOINTS]: Object.entries(clusters).map(([name, port]) =>
+      encodeResource(ClusterLoadAssignmentSchema, endpoints(name, port)),
+    ),
+    [LISTENER]: Object.keys(listeners).map((name) => encodeResource(ListenerSchema, listener(name, `${name}-routes`))),
+    [ROUTES]: made.routes,
+    [VIRTUAL_HOST]: made.hosts,
   });
 }
 

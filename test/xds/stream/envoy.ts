@@ -80,14 +80,14 @@ async function end(child: ChildProcess): Promise<void> {
 }
 
 /** Starts an Envoy that takes everything from a discovery service; gives back once its admin interface answers. */
-export async function startEnvoy(path: string, address: string, variant: 'sotw' | 'delta'): Promise<Envoy> {
+export async function startEnvoy(path: string, address: string, variant: 'sotw' | 'delta', workers = 1): Promise<Envoy> {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-xds-'));
   const adminFile = join(folder, 'admin.txt');
   const file = join(folder, 'envoy.json');
   writeFileSync(file, JSON.stringify(bootstrap(address, variant)));
   const child = spawn(
     path,
-    ['-c', file, '--admin-address-path', adminFile, '--concurrency', '1', '--use-dynamic-base-id', '-l', 'warning'],
+    ['-c', file, '--admin-address-path', adminFile, '--concurrency', `${workers}`, '--use-dynamic-base-id', '-l', 'warning'],
     { stdio: ['ignore', 'ignore', 'pipe'] },
   );
   let errors = '';
