@@ -1,6 +1,7 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { Response, Variant } from '../subscription/event.ts';
 import type { SentCounts } from './status.ts';
+import { messageWriter, type WriteMessage } from './message-writer.ts';
 import { encodeResponse } from './wire.ts';
 
 /**
@@ -9,6 +10,7 @@ import { encodeResponse } from './wire.ts';
  */
 export class Outbox {
   readonly #call: ServerDuplexStream<Buffer, Buffer>;
+  readonly #write: WriteMessage;
   readonly #variant: Variant;
   readonly #onIdle: () => void;
   #waiting: Response[] = [];
@@ -19,6 +21,7 @@ export class Outbox {
   /** @param onIdle called each time that all responses have been taken; may push new ones */
   constructor(call: ServerDuplexStream<Buffer, Buffer>, variant: Variant, onIdle: () => void) {
     this.#call = call;
+    this.#write = messageWriter(call);
     this.#variant = variant;
     this.#onIdle = onIdle;
   }
@@ -46,15 +49,15 @@ export class Outbox {
     if (this.#closed || this.#writing) return;
     const response = this.#waiting.shift();
     if (response === undefined) return;
-    const bytes = encodeResponse(this.#variant, response);
+    const message = encodeResponse(this.#variant, response);
     this.#writing = true;
     this.#call.pause();
-    this.#call.write(bytes, () => this.#taken());
+    this.#write(message, () => this.#taken());
     const { responses, resources, bytes: before } = this.#sent;
     this.#sent = {
       responses: responses + 1,
       resources: resources + response.resources.length,
-      bytes: before + bytes.byteLength,
+      bytes: before + message.byteLength,
     };
   }
 

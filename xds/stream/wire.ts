@@ -1,5 +1,6 @@
 import type { EncodedResource } from '../resource-set.ts';
 import type { Response, Variant } from '../subscription/event.ts';
+import { SharedBodies } from './shared-bodies.ts';
 
 // Field tags (number << 3 | 2, all length-delimited) of envoy.service.discovery.v3.
 const VERSION = 0x0a; // DiscoveryResponse 1, DeltaDiscoveryResponse 1, Resource 1
@@ -9,52 +10,91 @@ const TYPE_URL = 0x22; // both, 4
 const NONCE = 0x2a; // both, 5
 const REMOVED = 0x32; // DeltaDiscoveryResponse 6
 
-const control = new Map<string, Buffer>();
+/** Resources from this size on are sent from where they are; smaller ones are copied next to each other. */
+const BY_REFERENCE = 16 * 1024;
+
+export interface Encoded {
+  /** The message is these, one after another. Shared with other streams: never written to. */
+  readonly chunks: readonly Uint8Array[];
+  readonly byteLength: number;
+}
+
+const shared: Readonly<Record<Variant, SharedBodies>> = Object.freeze({ sotw: new SharedBodies(), delta: new SharedBodies() });
+const constants = new Map<string, Buffer>();
 
 /**
- * The bytes of a DiscoveryResponse or DeltaDiscoveryResponse, put together from resources that are encoded already: one
- * allocation and one copy for each response, no message objects.
+ * The bytes of a DiscoveryResponse or DeltaDiscoveryResponse, put together from resources that are encoded already. What is
+ * this stream's own (version, nonce, what is removed) is written for it; the resources, nearly all of the bytes, are the same
+ * memory for each stream that is sent the same ones.
  */
-export function encodeResponse(variant: Variant, response: Response): Buffer {
+export function encodeResponse(variant: Variant, response: Response): Encoded {
   const { resources } = response;
-  const inner = variant === 'delta' ? resources.map(resourceSize) : resources.map(({ any }) => any.byteLength);
-  const texts: (readonly [number, Buffer])[] = [
+  const head = fields([[VERSION, Buffer.from(response.version)]]);
+  const body = shared[variant].of(resources, () => encodeBody(variant, resources));
+  const tail = fields([
     [TYPE_URL, constant(response.type)],
     [NONCE, Buffer.from(response.nonce)],
     ...response.removed.map((name) => [REMOVED, Buffer.from(name)] as const),
-  ];
-  const version = Buffer.from(response.version);
-  let size = fieldSize(version.length);
-  for (const bytes of inner) size += fieldSize(bytes);
-  for (const [, text] of texts) size += fieldSize(text.length);
-  const out = Buffer.allocUnsafe(size);
-  let at = writeBytes(out, 0, VERSION, version);
-  for (const [index, resource] of resources.entries()) {
-    if (variant === 'sotw') at = writeBytes(out, at, RESOURCES, resource.any);
-    else at = writeResource(out, at, inner[index] ?? 0, resource);
+  ]);
+  return {
+    chunks: [head, ...body.chunks, tail],
+    byteLength: head.byteLength + body.byteLength + tail.byteLength,
+  };
+}
+
+function encodeBody(variant: Variant, resources: readonly EncodedResource[]): Encoded {
+  const inner = variant === 'delta' ? resources.map(resourceSize) : resources.map(({ any }) => any.byteLength);
+  let byteLength = 0;
+  let copied = 0;
+  for (const [index, { any }] of resources.entries()) {
+    const size = fieldSize(inner[index] ?? 0);
+    byteLength += size;
+    copied += any.byteLength < BY_REFERENCE ? size : size - any.byteLength;
   }
-  for (const [tag, text] of texts) at = writeBytes(out, at, tag, text);
+  const out = Buffer.allocUnsafeSlow(copied);
+  const chunks: Uint8Array[] = [];
+  let [at, from] = [0, 0];
+  const put = (any: Uint8Array): void => {
+    if (any.byteLength < BY_REFERENCE) {
+      at = writeBytes(out, at, RESOURCES, any);
+      return;
+    }
+    out[at] = RESOURCES;
+    at = writeLength(out, at + 1, any.byteLength);
+    chunks.push(out.subarray(from, at), any);
+    from = at;
+  };
+  for (const [index, { name, version, any }] of resources.entries()) {
+    if (variant === 'sotw') put(any);
+    else {
+      out[at] = RESOURCES;
+      at = writeLength(out, at + 1, inner[index] ?? 0);
+      at = writeText(out, at, VERSION, version);
+      put(any);
+      at = writeText(out, at, NAME, name);
+    }
+  }
+  if (at > from) chunks.push(out.subarray(from, at));
+  return { chunks, byteLength };
+}
+
+function fields(list: readonly (readonly [number, Uint8Array])[]): Buffer {
+  const out = Buffer.allocUnsafe(list.reduce((sum, [, bytes]) => sum + fieldSize(bytes.byteLength), 0));
+  let at = 0;
+  for (const [tag, bytes] of list) at = writeBytes(out, at, tag, bytes);
   return out;
 }
 
 function constant(text: string): Buffer {
-  const known = control.get(text);
+  const known = constants.get(text);
   if (known !== undefined) return known;
   const made = Buffer.from(text);
-  control.set(text, made);
+  constants.set(text, made);
   return made;
 }
 
 function resourceSize({ name, version, any }: EncodedResource): number {
   return fieldSize(Buffer.byteLength(version)) + fieldSize(any.byteLength) + fieldSize(Buffer.byteLength(name));
-}
-
-function writeResource(out: Buffer, start: number, size: number, { name, version, any }: EncodedResource): number {
-  out[start] = RESOURCES;
-  let at = writeLength(out, start + 1, size);
-  at = writeText(out, at, VERSION, version);
-  at = writeBytes(out, at, RESOURCES, any);
-  return writeText(out, at, NAME, name);
 }
 
 function writeText(out: Buffer, at: number, tag: number, text: string): number {
