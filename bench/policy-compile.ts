@@ -6,13 +6,12 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { TypedExtensionConfigSchema } from '#gen/envoy/config/core/v3/extension_pb.js';
 import type { Snapshot } from '../mesh/model/snapshot.ts';
 import { LiveMesh } from '../mesh/source/live-mesh.ts';
 import { NOBODY } from '../policy/compile/revoked.ts';
 import { NO_KEYS } from '../policy/jwks/known.ts';
-import { encodeResource, type EncodedResource } from '../xds/resource-set.ts';
-import { discoveredSecurity } from '../xds/resources/security.ts';
+import type { Resources } from '../xds/resource-set.ts';
+import { discoveredSecurity, extensionResources } from '../xds/resources/security.ts';
 
 const { values: flags } = parseArgs({ options: { output: { type: 'string', short: 'o', default: 'table' } } });
 
@@ -106,16 +105,16 @@ async function measure(namespaces: number): Promise<Figures> {
     const admitted = performance.now();
     const withMesh = heapMb();
 
-    const kept = new Map<string, readonly EncodedResource[]>();
+    const kept = new Map<string, Resources>();
     const compile = (): { readonly ms: number; readonly changed: number } => {
       const from = performance.now();
       let changed = 0;
       for (const one of snapshot.workloads) {
         const { extensions } = discoveredSecurity(snapshot, one, NOBODY, NO_KEYS);
-        const encoded = extensions.map((extension) => encodeResource(TypedExtensionConfigSchema, extension));
-        const before = kept.get(`${one.namespace}/${one.name}`);
-        if (before === undefined || encoded.some((resource, index) => resource !== before[index])) {
-          kept.set(`${one.namespace}/${one.name}`, encoded);
+        const encoded = extensionResources(extensions);
+        const key = `${one.namespace}/${one.name}`;
+        if (kept.get(key) !== encoded) {
+          kept.set(key, encoded);
           changed += 1;
         }
       }
@@ -141,7 +140,7 @@ async function measure(namespaces: number): Promise<Figures> {
       compiles.push(ms);
       touched += changed;
     }
-    const bytes = [...kept.values()].flat().reduce((sum, { any }) => sum + any.length, 0);
+    const bytes = [...kept.values()].flatMap((all) => [...all.values()]).reduce((sum, { any }) => sum + any.length, 0);
     const round = (value: number): number => Number(value.toFixed(1));
     return {
       policies: namespaces * POLICIES_IN_NAMESPACE,
@@ -161,7 +160,7 @@ async function measure(namespaces: number): Promise<Figures> {
   }
 }
 
-const rows = [await measure(10), await measure(100)];
+const rows = [await measure(1), await measure(10), await measure(100)];
 if (flags.output === 'json') process.stdout.write(`${JSON.stringify(rows, undefined, 2)}\n`);
 else
   for (const what of Object.keys(rows[0] ?? {}))

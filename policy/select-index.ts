@@ -1,4 +1,5 @@
 import type { AuthorizationPolicy } from '../mesh/model/authorization-policy.ts';
+import { indexedBy } from '../mesh/model/indexed-by.ts';
 import type { Labels } from '../mesh/model/object.ts';
 import { GATEWAY_NAME_LABEL } from '../mesh/model/target-ref.ts';
 import { SharedLists } from './shared-list.ts';
@@ -17,25 +18,8 @@ export function sharedPolicies(policies: readonly AuthorizationPolicy[]): readon
   return lists.shared(policies);
 }
 
-const byNamespace = new WeakMap<readonly AuthorizationPolicy[], ReadonlyMap<string, readonly AuthorizationPolicy[]>>();
-
 /** The policies of a namespace, in the order of all. Same array as under the snapshot before when none of them changed. */
-export function ofNamespace(all: readonly AuthorizationPolicy[], namespace: string): readonly AuthorizationPolicy[] {
-  let found = byNamespace.get(all);
-  if (found === undefined) {
-    const grouped = new Map<string, AuthorizationPolicy[]>();
-    for (const policy of all) {
-      const group = grouped.get(policy.meta.namespace);
-      if (group === undefined) grouped.set(policy.meta.namespace, [policy]);
-      else group.push(policy);
-    }
-    found = new Map([...grouped].map(([name, group]) => [name, lists.shared(group)]));
-    byNamespace.set(all, found);
-  }
-  return found.get(namespace) ?? NONE;
-}
-
-const NONE: readonly AuthorizationPolicy[] = Object.freeze([]);
+export const ofNamespace = indexedBy<AuthorizationPolicy>(({ meta }) => [meta.namespace]);
 
 const pairOf = (key: string, value: string): string => `${key}=${value}`;
 

@@ -1,3 +1,4 @@
+import { indexedBy } from './indexed-by.ts';
 import type { MeshConfig } from './mesh-config.ts';
 import type { Port } from './port.ts';
 import type { Service, ServicePort } from './service.ts';
@@ -72,14 +73,15 @@ export type FoundProvider =
   | { readonly kind: 'nowhere'; readonly provider: ExtAuthzProvider; readonly why: string }
   | { readonly kind: 'unknown'; readonly why: string };
 
+const byHost = indexedBy<Service>(({ hostname }) => [hostname]);
+
 /** The Service of an authorizer and its port, as Istio looks it up: in the namespace that is named, else wherever there is but one. */
 export function authorizerOf(
-  snapshot: Snapshot,
+  snapshot: Pick<Snapshot, 'services'>,
   { service, port }: Pick<ExtAuthzProvider, 'service' | 'port'>,
 ): Authorizer | string {
-  const named = snapshot.services.filter(
-    ({ hostname, meta }) =>
-      hostname === service.host && (service.namespace === undefined || meta.namespace === service.namespace),
+  const named = byHost(snapshot.services, service.host).filter(
+    ({ meta }) => service.namespace === undefined || meta.namespace === service.namespace,
   );
   const [found, ...others] = named;
   const shown = service.namespace === undefined ? service.host : `${service.namespace}/${service.host}`;

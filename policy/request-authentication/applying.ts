@@ -1,3 +1,5 @@
+import { indexedBy } from '../../mesh/model/indexed-by.ts';
+import type { Labels } from '../../mesh/model/object.ts';
 import type { JwtRule, RequestAuthentication } from '../../mesh/model/request-authentication.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { keptBy } from '../kept.ts';
@@ -9,7 +11,18 @@ export interface ApplyingRule {
   readonly rule: JwtRule;
 }
 
-const byNamespace = keptBy((all: readonly RequestAuthentication[]) => Map.groupBy(all, ({ meta }) => meta.namespace));
+/** The objects of a namespace: the same array as long as none of them changes. */
+export const ofNamespace = indexedBy<RequestAuthentication>(({ meta }) => [meta.namespace]);
+
+type Selected = WeakMap<Labels, readonly RequestAuthentication[]>;
+
+/** By the objects of the root namespace, those of the workload's own, and its labels. */
+const selected = keptBy(
+  (_root: readonly RequestAuthentication[], _own: readonly RequestAuthentication[]): Selected => new WeakMap(),
+);
+
+/** Not the same as a namespace without objects: what targets a gateway in the root namespace applies there only. */
+const IN_ROOT: readonly RequestAuthentication[] = Object.freeze([]);
 
 /** One array for the same objects, however often they are found to apply. */
 const oneArray = keptBy((...policies: readonly RequestAuthentication[]) => Object.freeze(policies));
@@ -20,10 +33,16 @@ const oneArray = keptBy((...policies: readonly RequestAuthentication[]) => Objec
  */
 export function requestAuthenticationsFor(snapshot: Snapshot, workload: SelectedWorkload): readonly RequestAuthentication[] {
   const { rootNamespace } = snapshot.meshConfig;
-  const { namespace } = workload;
-  const found = byNamespace(snapshot.requestAuthentications);
-  const candidates = [...(found.get(rootNamespace) ?? []), ...(namespace === rootNamespace ? [] : (found.get(namespace) ?? []))];
-  return oneArray(...candidates.filter((policy) => appliesTo(rootNamespace, policy, workload)));
+  const { namespace, labels } = workload;
+  const all = snapshot.requestAuthentications;
+  const root = ofNamespace(all, rootNamespace);
+  const own = namespace === rootNamespace ? IN_ROOT : ofNamespace(all, namespace);
+  const known = selected(root, own);
+  const before = known.get(labels);
+  if (before !== undefined) return before;
+  const found = oneArray(...[...root, ...own].filter((policy) => appliesTo(rootNamespace, policy, workload)));
+  known.set(labels, found);
+  return found;
 }
 
 /** All their rules, by the byte order of issuers, as Istio tries them; rules of one issuer in the order given. */

@@ -28,13 +28,13 @@ export interface Clusters {
 }
 
 /** Where a provider is asked. While its Service is not in the mesh nobody can be, and nothing may then get through: not even by failOpen. */
-interface Target {
+export interface Target {
   readonly cluster: string;
   readonly host: string;
   readonly failOpen: boolean;
 }
 
-function targetOf(snapshot: Snapshot, provider: ExtAuthzProvider, clusters: Clusters): Target {
+export function targetOf(snapshot: Pick<Snapshot, 'services'>, provider: ExtAuthzProvider, clusters: Clusters): Target {
   const found = authorizerOf(snapshot, provider);
   const host = provider.service.host;
   if (typeof found === 'string') return { cluster: clusters.none, host, failOpen: false };
@@ -119,8 +119,7 @@ function statusCode(status: number | undefined): StatusCode {
 }
 
 /** The filter that asks a provider about the requests that were marked for it. */
-export function httpAsking(snapshot: Snapshot, provider: ExtAuthzProvider, clusters: Clusters): Any {
-  const target = targetOf(snapshot, provider, clusters);
+export function httpAsking(provider: ExtAuthzProvider, target: Target): Any {
   const { body, statusOnError } = provider;
   const config = create(ExtAuthzSchema, {
     services: services(provider, target),
@@ -136,8 +135,7 @@ export function httpAsking(snapshot: Snapshot, provider: ExtAuthzProvider, clust
 }
 
 /** As {@link httpAsking}, about a connection. */
-export function tcpAsking(snapshot: Snapshot, provider: GrpcExtAuthz, clusters: Clusters): Any {
-  const target = targetOf(snapshot, provider, clusters);
+export function tcpAsking(provider: GrpcExtAuthz, target: Target): Any {
   const config = create(TcpExtAuthzSchema, {
     statPrefix: 'tcp.',
     grpcService: grpcService(provider, target),
