@@ -1,0 +1,204 @@
+// What is done to a server, and what it cost.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { endpointsFile, replaceFile, routesFile, type MeshFile } from '../mesh/files.ts';
+import type { MeshPlan, PlannedService } from '../mesh/plan.ts';
+import { ENDPOINTS, ROUTES, VIRTUAL_HOST } from '../../xds/resource-set.ts';
+import { Fleet, type Counted } from '../xds/fleet.ts';
+import type { Variant } from '../xds/messages.ts';
+import { now } from '../xds/proxy.ts';
+import type { Figures } from './figures.ts';
+import { eventLoopMs, resetEventLoop } from './metrics.ts';
+import { cpuSeconds, peakRssMb, rssMb } from './process.ts';
+import type { Target } from './target.ts';
+
+const TIMEOUT_MS = 600_000;
+
+export interface Connected {
+  readonly target: Target;
+  readonly variant: Variant;
+  readonly fleet: Fleet;
+  readonly plan: MeshPlan;
+}
+
+function remarks(counted: Counted): Pick<Figures, 'note'> {
+  const ended = Object.entries(counted.ended).map(([reason, times]) => `${String(times)} x ${reason}`);
+  const parts = [...(counted.timedOut ? ['not all in time'] : []), ...ended];
+  return parts.length === 0 ? {} : { note: parts.join(', ') };
+}
+
+const sums = (counted: Counted): Figures => ({
+  megabytes: counted.bytes / 1e6,
+  responses: counted.responses,
+  resources: counted.resources,
+  ...remarks(counted),
+});
+
+/** Until nothing is used any more: garbage of the step before is not counted for the next. */
+export async function calm({ pid }: Target): Promise<void> {
+  for (let [round, before] = [0, cpuSeconds(pid)]; round < 40; round++) {
+    await sleep(250);
+    const after = cpuSeconds(pid);
+    if (after - before < 0.01) return;
+    before = after;
+  }
+}
+
+/** All proxies connect at once, for the first time. */
+export async function firstConfiguration(
+  target: Target,
+  variant: Variant,
+  plan: MeshPlan,
+  processes: number,
+): Promise<readonly [Connected, Figures]> {
+  const fleet = Fleet.start(processes, plan.proxies.length);
+  await calm(target);
+  const rss = rssMb(target.pid);
+  await resetEventLoop(target);
+  const [cpu, began] = [cpuSeconds(target.pid), now()];
+  await fleet.connect(
+    { address: target.address, variant, bundle: target.gatehouse !== undefined, remember: variant === 'delta' },
+    plan.proxies,
+  );
+  const counted = await fleet.settle(
+    ({ configured }) => configured === plan.proxies.length,
+    TIMEOUT_MS,
+    () => cpuSeconds(target.pid),
+  );
+  const used = cpuSeconds(target.pid) - cpu;
+  const loop = await eventLoopMs(target);
+  await calm(target);
+  const figures: Figures = {
+    ...sums(counted),
+    cpuSeconds: used,
+    wallSeconds: (counted.configuredAt - began) / 1000,
+    peakMb: peakRssMb(target.pid),
+    memoryMb: rssMb(target.pid),
+    perProxyKb: ((rssMb(target.pid) - rss) * 1024) / plan.proxies.length,
+    clientCpuSeconds: counted.cpuSeconds,
+    ...(loop !== undefined && { eventLoopMs: loop }),
+    ...(counted.configured < plan.proxies.length && {
+      note: `${String(counted.configured)} of ${String(plan.proxies.length)} configured`,
+    }),
+  };
+  return [{ target, variant, fleet, plan }, figures];
+}
+
+async function change({ target, fleet }: Connected, file: MeshFile, types: readonly string[], marker: string): Promise<Figures> {
+  await calm(target);
+  const { cpuSeconds: client } = await fleet.expect(types, marker);
+  await resetEventLoop(target);
+  const [cpu, began] = [cpuSeconds(target.pid), now()];
+  replaceFile(target.folder, file);
+  const counted = await fleet.settle(
+    ({ waiting }) => waiting === 0,
+    120_000,
+    () => cpuSeconds(target.pid),
+  );
+  const loop = await eventLoopMs(target);
+  return {
+    ...sums(counted),
+    cpuSeconds: cpuSeconds(target.pid) - cpu,
+    clientCpuSeconds: counted.cpuSeconds - client,
+    ...(loop !== undefined && { eventLoopMs: loop }),
+    ...(counted.waiting === 0 ? { lastMs: counted.seenAt - began } : { note: `${String(counted.waiting)} did not see it` }),
+  };
+}
+
+/** Each step changes another service to values that were never there. */
+export class Changes {
+  readonly #plan: MeshPlan;
+  #number = 0;
+
+  constructor(plan: MeshPlan) {
+    this.#plan = plan;
+  }
+
+  #pick(services: readonly PlannedService[]): PlannedService {
+    const service = services[(this.#number++ * 7) % services.length];
+    if (service === undefined) throw new Error('the mesh has no service to change');
+    return service;
+  }
+
+  route(connected: Connected): Promise<Figures> {
+    const service = this.#pick(this.#plan.services.filter(({ weight }) => weight !== undefined));
+    const weight = 1 + (((service.weight ?? 0) + this.#number) % 98);
+    return change(connected, routesFile(service, weight), [ROUTES, VIRTUAL_HOST], service.host);
+  }
+
+  endpointFile(): { readonly file: MeshFile; readonly address: string } {
+    // The first services' pods may be the proxies: those stay.
+    const others = this.#plan.services.slice(Math.min(this.#plan.proxies.length, this.#plan.services.length - 1));
+    const service = this.#pick(others);
+    const address = `10.200.${String((this.#number >>> 8) & 255)}.${String(this.#number & 255)}`;
+    const [first = '', second = ''] = service.endpoints;
+    return { file: endpointsFile(this.#plan, service, [first, second, address]), address };
+  }
+
+  endpoint(connected: Connected): Promise<Figures> {
+    const { file, address } = this.endpointFile();
+    return change(connected, file, [ENDPOINTS], address);
+  }
+}
+
+/** All connections are lost, and all come back at once. */
+export async function reconnect({ target, fleet, plan }: Connected, withVersions: boolean): Promise<Figures> {
+  await fleet.drop();
+  await calm(target);
+  await resetEventLoop(target);
+  const { cpuSeconds: client } = await fleet.count();
+  const [cpu, began] = [cpuSeconds(target.pid), now()];
+  await fleet.resume(withVersions);
+  const busy = (): number => cpuSeconds(target.pid);
+  // Who has all of it may be sent nothing, so there it is over when all is quiet.
+  const done = ({ configured, open }: Counted): boolean =>
+    withVersions ? open === plan.proxies.length : configured === plan.proxies.length;
+  const counted = await fleet.settle(done, TIMEOUT_MS, busy);
+  const loop = await eventLoopMs(target);
+  return {
+    ...sums(counted),
+    cpuSeconds: busy() - cpu,
+    wallSeconds: (Math.max(counted.lastByteAt, counted.configuredAt) - began) / 1000,
+    peakMb: peakRssMb(target.pid),
+    clientCpuSeconds: counted.cpuSeconds - client,
+    ...(loop !== undefined && { eventLoopMs: loop }),
+  };
+}
+
+const EVERY_MS = 100;
+
+/** Ten endpoint changes a second. */
+export async function churn(connected: Connected, changes: Changes, seconds: number, stuck: number): Promise<readonly Figures[]> {
+  const { target, fleet } = connected;
+  await calm(target);
+  await fleet.expect([]);
+  await resetEventLoop(target);
+  if (stuck > 0) await fleet.stick(stuck);
+  const [cpu, began, before] = [cpuSeconds(target.pid), now(), rssMb(target.pid)];
+  let middle = before;
+  for (let number = 0; number < (seconds * 1000) / EVERY_MS; number++) {
+    replaceFile(target.folder, changes.endpointFile().file);
+    if (number === Math.floor((seconds * 500) / EVERY_MS)) middle = rssMb(target.pid);
+    await sleep(Math.max(0, began + (number + 1) * EVERY_MS - now()));
+  }
+  const wall = (now() - began) / 1000;
+  const loop = await eventLoopMs(target);
+  const used = cpuSeconds(target.pid) - cpu;
+  if (stuck > 0) await fleet.unstick();
+  const counted = await fleet.settle(
+    () => true,
+    60_000,
+    () => cpuSeconds(target.pid),
+  );
+  await calm(target);
+  return [
+    {
+      ...sums(counted),
+      cpuSeconds: used,
+      wallSeconds: wall,
+      memoryMb: rssMb(target.pid),
+      peakMb: peakRssMb(target.pid),
+      ...(loop !== undefined && { eventLoopMs: loop }),
+      note: `RSS before ${before.toFixed(0)}, half-way ${middle.toFixed(0)} MB${stuck > 0 ? `; ${String(stuck)} stuck` : ''}`,
+    },
+  ];
+}

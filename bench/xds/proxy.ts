@@ -1,0 +1,297 @@
+// One proxy of the load: it asks as Envoy with a sidecar's bootstrap does, accepts everything, and counts.
+import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
+import type { PlannedProxy } from '../mesh/plan.ts';
+import { CLUSTER, ENDPOINTS, EXTENSION_CONFIG, LISTENER, ROUTES, SECRET, VIRTUAL_HOST } from '../../xds/resource-set.ts';
+import { decodeResponse, encodeRequest, METHODS, nodeBytes, sotwNames, type Ask, type Variant } from './messages.ts';
+import { readCluster, readListener, readName, wantsVirtualHosts } from './resources.ts';
+import { Reader } from './wire.ts';
+
+export interface Counts {
+  bytes: number;
+  responses: number;
+  resources: number;
+}
+
+/** What a change must bring to each proxy: a response of one of these types, which holds these bytes. */
+export interface Awaited {
+  readonly types: readonly string[];
+  readonly marker: Buffer | undefined;
+}
+
+export interface ProxyOptions {
+  readonly proxy: PlannedProxy;
+  readonly variant: Variant;
+  /** Also ask for the trust bundle. */
+  readonly bundle: boolean;
+  /** Remember names and versions, to tell them when connecting again (delta). */
+  readonly remember: boolean;
+  readonly onConfigured: () => void;
+  readonly onSeen: () => void;
+  readonly onEnd: (reason: string) => void;
+}
+
+const PREFIX = 5;
+/** Millions of equal names: one string for each. */
+const strings = new Map<string, string>();
+
+function interned(text: string): string {
+  const known = strings.get(text);
+  if (known !== undefined) return known;
+  strings.set(text, text);
+  return text;
+}
+
+/** Types that are asked for by name, after something that names them. */
+type Named = typeof ENDPOINTS | typeof ROUTES | typeof EXTENSION_CONFIG;
+
+export class LoadProxy {
+  readonly options: ProxyOptions;
+  readonly counts: Counts = { bytes: 0, responses: 0, resources: 0 };
+  /** Type → name → version, of all that was sent and not removed. */
+  readonly known = new Map<string, Map<string, string>>();
+  lastByteAt = 0;
+  configured = false;
+  awaited: Awaited | undefined;
+  #stream: ClientHttp2Stream | undefined;
+  #node: Uint8Array | undefined;
+  #chunks: Buffer[] = [];
+  #held = 0;
+  #needed = PREFIX;
+  /** What has been asked for by name and, of that, what has not come yet. */
+  readonly #names = new Map<string, Set<string>>();
+  readonly #pending = new Map<string, Set<string>>();
+  readonly #encodedNames = new Map<string, Buffer>();
+  readonly #clusterEndpoints = new Map<string, string>();
+  readonly #asked = new Set<string>();
+  readonly #answered = new Set<string>();
+  #wantsVirtualHosts = false;
+
+  constructor(options: ProxyOptions) {
+    this.options = options;
+  }
+
+  /** The first connection: each type when the one before has told what to ask for. */
+  start(session: ClientHttp2Session): void {
+    this.#open(session);
+    if (this.options.bundle) this.#subscribe(SECRET, ['ROOTCA']);
+    this.#ask({ type: CLUSTER, ...this.#initial(CLUSTER) });
+  }
+
+  /** A connection after one that was lost: all that was subscribed is asked for at once, with or without what is still there. */
+  resume(session: ClientHttp2Session, withVersions: boolean): void {
+    const subscribed = [...this.#asked];
+    this.#asked.clear();
+    this.#answered.clear();
+    this.#pending.clear();
+    this.#encodedNames.clear();
+    [this.#chunks, this.#held, this.#needed] = [[], 0, PREFIX];
+    this.configured = false;
+    if (!withVersions) this.known.clear();
+    this.#open(session);
+    for (const type of subscribed) {
+      const names = type === SECRET ? ['ROOTCA'] : this.#names.get(type);
+      if (names === undefined) this.#ask({ type, ...this.#initial(type) });
+      else this.#subscribe(type, [...names]);
+    }
+  }
+
+  #open(session: ClientHttp2Session): void {
+    this.#node = nodeBytes(this.options.proxy);
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': METHODS[this.options.variant],
+      'content-type': 'application/grpc+proto',
+      te: 'trailers',
+    });
+    this.#stream = stream;
+    let reason = 'closed';
+    stream.on('data', (chunk: Buffer) => this.#take(chunk));
+    stream.on('trailers', (headers) => {
+      reason = `status ${String(headers['grpc-status'])} ${String(headers['grpc-message'] ?? '')}`;
+    });
+    stream.on('error', (error: Error) => (reason = error.message));
+    stream.on('close', () => this.options.onEnd(reason));
+  }
+
+  /** A stuck proxy: it reads no more, and its connection fills. */
+  stick(): void {
+    this.#stream?.pause();
+  }
+
+  unstick(): void {
+    this.#stream?.resume();
+  }
+
+  #initial(type: string): Pick<Ask, 'versions'> {
+    const versions = this.known.get(type);
+    return versions === undefined ? {} : { versions };
+  }
+
+  #ask(ask: Ask): void {
+    if (this.#stream === undefined || this.#stream.closed) return;
+    const first = this.#node;
+    this.#node = undefined;
+    this.#asked.add(ask.type);
+    this.#stream.write(encodeRequest(this.options.variant, first === undefined ? ask : { ...ask, node: first }));
+  }
+
+  #subscribe(type: string, names: readonly string[], unsubscribe: readonly string[] = []): void {
+    const { variant } = this.options;
+    const first = !this.#asked.has(type);
+    const pending = this.#pending.get(type) ?? new Set();
+    this.#pending.set(type, pending);
+    const had = first ? this.known.get(type) : undefined;
+    // Who comes back with a version and is up to date is sent nothing.
+    for (const name of names) if (had?.has(name) !== true) pending.add(name);
+    for (const name of unsubscribe) pending.delete(name);
+    if (variant === 'delta') this.#ask({ type, subscribe: names, unsubscribe, ...(first ? this.#initial(type) : {}) });
+    else this.#ask({ type, names: this.#sotwNames(type, names) });
+  }
+
+  #sotwNames(type: string, fallback: readonly string[]): Buffer {
+    const named = this.#names.get(type);
+    const bytes = sotwNames(named ?? fallback);
+    this.#encodedNames.set(type, bytes);
+    return bytes;
+  }
+
+  #take(chunk: Buffer): void {
+    this.counts.bytes += chunk.length;
+    this.lastByteAt = now();
+    this.#chunks.push(chunk);
+    this.#held += chunk.length;
+    while (this.#held >= this.#needed) {
+      let whole = this.#chunks.length === 1 ? (this.#chunks[0] ?? chunk) : Buffer.concat(this.#chunks);
+      if (this.#needed === PREFIX) {
+        this.#needed = PREFIX + whole.readUInt32BE(1);
+        this.#chunks = [whole];
+        continue;
+      }
+      const message = whole.subarray(PREFIX, this.#needed);
+      whole = whole.subarray(this.#needed);
+      this.#chunks = whole.length === 0 ? [] : [whole];
+      this.#held = whole.length;
+      this.#needed = PREFIX;
+      this.#respond(message);
+    }
+  }
+
+  #respond(message: Buffer): void {
+    const { variant } = this.options;
+    const seen = new Map<string, string>();
+    const found = { clusters: new Map<string, string>(), routes: new Set<string>(), extensions: new Set<string>() };
+    const response = decodeResponse(variant, message, (type, value, name, version) => {
+      const own = this.#read(type, value, name, found);
+      if (variant === 'delta' || type !== CLUSTER) seen.set(interned(own), interned(version));
+    });
+    this.counts.responses += 1;
+    this.counts.resources += response.resources;
+    const { type, nonce, version } = response;
+    this.#answered.add(type);
+    this.#note(type, seen, response.removed);
+    const { awaited } = this;
+    if (awaited?.types.includes(type) === true && (awaited.marker === undefined || message.includes(awaited.marker))) {
+      this.awaited = undefined;
+      this.options.onSeen();
+    }
+    const names = variant === 'sotw' ? this.#encodedNames.get(type) : undefined;
+    this.#ask({ type, nonce, ...(variant === 'sotw' && { version }), ...(names !== undefined && { names }) });
+    this.#next(type, found, response.removed);
+    this.#check();
+  }
+
+  #read(
+    type: string,
+    value: Reader,
+    name: string,
+    found: { clusters: Map<string, string>; routes: Set<string>; extensions: Set<string> },
+  ): string {
+    switch (type) {
+      case CLUSTER: {
+        const cluster = readCluster(value);
+        found.clusters.set(cluster.name, cluster.endpoints);
+        return cluster.name;
+      }
+      case LISTENER: {
+        const { routes, extensions } = readListener(value);
+        for (const route of routes) found.routes.add(route);
+        for (const extension of extensions) found.extensions.add(extension);
+        return name;
+      }
+      case ROUTES: {
+        const { bytes, at, end } = value;
+        if (!this.#wantsVirtualHosts && this.options.variant === 'delta') this.#wantsVirtualHosts = wantsVirtualHosts(value);
+        return name === '' ? readName(new Reader(bytes, at, end)) : name;
+      }
+      default:
+        return name === '' ? readName(value) : name;
+    }
+  }
+
+  #note(type: string, seen: ReadonlyMap<string, string>, removed: readonly string[]): void {
+    const pending = this.#pending.get(type);
+    if (pending !== undefined) {
+      for (const name of seen.keys()) pending.delete(name);
+      for (const name of removed) pending.delete(name);
+    }
+    if (!this.options.remember) return;
+    const known = this.known.get(type) ?? new Map<string, string>();
+    this.known.set(type, known);
+    for (const [name, version] of seen) known.set(name, version);
+    for (const name of removed) known.delete(name);
+  }
+
+  /** Asks for what was named. Listeners come when clusters have their endpoints, as in Envoy, which warms them first. */
+  #next(
+    type: string,
+    found: { clusters: ReadonlyMap<string, string>; routes: ReadonlySet<string>; extensions: ReadonlySet<string> },
+    removed: readonly string[],
+  ): void {
+    if (type === CLUSTER) {
+      const gone: string[] = [];
+      if (this.options.variant === 'sotw') this.#clusterEndpoints.clear();
+      for (const [name, endpoints] of found.clusters) if (endpoints !== '') this.#clusterEndpoints.set(name, endpoints);
+      for (const name of removed) {
+        const endpoints = this.#clusterEndpoints.get(name);
+        this.#clusterEndpoints.delete(name);
+        if (endpoints !== undefined) gone.push(endpoints);
+      }
+      const wanted = this.options.variant === 'sotw' ? new Set(this.#clusterEndpoints.values()) : found.clusters.values();
+      this.#grow(ENDPOINTS, wanted, gone);
+    }
+    if (type === LISTENER) {
+      this.#grow(EXTENSION_CONFIG, found.extensions, []);
+      this.#grow(ROUTES, found.routes, []);
+    }
+    if (this.#wantsVirtualHosts && !this.#asked.has(VIRTUAL_HOST))
+      this.#ask({ type: VIRTUAL_HOST, ...this.#initial(VIRTUAL_HOST) });
+    if ((this.#pending.get(ENDPOINTS)?.size ?? 0) === 0 && this.#answered.has(CLUSTER) && !this.#asked.has(LISTENER))
+      this.#ask({ type: LISTENER, ...this.#initial(LISTENER) });
+  }
+
+  #grow(type: Named, wanted: Iterable<string>, gone: readonly string[]): void {
+    const names = this.#names.get(type) ?? new Set<string>();
+    this.#names.set(type, names);
+    const fresh: string[] = [];
+    for (const name of wanted) {
+      if (name === '' || names.has(name)) continue;
+      names.add(name);
+      fresh.push(name);
+    }
+    for (const name of gone) names.delete(name);
+    if (fresh.length > 0 || gone.length > 0) this.#subscribe(type, fresh, gone);
+  }
+
+  #check(): void {
+    if (this.configured || !this.#answered.has(LISTENER)) return;
+    for (const pending of this.#pending.values()) if (pending.size > 0) return;
+    if (this.#wantsVirtualHosts && !this.#answered.has(VIRTUAL_HOST)) return;
+    this.configured = true;
+    this.options.onConfigured();
+  }
+}
+
+/** Milliseconds on the clock that all processes of this machine share. */
+export function now(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
