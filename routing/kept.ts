@@ -10,6 +10,14 @@ export interface Kept<Owner extends object, Made> {
 interface Variant<Made> {
   readonly inputs: readonly unknown[];
   readonly made: Made;
+  used: number;
+}
+
+let age = 0;
+
+/** What nobody asks for from now on until this was called twice may be forgotten when something new is made of its owner. */
+export function growOlder(): void {
+  age += 1;
 }
 
 function same(a: readonly unknown[], b: readonly unknown[]): boolean {
@@ -21,13 +29,15 @@ export function kept<Owner extends object, Made>(variants: number): Kept<Owner, 
   const memory = new WeakMap<Owner, Variant<Made>[]>();
   return {
     get(owner, inputs, make) {
-      const known = memory.get(owner) ?? [];
-      memory.set(owner, known);
-      const found = known.find((variant) => same(variant.inputs, inputs));
-      if (found !== undefined) return found.made;
+      const known = memory.get(owner);
+      const found = known?.find((variant) => same(variant.inputs, inputs));
+      if (found !== undefined) {
+        found.used = age;
+        return found.made;
+      }
       const made = make();
-      known.push({ inputs, made });
-      if (known.length > variants) known.shift();
+      const young = known?.filter(({ used }) => used >= age - 1) ?? [];
+      memory.set(owner, [...young.slice(-(variants - 1)), { inputs, made, used: age }]);
       return made;
     },
   };

@@ -1,3 +1,4 @@
+import { indexedBy } from '../mesh/model/indexed-by.ts';
 import type { Proxy } from '../mesh/model/proxy.ts';
 import type { Sidecar } from '../mesh/model/sidecar.ts';
 import type { Snapshot } from '../mesh/model/snapshot.ts';
@@ -22,14 +23,9 @@ export function scopeOf(snapshot: Snapshot, proxy: Proxy, security: InboundSecur
   return { snapshot, proxy, security, sidecar, view: viewFrom(snapshot, proxy.workload.namespace, sidecar) };
 }
 
-const workloadIndexes = new WeakMap<Snapshot, ReadonlyMap<string, Workload>>();
+const byKey = indexedBy<Workload>((workload) => [keyOf(workload)]);
 
 /** A workload by `namespace/name`. */
 export function workloadNamed(snapshot: Snapshot, key: string): Workload | undefined {
-  let index = workloadIndexes.get(snapshot);
-  if (index === undefined) {
-    index = new Map(snapshot.workloads.map((workload) => [keyOf(workload), workload]));
-    workloadIndexes.set(snapshot, index);
-  }
-  return index.get(key);
+  return byKey(snapshot.workloads, key).at(-1);
 }

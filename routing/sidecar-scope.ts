@@ -1,4 +1,5 @@
 import { covers, type Hostname } from '../mesh/model/hostname.ts';
+import { indexedBy } from '../mesh/model/indexed-by.ts';
 import { selects } from '../mesh/model/object.ts';
 import type { Port } from '../mesh/model/port.ts';
 import type { Proxy } from '../mesh/model/proxy.ts';
@@ -7,17 +8,19 @@ import type { EgressHost, EgressListener, Sidecar } from '../mesh/model/sidecar.
 import type { Snapshot } from '../mesh/model/snapshot.ts';
 import type { VirtualService } from '../mesh/model/virtual-service.ts';
 
+const byNamespace = indexedBy<Sidecar>(({ meta }) => [meta.namespace]);
+
 /**
  * The Sidecar that holds for a proxy: of its namespace one that selects it, else the namespace's own, else that of the root namespace; of
  * several the oldest. Gateways have none.
  */
 export function sidecarFor({ sidecars, meshConfig }: Snapshot, { kind, workload, instance }: Proxy): Sidecar | undefined {
   if (kind === 'gateway' || sidecars.length === 0) return undefined;
-  const own = sidecars.filter(({ meta }) => meta.namespace === workload.namespace);
+  const own = byNamespace(sidecars, workload.namespace);
   return (
     own.find(({ workloadSelector }) => workloadSelector !== undefined && selects(workloadSelector, instance.labels)) ??
     own.find(({ workloadSelector }) => workloadSelector === undefined) ??
-    sidecars.find(({ meta, workloadSelector }) => meta.namespace === meshConfig.rootNamespace && workloadSelector === undefined)
+    byNamespace(sidecars, meshConfig.rootNamespace).find(({ workloadSelector }) => workloadSelector === undefined)
   );
 }
 

@@ -1,4 +1,6 @@
+import { indexedBy } from '../mesh/model/indexed-by.ts';
 import { covers, type Hostname } from '../mesh/model/hostname.ts';
+import { LayeredMap } from '../mesh/model/layered-map.ts';
 import type { MeshConfig } from '../mesh/model/mesh-config.ts';
 import { keyOf } from '../mesh/model/object.ts';
 import type { Service } from '../mesh/model/service.ts';
@@ -20,11 +22,15 @@ export interface View {
   readonly serviceByHost: ReadonlyMap<Hostname, Service>;
   /** Visible VirtualServices bound to `mesh`, in snapshot order. */
   readonly meshVirtualServices: readonly VirtualService[];
+  /** True where some port declares no protocol. */
+  readonly sniffs: boolean;
   /**
    * The VirtualService that routes a host: the one naming it exactly, else the longest wildcard over it; of equals the first
    * (oldest). VirtualServices of several owners for one host are not merged in the mesh.
    */
   virtualServiceFor(host: Hostname): VirtualService | undefined;
+  /** Of those seen, the one that is `namespace/name`. */
+  virtualServiceNamed(key: string): VirtualService | undefined;
 }
 
 const views = new WeakMap<Snapshot, Map<string, View>>();
@@ -37,36 +43,123 @@ export function viewFrom(snapshot: Snapshot, namespace: string, sidecar?: Sideca
   const key = sidecar === undefined ? namespace : `${namespace} ${keyOf(sidecar.meta)}`;
   const before = known.get(key);
   if (before !== undefined) return before;
-  const made = view(snapshot, namespace, sidecar);
+  const made = newView(snapshot, namespace, sidecar);
   known.set(key, made);
   return made;
 }
 
-function view(snapshot: Snapshot, namespace: string, sidecar: Sidecar | undefined): View {
-  const seen = virtualServices(snapshot).filter(
-    (virtual) => virtual.gateways.includes('mesh') && visibleFrom(virtual.exportTo, virtual.meta.namespace, namespace),
-  );
+/** What stays while VirtualServices and services change in place: which there are, by their places in the snapshot's list. */
+interface Layout {
+  readonly namespace: string;
+  readonly outboundTrafficPolicy: MeshConfig['outboundTrafficPolicy'];
+  readonly services: readonly Service[];
+  readonly serviceByHost: LayeredMap<Hostname, Service>;
+  readonly sniffs: boolean;
+  /** Of the VirtualServices that are seen. */
+  readonly places: readonly number[];
+  readonly byHost: ReadonlyMap<Hostname, number>;
+  readonly wildcards: readonly Hostname[];
+}
+
+const layouts = new WeakMap<View, Layout>();
+const named = indexedBy<VirtualService>(({ meta }) => [keyOf(meta)]);
+
+function viewOf(layout: Layout, virtuals: readonly VirtualService[]): View {
+  const { places, byHost, wildcards, namespace, outboundTrafficPolicy, services, serviceByHost, sniffs } = layout;
+  let seen: readonly VirtualService[] | undefined;
+  let seenKeys: ReadonlyMap<string, VirtualService> | undefined;
+  const made: View = {
+    namespace,
+    outboundTrafficPolicy,
+    services,
+    serviceByHost,
+    sniffs,
+    get meshVirtualServices() {
+      seen ??= places.flatMap((at) => virtuals[at] ?? []);
+      return seen;
+    },
+    virtualServiceFor(host) {
+      const exact = byHost.get(host);
+      if (exact !== undefined) return virtuals[exact];
+      const wildcard = wildcards.find((pattern) => covers(pattern, host));
+      const at = wildcard === undefined ? undefined : byHost.get(wildcard);
+      return at === undefined ? undefined : virtuals[at];
+    },
+    virtualServiceNamed(key) {
+      const [one] = named(virtuals, key);
+      seenKeys ??= new Map(this.meshVirtualServices.map((virtual) => [keyOf(virtual.meta), virtual]));
+      return one === undefined ? undefined : seenKeys.get(key);
+    },
+  };
+  layouts.set(made, layout);
+  return made;
+}
+
+function newView(snapshot: Snapshot, namespace: string, sidecar: Sidecar | undefined): View {
+  const virtuals = virtualServices(snapshot);
   const limited = sidecar !== undefined && sidecar.egress.length > 0;
-  const meshVirtualServices = limited ? seen.filter((virtual) => importsVirtualService(sidecar, virtual)) : seen;
+  const places: number[] = [];
+  for (const [at, virtual] of virtuals.entries()) {
+    const sees = virtual.gateways.includes('mesh') && visibleFrom(virtual.exportTo, virtual.meta.namespace, namespace);
+    if (sees && (!limited || importsVirtualService(sidecar, virtual))) places.push(at);
+  }
   const visible = snapshot.services.filter(({ exportTo, meta }) => visibleFrom(exportTo, meta.namespace, namespace));
-  const imported = limited ? importedServices(sidecar, visible, meshVirtualServices, namespace) : visible;
+  const imported = limited
+    ? importedServices(
+        sidecar,
+        visible,
+        places.flatMap((at) => virtuals[at] ?? []),
+        namespace,
+      )
+    : visible;
   const serviceByHost = new Map<Hostname, Service>();
   for (const [host, candidates] of Map.groupBy(imported, ({ hostname }) => hostname)) {
     const service = meantBy(candidates, namespace);
     if (service !== undefined) serviceByHost.set(host, service);
   }
-  const byHost = new Map<Hostname, VirtualService>();
-  for (const virtual of meshVirtualServices) for (const host of virtual.hosts) if (!byHost.has(host)) byHost.set(host, virtual);
+  const services = [...serviceByHost.values()];
+  const byHost = new Map<Hostname, number>();
+  for (const at of places) for (const host of virtuals[at]?.hosts ?? []) if (!byHost.has(host)) byHost.set(host, at);
   const wildcards = [...byHost.keys()].filter((host) => host.startsWith('*')).sort((a, b) => b.length - a.length);
-  return {
-    namespace,
-    outboundTrafficPolicy: sidecar?.outboundTrafficPolicy ?? snapshot.meshConfig.outboundTrafficPolicy,
-    services: [...serviceByHost.values()],
-    serviceByHost,
-    meshVirtualServices,
-    virtualServiceFor(host) {
-      const pattern = byHost.has(host) ? host : wildcards.find((wildcard) => covers(wildcard, host));
-      return pattern === undefined ? undefined : byHost.get(pattern);
+  const outboundTrafficPolicy = sidecar?.outboundTrafficPolicy ?? snapshot.meshConfig.outboundTrafficPolicy;
+  const sniffs = services.some(({ ports }) => ports.some(({ protocol }) => protocol === 'unknown'));
+  return viewOf(
+    {
+      namespace,
+      outboundTrafficPolicy,
+      services,
+      serviceByHost: LayeredMap.of(serviceByHost),
+      sniffs,
+      places,
+      byHost,
+      wildcards,
     },
-  };
+    virtuals,
+  );
+}
+
+/**
+ * A view after changes that left in place what there is to see: VirtualServices have others of the same hosts in their places, and services
+ * others of the same name and ports. Undefined where that cannot be said of this view.
+ */
+export function changedView(
+  view: View,
+  virtuals: readonly VirtualService[],
+  replaced: ReadonlyMap<Service, Service>,
+): View | undefined {
+  const layout = layouts.get(view);
+  if (layout === undefined) return undefined;
+  if (replaced.size === 0) return viewOf(layout, virtuals);
+  const services = [...layout.services];
+  const hosts: (readonly [Hostname, Service])[] = [];
+  for (const [before, after] of replaced) {
+    const held = layout.serviceByHost.get(before.hostname);
+    // Not seen from here.
+    if (held === undefined) continue;
+    // Made of several, or of some of its ports.
+    if (held !== before) return undefined;
+    services[services.indexOf(before)] = after;
+    hosts.push([after.hostname, after]);
+  }
+  return viewOf({ ...layout, services, serviceByHost: layout.serviceByHost.with(hosts) }, virtuals);
 }

@@ -1,3 +1,4 @@
+import { indexedBy } from './indexed-by.ts';
 import type { Locality } from './load-balancer.ts';
 import { type Labels, selects } from './object.ts';
 import type { Port } from './port.ts';
@@ -20,16 +21,20 @@ export interface Endpoint {
   readonly hostname?: string | undefined;
 }
 
-/** Workloads by namespace, made once for each list of workloads: snapshots in which none changed share the list. */
-const byNamespace = new WeakMap<readonly Workload[], ReadonlyMap<string, readonly Workload[]>>();
+/** Workloads by namespace, and by each of their labels within it. */
+const byLabel = indexedBy<Workload>(({ namespace, labels }) => [
+  namespace,
+  ...Object.entries(labels).map(([name, value]) => `${namespace} ${name}=${value}`),
+]);
 
-function workloadsIn(workloads: readonly Workload[], namespace: string): readonly Workload[] {
-  let index = byNamespace.get(workloads);
-  if (index === undefined) {
-    index = Map.groupBy(workloads, (workload) => workload.namespace);
-    byNamespace.set(workloads, index);
+/** The workloads of a namespace that may have all the labels: those that have the rarest of them. */
+function candidates(workloads: readonly Workload[], namespace: string, selector: Labels): readonly Workload[] {
+  let found: readonly Workload[] | undefined;
+  for (const [name, value] of Object.entries(selector)) {
+    const having = byLabel(workloads, `${namespace} ${name}=${value}`);
+    if (found === undefined || having.length < found.length) found = having;
   }
-  return index.get(namespace) ?? [];
+  return found ?? byLabel(workloads, namespace);
 }
 
 /** What each Service selects, for each list of workloads. */
@@ -44,7 +49,7 @@ interface Placed {
 const instances = new WeakMap<readonly Workload[], ReadonlyMap<string, Placed>>();
 
 function instancesIn(workloads: readonly Workload[], namespace: string): ReadonlyMap<string, Placed> {
-  const here = workloadsIn(workloads, namespace);
+  const here = byLabel(workloads, namespace);
   const known = instances.get(here);
   if (known !== undefined) return known;
   const made = new Map<string, Placed>();
@@ -109,7 +114,9 @@ export function workloadsOf(snapshot: Snapshot, service: Service): readonly Work
   if (before !== undefined) return before;
   const found =
     sliced === undefined
-      ? workloadsIn(workloads, service.meta.namespace).filter((workload) => selects(selector ?? NOTHING, workload.labels))
+      ? candidates(workloads, service.meta.namespace, selector ?? NOTHING).filter(({ labels }) =>
+          selects(selector ?? NOTHING, labels),
+        )
       : workloadsNamed(workloads, service, sliced);
   known.set(service, found);
   return found;

@@ -1,4 +1,5 @@
 import { covers, type Hostname } from '../../mesh/model/hostname.ts';
+import { indexedBy } from '../../mesh/model/indexed-by.ts';
 import type { DestinationRule } from '../../mesh/model/destination-rule.ts';
 import { type Labels, selects } from '../../mesh/model/object.ts';
 import type { Service, Visibility } from '../../mesh/model/service.ts';
@@ -8,35 +9,28 @@ import type { Scope } from '../scope.ts';
 import { visibleFrom } from '../visibility.ts';
 import { destinationPolicy, type PortPolicy, portPolicy } from './traffic-policy.ts';
 
-/** The rules of one namespace, as another namespace sees them. */
-interface RuleIndex {
-  readonly byHost: ReadonlyMap<Hostname, readonly DestinationRule[]>;
-  /** Longest first. */
-  readonly wildcards: readonly Hostname[];
-}
-
-const indexes = new WeakMap<Snapshot, Map<string, RuleIndex>>();
-
-function indexOf(snapshot: Snapshot, home: string, seenFrom: string): RuleIndex {
-  const known = indexes.get(snapshot) ?? new Map<string, RuleIndex>();
-  indexes.set(snapshot, known);
-  const key = `${home} ${seenFrom}`;
-  const before = known.get(key);
-  if (before !== undefined) return before;
-  const rules = snapshot.destinationRules.filter(
-    ({ meta, exportTo, workloadSelector }) =>
-      meta.namespace === home &&
-      // A rule that chooses its callers chooses them in its own namespace.
-      (home === seenFrom || (workloadSelector === undefined && visibleFrom(exportTo, home, seenFrom))),
-  );
-  const byHost = Map.groupBy(rules, ({ host }) => host);
-  const wildcards = [...byHost.keys()].filter((host) => host.startsWith('*')).sort((a, b) => b.length - a.length);
-  const made = { byHost, wildcards };
-  known.set(key, made);
-  return made;
-}
-
 const NONE: readonly DestinationRule[] = Object.freeze([]);
+
+/** Rules by namespace and host; those of wildcards by namespace alone. */
+const byHost = indexedBy<DestinationRule>(({ meta, host }) => [
+  `${meta.namespace} ${host}`,
+  ...(host.startsWith('*') ? [meta.namespace] : []),
+]);
+
+/** The rules of a namespace for the most specific host over one, as another namespace sees them. */
+function specific(snapshot: Snapshot, home: string, seenFrom: string, host: Hostname): readonly DestinationRule[] {
+  const { destinationRules } = snapshot;
+  const seen = ({ exportTo, workloadSelector }: DestinationRule) =>
+    // A rule that chooses its callers chooses them in its own namespace.
+    home === seenFrom || (workloadSelector === undefined && visibleFrom(exportTo, home, seenFrom));
+  const exact = byHost(destinationRules, `${home} ${host}`);
+  const found = exact.length === 0 ? NONE : exact.every(seen) ? exact : exact.filter(seen);
+  if (found.length > 0) return found;
+  let widest: Hostname | undefined;
+  for (const rule of byHost(destinationRules, home))
+    if (covers(rule.host, host) && seen(rule) && rule.host.length > (widest?.length ?? 0)) widest = rule.host;
+  return widest === undefined ? NONE : byHost(destinationRules, `${home} ${widest}`).filter(seen);
+}
 
 function sameVisibility(one: Visibility, other: Visibility): boolean {
   if (one.kind === 'all' || other.kind === 'all') return one.kind === other.kind;
@@ -63,10 +57,8 @@ function forCaller(rules: readonly DestinationRule[], caller: Labels): readonly 
  */
 export function rulesFor(snapshot: Snapshot, service: Service, seenFrom: string, caller: Labels): readonly DestinationRule[] {
   for (const home of new Set([seenFrom, service.meta.namespace, snapshot.meshConfig.rootNamespace])) {
-    const { byHost, wildcards } = indexOf(snapshot, home, seenFrom);
-    const host = byHost.has(service.hostname) ? service.hostname : wildcards.find((pattern) => covers(pattern, service.hostname));
-    const found = host === undefined ? undefined : byHost.get(host);
-    const held = found === undefined ? NONE : forCaller(found, caller);
+    const found = specific(snapshot, home, seenFrom, service.hostname);
+    const held = found.length === 0 ? NONE : forCaller(found, caller);
     if (held.length > 0) return held;
   }
   return NONE;
