@@ -89,14 +89,19 @@ function nameOf(message: object): string {
 }
 
 /**
- * Builds a set. Types that are left out are empty.
+ * Builds a set. Types that are left out are empty; a map stays the same map.
  * @throws TypeError when two resources of one type have the same name: a bug in the compiler
  */
-export function resourceSet(content: { readonly [Type in TypeUrl]?: Iterable<EncodedResource> }): ResourceSet {
+export function resourceSet(content: { readonly [Type in TypeUrl]?: readonly EncodedResource[] | Resources }): ResourceSet {
   const set = new Map<TypeUrl, Resources>();
   for (const type of TYPE_URLS) {
+    const given = content[type] ?? NO_RESOURCES;
+    if ('get' in given) {
+      set.set(type, given);
+      continue;
+    }
     const resources = new Map<string, EncodedResource>();
-    for (const resource of content[type] ?? []) {
+    for (const resource of given) {
       if (resources.has(resource.name)) throw new TypeError(`two resources of type ${type} are named ${resource.name}`);
       resources.set(resource.name, resource);
     }

@@ -1,6 +1,5 @@
 import { ClusterSchema } from '#gen/envoy/config/cluster/v3/cluster_pb.js';
 import { ClusterLoadAssignmentSchema } from '#gen/envoy/config/endpoint/v3/endpoint_pb.js';
-import { TypedExtensionConfigSchema } from '#gen/envoy/config/core/v3/extension_pb.js';
 import { ListenerSchema } from '#gen/envoy/config/listener/v3/listener_pb.js';
 import type { TrustBundle } from '../../ca/bundle.ts';
 import type { RevokedPeers } from '../../ca/revocation/list.ts';
@@ -22,7 +21,7 @@ import {
 } from '../resource-set.ts';
 import { withoutRevoked } from './revoked-endpoints.ts';
 import { asSelected } from './as-selected.ts';
-import { discoveredSecurity } from './security.ts';
+import { discoveredSecurity, extensionResources } from './security.ts';
 import { type HostDelivery, routeResources } from './routes.ts';
 import { trustResource } from './trust.ts';
 
@@ -46,7 +45,7 @@ export function composeResources(
     [SECRET]: [trustResource(bundle)],
     [CLUSTER]: compiled.clusters.map((cluster) => encodeResource(ClusterSchema, cluster)),
     [ENDPOINTS]: endpoints.map((assignment) => encodeResource(ClusterLoadAssignmentSchema, assignment)),
-    [EXTENSION_CONFIG]: extensions.map((extension) => encodeResource(TypedExtensionConfigSchema, extension)),
+    [EXTENSION_CONFIG]: extensionResources(extensions),
     [LISTENER]: compiled.listeners.map((listener) => encodeResource(ListenerSchema, listener)),
     [ROUTES]: routes,
     [VIRTUAL_HOST]: hosts,
