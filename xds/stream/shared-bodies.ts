@@ -12,7 +12,7 @@ interface Body {
 }
 
 function same(one: readonly EncodedResource[], other: readonly EncodedResource[]): boolean {
-  return one.length === other.length && one.every((resource, at) => resource === other[at]);
+  return one === other || (one.length === other.length && one.every((resource, at) => resource === other[at]));
 }
 
 /**

@@ -1,12 +1,10 @@
 import { ENDPOINTS } from '../resource-set.ts';
-import type { Resources } from '../resource-set.ts';
 import { acknowledge } from './acknowledge.ts';
 import type { DeltaRequest, Report } from './event.ts';
 import { amendInterest } from './interest.ts';
 import type { InterestChange } from './interest.ts';
 import type { Urgent } from './plan.ts';
 import { Sent } from './sent.ts';
-import type { Versioned } from './sent.ts';
 import { NEW_TYPE, resourcesOf, withType } from './state.ts';
 import type { State, TypeState } from './state.ts';
 
@@ -23,7 +21,7 @@ export function takeDeltaRequest(state: State, request: DeltaRequest): Taken {
   if (known === undefined) return takeFirst(state, request);
   const { of, reports } = acknowledge('delta', type, known, request.nonce, request.error);
   const change = amendInterest(type, known.interest, request.subscribe, request.unsubscribe);
-  const next = forget({ ...of, interest: change.interest, owed: new Set([...of.owed, ...change.asked]) }, change);
+  const next = amend(of, change);
   const urgent: Urgent | undefined = change.beganWildcard
     ? { type, names: 'all' }
     : change.asked.length > 0
@@ -36,12 +34,12 @@ export function takeDeltaRequest(state: State, request: DeltaRequest): Taken {
 function takeFirst(state: State, request: DeltaRequest): Taken {
   const { type } = request;
   const { interest } = amendInterest(type, undefined, request.subscribe, request.unsubscribe);
-  const brought = Object.entries(request.initialVersions);
+  const brought = new Map(Object.entries(request.initialVersions));
   const warming = type === ENDPOINTS ? request.subscribe.filter((name) => state.warming.has(name)) : [];
   const of: TypeState = {
     ...NEW_TYPE,
     interest,
-    sent: brought.length === 0 ? Sent.NOTHING : Sent.of(intern(brought, resourcesOf(state, type))),
+    sent: Sent.brought(resourcesOf(state, type), interest, brought),
     owed: new Set(warming),
     answer: interest.wildcard !== 'none',
   };
@@ -49,33 +47,19 @@ function takeFirst(state: State, request: DeltaRequest): Taken {
   return {
     state: type === ENDPOINTS ? { ...next, warming: new Set() } : next,
     // Who comes back with resources is served meanwhile, and can wait for the right order.
-    urgent: brought.length === 0 ? { type, names: 'all' } : undefined,
+    urgent: brought.size === 0 ? { type, names: 'all' } : undefined,
     reports: [],
   };
 }
 
-/** Shares the resource instead of keeping the client's strings, wherever they say the same. */
-function intern(brought: readonly (readonly [string, string])[], current: Resources): Map<string, Versioned> {
-  return new Map(
-    brought.map(([name, version]) => {
-      const resource = current.get(name);
-      return resource?.version === version ? [resource.name, resource] : [name, { version }];
-    }),
-  );
-}
-
 /** Names dropped while all are wanted are owed: the client must learn whether the wildcard still covers them. Others are forgotten. */
-function forget(of: TypeState, change: InterestChange): TypeState {
-  const all = change.interest.wildcard !== 'none';
-  const planned = change.beganWildcard || change.endedWildcard ? undefined : of.planned;
-  if (all) return { ...of, planned, owed: new Set([...of.owed, ...change.dropped]) };
-  const { names } = change.interest;
-  const lost = change.endedWildcard
-    ? [...of.sent.entries()].map(([name]) => name).filter((name) => !names.has(name))
-    : change.dropped;
-  if (lost.length === 0) return { ...of, planned };
-  const rejected = new Map(of.rejected);
-  for (const name of lost) rejected.delete(name);
-  const owed = new Set([...of.owed].filter((name) => names.has(name)));
-  return { ...of, planned, owed, rejected, sent: of.sent.with(lost.map((name) => [name, undefined] as const)) };
+function amend(of: TypeState, { interest, asked, dropped, endedWildcard }: InterestChange): TypeState {
+  const sent = of.sent.amended(interest, asked);
+  const owed = asked.length === 0 ? of.owed : new Set([...of.owed, ...asked]);
+  if (interest.wildcard !== 'none')
+    return { ...of, interest, sent, owed: dropped.length === 0 ? owed : new Set([...owed, ...dropped]) };
+  if (dropped.length === 0 && !endedWildcard) return { ...of, interest, sent, owed };
+  const wanted = (name: string): boolean => interest.names.has(name);
+  const rejected = new Map([...of.rejected].filter(([name]) => wanted(name)));
+  return { ...of, interest, sent, owed: new Set([...owed].filter(wanted)), rejected };
 }

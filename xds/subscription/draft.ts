@@ -1,10 +1,10 @@
-import { CLUSTER, ENDPOINTS, versionOf, VIRTUAL_HOST } from '../resource-set.ts';
+import { changedNames, CLUSTER, ENDPOINTS, NO_RESOURCES, versionOf, VIRTUAL_HOST } from '../resource-set.ts';
 import type { EncodedResource, Resources, TypeUrl } from '../resource-set.ts';
-import { inParts } from './due.ts';
+import { allOf, inParts, sentWhole } from './due.ts';
 import type { Due } from './due.ts';
 import type { Response } from './event.ts';
 import { wants } from './interest.ts';
-import { ABSENT, Sent } from './sent.ts';
+import { Sent } from './sent.ts';
 import { resourcesOf, withType } from './state.ts';
 import type { State, TypeState } from './state.ts';
 
@@ -28,32 +28,38 @@ export function typeOf(draft: Draft, type: TypeUrl, otherwise: TypeState): TypeS
   return draft.state.types.get(type) ?? otherwise;
 }
 
-/** The bookkeeping of telling the client of `told`. */
-export function settle(
-  of: TypeState,
-  current: Resources,
-  told: Due,
-  complete: boolean,
-): Pick<TypeState, 'sent' | 'owed' | 'planned' | 'rejected'> {
-  const names = new Set([...told.resources.map(({ name }) => name), ...told.removed]);
+/** The bookkeeping of telling the client of `told`, all or a part of what is `due` of `current`. */
+export function settle(of: TypeState, current: Resources, due: Due, told: Due): Pick<TypeState, 'sent' | 'owed' | 'rejected'> {
+  if (told.resources.length === 0 && told.removed.length === 0 && of.sent === Sent.NOTHING) return of;
+  const all = told.resources.length === due.resources.length && told.removed.length === due.removed.length;
+  const names = of.owed.size === 0 && all ? NOBODY : new Set([...told.resources.map(({ name }) => name), ...told.removed]);
+  const left = all ? [] : [...due.resources.map(({ name }) => name), ...due.removed].filter((name) => !names.has(name));
   const owed = of.owed.size === 0 ? of.owed : new Set([...of.owed].filter((name) => !names.has(name)));
-  const planned = complete ? current : names.size === 0 ? of.planned : undefined;
   const gone = new Set(told.removed.filter((name) => of.rejected.has(name)));
   const rejected = gone.size === 0 ? of.rejected : new Map([...of.rejected].filter(([name]) => !gone.has(name)));
-  const all = of.sent === Sent.NOTHING && told.removed.length === 0 && told.resources.length === current.size;
-  const sent = all
-    ? Sent.of(current)
-    : of.sent.with([
-        ...told.resources.map((resource) => [resource.name, resource] as const),
-        ...told.removed.map((name) => [name, of.interest.names.has(name) ? ABSENT : undefined] as const),
-      ]);
-  return { sent, owed, planned, rejected };
+  return { sent: of.sent.told(current, of.interest, left), owed, rejected };
 }
 
+const namesIn = new WeakMap<readonly EncodedResource[], readonly string[]>();
+
+function namesOf(resources: readonly EncodedResource[]): readonly string[] {
+  const known = namesIn.get(resources);
+  if (known !== undefined) return known;
+  const names = resources.map(({ name }) => name);
+  namesIn.set(resources, names);
+  return names;
+}
+
+const NOBODY: ReadonlySet<string> = new Set();
+
 export function sendWhole(draft: Draft, type: TypeUrl, of: TypeState, whole: Resources): void {
-  const changed = [...whole.values()].filter((resource) => of.full?.get(resource.name)?.version !== resource.version);
-  send(draft, type, { ...of, full: whole, answer: false }, [...whole.values()], [], versionOf(whole));
-  if (type === CLUSTER) warm(draft, changed);
+  const changed = changedNames(of.full ?? NO_RESOURCES, whole);
+  send(draft, type, { ...of, full: whole, answer: false }, allOf(whole), [], versionOf(whole));
+  if (type === CLUSTER)
+    warm(
+      draft,
+      changed.map((name) => whole.get(name)).filter((found) => found !== undefined),
+    );
 }
 
 export function sendParts(draft: Draft, type: TypeUrl, resources: readonly EncodedResource[], removed: readonly string[]): void {
@@ -93,7 +99,7 @@ export function send(
 ): void {
   const responses = draft.state.responses + 1;
   const nonce = String(responses);
-  const outstanding = [...of.outstanding, { nonce, names: resources.map(({ name }) => name) }];
+  const outstanding = [...of.outstanding, { nonce, names: sentWhole(draft.state.variant, type) ? [] : namesOf(resources) }];
   draft.state = { ...withType(draft.state, type, { ...of, outstanding, nonce }), responses };
   draft.responses.push({ type, nonce, version, resources, removed });
 }
@@ -124,9 +130,25 @@ export function oweHosts(draft: Draft, routes: readonly EncodedResource[]): void
   const hosts = draft.state.types.get(VIRTUAL_HOST);
   if (routes.length === 0 || hosts === undefined || draft.state.variant === 'sotw') return;
   const owners = new Set(routes.map(({ name }) => name));
-  const names = [...resourcesOf(draft.state, VIRTUAL_HOST).keys()].filter((name) =>
-    owners.has(name.slice(0, name.lastIndexOf('/'))),
-  );
+  const byOwner = hostsByOwner(resourcesOf(draft.state, VIRTUAL_HOST));
+  const names = [...owners].flatMap((owner) => byOwner.get(owner) ?? []);
   if (names.length === 0) return;
   draft.state = withType(draft.state, VIRTUAL_HOST, { ...hosts, owed: new Set([...hosts.owed, ...names]) });
+}
+
+const owned = new WeakMap<Resources, ReadonlyMap<string, readonly string[]>>();
+
+/** Names of virtual hosts (`ROUTES/HOST`) by their routes. */
+function hostsByOwner(hosts: Resources): ReadonlyMap<string, readonly string[]> {
+  const known = owned.get(hosts);
+  if (known !== undefined) return known;
+  const byOwner = new Map<string, string[]>();
+  for (const name of hosts.keys()) {
+    const owner = name.slice(0, name.lastIndexOf('/'));
+    const names = byOwner.get(owner);
+    if (names === undefined) byOwner.set(owner, [name]);
+    else names.push(name);
+  }
+  owned.set(hosts, byOwner);
+  return byOwner;
 }

@@ -1,8 +1,8 @@
 import { changedNames, CLUSTER, LISTENER } from '../resource-set.ts';
 import type { EncodedResource, Resources, TypeUrl } from '../resource-set.ts';
 import type { Variant } from './event.ts';
-import { wants } from './interest.ts';
-import { ABSENT } from './sent.ts';
+import { type Interest, wants } from './interest.ts';
+import { ABSENT, Sent } from './sent.ts';
 import type { TypeState } from './state.ts';
 
 /** What a client has not been told yet of one type. */
@@ -18,30 +18,34 @@ export function sentWhole(variant: Variant, type: TypeUrl): boolean {
 
 /** Compares what a client should have with what it has been sent. */
 export function dueOf(of: TypeState, current: Resources): Due {
+  if (of.sent === Sent.NOTHING && coversAll(of.interest, current)) {
+    // The same list for each new stream: its parts and its bytes are shared too.
+    const unknown = new Set([...of.interest.names, ...of.owed].filter((name) => !current.has(name)));
+    return { resources: allOf(current), removed: [...unknown] };
+  }
   const resources: EncodedResource[] = [];
   const removed: string[] = [];
-  for (const name of candidates(of, current)) {
-    if (!wants(of.interest, name)) continue;
+  const seen = of.owed.size === 0 ? undefined : new Set<string>();
+  const look = (name: string): void => {
+    if (!wants(of.interest, name)) return;
+    seen?.add(name);
     const resource = current.get(name);
     const sent = of.sent.get(name);
     const owed = of.owed.has(name);
     if (resource !== undefined) {
       if (owed || (sent !== resource && sent?.version !== resource.version)) resources.push(resource);
     } else if (owed || (sent !== ABSENT && (sent !== undefined || of.interest.names.has(name)))) removed.push(name);
-  }
+  };
+  for (const name of of.sent.unlike(current, of.interest)) look(name);
+  for (const name of of.owed) if (seen?.has(name) !== true) look(name);
   return { resources, removed };
 }
 
-function candidates(of: TypeState, current: Resources): Iterable<string> {
-  if (of.planned !== undefined) {
-    const changed = changedNames(of.planned, current);
-    return of.owed.size === 0 ? changed : new Set([...changed, ...of.owed]);
-  }
-  if (of.interest.wildcard === 'none') return of.interest.names;
-  const all = new Set(current.keys());
-  for (const [name] of of.sent.entries()) all.add(name);
-  for (const name of of.interest.names) all.add(name);
-  return all;
+function coversAll({ wildcard, names }: Interest, current: Resources): boolean {
+  if (wildcard !== 'none') return true;
+  if (names.size < current.size) return false;
+  for (const name of current.keys()) if (!names.has(name)) return false;
+  return true;
 }
 
 /** SotW: the part of a whole type that is asked for; the map itself when that is all. */
@@ -55,15 +59,50 @@ export function wantedOf(of: TypeState, current: Resources): Resources {
   return wanted;
 }
 
-/** `after` with what only `before` had: nothing is deleted yet. `after` itself when nothing would be. */
+const kept = new WeakMap<Resources, WeakMap<Resources, Resources>>();
+
+/**
+ * `after` with what only `before` had: nothing is deleted yet. `after` itself when nothing would be. Many streams ask for the same pair at
+ * once, so the answer is kept by identity.
+ */
 export function keeping(before: Resources | undefined, after: Resources): Resources {
   if (before === undefined || before === after) return after;
-  const gone = [...before].filter(([name]) => !after.has(name));
-  return gone.length === 0 ? after : new Map([...after, ...gone]);
+  const gone = changedNames(before, after).filter((name) => !after.has(name));
+  if (gone.length === 0) return after;
+  const known = kept.get(before)?.get(after);
+  if (known !== undefined) return known;
+  const both = new Map(after);
+  for (const name of gone) {
+    const resource = before.get(name);
+    if (resource !== undefined) both.set(name, resource);
+  }
+  const ofBefore = kept.get(before) ?? new WeakMap<Resources, Resources>();
+  kept.set(before, ofBefore.set(after, both));
+  return both;
 }
 
-/** Parts of about `limit` bytes, each of at least one resource, in order. */
+/** Whether the bytes of two maps are the same. */
+export function sameContent(one: Resources, other: Resources): boolean {
+  return changedNames(one, other).length === 0;
+}
+
+const lists = new WeakMap<Resources, readonly EncodedResource[]>();
+
+/** All of a map in its order; the same array for each who asks. */
+export function allOf(resources: Resources): readonly EncodedResource[] {
+  const known = lists.get(resources);
+  if (known !== undefined) return known;
+  const list = [...resources.values()];
+  lists.set(resources, list);
+  return list;
+}
+
+const divided = new WeakMap<readonly EncodedResource[], readonly (readonly EncodedResource[])[]>();
+
+/** Parts of about `limit` bytes (always the same number), each of at least one resource, in order. The same parts for the same array. */
 export function inParts(resources: readonly EncodedResource[], limit: number): readonly (readonly EncodedResource[])[] {
+  const known = divided.get(resources);
+  if (known !== undefined) return known;
   const parts: EncodedResource[][] = [];
   let part: EncodedResource[] = [];
   let size = 0;
@@ -78,5 +117,6 @@ export function inParts(resources: readonly EncodedResource[], limit: number): r
     size += bytes;
   }
   if (part.length > 0) parts.push(part);
+  divided.set(resources, parts);
   return parts;
 }

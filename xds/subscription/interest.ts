@@ -42,6 +42,8 @@ export function replaceInterest(type: TypeUrl, before: Interest | undefined, req
   if (requested.length === 0 && takesLegacyWildcard(type) && (before === undefined || old.wildcard === 'legacy')) {
     return change(old, { wildcard: 'legacy', names: new Set() }, []);
   }
+  // Each acknowledgement names all again, thousands of them, nearly always the same in the same order.
+  if (old.wildcard === 'none' && before !== undefined && inOrder(old.names, requested)) return change(old, old, []);
   const names = new Set(requested);
   const explicit = names.delete(WILDCARD);
   const asked = [...names].filter((name) => !old.names.has(name));
@@ -76,6 +78,13 @@ export function amendInterest(
     { wildcard, names },
     subscribe.filter((name) => names.has(name)),
   );
+}
+
+function inOrder(names: ReadonlySet<string>, requested: readonly string[]): boolean {
+  if (names.size !== requested.length) return false;
+  let at = 0;
+  for (const name of names) if (requested[at++] !== name) return false;
+  return true;
 }
 
 function change(old: Interest, interest: Interest, asked: readonly string[]): InterestChange {

@@ -1,4 +1,4 @@
-import { CLUSTER, ENDPOINTS, EXTENSION_CONFIG, ROUTES, SECRET, TYPE_URLS, versionOf, VIRTUAL_HOST } from '../resource-set.ts';
+import { CLUSTER, ENDPOINTS, EXTENSION_CONFIG, ROUTES, SECRET, TYPE_URLS, VIRTUAL_HOST } from '../resource-set.ts';
 import type { Resources, TypeUrl } from '../resource-set.ts';
 import {
   type Draft,
@@ -13,7 +13,7 @@ import {
   versionLabel,
   warm,
 } from './draft.ts';
-import { dueOf, keeping, sentWhole, wantedOf } from './due.ts';
+import { dueOf, keeping, sameContent, sentWhole, wantedOf } from './due.ts';
 import type { Response } from './event.ts';
 import { wants } from './interest.ts';
 import { removeStale } from './removal.ts';
@@ -63,7 +63,7 @@ type Now = Urgent['names'] | 'none';
 function pushWhole(draft: Draft, type: TypeUrl, of: TypeState, now: Now): boolean {
   const wanted = wantedOf(of, resourcesOf(draft.state, type));
   const whole = type === CLUSTER ? keeping(of.full, wanted) : wanted;
-  if (!of.answer && (of.full === undefined || versionOf(of.full) === versionOf(whole))) return false;
+  if (!of.answer && (of.full === undefined || sameContent(of.full, whole))) return false;
   if (now !== 'all') return true;
   sendWhole(draft, type, of, whole);
   return false;
@@ -72,6 +72,7 @@ function pushWhole(draft: Draft, type: TypeUrl, of: TypeState, now: Now): boolea
 /** Sends a type of which any part may be sent: what is due, in parts. True if something had to wait. */
 function pushParts(draft: Draft, type: TypeUrl, of: TypeState, now: Now): boolean {
   const current = resourcesOf(draft.state, type);
+  if (of.sent.isAllOf(current) && of.owed.size === 0 && of.isolate.length === 0 && !of.answer) return false;
   const isolated = sendIsolated(draft, type, of, current);
   const after = typeOf(draft, type, of);
   const owed = isolated.size === 0 ? after.owed : new Set([...after.owed].filter((name) => !isolated.has(name)));
@@ -83,11 +84,10 @@ function pushParts(draft: Draft, type: TypeUrl, of: TypeState, now: Now): boolea
   // refuses one whose domain another still has, and as long as clusters are in place nothing is missed that its routes would still have.
   const together = type === VIRTUAL_HOST && draft.state.variant === 'delta' && latest.sent !== Sent.NOTHING;
   const absent = due.removed.filter((name) => (together ? now === 'all' : isUnknown(latest, name)) && allowed(name));
-  const complete = resources.length === due.resources.length && absent.length === due.removed.length;
   const silent =
     resources.length === 0 && (absent.length === 0 || draft.state.variant === 'sotw') && !(latest.answer && now === 'all');
   if (!silent) latest = { ...latest, answer: false };
-  latest = { ...latest, ...settle(latest, current, { resources, removed: absent }, complete) };
+  latest = { ...latest, ...settle(latest, current, due, { resources, removed: absent }) };
   draft.state = withType(draft.state, type, latest);
   if (!silent && together) sendTogether(draft, type, resources, absent);
   else if (!silent) sendParts(draft, type, resources, draft.state.variant === 'delta' ? absent : []);

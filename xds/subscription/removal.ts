@@ -1,7 +1,7 @@
-import { REMOVAL_ORDER, TYPE_URLS, versionOf } from '../resource-set.ts';
+import { REMOVAL_ORDER, TYPE_URLS } from '../resource-set.ts';
 import type { TypeUrl } from '../resource-set.ts';
 import { type Draft, sendParts, sendWhole, settle, underWay } from './draft.ts';
-import { dueOf, sentWhole, wantedOf } from './due.ts';
+import { dueOf, sameContent, sentWhole, wantedOf } from './due.ts';
 import { resourcesOf, withType } from './state.ts';
 import type { TypeState } from './state.ts';
 
@@ -25,12 +25,13 @@ function removeOf(draft: Draft, type: TypeUrl, of: TypeState, waits: boolean): v
   const current = resourcesOf(draft.state, type);
   if (sentWhole(draft.state.variant, type)) {
     const wanted = wantedOf(of, current);
-    if (of.full === undefined || versionOf(of.full) === versionOf(wanted)) return;
+    if (of.full === undefined || sameContent(of.full, wanted)) return;
     if (waits) draft.state = { ...draft.state, held: true };
     else sendWhole(draft, type, of, wanted);
     return;
   }
-  const { resources, removed } = dueOf(of, current);
+  const due = dueOf(of, current);
+  const { removed } = due;
   if (removed.length === 0) return;
   if (waits) {
     draft.state = { ...draft.state, held: true };
@@ -38,7 +39,7 @@ function removeOf(draft: Draft, type: TypeUrl, of: TypeState, waits: boolean): v
   }
   draft.state = withType(draft.state, type, {
     ...of,
-    ...settle(of, current, { resources: [], removed }, resources.length === 0),
+    ...settle(of, current, due, { resources: [], removed }),
   });
   if (draft.state.variant === 'delta') sendParts(draft, type, [], removed);
 }

@@ -1,3 +1,7 @@
+import { changedNames, NO_RESOURCES } from '../resource-set.ts';
+import type { Resources } from '../resource-set.ts';
+import { type Interest, NO_INTEREST, wants } from './interest.ts';
+
 /** Anything with a version; encoded resources are shared here by reference. */
 export interface Versioned {
   readonly version: string;
@@ -6,53 +10,77 @@ export interface Versioned {
 /** Told to the client: this resource does not exist. */
 export const ABSENT: Versioned = Object.freeze({ version: '' });
 
-const FOLD_AT = 128;
+type Exceptions = ReadonlyMap<string, Versioned | undefined>;
+const NONE: Exceptions = new Map();
 
 /**
- * What a client holds, or will hold once it accepts what is under way: name -> version. Immutable, with cheap changes: a
- * shared base (often the resource set's own map, by reference) under a small layer of differences. With thousands of
- * resources and hundreds of streams a copy per change would cost more than the change.
+ * What a client holds, or will hold once it accepts what is under way: name -> version. Immutable. Not a list of its own but the resource
+ * set's map that it was compared with last, as far as it is interested, and the few names for which that is not so (yet). So a stream costs
+ * the same memory whatever the mesh's size, and a comparison what differs.
  */
 export class Sent {
-  readonly #base: ReadonlyMap<string, Versioned>;
-  readonly #layer: ReadonlyMap<string, Versioned | undefined>;
-  static readonly NOTHING = new Sent(new Map(), new Map());
+  readonly #map: Resources;
+  readonly #interest: Interest;
+  /** What the client has of these instead; undefined: it was told nothing. */
+  readonly #exceptions: Exceptions;
+  static readonly NOTHING = new Sent(NO_RESOURCES, NO_INTEREST, NONE);
 
-  private constructor(base: ReadonlyMap<string, Versioned>, layer: ReadonlyMap<string, Versioned | undefined>) {
-    this.#base = base;
-    this.#layer = layer;
+  private constructor(map: Resources, interest: Interest, exceptions: Exceptions) {
+    this.#map = map;
+    this.#interest = interest;
+    this.#exceptions = exceptions;
   }
 
-  /** Takes `base` by reference: the caller never changes it afterwards. */
-  static of(base: ReadonlyMap<string, Versioned>): Sent {
-    return new Sent(base, new Map());
+  /** What a client brings along from an earlier stream, name -> version. */
+  static brought(current: Resources, interest: Interest, versions: ReadonlyMap<string, string>): Sent {
+    if (versions.size === 0) return Sent.NOTHING;
+    const exceptions = new Map<string, Versioned | undefined>();
+    for (const [name, version] of versions)
+      if (wants(interest, name) && current.get(name)?.version !== version) exceptions.set(name, { version });
+    if (interest.wildcard !== 'none') for (const name of current.keys()) if (!versions.has(name)) exceptions.set(name, undefined);
+    for (const name of interest.names) if (!versions.has(name)) exceptions.set(name, undefined);
+    return new Sent(current, interest, exceptions);
   }
 
   get(name: string): Versioned | undefined {
-    return this.#layer.has(name) ? this.#layer.get(name) : this.#base.get(name);
+    if (this.#exceptions.has(name)) return this.#exceptions.get(name);
+    if (!wants(this.#interest, name)) return undefined;
+    return this.#map.get(name) ?? (this.#interest.names.has(name) ? ABSENT : undefined);
   }
 
-  /** A copy with these entries set, or forgotten where the value is undefined. */
-  with(entries: Iterable<readonly [string, Versioned | undefined]>): Sent {
-    const changes = [...entries];
-    if (changes.length === 0) return this;
-    const layer = new Map([...this.#layer, ...changes]);
-    return layer.size < FOLD_AT + this.#base.size / 8
-      ? new Sent(this.#base, layer)
-      : new Sent(fold(this.#base, layer), new Map());
+  /** All of a map, and nothing else, is what the client has. */
+  isAllOf(current: Resources): boolean {
+    return this.#map === current && this.#exceptions.size === 0 && this !== Sent.NOTHING;
   }
 
-  *entries(): Generator<readonly [string, Versioned]> {
-    for (const entry of this.#base) if (!this.#layer.has(entry[0])) yield entry;
-    for (const [name, value] of this.#layer) if (value !== undefined) yield [name, value];
+  /** The names of which the client may have something else than what is in a map. */
+  *unlike(current: Resources, interest: Interest): Generator<string> {
+    if (this !== Sent.NOTHING) {
+      for (const name of changedNames(this.#map, current)) if (!this.#exceptions.has(name)) yield name;
+      yield* this.#exceptions.keys();
+      return;
+    }
+    if (interest.wildcard !== 'none') yield* current.keys();
+    for (const name of interest.names) if (interest.wildcard === 'none' || !current.has(name)) yield name;
   }
-}
 
-function fold(base: ReadonlyMap<string, Versioned>, layer: ReadonlyMap<string, Versioned | undefined>): Map<string, Versioned> {
-  const folded = new Map(base);
-  for (const [name, value] of layer) {
-    if (value === undefined) folded.delete(name);
-    else folded.set(name, value);
+  /** After the client was told all of `current` that it wants, save `left`. */
+  told(current: Resources, interest: Interest, left: readonly string[]): Sent {
+    if (left.length === 0) return this.isAllOf(current) ? this : new Sent(current, interest, NONE);
+    return new Sent(current, interest, new Map(left.map((name) => [name, this.get(name)])));
   }
-  return folded;
+
+  /** Under another interest. What it no longer covers is forgotten, and what it now covers too was not told before. */
+  amended(interest: Interest, asked: readonly string[]): Sent {
+    const before = this.#interest;
+    if (this === Sent.NOTHING || interest === before) return this;
+    const exceptions = new Map<string, Versioned | undefined>();
+    for (const [name, value] of this.#exceptions) if (wants(interest, name)) exceptions.set(name, value);
+    if (interest.wildcard !== 'none' && before.wildcard === 'none')
+      for (const name of this.#map.keys()) if (!before.names.has(name)) exceptions.set(name, undefined);
+    for (const name of asked)
+      if (!before.names.has(name) && !exceptions.has(name) && (before.wildcard === 'none' || !this.#map.has(name)))
+        exceptions.set(name, undefined);
+    return new Sent(this.#map, interest, exceptions.size === 0 ? NONE : exceptions);
+  }
 }

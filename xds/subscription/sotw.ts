@@ -21,7 +21,7 @@ export function takeSotwRequest(state: State, request: SotwRequest): Taken {
   }
   const change = replaceInterest(type, known.interest, request.names);
   const { interest } = change;
-  const lost = interest.wildcard === 'none' ? change.dropped : [];
+  const lost = new Set(interest.wildcard === 'none' ? change.dropped : []);
   const asked = new Set(change.asked);
   // Neither an answer nor a change: the client asks again, for something that warms.
   const again =
@@ -32,10 +32,9 @@ export function takeSotwRequest(state: State, request: SotwRequest): Taken {
     ...of,
     interest,
     answer: of.answer || again || (asked.size > 0 && sentWhole('sotw', type)),
-    owed: new Set([...[...of.owed].filter((name) => !lost.includes(name)), ...owed]),
-    planned: change.beganWildcard || change.endedWildcard ? undefined : of.planned,
-    sent: lost.length === 0 ? of.sent : of.sent.with(lost.map((name) => [name, undefined] as const)),
-    rejected: lost.length === 0 ? of.rejected : new Map([...of.rejected].filter(([name]) => !lost.includes(name))),
+    owed: new Set([...[...of.owed].filter((name) => !lost.has(name)), ...owed]),
+    sent: of.sent.amended(interest, change.asked),
+    rejected: lost.size === 0 ? of.rejected : new Map([...of.rejected].filter(([name]) => !lost.has(name))),
   };
   const urgent =
     again || change.beganWildcard

@@ -23,8 +23,6 @@ export const WHOLE_TYPE = '*';
 export interface TypeState {
   readonly interest: Interest;
   readonly sent: Sent;
-  /** `sent` is exactly what the client should have of this map; undefined when only a full comparison can tell. */
-  readonly planned: Resources | undefined;
   /** To be sent though not changed: asked for again, or needed by a cluster that warms. */
   readonly owed: ReadonlySet<string>;
   /** A response is due even when it is empty, so that the client does not wait. */
@@ -76,7 +74,6 @@ export function openState(variant: Variant): State {
 export const NEW_TYPE: TypeState = Object.freeze({
   interest: NO_INTEREST,
   sent: Sent.NOTHING,
-  planned: undefined,
   owed: new Set<string>(),
   answer: false,
   full: undefined,
