@@ -20,6 +20,8 @@ export interface View {
   /** Visible services in snapshot order; of several with one host the first, the own namespace before others. */
   readonly services: readonly Service[];
   readonly serviceByHost: ReadonlyMap<Hostname, Service>;
+  /** What stands behind Services that are other names of a host. */
+  aliased(host: Hostname): Service | undefined;
   /** Visible VirtualServices bound to `mesh`, in snapshot order. */
   readonly meshVirtualServices: readonly VirtualService[];
   /** True where some port declares no protocol. */
@@ -55,6 +57,8 @@ interface Layout {
   readonly services: readonly Service[];
   readonly serviceByHost: LayeredMap<Hostname, Service>;
   readonly sniffs: boolean;
+  /** Other names of hosts. */
+  readonly aliases: ReadonlyMap<Hostname, Hostname>;
   /** Of the VirtualServices that are seen. */
   readonly places: readonly number[];
   readonly byHost: ReadonlyMap<Hostname, number>;
@@ -74,6 +78,10 @@ function viewOf(layout: Layout, virtuals: readonly VirtualService[]): View {
     services,
     serviceByHost,
     sniffs,
+    aliased(host) {
+      const target = layout.aliases.get(host);
+      return target === undefined ? undefined : serviceByHost.get(target);
+    },
     get meshVirtualServices() {
       seen ??= places.flatMap((at) => virtuals[at] ?? []);
       return seen;
@@ -103,7 +111,9 @@ function newView(snapshot: Snapshot, namespace: string, sidecar: Sidecar | undef
     const sees = virtual.gateways.includes('mesh') && visibleFrom(virtual.exportTo, virtual.meta.namespace, namespace);
     if (sees && (!limited || importsVirtualService(sidecar, virtual))) places.push(at);
   }
-  const visible = snapshot.services.filter(({ exportTo, meta }) => visibleFrom(exportTo, meta.namespace, namespace));
+  const visible = snapshot.services.filter(
+    ({ exportTo, meta, aliasOf }) => aliasOf === undefined && visibleFrom(exportTo, meta.namespace, namespace),
+  );
   const imported = limited
     ? importedServices(
         sidecar,
@@ -130,6 +140,7 @@ function newView(snapshot: Snapshot, namespace: string, sidecar: Sidecar | undef
       services,
       serviceByHost: LayeredMap.of(serviceByHost),
       sniffs,
+      aliases: new Map(services.flatMap(({ hostname, aliases }) => (aliases ?? []).map((alias) => [alias, hostname] as const))),
       places,
       byHost,
       wildcards,
@@ -156,8 +167,8 @@ export function changedView(
     const held = layout.serviceByHost.get(before.hostname);
     // Not seen from here.
     if (held === undefined) continue;
-    // Made of several, or of some of its ports.
-    if (held !== before) return undefined;
+    // Made of several, or of some of its ports; or with other names.
+    if (held !== before || before.aliases !== after.aliases) return undefined;
     services[services.indexOf(before)] = after;
     hosts.push([after.hostname, after]);
   }

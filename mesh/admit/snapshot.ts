@@ -4,6 +4,7 @@ import type { Meta } from '../model/object.ts';
 import type { Service } from '../model/service.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { addressed } from './addresses.ts';
+import { withAliases } from './aliases.ts';
 import { translated } from '../gateway-api/translate.ts';
 import { ByKind } from './by-kind.ts';
 import { placesOf } from './places.ts';
@@ -80,7 +81,7 @@ export function buildFrom(
   const kinds = new ByKind(unique);
   const places = placesOf(kinds.nodes);
   const services = addressed(
-    [...withSlices(kinds.services, kinds.slices, places), ...kinds.external],
+    withAliases([...withSlices(kinds.services, kinds.slices, places), ...kinds.external]),
     (service) =>
       service.headless !== true && !service.hostname.includes('*') && (service.meta.kind === 'ServiceEntry' || !service.external),
   );

@@ -58,6 +58,10 @@ export interface Service {
   readonly endpoints: readonly StaticEndpoint[];
   /** What EndpointSlices name; then the selector chooses no endpoints. Undefined: there are no slices. */
   readonly sliced?: readonly SlicedEndpoint[];
+  /** Of type ExternalName: it is another name of this host of the mesh, and no service of its own. */
+  readonly aliasOf?: Hostname;
+  /** Other names of it: those of Services that are its aliases. */
+  readonly aliases?: readonly Hostname[];
   /** Wants no address (`clusterIP: None`): its name stands for its endpoints' addresses. */
   readonly headless?: true;
   /** Endpoints that are not ready take traffic as well. */

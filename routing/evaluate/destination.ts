@@ -50,7 +50,7 @@ function authorityIn(headers: Headers | undefined): string | undefined {
 export { authorityIn };
 
 export function portOf({ view }: World, destination: Destination, asked: Port): Port {
-  const ports = view.serviceByHost.get(destination.host)?.ports ?? [];
+  const ports = (view.serviceByHost.get(destination.host) ?? view.aliased(destination.host))?.ports ?? [];
   return destination.port ?? (ports.length === 1 ? ports[0]?.port : undefined) ?? asked;
 }
 
@@ -71,7 +71,7 @@ export function target(
 ): Target {
   const { host, subset } = destination;
   const port = portOf(world, destination, asked);
-  const service = world.view.serviceByHost.get(host);
+  const service = world.view.serviceByHost.get(host) ?? world.view.aliased(host);
   const rule =
     service === undefined || subset === undefined
       ? undefined

@@ -12,8 +12,8 @@ export function namesOf(host: Hostname, namespace: string | undefined, clusterDo
 
 /** Those of a service: its addresses, and for a headless one its pods' names as well. */
 export function serviceNamesOf(service: Service, namespace: string, clusterDomain: string): readonly string[] {
-  const { hostname, addresses, external, resolution } = service;
-  const names = namesOf(hostname, namespace, clusterDomain);
+  const { hostname, aliases, addresses, external, resolution } = service;
+  const names = [hostname, ...(aliases ?? [])].flatMap((name) => namesOf(name, namespace, clusterDomain));
   const headless = addresses.length === 0 && !external && resolution === 'endpoints' && !hostname.startsWith('*');
   const single = addresses.filter((one) => !one.includes('/')).map((one) => (one.includes(':') ? `[${one}]` : one));
   return [...names, ...(headless ? names.map((name) => `*.${name}`) : []), ...single];

@@ -31,6 +31,25 @@ function hostsAlone({ view }: World): readonly { readonly virtual: VirtualServic
   );
 }
 
+/** On which ports such a host answers: an alias's name on those of what it stands for. */
+function answersOn({ view }: World, host: Hostname, port: number): boolean {
+  const service = view.aliased(host);
+  return service === undefined ? port === HTTP : service.ports.some((one) => one.port === port && speaksHttp(one));
+}
+
+/** A VirtualService for an alias holds for its full name alone, and there goes before the service's own. */
+function claimsAlone({ snapshot, view }: World, alone: ReturnType<typeof hostsAlone>, services: readonly Claim<Found>[]) {
+  const claim = (thing: { readonly virtual: VirtualService; readonly host: Hostname }): Claim<Found> => ({
+    domains:
+      view.aliased(thing.host) !== undefined
+        ? [thing.host, `${thing.host}.`]
+        : namesOf(thing.host, view.namespace, snapshot.meshConfig.clusterDomain),
+    thing,
+  });
+  const aliased = alone.filter(({ host }) => view.aliased(host) !== undefined);
+  return [...aliased.map(claim), ...services, ...alone.filter(({ host }) => view.aliased(host) === undefined).map(claim)];
+}
+
 /** An application behind iptables: the port is the one connected to, whatever the Host header says of it. */
 function captured(
   world: World,
@@ -48,9 +67,8 @@ function captured(
   });
   // Nothing listens for HTTP on a port that no service has: such hosts share the listener of those that have one.
   const heard = services.some(({ thing }) => 'port' in thing && speaksHttp(thing.port));
-  const alone = port === HTTP && heard ? hostsAlone(world) : [];
-  const others = alone.map((thing) => ({ domains: namesOf(thing.host, view.namespace, clusterDomain), thing }));
-  return { port, claims: [...services, ...others] };
+  const alone = heard ? hostsAlone(world).filter(({ host }) => answersOn(world, host, port)) : [];
+  return { port, claims: claimsAlone(world, alone, services) };
 }
 
 /** The port of a service for a URL without one: 80, else the first that may be HTTP. */
@@ -73,12 +91,12 @@ function explicit(
       ? []
       : [{ domains: serviceNamesOf(service, view.namespace, clusterDomain), thing: { service, port } }];
   });
-  const others = (asked ?? 80) === 80 ? hostsAlone(world) : [];
+  const others = hostsAlone(world).filter(({ host }) => answersOn(world, host, asked ?? 80));
   const port = parsePort(asked) ?? HTTP;
   if (port === undefined) return undefined;
   return {
     port,
-    claims: [...services, ...others.map((thing) => ({ domains: namesOf(thing.host, view.namespace, clusterDomain), thing }))],
+    claims: claimsAlone(world, others, services),
   };
 }
 

@@ -21,7 +21,7 @@ export function hostNames(host: Hostname, proxy: Proxy, clusterDomain: string): 
 
 /** The names of a service and its addresses; a headless one answers for its pods' names as well (`pod-0.web`). */
 export function serviceNames(service: Service, proxy: Proxy, clusterDomain: string): readonly string[] {
-  const names = hostNames(service.hostname, proxy, clusterDomain);
+  const names = [service.hostname, ...(service.aliases ?? [])].flatMap((host) => hostNames(host, proxy, clusterDomain));
   const headless =
     service.addresses.length === 0 &&
     !service.external &&

@@ -69,7 +69,9 @@ function hostsWithoutService({ view }: Scope): readonly OtherHost[] {
     !view.serviceByHost.has(host) &&
     !(host.startsWith('*') && view.services.some((service) => covers(host, service.hostname)));
   return view.meshVirtualServices.flatMap((virtual) => {
-    const beside = virtual.hosts.flatMap((host) => view.serviceByHost.get(host)?.ports.filter(mayBeHttp) ?? []);
+    const beside = virtual.hosts.flatMap(
+      (host) => (view.serviceByHost.get(host) ?? view.aliased(host))?.ports.filter(mayBeHttp) ?? [],
+    );
     const ports = beside.length > 0 ? [...new Set(beside.map(({ port }) => port))] : PORT_80 === undefined ? [] : [PORT_80];
     return virtual.hosts.filter(standsForNone).map((host) => ({ virtual, host, ports }));
   });
@@ -86,7 +88,11 @@ function addOthers(
     for (const port of ports) {
       if (only !== undefined && port !== only) continue;
       const routes = virtualServiceRoutes(scope, { port, gateways: MESH }, virtual);
-      const names = hostNames(host, scope.proxy, scope.snapshot.meshConfig.clusterDomain);
+      // The short names of an alias stay with what it stands for, as in Istio.
+      const names =
+        scope.view.aliased(host) !== undefined
+          ? [host, `${host}.`]
+          : hostNames(host, scope.proxy, scope.snapshot.meshConfig.clusterDomain);
       hosts.add(
         `${host}:${port}`,
         names.flatMap((name) => domains(name, port)),
