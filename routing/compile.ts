@@ -6,6 +6,7 @@ import type { Proxy } from '../mesh/model/proxy.ts';
 import type { Snapshot } from '../mesh/model/snapshot.ts';
 import { blackHole, passthrough } from './clusters/fixed.ts';
 import { outboundClusters } from './clusters/outbound.ts';
+import { autoPassthroughClusters } from './gateway/auto-passthrough.ts';
 import { gatewayListeners } from './listeners/gateway.ts';
 import { explicitOutbound } from './listeners/http-proxy.ts';
 import { type Inbound, inbound } from './listeners/inbound.ts';
@@ -56,11 +57,12 @@ function fixedClusters(scope: Scope): readonly Cluster[] {
 export function compileProxy(snapshot: Snapshot, proxy: Proxy, security: InboundSecurity): CompiledProxy {
   const scope = scopeOf(snapshot, proxy, security);
   const { clusters, endpoints } = outboundClusters(scope);
+  const through = autoPassthroughClusters(scope);
   const into = inboundOf(scope);
   const out = outboundOf(scope);
   return {
-    clusters: [...clusters, ...fixedClusters(scope), ...collectorClusters(snapshot), ...into.clusters],
-    endpoints,
+    clusters: [...clusters, ...through.clusters, ...fixedClusters(scope), ...collectorClusters(snapshot), ...into.clusters],
+    endpoints: [...endpoints, ...through.endpoints],
     listeners: withTelemetry(scope, [...into.listeners, ...out.listeners]),
     routes: out.routes,
   };

@@ -32,6 +32,8 @@ export type ServerTls =
   | { readonly kind: 'none' }
   /** The destination ends it; the server name tells where to. */
   | { readonly kind: 'passthrough' }
+  /** The mesh's own TLS, which its server name leads to the Service that the caller means. */
+  | { readonly kind: 'auto-passthrough' }
   | TerminatedTls
   /** Asked for in a way that is not there: the server is not opened, since a lesser one would let in whom it was to keep out. */
   | { readonly kind: 'unavailable' };

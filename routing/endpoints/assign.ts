@@ -82,11 +82,32 @@ export function loadAssignment(
   subset: Subset | undefined,
   policy: PortPolicy,
 ): ClusterLoadAssignment {
-  const found = endpointsOf(scope.snapshot, service, port).filter(
+  const name = outboundCluster(port.port, subset?.name, service.hostname);
+  return assignment(scope, endpointsBehind(scope, service, port, subset), policy, name);
+}
+
+/** Those of them that take the mesh's mutual TLS, for what passes it on. */
+export function meshedAssignment(
+  scope: Scope,
+  service: Service,
+  port: ServicePort,
+  subset: Subset | undefined,
+  policy: PortPolicy,
+  clusterName: string,
+): ClusterLoadAssignment {
+  const meshed = endpointsBehind(scope, service, port, subset).filter((endpoint) => takesMtls(scope, endpoint));
+  return assignment(scope, meshed, policy, clusterName);
+}
+
+function endpointsBehind(scope: Scope, service: Service, port: ServicePort, subset: Subset | undefined): readonly Endpoint[] {
+  return endpointsOf(scope.snapshot, service, port).filter(
     (endpoint) => needsNoResolution(endpoint.address) && (subset === undefined || selects(subset.labels, endpoint.labels)),
   );
+}
+
+function assignment(scope: Scope, found: readonly Endpoint[], policy: PortPolicy, clusterName: string): ClusterLoadAssignment {
   return create(ClusterLoadAssignmentSchema, {
-    clusterName: outboundCluster(port.port, subset?.name, service.hostname),
+    clusterName,
     endpoints: grouped(scope, found, policy).map(({ locality, ...rest }) => ({
       ...rest,
       ...(locality === undefined

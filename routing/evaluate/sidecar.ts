@@ -25,6 +25,7 @@ function hostsAlone({ view }: World): readonly { readonly virtual: VirtualServic
       .filter(
         (host) =>
           host !== '*' &&
+          (virtual.http.length > 0 || view.aliased(host) === undefined) &&
           !view.services.some(({ hostname }) => hostname === host || (host.startsWith('*') && covers(host, hostname))),
       )
       .map((host) => ({ virtual, host })),

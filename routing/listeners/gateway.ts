@@ -3,6 +3,7 @@ import { TrafficDirection } from '#gen/envoy/config/core/v3/base_pb.js';
 import { type FilterChain, FilterChainSchema } from '#gen/envoy/config/listener/v3/listener_components_pb.js';
 import { type Listener, ListenerSchema } from '#gen/envoy/config/listener/v3/listener_pb.js';
 import type { RouteConfiguration } from '#gen/envoy/config/route/v3/route_pb.js';
+import { autoPassthroughChains } from '../gateway/auto-passthrough.ts';
 import { passthroughChains, tcpServerChain } from '../gateway/connections.ts';
 import { gatewayRouteConfiguration } from '../gateway/routes.ts';
 import { type BoundPort, boundPorts, isPlainHttp, type Served } from '../gateway/servers.ts';
@@ -75,6 +76,8 @@ function connections(scope: Scope, bound: BoundPort, served: Served): Chains {
       return terminated(scope, bound, served);
     case 'passthrough':
       return { chains: passthroughChains(scope, served), routes: [] };
+    case 'auto-passthrough':
+      return { chains: autoPassthroughChains(scope, served), routes: [] };
     case 'none': {
       const chain = tcpServerChain(scope, served);
       return chain === undefined ? NONE : { chains: [chain], routes: [] };

@@ -73,7 +73,9 @@ function hostsWithoutService({ view }: Scope): readonly OtherHost[] {
       (host) => (view.serviceByHost.get(host) ?? view.aliased(host))?.ports.filter(mayBeHttp) ?? [],
     );
     const ports = beside.length > 0 ? [...new Set(beside.map(({ port }) => port))] : PORT_80 === undefined ? [] : [PORT_80];
-    return virtual.hosts.filter(standsForNone).map((host) => ({ virtual, host, ports }));
+    // An alias without routes for HTTP of its own goes where its host does.
+    const own = (host: Hostname) => virtual.http.length > 0 || view.aliased(host) === undefined;
+    return virtual.hosts.filter((host) => standsForNone(host) && own(host)).map((host) => ({ virtual, host, ports }));
   });
 }
 

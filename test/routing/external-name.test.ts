@@ -31,7 +31,9 @@ function clusterOf(yaml: string, host: string): string | undefined {
   const { routes } = compiledFor(snapshotOf(MESH + yaml), 'shop/client');
   const hosts = routes.find(({ name }) => name === '80')?.virtualHosts ?? [];
   const action = hosts.find(({ domains }) => domains.includes(host))?.routes[0]?.action;
-  return action?.case === 'route' && action.value.clusterSpecifier.case === 'cluster' ? action.value.clusterSpecifier.value : undefined;
+  return action?.case === 'route' && action.value.clusterSpecifier.case === 'cluster'
+    ? action.value.clusterSpecifier.value
+    : undefined;
 }
 
 const clusters = (yaml: string) => compiledFor(snapshotOf(MESH + yaml), 'shop/client').clusters.map(({ name }) => name);
@@ -43,7 +45,10 @@ describe('ExternalName Services', () => {
     const yaml = alias('front', 'web.back.svc.cluster.local');
     for (const host of ['front', 'front.shop', 'front.shop.svc.cluster.local', 'web.back'])
       assert.equal(clusterOf(yaml, host), WEB, host);
-    assert.deepEqual(clusters(yaml).filter((name) => name.includes('front')), []);
+    assert.deepEqual(
+      clusters(yaml).filter((name) => name.includes('front')),
+      [],
+    );
   });
 
   it('may point to each other, to ServiceEntries and without ports', () => {

@@ -49,7 +49,7 @@ export function serverTls(field: Field, protocol: GatewayServer['protocol'] | un
   const httpsRedirect = flag(fields.httpsRedirect) ?? false;
   const mode = oneOf(fields.mode, MODES) ?? 'PASSTHROUGH';
   checkCertificates(field, fields, mode);
-  const read = settings(field, fields, mode);
+  const read = settings(fields, mode);
   return { tls: secure ? read : PLAIN, httpsRedirect };
 }
 
@@ -60,7 +60,7 @@ const CLIENTS = Object.freeze({
   ISTIO_MUTUAL: 'mesh',
 } as const);
 
-function settings(field: Field, fields: Fields, mode: (typeof MODES)[number]): ServerTls {
+function settings(fields: Fields, mode: (typeof MODES)[number]): ServerTls {
   const [minVersion, maxVersion] = [version(fields.minProtocolVersion), version(fields.maxProtocolVersion)];
   const subjectAltNames = texts(fields.subjectAltNames);
   const verifyCertificateSpki = texts(fields.verifyCertificateSpki);
@@ -72,8 +72,7 @@ function settings(field: Field, fields: Fields, mode: (typeof MODES)[number]): S
     case 'PASSTHROUGH':
       return { kind: 'passthrough' };
     case 'AUTO_PASSTHROUGH':
-      field.warning('not-yet-applied', 'AUTO_PASSTHROUGH is not applied yet; the server is not opened', 'use mode: PASSTHROUGH');
-      return UNAVAILABLE;
+      return { kind: 'auto-passthrough' };
     case 'SIMPLE':
     case 'MUTUAL':
     case 'OPTIONAL_MUTUAL':
