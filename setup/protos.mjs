@@ -53,7 +53,6 @@ const ENVOY = [
   'extensions/access_loggers/file/v3/file',
   'extensions/access_loggers/filters/cel/v3/cel',
   'extensions/access_loggers/stream/v3/stream',
-  'extensions/upstreams/http/v3/http_protocol_options',
   'extensions/retry/host/previous_hosts/v3/previous_hosts',
   'extensions/retry/priority/previous_priorities/v3/previous_priorities_config',
   'extensions/matching/common_inputs/network/v3/network_inputs',
@@ -64,6 +63,7 @@ const ENVOY = [
 const OWN = [
   'ca/v1/istio_ca',
   'ca/v1/jwt',
+  'envoy/v3/http_protocol_options',
   'envoy/v3/local_rate_limit',
   'envoy/v3/network_set_filter_state',
   'workload/v1/spiffe_workload_api',

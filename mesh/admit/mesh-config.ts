@@ -5,12 +5,14 @@ import { localityBalancing } from './destination-rule/locality.ts';
 import { extensionProviders } from './extension-providers.ts';
 import { type Field, fieldsOf, itemsOf } from './field.ts';
 import { numTrustedProxies } from './gateway-topology.ts';
+import { CIPHER_SUITES, CURVES, knownOf } from './gateway/tls-parameters.ts';
 import { isNamespaceName } from './hosts.ts';
 import { DEFAULTS, meshDefaults } from './mesh-defaults.ts';
 import { textAt } from './node-path.ts';
 import { shorten } from './node.ts';
 import { flag, oneOf, optionalText, requiredText } from './scalar.ts';
 import { meshTelemetry, TELEMETRY_FIELDS } from './telemetry/mesh.ts';
+import { unapplied } from './unapplied.ts';
 
 /** Istio's fields that have no effect here yet: known, so that a file written for Istio is taken. */
 const NOT_APPLIED = [
@@ -40,7 +42,6 @@ const NOT_APPLIED = [
   'serviceSettings',
   'statNameLength',
   'thriftConfig',
-  'tlsDefaults',
   'verifyCertificateAtClient',
 ] as const;
 
@@ -55,6 +56,7 @@ const APPLIED = [
   'defaultConfig',
   'extensionProviders',
   'localityLbSetting',
+  'tlsDefaults',
 ] as const;
 
 function must<T>(parsed: { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: string }): T {
@@ -112,7 +114,17 @@ export function readMeshConfig(root: Field): MeshConfig {
     ...(fields.extensionProviders.given ? { extensionProviders: extensionProviders(fields.extensionProviders) } : {}),
     ...(localityLb === undefined ? {} : { localityLb }),
     ...(defaults === undefined ? {} : { defaults }),
+    ...(fields.tlsDefaults.given ? { tlsDefaults: tlsDefaults(fields.tlsDefaults) } : {}),
     ...(telemetry === undefined ? {} : { telemetry }),
+  };
+}
+
+function tlsDefaults(field: Field): NonNullable<MeshConfig['tlsDefaults']> {
+  const fields = fieldsOf(field, ['minProtocolVersion', 'cipherSuites', 'ecdhCurves']);
+  unapplied(fields.minProtocolVersion, 'minProtocolVersion');
+  return {
+    cipherSuites: knownOf(fields.cipherSuites, CIPHER_SUITES, 'cipher suite'),
+    ecdhCurves: knownOf(fields.ecdhCurves, CURVES, 'curve'),
   };
 }
 

@@ -10,9 +10,9 @@ export type KeyPair =
   | { readonly kind: 'secret'; readonly name: string };
 
 export type Authorities =
-  /** Those of the operating system. */
-  | { readonly kind: 'system' }
-  | { readonly kind: 'file'; readonly path: string }
+  /** Those of the operating system. `crl`: a file of what authorities revoked, which must be there for each of them. */
+  | { readonly kind: 'system'; readonly crl?: string }
+  | { readonly kind: 'file'; readonly path: string; readonly crl?: string }
   | { readonly kind: 'secret'; readonly name: string }
   /** Certificates in PEM, of a ConfigMap. */
   | { readonly kind: 'inline'; readonly pem: string }
@@ -47,6 +47,8 @@ export interface OutlierDetection {
   readonly baseEjectionMs: number | undefined;
   readonly maxEjectionPercent: number | undefined;
   readonly minHealthPercent: number | undefined;
+  /** Answers that count as errors of the server; empty: those from 500 on. */
+  readonly httpErrorCodes: readonly number[];
 }
 
 export interface TcpKeepalive {

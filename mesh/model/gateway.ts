@@ -26,6 +26,7 @@ export interface TerminatedTls {
   readonly minVersion: TlsVersion | undefined;
   readonly maxVersion: TlsVersion | undefined;
   readonly cipherSuites: readonly string[];
+  readonly ecdhCurves: readonly string[];
 }
 
 export type ServerTls =

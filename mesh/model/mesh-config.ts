@@ -28,6 +28,8 @@ export interface MeshConfig {
   /** Istio's `localityLbSetting`, for destinations whose rules say nothing of it; absent: near endpoints first. */
   readonly localityLb?: LocalityBalancing;
   readonly defaults?: MeshDefaults;
+  /** Istio's `tlsDefaults`: of TLS other than the mesh's own, where a Gateway says nothing; empty lists: Envoy's own. */
+  readonly tlsDefaults?: { readonly cipherSuites: readonly string[]; readonly ecdhCurves: readonly string[] };
   /** Tracing and access logs; absent: neither, as Istio's. */
   readonly telemetry?: MeshTelemetry;
 }

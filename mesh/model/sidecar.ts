@@ -1,3 +1,4 @@
+import type { ConnectionPool } from './destination-rule.ts';
 import type { Hostname } from './hostname.ts';
 import type { Labels, Meta } from './object.ts';
 import type { Port, Protocol } from './port.ts';
@@ -22,6 +23,8 @@ export interface IngressListener {
   readonly protocol: Protocol;
   /** Where the application is called; undefined: at the port itself. */
   readonly endpoint: { readonly address: string; readonly port: Port } | undefined;
+  /** Undefined: the Sidecar's own. */
+  readonly connectionPool?: ConnectionPool | undefined;
 }
 
 /** What the proxies of a namespace, or of some workloads of it, know of the mesh. */
@@ -35,4 +38,6 @@ export interface Sidecar {
   readonly ingress: readonly IngressListener[];
   /** Undefined: the mesh's. */
   readonly outboundTrafficPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY' | undefined;
+  /** Of connections to the own application; undefined: as the DestinationRule of the Service says. */
+  readonly inboundConnectionPool?: ConnectionPool | undefined;
 }

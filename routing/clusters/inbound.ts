@@ -1,12 +1,13 @@
 import { create } from '@bufbuild/protobuf';
 import { type Cluster, Cluster_DiscoveryType, ClusterSchema } from '#gen/envoy/config/cluster/v3/cluster_pb.js';
+import { inboundPool } from '../listeners/inbound-pool.ts';
 import type { InboundPort } from '../listeners/inbound-ports.ts';
 import type { Port } from '../../mesh/model/port.ts';
 import { inboundCluster } from '../names.ts';
 import type { Scope } from '../scope.ts';
 import { socketAddress } from '../wire/address.ts';
 import { duration } from '../wire/duration.ts';
-import { circuitBreakers } from './connection-pool.ts';
+import { circuitBreakers, tcpKeepalive } from './connection-pool.ts';
 import { CONNECT_TIMEOUT_MS } from './fixed.ts';
 import { httpProtocolOptions } from './protocol-options.ts';
 
@@ -28,14 +29,18 @@ function applicationSocket(scope: Scope, port: Port, endpoint: InboundPort['endp
 
 /** From the proxy to its own application's port. */
 export function toApplication(scope: Scope, { port, protocol, endpoint }: InboundPort): Cluster {
+  const pool = inboundPool(scope, port);
+  const { defaults } = scope.snapshot.meshConfig;
+  const keepalive = pool?.tcpKeepalive ?? defaults?.tcpKeepalive;
   const name = inboundCluster(port);
   const address = applicationSocket(scope, port, endpoint);
   return create(ClusterSchema, {
     name,
     clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
-    connectTimeout: duration(CONNECT_TIMEOUT_MS),
-    circuitBreakers: circuitBreakers(undefined),
-    typedExtensionProtocolOptions: httpProtocolOptions(protocol),
+    connectTimeout: duration(pool?.connectTimeoutMs ?? defaults?.connectTimeoutMs ?? CONNECT_TIMEOUT_MS),
+    circuitBreakers: circuitBreakers(pool),
+    typedExtensionProtocolOptions: httpProtocolOptions(protocol, pool),
+    ...(keepalive === undefined ? {} : { upstreamConnectionOptions: tcpKeepalive(keepalive) }),
     loadAssignment: {
       clusterName: name,
       endpoints: [{ lbEndpoints: [{ hostIdentifier: { case: 'endpoint', value: { address } } }] }],

@@ -14,7 +14,7 @@ const ALGORITHMS = Object.freeze({
   LEAST_REQUEST: Cluster_LbPolicy.LEAST_REQUEST,
   ROUND_ROBIN: Cluster_LbPolicy.ROUND_ROBIN,
   RANDOM: Cluster_LbPolicy.RANDOM,
-  // "Where the caller was going", which a cluster with endpoints does not know.
+  // "Where the caller was going", which only a capturing sidecar knows: others spread.
   PASSTHROUGH: Cluster_LbPolicy.LEAST_REQUEST,
 });
 

@@ -7,7 +7,7 @@ import {
   ClusterSchema,
 } from '#gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { ClusterLoadAssignment } from '#gen/envoy/config/endpoint/v3/endpoint_pb.js';
-import type { DestinationRule, Subset } from '../../mesh/model/destination-rule.ts';
+import type { DestinationRule, Subset, TrafficPolicy } from '../../mesh/model/destination-rule.ts';
 import { workloadsOf } from '../../mesh/model/endpoints.ts';
 import type { Service, ServicePort } from '../../mesh/model/service.ts';
 import { isHttp } from '../../mesh/model/port.ts';
@@ -38,11 +38,28 @@ function discoveryOf(scope: Scope, service: Service): Discovery | undefined {
       return service.hostname.startsWith('*') && service.endpoints.length === 0 ? undefined : 'dns';
     case 'none':
       // Only captured traffic has an original destination; an explicit proxy resolves the name instead.
-      if (scope.proxy.kind === 'sidecar' && scope.proxy.instance.capture.kind === 'redirect') return 'original-destination';
+      if (isCaptured(scope)) return 'original-destination';
       return service.hostname.startsWith('*') ? undefined : 'dns';
     default:
       return service.resolution satisfies never;
   }
+}
+
+/** `PASSTHROUGH`: where the caller was going, which only a capturing sidecar knows. */
+function discoveryFor(scope: Scope, { loadBalancer }: PortPolicy, discovery: Discovery): Discovery {
+  return isCaptured(scope) && loadBalancer?.algorithm === 'PASSTHROUGH' ? 'original-destination' : discovery;
+}
+
+function isCaptured({ proxy }: Scope): boolean {
+  return proxy.kind === 'sidecar' && proxy.instance.capture.kind === 'redirect';
+}
+
+const passesThrough = (policy: TrafficPolicy | undefined): boolean =>
+  policy?.loadBalancer?.algorithm === 'PASSTHROUGH' || [...(policy?.portLevel.values() ?? [])].some(passesThrough);
+
+/** Whether what becomes of a service differs between proxies by how they get their traffic. */
+function asksForCapture({ trafficPolicy, subsets }: DestinationRule): boolean {
+  return passesThrough(trafficPolicy) || subsets.some((subset) => passesThrough(subset.trafficPolicy));
 }
 
 /** Envoy takes LOGICAL_DNS with one endpoint only; a subset may have none. */
@@ -90,6 +107,7 @@ function cluster(
       protocol,
       pool,
       hostByRequest(policy.tls, speaksHttp, service.subjectAltNames ?? []),
+      outliers?.httpErrorCodes,
     ),
     ...(keepalive === undefined ? {} : { upstreamConnectionOptions: tcpKeepalive(keepalive) }),
     ...(outliers === undefined ? {} : { outlierDetection: outlierDetection(outliers) }),
@@ -134,11 +152,12 @@ function serviceClusters(
       const policy = portPolicy(destination, subset, port.port);
       // TLS was asked for that is not there: without a cluster requests are answered with 503, never sent in plain text.
       if (policy.tls?.mode === 'UNAVAILABLE') continue;
-      const made = cluster(scope, service, port, subset, policy, discovery);
+      const how = discoveryFor(scope, policy, discovery);
+      const made = cluster(scope, service, port, subset, policy, how);
       // A number that stands twice among the ports means the first.
       if (clusters.has(made.name)) continue;
       clusters.set(made.name, made);
-      if (discovery === 'eds') endpoints.push(loadAssignment(scope, service, port, subset, policy));
+      if (how === 'eds') endpoints.push(loadAssignment(scope, service, port, subset, policy));
     }
   }
   return { clusters: [...clusters.values()], endpoints };
@@ -157,6 +176,7 @@ export function outboundClusters(scope: Scope): ServiceClusters {
     const inputs = [
       snapshot.meshConfig,
       discovery,
+      rules.some(asksForCapture) && isCaptured(scope),
       rules.length,
       ...rules,
       ...nearness(scope, service, rules),

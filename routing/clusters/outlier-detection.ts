@@ -1,6 +1,8 @@
 import { create } from '@bufbuild/protobuf';
 import { type OutlierDetection, OutlierDetectionSchema } from '#gen/envoy/config/cluster/v3/outlier_detection_pb.js';
 import type { OutlierDetection as Wanted } from '../../mesh/model/destination-rule.ts';
+import { type MatchPredicate, MatchPredicateSchema } from '#gen/envoy/config/common/matcher/v3/matcher_pb.js';
+import { HeaderMatcherSchema } from '#gen/envoy/config/route/v3/route_components_pb.js';
 import { duration } from '../wire/duration.ts';
 
 const enforcing = (count: number | undefined) => (count === undefined ? undefined : count > 0 ? 100 : 0);
@@ -21,4 +23,27 @@ export function outlierDetection(wanted: Wanted): OutlierDetection {
     maxEjectionPercent: wanted.maxEjectionPercent,
     enforcingSuccessRate: 0,
   });
+}
+
+/** Answers with one of these codes are errors of the server, and no others (a list of Envoy's has two entries at least). */
+export function errorsOf(codes: readonly number[]): MatchPredicate {
+  const rules = codes.map((code) =>
+    create(MatchPredicateSchema, {
+      rule: {
+        case: 'httpResponseHeadersMatch',
+        value: {
+          headers: [
+            create(HeaderMatcherSchema, {
+              name: ':status',
+              headerMatchSpecifier: { case: 'stringMatch', value: { matchPattern: { case: 'exact', value: String(code) } } },
+            }),
+          ],
+        },
+      },
+    }),
+  );
+  const [first] = rules;
+  return rules.length === 1 && first !== undefined
+    ? first
+    : create(MatchPredicateSchema, { rule: { case: 'orMatch', value: { rules } } });
 }

@@ -1,8 +1,9 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { type Any, anyPack } from '@bufbuild/protobuf/wkt';
 import { create } from '@bufbuild/protobuf';
-import { HttpProtocolOptionsSchema } from '#gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
+import { HttpProtocolOptionsSchema } from '#gen/gatehouse/envoy/v3/http_protocol_options_pb.js';
 import type { ConnectionPool } from '../../mesh/model/destination-rule.ts';
+import { errorsOf } from './outlier-detection.ts';
 import type { Protocol } from '../../mesh/model/port.ts';
 import { duration } from '../wire/duration.ts';
 
@@ -54,7 +55,12 @@ function upstream(protocol: Protocol, pool: ConnectionPool | undefined): Upstrea
   }
 }
 
-function optionsFor(protocol: Protocol, pool: ConnectionPool | undefined, hostByRequest: HostByRequest): Record<string, Any> {
+function optionsFor(
+  protocol: Protocol,
+  pool: ConnectionPool | undefined,
+  hostByRequest: HostByRequest,
+  errorCodes: readonly number[],
+): Record<string, Any> {
   const upstreamProtocolOptions = upstream(protocol, pool);
   if (upstreamProtocolOptions === undefined) return {};
   const idle = pool?.idleTimeoutMs;
@@ -73,7 +79,12 @@ function optionsFor(protocol: Protocol, pool: ConnectionPool | undefined, hostBy
   return {
     [EXTENSION]: anyPack(
       HttpProtocolOptionsSchema,
-      create(HttpProtocolOptionsSchema, { upstreamProtocolOptions, commonHttpProtocolOptions, upstreamHttpProtocolOptions }),
+      create(HttpProtocolOptionsSchema, {
+        upstreamProtocolOptions,
+        commonHttpProtocolOptions,
+        upstreamHttpProtocolOptions,
+        ...(errorCodes.length === 0 ? {} : { outlierDetection: { errorMatcher: errorsOf(errorCodes) } }),
+      }),
     ),
   };
 }
@@ -83,14 +94,19 @@ export type HostByRequest = 'no' | 'named' | 'named and checked';
 
 const withoutPool = new Map<Protocol, Record<string, Any>>();
 
-/** How a cluster speaks HTTP; empty for clusters that do not. */
+/**
+ * How a cluster speaks HTTP; empty for clusters that do not.
+ * @param errorCodes answers that count as errors in outlier detection; empty: those from 500 on
+ */
 export function httpProtocolOptions(
   protocol: Protocol,
   pool?: ConnectionPool,
   hostByRequest: HostByRequest = 'no',
+  errorCodes: readonly number[] = [],
 ): Record<string, Any> {
-  if (pool !== undefined || hostByRequest !== 'no') return optionsFor(protocol, pool, hostByRequest);
-  const known = withoutPool.get(protocol) ?? optionsFor(protocol, undefined, 'no');
+  if (pool !== undefined || hostByRequest !== 'no' || errorCodes.length > 0)
+    return optionsFor(protocol, pool, hostByRequest, errorCodes);
+  const known = withoutPool.get(protocol) ?? optionsFor(protocol, undefined, 'no', []);
   withoutPool.set(protocol, known);
   return known;
 }

@@ -66,7 +66,15 @@ export function transport(scope: Scope, { service, port, subset, policy, protoco
         tls.subjectAltNames.length > 0 || service.subjectAltNames === undefined
           ? tls
           : { ...tls, subjectAltNames: service.subjectAltNames };
-      return alone(originateTls({ tls: named, host, byRequest: speaksHttp && tls.sni === undefined, http2 }));
+      return alone(
+        originateTls({
+          tls: named,
+          host,
+          byRequest: speaksHttp && tls.sni === undefined,
+          http2,
+          defaults: snapshot.meshConfig.tlsDefaults,
+        }),
+      );
     }
     case 'DISABLE':
     case 'UNAVAILABLE':

@@ -13,7 +13,7 @@ import { MESH_ANY, MESH_HTTP, MESH_TCP, SERVES_HTTP, SERVES_TCP } from '../tls/a
 import { mutualTlsServer } from '../tls/downstream.ts';
 import { httpConnectionManager } from './http.ts';
 import { PLAIN_HTTP } from './inspectors.ts';
-import { tcpProxy } from './tcp.ts';
+import { type TcpOptions, tcpProxy } from './tcp.ts';
 
 /** What filter chains are made for: one port of the workload, or all that have no chain of their own. */
 export interface InboundTarget {
@@ -23,6 +23,7 @@ export interface InboundTarget {
   readonly protocol: Protocol;
   readonly mode: EffectiveMtls;
   readonly cluster: string;
+  readonly tcp?: TcpOptions;
 }
 
 type Content = 'http' | 'tcp';
@@ -46,7 +47,7 @@ function inboundRoutes(name: string, cluster: string): RouteConfiguration {
 
 function filters(scope: Scope, target: InboundTarget, content: Content): Filter[] {
   const { security, snapshot } = scope;
-  if (content === 'tcp') return [...security.networkFilters(), tcpProxy('inbound', target.name, target.cluster)];
+  if (content === 'tcp') return [...security.networkFilters(), tcpProxy('inbound', target.name, target.cluster, target.tcp)];
   const manager = httpConnectionManager({
     mesh: snapshot.meshConfig,
     vantage: 'inbound',

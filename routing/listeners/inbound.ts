@@ -12,6 +12,7 @@ import type { Scope } from '../scope.ts';
 import { socketAddress } from '../wire/address.ts';
 import { duration } from '../wire/duration.ts';
 import { inboundChains, type InboundTarget } from './inbound-chains.ts';
+import { inboundPool } from './inbound-pool.ts';
 import { type InboundPort, otherPortsWithMode, portsTaken } from './inbound-ports.ts';
 import { httpInspector, INSPECTION_MS, originalDestinationFilter, tlsInspector } from './inspectors.ts';
 import { tcpProxy } from './tcp.ts';
@@ -22,12 +23,14 @@ export interface Inbound {
 }
 
 function targetOf(scope: Scope, { port, protocol }: InboundPort, captured: boolean): InboundTarget {
+  const pool = inboundPool(scope, port);
   return {
     name: `inbound_${port}`,
     matchPort: captured ? port : undefined,
     protocol,
     mode: scope.security.mtlsMode(port),
     cluster: inboundCluster(port),
+    tcp: { idleTimeoutMs: pool?.tcpIdleTimeoutMs, maxConnectionDurationMs: pool?.maxConnectionDurationMs },
   };
 }
 

@@ -39,8 +39,10 @@ function keyPairFiles(name: string, files: Files): { readonly certificate: strin
 
 function trusted(name: string, files: Files) {
   if (name === ROOTS) return { trustedCa: file(files.roots) };
-  if (name === 'file-root:system') return { trustedCa: file(files.systemRoots ?? SYSTEM_ROOTS) };
-  return name.startsWith('file-root:') ? { trustedCa: file(name.slice('file-root:'.length)) } : undefined;
+  if (!name.startsWith('file-root:')) return undefined;
+  const [path = '', crl] = name.slice('file-root:'.length).split('~');
+  const trustedCa = file(path === 'system' ? (files.systemRoots ?? SYSTEM_ROOTS) : path);
+  return { trustedCa, ...(crl === undefined ? {} : { crl: file(crl) }) };
 }
 
 /** References to secrets become references to files. */

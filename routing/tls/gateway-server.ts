@@ -66,6 +66,7 @@ function validation(tls: TerminatedTls, mesh: MeshConfig) {
  */
 export function gatewayTls(tls: TerminatedTls, mesh: MeshConfig): TransportSocket {
   const checked = validation(tls, mesh);
+  const ofMesh = tls.clients === 'mesh' ? undefined : mesh.tlsDefaults;
   return create(TransportSocketSchema, {
     name: 'envoy.transport_sockets.tls',
     configType: typedConfig(DownstreamTlsContextSchema, {
@@ -75,7 +76,8 @@ export function gatewayTls(tls: TerminatedTls, mesh: MeshConfig): TransportSocke
         tlsParams: {
           tlsMinimumProtocolVersion: VERSIONS[tls.minVersion ?? 'TLSV1_2'],
           tlsMaximumProtocolVersion: VERSIONS[tls.maxVersion ?? 'TLSV1_3'],
-          cipherSuites: [...tls.cipherSuites],
+          cipherSuites: [...(tls.cipherSuites.length > 0 ? tls.cipherSuites : (ofMesh?.cipherSuites ?? []))],
+          ecdhCurves: [...(tls.ecdhCurves.length > 0 ? tls.ecdhCurves : (ofMesh?.ecdhCurves ?? []))],
         },
         tlsCertificateSdsSecretConfigs:
           tls.clients === 'mesh' ? [ownCertificate()] : tls.keyPairs.map((pair) => bySds(keyPairName(pair))),

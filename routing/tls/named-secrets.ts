@@ -22,13 +22,16 @@ export function keyPairName(pair: KeyPair): string {
   }
 }
 
+/** The agent gives authorities and the list of what they revoked as one: Envoy never has the first without the second. */
+const revoking = (name: string, crl: string | undefined): string => (crl === undefined ? name : `${name}~${crl}`);
+
 /** Undefined: nobody is checked, or the certificates go along. */
 function authoritiesName(authorities: Authorities): string | undefined {
   switch (authorities.kind) {
     case 'system':
-      return 'file-root:system';
+      return revoking('file-root:system', authorities.crl);
     case 'file':
-      return `file-root:${authorities.path}`;
+      return revoking(`file-root:${authorities.path}`, authorities.crl);
     case 'secret':
       return `kubernetes://${authorities.name}-cacert`;
     case 'none':

@@ -9,6 +9,7 @@ import {
 import { UpstreamTlsContextSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import type { OriginatedTls } from '../../mesh/model/destination-rule.ts';
 import type { Hostname } from '../../mesh/model/hostname.ts';
+import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import { typedConfig } from '../wire/any.ts';
 import { bySds, keyPairName, validationOf } from './named-secrets.ts';
 
@@ -29,13 +30,14 @@ export interface Origination {
   /** Name and check the host that each request asks for: only a cluster that speaks HTTP can. */
   readonly byRequest: boolean;
   readonly http2: boolean;
+  readonly defaults: MeshConfig['tlsDefaults'];
 }
 
 /**
  * TLS toward a server that is not of the mesh. Its certificate must be under the authorities named (the system's, if none are)
  * and bear one of the names: an authority alone would let any of its customers answer.
  */
-export function originateTls({ tls, host, byRequest, http2 }: Origination): TransportSocket {
+export function originateTls({ tls, host, byRequest, http2, defaults }: Origination): TransportSocket {
   const own = tls.subjectAltNames.length > 0 ? tls.subjectAltNames : byRequest || host === undefined ? [] : [host];
   const checked = validationOf(tls.authorities, { matchTypedSubjectAltNames: names(own) });
   const sni = tls.sni ?? (byRequest ? '' : (host ?? ''));
@@ -48,6 +50,8 @@ export function originateTls({ tls, host, byRequest, http2 }: Origination): Tran
         tlsParams: {
           tlsMinimumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_2,
           tlsMaximumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_3,
+          cipherSuites: [...(defaults?.cipherSuites ?? [])],
+          ecdhCurves: [...(defaults?.ecdhCurves ?? [])],
         },
         tlsCertificateSdsSecretConfigs: tls.keyPair === undefined ? [] : [bySds(keyPairName(tls.keyPair))],
         ...(checked === undefined ? {} : { validationContextType: checked }),

@@ -35,7 +35,7 @@ import { PreviousPrioritiesConfigSchema } from '#gen/envoy/extensions/retry/prio
 import { ProxyProtocolUpstreamTransportSchema } from '#gen/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.js';
 import { RawBufferSchema } from '#gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.js';
 import { DownstreamTlsContextSchema, UpstreamTlsContextSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
-import { HttpProtocolOptionsSchema } from '#gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
+import { HttpProtocolOptionsSchema } from '#gen/gatehouse/envoy/v3/http_protocol_options_pb.js';
 import { HttpRequestHeaderMatchInputSchema } from '#gen/envoy/type/matcher/v3/http_inputs_pb.js';
 import { LocalRateLimitSchema } from '#gen/gatehouse/envoy/v3/local_rate_limit_pb.js';
 import { ConfigSchema as NetworkSetFilterStateSchema } from '#gen/gatehouse/envoy/v3/network_set_filter_state_pb.js';

@@ -5,7 +5,7 @@ import { ApiConfigSource_ApiType, ApiVersion } from '#gen/envoy/config/core/v3/c
 import { type Listener, ListenerSchema } from '#gen/envoy/config/listener/v3/listener_pb.js';
 import { TcpProxySchema } from '#gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
 import { UpstreamTlsContextSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
-import { HttpProtocolOptionsSchema } from '#gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
+import { HttpProtocolOptionsSchema } from '#gen/gatehouse/envoy/v3/http_protocol_options_pb.js';
 import { adminCluster, grpcTo, milliseconds, sdsCluster, tcp, XDS_CLUSTER, xdsCluster } from './clusters.ts';
 import type { BootstrapInput } from './input.ts';
 import { node } from './node.ts';

@@ -70,9 +70,9 @@ export class FileSecrets implements SecretSource {
   #mayHave(name: FileName): boolean {
     switch (name.kind) {
       case 'system roots':
-        return true;
+        return name.crl === undefined || this.#inside(name.crl);
       case 'roots':
-        return this.#inside(name.path);
+        return this.#inside(name.path) && (name.crl === undefined || this.#inside(name.crl));
       case 'key pair':
         return this.#inside(name.certificate) && this.#inside(name.key);
       default:
@@ -109,13 +109,10 @@ export class FileSecrets implements SecretSource {
       case 'system roots': {
         const path = SYSTEM_ROOTS.find((candidate) => existsSync(candidate));
         if (path === undefined) return { ok: false, reason: 'this system has no file of trusted authorities' };
-        const content = await readText(path);
-        return content.ok ? authoritiesFrom(name, content.text) : content;
+        return this.#authorities(name, await readText(path), file.crl);
       }
-      case 'roots': {
-        const content = await this.#allowed(file.path);
-        return content.ok ? authoritiesFrom(name, content.text) : content;
-      }
+      case 'roots':
+        return this.#authorities(name, await this.#allowed(file.path), file.crl);
       case 'key pair': {
         const certificate = await this.#allowed(file.certificate);
         const key = await this.#allowed(file.key);
@@ -125,6 +122,16 @@ export class FileSecrets implements SecretSource {
       default:
         return file satisfies never;
     }
+  }
+
+  /** Authorities whose list of revoked certificates was asked for are not given without it. */
+  async #authorities(name: string, roots: FileContent, crl: string | undefined): Promise<Parsed<EncodedSecret>> {
+    if (!roots.ok) return roots;
+    if (crl === undefined) return authoritiesFrom(name, roots.text);
+    const revoked = await this.#allowed(crl);
+    if (!revoked.ok) return revoked;
+    if (!/^-----BEGIN X509 CRL-----$/m.test(revoked.text)) return { ok: false, reason: `${crl} holds no revocation list in PEM` };
+    return authoritiesFrom(name, roots.text, revoked.text);
   }
 
   /** Reads a file that lies in an allowed folder also after all links were followed. */

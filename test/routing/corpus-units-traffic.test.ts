@@ -4,7 +4,7 @@ import { stringify } from 'yaml';
 import { type Cluster, Cluster_LbPolicy } from '#gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { Listener } from '#gen/envoy/config/listener/v3/listener_pb.js';
 import type { Route } from '#gen/envoy/config/route/v3/route_components_pb.js';
-import { HttpProtocolOptionsSchema } from '#gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
+import { HttpProtocolOptionsSchema } from '#gen/gatehouse/envoy/v3/http_protocol_options_pb.js';
 import { compiledFor, snapshotOf } from './compiled.ts';
 import { table, type Written, yamlOf } from './corpus-units.ts';
 

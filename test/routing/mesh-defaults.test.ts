@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { anyUnpack } from '@bufbuild/protobuf/wkt';
-import { HttpProtocolOptionsSchema } from '#gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
+import { HttpProtocolOptionsSchema } from '#gen/gatehouse/envoy/v3/http_protocol_options_pb.js';
 import { Field } from '../../mesh/admit/field.ts';
 import { readMeshConfig } from '../../mesh/admit/mesh-config.ts';
 import { nodeOf } from '../../mesh/admit/node.ts';

@@ -66,8 +66,21 @@ describe('TLS toward a destination', () => {
     assert.deepEqual(own('mode: MUTUAL, credentialName: bank'), ['kubernetes://bank']);
   });
 
-  it('without a revocation list that was asked for makes no connection', () => {
-    assert.deepEqual(clusters('mode: SIMPLE, caCertificates: /ca.pem, caCrl: /crl.pem'), []);
+  it('asks for authorities and the list of what they revoked as one', () => {
+    assert.equal(rootsOf(contextOf('mode: SIMPLE, caCertificates: /ca.pem, caCrl: /crl.pem')), 'file-root:/ca.pem~/crl.pem');
+    assert.equal(rootsOf(contextOf('mode: SIMPLE, caCrl: /crl.pem')), 'file-root:system~/crl.pem');
+  });
+
+  it("takes the mesh's ciphers and curves", () => {
+    const tlsDefaults = { cipherSuites: ['ECDHE-RSA-AES256-GCM-SHA384'], ecdhCurves: ['P-384'] };
+    const { clusters: made } = compiledFor(snapshotOf(mesh('mode: SIMPLE'), { tlsDefaults }), 'default/client');
+    const config = made.find(({ name }) => name.includes('bank'))?.transportSocket?.configType;
+    assert.ok(config?.case === 'typedConfig');
+    const params = anyUnpack(config.value, UpstreamTlsContextSchema)?.commonTlsContext?.tlsParams;
+    assert.deepEqual(
+      { cipherSuites: params?.cipherSuites, ecdhCurves: params?.ecdhCurves },
+      { cipherSuites: [...tlsDefaults.cipherSuites], ecdhCurves: [...tlsDefaults.ecdhCurves] },
+    );
   });
 
   it('may be turned off', () => {

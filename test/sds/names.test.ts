@@ -189,6 +189,24 @@ describe('sds/names: files', () => {
     none.close();
   });
 
+  it('authorities wait for their list of revoked certificates', async () => {
+    const { chain } = await pair();
+    const root = put('root.pem', chain);
+    const crl = join(folder, 'certs', 'list.pem');
+    const name = `file-root:${root}~${crl}`;
+    writeFileSync(join(folder, 'outside.pem'), '-----BEGIN X509 CRL-----\n');
+    assert.equal(kindOf(files, `file-root:${root}~${folder}/outside.pem`), 'absent');
+    assert.equal(kindOf(files, name), 'pending');
+    await look(time);
+    assert.equal(kindOf(files, name), 'pending', 'no list, no authorities');
+    put('list.pem', 'nothing');
+    await look(time);
+    assert.equal(kindOf(files, name), 'pending');
+    put('list.pem', '-----BEGIN X509 CRL-----\nAA==\n-----END X509 CRL-----\n');
+    await look(time);
+    assert.match(text(await eventually('the list', () => secretOf(files, name))), /BEGIN CERTIFICATE/);
+  });
+
   it('the roots of the operating system are for everybody', async function () {
     const none = new FileSecrets({ folders: [], timers: systemTimers, log });
     assert.notEqual(kindOf(none, 'file-root:system'), 'absent');
@@ -201,11 +219,16 @@ describe('sds/names: files', () => {
       value: { kind: 'key pair', certificate: '/a/c', key: '/a/k' },
     });
     assert.deepEqual(parseFileName('file-root:/a/r'), { ok: true, value: { kind: 'roots', path: '/a/r' } });
+    assert.deepEqual(parseFileName('file-root:/a/r~/a/l'), { ok: true, value: { kind: 'roots', path: '/a/r', crl: '/a/l' } });
+    assert.deepEqual(parseFileName('file-root:system~/a/l'), { ok: true, value: { kind: 'system roots', crl: '/a/l' } });
     for (const bad of [
       'file-cert:/a',
       'file-cert:/a~/b~/c',
       'file-root:',
       'file-root:/a/./b',
+      'file-root:/a~',
+      'file-root:/a~b',
+      'file-root:/a~/b~/c',
       'file-root:/a//b',
       'file-root:/a\0',
     ])

@@ -25,7 +25,12 @@ export function clientTls(field: Field): ClientTls | undefined {
   const credential = text(fields.credentialName);
   const unchecked = flag(fields.insecureSkipVerify) === true;
   if (unchecked)
-    refuseChecks([fields.caCertificates, fields.subjectAltNames, ...(mode === 'SIMPLE' ? [fields.credentialName] : [])]);
+    refuseChecks([
+      fields.caCertificates,
+      fields.caCrl,
+      fields.subjectAltNames,
+      ...(mode === 'SIMPLE' ? [fields.credentialName] : []),
+    ]);
   switch (mode) {
     case 'DISABLE':
       return { mode };
@@ -39,15 +44,7 @@ export function clientTls(field: Field): ClientTls | undefined {
       const keyPair = mode === 'MUTUAL' ? keyPairOf(fields, credential) : undefined;
       if (credential !== '' && files.some((one) => one.given))
         fields.credentialName.error('contradiction', 'stands beside files', 'keep credentialName or the files');
-      if (fields.caCrl.given) {
-        fields.caCrl.warning(
-          'not-yet-applied',
-          'revocation lists toward other servers are not applied yet; requests to this host are answered with 503',
-          'remove caCrl to go without, if that is what you want',
-        );
-        return { mode: 'UNAVAILABLE' };
-      }
-      return { mode, sni, subjectAltNames, keyPair, authorities: authorities(fields.caCertificates, credential, unchecked) };
+      return { mode, sni, subjectAltNames, keyPair, authorities: authorities(fields, credential, unchecked) };
     }
   }
   return mode satisfies never;
@@ -74,9 +71,11 @@ function keyPairOf(fields: Record<(typeof FIELDS)[number], Field>, credential: s
   };
 }
 
-function authorities(file: Field, credential: string, unchecked: boolean): Authorities {
+function authorities(fields: Record<(typeof FIELDS)[number], Field>, credential: string, unchecked: boolean): Authorities {
   if (unchecked) return { kind: 'none' };
   if (credential !== '') return { kind: 'secret', name: credential };
-  const path = text(file);
-  return path === '' || path === 'system' ? { kind: 'system' } : { kind: 'file', path };
+  const path = text(fields.caCertificates);
+  const crl = optionalText(fields.caCrl);
+  const revoked = crl === undefined ? {} : { crl };
+  return path === '' || path === 'system' ? { kind: 'system', ...revoked } : { kind: 'file', path, ...revoked };
 }

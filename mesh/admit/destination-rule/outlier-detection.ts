@@ -3,7 +3,7 @@ import { duration } from '../duration.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
 import { wholePercent } from '../percentage.ts';
 import { flag, integer } from '../scalar.ts';
-import { oldForm, unapplied } from '../unapplied.ts';
+import { oldForm } from '../unapplied.ts';
 
 const MOST = 4_294_967_295;
 
@@ -32,8 +32,6 @@ export function outlierDetection(field: Field): OutlierDetection | undefined {
       'set splitExternalLocalOriginErrors: true',
     );
   }
-  for (const item of itemsOf(fields.outlierDetectionHttpErrorCodes)) integer(item, 100, 599);
-  unapplied(fields.outlierDetectionHttpErrorCodes, 'outlierDetectionHttpErrorCodes');
   return {
     consecutive5xx: integer(fields.consecutive5xxErrors, 0, MOST) ?? integer(fields.consecutiveErrors, 0, MOST),
     consecutiveGateway: integer(fields.consecutiveGatewayErrors, 0, MOST),
@@ -43,5 +41,6 @@ export function outlierDetection(field: Field): OutlierDetection | undefined {
     baseEjectionMs: duration(fields.baseEjectionTime, 1),
     maxEjectionPercent: wholePercent(fields.maxEjectionPercent),
     minHealthPercent: wholePercent(fields.minHealthPercent),
+    httpErrorCodes: [...new Set(itemsOf(fields.outlierDetectionHttpErrorCodes).flatMap((item) => integer(item, 100, 599) ?? []))],
   };
 }

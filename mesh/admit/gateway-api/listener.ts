@@ -83,6 +83,7 @@ function listenerTls(field: Field, context: Context, protocol: Listener['protoco
       minVersion: undefined,
       maxVersion: undefined,
       cipherSuites: [],
+      ecdhCurves: [],
     },
     certificates,
   };

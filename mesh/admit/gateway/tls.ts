@@ -2,6 +2,7 @@ import type { Authorities, KeyPair } from '../../model/destination-rule.ts';
 import type { GatewayServer, ServerTls, TlsVersion } from '../../model/gateway.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
 import { flag, oneOf, text, texts } from '../scalar.ts';
+import { CIPHER_SUITES, CURVES, knownOf } from './tls-parameters.ts';
 
 /** The fields of Istio's ServerTLSSettings. */
 export const SERVER_TLS = [
@@ -21,6 +22,7 @@ export const SERVER_TLS = [
   'minProtocolVersion',
   'maxProtocolVersion',
   'cipherSuites',
+  'ecdhCurves',
 ] as const;
 const MODES = ['PASSTHROUGH', 'SIMPLE', 'MUTUAL', 'AUTO_PASSTHROUGH', 'ISTIO_MUTUAL', 'OPTIONAL_MUTUAL'] as const;
 const VERSIONS = ['TLS_AUTO', 'TLSV1_0', 'TLSV1_1', 'TLSV1_2', 'TLSV1_3'] as const;
@@ -65,9 +67,8 @@ function settings(fields: Fields, mode: (typeof MODES)[number]): ServerTls {
   const subjectAltNames = texts(fields.subjectAltNames);
   const verifyCertificateSpki = texts(fields.verifyCertificateSpki);
   const verifyCertificateHash = texts(fields.verifyCertificateHash);
-  const written = texts(fields.cipherSuites);
-  const cipherSuites = [...new Set(written)];
-  if (cipherSuites.length < written.length) fields.cipherSuites.warning('duplicate', 'a cipher suite is given twice', 'keep one');
+  const cipherSuites = knownOf(fields.cipherSuites, CIPHER_SUITES, 'cipher suite');
+  const ecdhCurves = knownOf(fields.ecdhCurves, CURVES, 'curve');
   switch (mode) {
     case 'PASSTHROUGH':
       return { kind: 'passthrough' };
@@ -81,11 +82,12 @@ function settings(fields: Fields, mode: (typeof MODES)[number]): ServerTls {
     default:
       return mode satisfies never;
   }
-  if (fields.caCrl.given) {
-    fields.caCrl.warning(
-      'not-yet-applied',
-      'revocation lists in files are not applied yet; the server is not opened',
-      'put the list into the Secret (ca.crl) of credentialName',
+  const trusted = authorities(fields);
+  if (fields.caCrl.given && trusted?.kind === 'secret') {
+    fields.caCrl.error(
+      'contradiction',
+      'is a file, and the authorities are in a Secret',
+      'put the list into the Secret, as ca.crl',
     );
     return UNAVAILABLE;
   }
@@ -94,13 +96,14 @@ function settings(fields: Fields, mode: (typeof MODES)[number]): ServerTls {
     kind: 'terminate',
     clients,
     keyPairs: keyPairs(fields),
-    authorities: clients === 'none' || clients === 'mesh' ? undefined : authorities(fields),
+    authorities: clients === 'none' || clients === 'mesh' ? undefined : trusted,
     subjectAltNames,
     verifyCertificateSpki,
     verifyCertificateHash,
     minVersion,
     maxVersion,
     cipherSuites,
+    ecdhCurves,
   };
 }
 
@@ -127,7 +130,8 @@ function authorities(fields: Fields): Authorities | undefined {
   const credential = text(fields.credentialName) || texts(fields.credentialNames)[0];
   if (credential !== undefined && credential !== '') return { kind: 'secret', name: credential };
   const path = text(fields.caCertificates);
-  return path === '' ? undefined : { kind: 'file', path };
+  const crl = text(fields.caCrl);
+  return path === '' ? undefined : { kind: 'file', path, ...(crl === '' ? {} : { crl }) };
 }
 
 function checkCertificates(field: Field, fields: Fields, mode: (typeof MODES)[number]): void {

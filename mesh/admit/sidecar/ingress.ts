@@ -22,12 +22,13 @@ export function ingressListeners(field: Field): readonly IngressListener[] {
     text(fields.bind);
     unapplied(fields.bind, 'bind');
     if (oneOf(fields.captureMode, ['DEFAULT', 'IPTABLES', 'NONE']) === 'NONE') unapplied(fields.captureMode, 'captureMode: NONE');
-    connectionPool(fields.connectionPool);
-    unapplied(fields.connectionPool, 'connectionPool');
+    const pool = connectionPool(fields.connectionPool);
     checkTls(fields.tls, port?.protocol === 'https' || port?.protocol === 'http' || port?.protocol === 'tls');
     const endpoint = endpointOf(fields.defaultEndpoint);
     // A port whose TLS is not ended would give the application what it was to be spared.
-    return port === undefined || fields.tls.given ? [] : [{ port: port.number, protocol: port.protocol, endpoint }];
+    return port === undefined || fields.tls.given
+      ? []
+      : [{ port: port.number, protocol: port.protocol, endpoint, connectionPool: pool }];
   });
 }
 

@@ -4,7 +4,6 @@ import { connectionPool } from '../destination-rule/connection-pool.ts';
 import { type Field, fieldsOf } from '../field.ts';
 import { labelSelector } from '../selector.ts';
 import { oneOf } from '../scalar.ts';
-import { unapplied } from '../unapplied.ts';
 import { egressListeners } from './egress.ts';
 import { ingressListeners } from './ingress.ts';
 
@@ -14,8 +13,6 @@ export function readSidecar(spec: Field, context: Context): Sidecar {
   const labels = labelSelector(fieldsOf(fields.workloadSelector, ['labels']).labels);
   if (Object.keys(labels).length > 0)
     refer(context, fields.workloadSelector, { kind: 'workloads', selector: labels, everywhere: false });
-  connectionPool(fields.inboundConnectionPool);
-  unapplied(fields.inboundConnectionPool, 'inboundConnectionPool');
   const ingress = ingressListeners(fields.ingress);
   const egress = egressListeners(fields.egress, context);
   if (!fields.egress.given && !fields.ingress.given && !fields.outboundTrafficPolicy.given && !fields.inboundConnectionPool.given)
@@ -26,6 +23,7 @@ export function readSidecar(spec: Field, context: Context): Sidecar {
     egress,
     ingress,
     outboundTrafficPolicy: outboundPolicy(fields.outboundTrafficPolicy),
+    inboundConnectionPool: connectionPool(fields.inboundConnectionPool),
   };
 }
 
