@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import { type Change, type ChangeFlags, changeFolder, manifestsOf, refuse } from './input/change.ts';
 import type { ManifestFolder } from './input/folder.ts';
 import { kindNamed } from './input/kind-names.ts';
+import { isClusterScoped } from '../mesh/model/gateway-api-kinds.ts';
 import { diagnosticsOption, dirOption, filenameOption } from './input/options.ts';
 
 interface DeleteFlags extends ChangeFlags {
@@ -56,7 +57,7 @@ function keysOf(word: string | undefined, names: readonly string[], flags: Delet
     );
     return undefined;
   }
-  return names.map((name) => (kind === 'Namespace' ? `Namespace ${name}` : `${kind} ${flags.namespace ?? 'default'}/${name}`));
+  return names.map((name) => (isClusterScoped(kind) ? `${kind} ${name}` : `${kind} ${flags.namespace ?? 'default'}/${name}`));
 }
 
 function remove(folder: ManifestFolder, keys: readonly string[], ignoreNotFound: boolean): Change {

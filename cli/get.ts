@@ -4,6 +4,8 @@ import { Command, Option } from 'commander';
 import { stringify } from 'yaml';
 import { refuse } from './input/change.ts';
 import { ManifestFolder } from './input/folder.ts';
+import { gatewayApiColumns } from './input/gateway-api-columns.ts';
+import { withStatus } from './input/gateway-api-status.ts';
 import { KIND_NAMES, kindNamed, resourceOf } from './input/kind-names.ts';
 import { isRecord, type Manifest } from './input/manifest.ts';
 import { dirOption, namespaceOption } from './input/options.ts';
@@ -12,12 +14,15 @@ interface GetFlags {
   readonly dir: string;
   readonly namespace: string;
   readonly allNamespaces?: boolean;
-  readonly output: 'table' | 'yaml' | 'json' | 'name';
+  readonly output: 'table' | 'wide' | 'yaml' | 'json' | 'name';
 }
 
 /** `gatehouse get`: lists the objects of a folder. */
 export function getCommand(): Command {
-  const kinds = KIND_NAMES.map(({ plural, short }) => `${plural} (${short.join(', ')})`).join(', ');
+  const kinds = KIND_NAMES.map(
+    ({ kind, plural, group, short }) =>
+      `${kind === 'KubernetesGateway' ? `${plural}.${group}` : plural}${short.length === 0 ? '' : ` (${short.join(', ')})`}`,
+  ).join(', ');
   return new Command('get')
     .description('list or print objects of a folder of configuration')
     .argument('<kinds>', 'a kind, several with commas between, or all')
@@ -25,7 +30,9 @@ export function getCommand(): Command {
     .addOption(dirOption())
     .addOption(namespaceOption())
     .option('-A, --all-namespaces', 'objects of all namespaces')
-    .addOption(new Option('-o, --output <format>', 'how to print').choices(['table', 'yaml', 'json', 'name']).default('table'))
+    .addOption(
+      new Option('-o, --output <format>', 'how to print').choices(['table', 'wide', 'yaml', 'json', 'name']).default('table'),
+    )
     .addHelpText(
       'after',
       `
@@ -33,6 +40,8 @@ Examples:
   gatehouse get virtualservices
   gatehouse get vs reviews -n shop -o yaml
   gatehouse get all -A
+  gatehouse get httproutes -o wide               # with what became of them
+  gatehouse get gateways.gateway.networking.k8s.io -o yaml
 
 Kinds: ${kinds}`,
     )
@@ -42,14 +51,16 @@ Kinds: ${kinds}`,
       if (!existsSync(flags.dir))
         return refuse('get', [`the folder ${flags.dir} does not exist (give --dir, or set GATEHOUSE_DIR)`]);
       const all = new ManifestFolder(flags.dir).manifests;
-      const found = all.filter(
+      const chosen = all.filter(
         (one) =>
           kinds.has(one.kind) &&
           (flags.allNamespaces === true || one.namespace === '' || one.namespace === flags.namespace) &&
           (names.length === 0 || names.includes(one.name)),
       );
+      const now = new Date();
+      const found = withStatus(chosen, flags.dir, now);
       const missing = names.filter((name) => found.every((one) => one.name !== name));
-      print(found, names.length === 1, flags);
+      print(found, names.length === 1, flags, now);
       if (missing.length > 0)
         return refuse(
           'get',
@@ -69,7 +80,7 @@ function kindsOf(words: string): ReadonlySet<string> | undefined {
   return kinds.includes(undefined) ? undefined : new Set(kinds.filter((kind) => kind !== undefined));
 }
 
-function print(found: readonly Manifest[], single: boolean, { output, allNamespaces }: GetFlags): void {
+function print(found: readonly Manifest[], single: boolean, { output, allNamespaces }: GetFlags, now: Date): void {
   const values = found.map(({ value }) => value);
   const [first] = values;
   const whole = single && values.length === 1 ? first : { apiVersion: 'v1', kind: 'List', items: values };
@@ -84,14 +95,29 @@ function print(found: readonly Manifest[], single: boolean, { output, allNamespa
       for (const one of found) process.stdout.write(`${resourceOf(one.kind, one.apiVersion)}/${one.name}\n`);
       return;
     case 'table':
-      if (found.length > 0) process.stdout.write(`${table(found, allNamespaces === true)}\n`);
+    case 'wide':
+      if (found.length > 0)
+        process.stdout.write(`${tables(found, { namespaces: allNamespaces === true, wide: output === 'wide', now })}\n`);
       return;
   }
   output satisfies never;
 }
 
-function table(found: readonly Manifest[], namespaces: boolean): string {
+interface Form {
+  readonly namespaces: boolean;
+  readonly wide: boolean;
+  readonly now: Date;
+}
+
+/** One table for kinds with columns in common, as kubectl prints them. */
+function tables(found: readonly Manifest[], form: Form): string {
   const several = new Set(found.map(({ kind }) => kind)).size > 1;
+  const groups = Map.groupBy(found, ({ kind }) => (gatewayApiColumns(kind, form.wide, form.now) === undefined ? '' : kind));
+  return [...groups].map(([kind, group]) => table(kind, group, several, form)).join('\n\n');
+}
+
+function table(kind: string, found: readonly Manifest[], several: boolean, { namespaces, wide, now }: Form): string {
+  const columns = gatewayApiColumns(kind, wide, now) ?? ISTIO_COLUMNS;
   const chars = {
     top: '',
     'top-mid': '',
@@ -112,12 +138,11 @@ function table(found: readonly Manifest[], namespaces: boolean): string {
   const rows = new Table({
     chars,
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
-    head: [...(namespaces ? ['NAMESPACE'] : []), 'NAME', 'GATEWAYS', 'HOSTS'],
+    head: [...(namespaces ? ['NAMESPACE'] : []), 'NAME', ...columns.map(([heading]) => heading)],
   });
   for (const one of found) {
     const name = several ? `${resourceOf(one.kind, one.apiVersion)}/${one.name}` : one.name;
-    const spec = isRecord(one.value['spec']) ? one.value['spec'] : {};
-    rows.push([...(namespaces ? [one.namespace] : []), name, listed(spec['gateways']), listed(spec['hosts'] ?? spec['host'])]);
+    rows.push([...(namespaces ? [one.namespace] : []), name, ...columns.map(([, of]) => of(one.value))]);
   }
   return rows
     .toString()
@@ -125,6 +150,15 @@ function table(found: readonly Manifest[], namespaces: boolean): string {
     .map((line) => line.trimEnd())
     .join('\n');
 }
+
+function specOf(object: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return isRecord(object['spec']) ? object['spec'] : {};
+}
+
+const ISTIO_COLUMNS: NonNullable<ReturnType<typeof gatewayApiColumns>> = [
+  ['GATEWAYS', (object) => listed(specOf(object)['gateways'])],
+  ['HOSTS', (object) => listed(specOf(object)['hosts'] ?? specOf(object)['host'])],
+];
 
 function listed(value: unknown): string {
   if (typeof value === 'string') return value;

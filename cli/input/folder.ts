@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { parseDocument } from 'yaml';
 import { listItems } from '../../mesh/admit/admit.ts';
 import type { Node } from '../../mesh/admit/node.ts';
+import { isClusterScoped } from '../../mesh/model/gateway-api-kinds.ts';
 import { listFiles } from '../../mesh/source/files.ts';
 import { readText } from '../../mesh/source/load.ts';
 import { parseText } from '../../mesh/source/parse.ts';
@@ -178,11 +179,11 @@ function withoutHoles(chunk: string): string {
 }
 
 function placed({ kind, value, namespace }: Manifest): unknown {
-  return kind === 'Namespace' ? value : { ...value, metadata: { ...asRecord(value['metadata']), namespace } };
+  return isClusterScoped(kind) ? value : { ...value, metadata: { ...asRecord(value['metadata']), namespace } };
 }
 
 function withMetadata(manifest: Manifest, before: Manifest): unknown {
-  if (manifest.kind === 'Namespace') return manifest.value;
+  if (isClusterScoped(manifest.kind)) return manifest.value;
   const { namespace: _, ...metadata } = asRecord(manifest.value['metadata']);
   const written = 'namespace' in asRecord(before.value['metadata']);
   return { ...manifest.value, metadata: written ? { ...metadata, namespace: manifest.namespace } : metadata };

@@ -1,3 +1,5 @@
+import { GATEWAY_API_GROUP, isGatewayApiKind, writtenKind } from '../../mesh/model/gateway-api-kinds.ts';
+
 /** How a kind is called on the command line, and how its objects are named in messages (`virtualservice.networking.istio.io/reviews`). */
 interface Names {
   readonly kind: string;
@@ -37,15 +39,16 @@ export const KIND_NAMES: readonly Names[] = Object.freeze([
   { kind: 'RequestAuthentication', plural: 'requestauthentications', short: ['ra'], group: SECURITY },
   { kind: 'Telemetry', plural: 'telemetries', short: ['telemetry'], group: 'telemetry.istio.io' },
   { kind: 'ProxyConfig', plural: 'proxyconfigs', short: [], group: NETWORKING },
-  { kind: 'GatewayClass', plural: 'gatewayclasses', short: [], group: 'gateway.networking.k8s.io' },
-  { kind: 'KubernetesGateway', plural: 'kubernetesgateways', short: [], group: 'gateway.networking.k8s.io' },
-  { kind: 'ListenerSet', plural: 'listenersets', short: [], group: 'gateway.networking.k8s.io' },
-  { kind: 'HTTPRoute', plural: 'httproutes', short: [], group: 'gateway.networking.k8s.io' },
-  { kind: 'GRPCRoute', plural: 'grpcroutes', short: [], group: 'gateway.networking.k8s.io' },
-  { kind: 'TLSRoute', plural: 'tlsroutes', short: [], group: 'gateway.networking.k8s.io' },
-  { kind: 'TCPRoute', plural: 'tcproutes', short: [], group: 'gateway.networking.k8s.io' },
-  { kind: 'ReferenceGrant', plural: 'referencegrants', short: [], group: 'gateway.networking.k8s.io' },
-  { kind: 'BackendTLSPolicy', plural: 'backendtlspolicies', short: [], group: 'gateway.networking.k8s.io' },
+  { kind: 'GatewayClass', plural: 'gatewayclasses', short: ['gc'], group: GATEWAY_API_GROUP },
+  // `gateways` without a group is Istio's.
+  { kind: 'KubernetesGateway', plural: 'gateways', short: ['gtw', 'kubernetesgateways'], group: GATEWAY_API_GROUP },
+  { kind: 'ListenerSet', plural: 'listenersets', short: ['lset'], group: GATEWAY_API_GROUP },
+  { kind: 'HTTPRoute', plural: 'httproutes', short: [], group: GATEWAY_API_GROUP },
+  { kind: 'GRPCRoute', plural: 'grpcroutes', short: [], group: GATEWAY_API_GROUP },
+  { kind: 'TLSRoute', plural: 'tlsroutes', short: [], group: GATEWAY_API_GROUP },
+  { kind: 'TCPRoute', plural: 'tcproutes', short: [], group: GATEWAY_API_GROUP },
+  { kind: 'ReferenceGrant', plural: 'referencegrants', short: ['refgrant'], group: GATEWAY_API_GROUP },
+  { kind: 'BackendTLSPolicy', plural: 'backendtlspolicies', short: ['btlspolicy'], group: GATEWAY_API_GROUP },
   { kind: 'RateLimit', plural: 'ratelimits', short: ['rl'], group: 'gatehouse.dev' },
 ]);
 
@@ -54,7 +57,10 @@ export function kindNamed(word: string): string | undefined {
   const [plain = '', ...group] = word.toLowerCase().split('.');
   return KIND_NAMES.find(
     (one) =>
-      (plain === one.kind.toLowerCase() || plain === one.plural || one.short.includes(plain)) &&
+      (plain === one.kind.toLowerCase() ||
+        plain === one.plural ||
+        one.short.includes(plain) ||
+        (isGatewayApiKind(one.kind) && plain === writtenKind(one.kind).toLowerCase())) &&
       (group.length === 0 || group.join('.') === one.group),
   )?.kind;
 }
@@ -62,5 +68,6 @@ export function kindNamed(word: string): string | undefined {
 /** `virtualservice.networking.istio.io`, as kubectl prints it before the name. */
 export function resourceOf(kind: string, apiVersion: string): string {
   const group = apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '';
-  return group === '' ? kind.toLowerCase() : `${kind.toLowerCase()}.${group}`;
+  const name = (isGatewayApiKind(kind) ? writtenKind(kind) : kind).toLowerCase();
+  return group === '' ? name : `${name}.${group}`;
 }

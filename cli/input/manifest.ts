@@ -1,18 +1,21 @@
 import { stringify } from 'yaml';
 import { admitDocument, keyOfNode, listItems } from '../../mesh/admit/admit.ts';
 import type { Document } from '../../mesh/admit/document.ts';
+import { kindHere } from '../../mesh/admit/kinds.ts';
 import { DEFAULT_MESH_CONFIG } from '../../mesh/admit/mesh-config.ts';
 import { type Node, valueOf } from '../../mesh/admit/node.ts';
 import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
+import { isClusterScoped } from '../../mesh/model/gateway-api-kinds.ts';
 import { loadFiles } from '../../mesh/source/load.ts';
 
 /** One object of the input, checked by itself. */
 export interface Manifest {
   /** `Kind namespace/name`. */
   readonly key: string;
+  /** By its name here (KubernetesGateway for the Gateway of the Gateway API). */
   readonly kind: string;
   readonly apiVersion: string;
-  /** Empty for a Namespace. */
+  /** Empty for what is in none. */
   readonly namespace: string;
   readonly name: string;
   readonly value: Readonly<Record<string, unknown>>;
@@ -46,17 +49,18 @@ export function manifestOf(node: Node, namespace: string): Manifest | undefined 
   const value = valueOf(node);
   if (!isRecord(value)) return undefined;
   const { kind, apiVersion, metadata } = value;
-  const key = typeof kind === 'string' ? keyOfNode(kind, node, namespace) : undefined;
+  const here = typeof kind === 'string' && typeof apiVersion === 'string' ? kindHere(apiVersion, kind) : undefined;
+  const key = here === undefined ? undefined : keyOfNode(here, node, namespace);
   if (
     key === undefined ||
-    typeof kind !== 'string' ||
+    here === undefined ||
     typeof apiVersion !== 'string' ||
     !isRecord(metadata) ||
     typeof metadata['name'] !== 'string'
   )
     return undefined;
-  const own = kind === 'Namespace' ? '' : typeof metadata['namespace'] === 'string' ? metadata['namespace'] : namespace;
-  return { key, kind, apiVersion, namespace: own, name: metadata['name'], value };
+  const own = isClusterScoped(here) ? '' : typeof metadata['namespace'] === 'string' ? metadata['namespace'] : namespace;
+  return { key, kind: here, apiVersion, namespace: own, name: metadata['name'], value };
 }
 
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -67,9 +71,9 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
 export function manifestText({ kind, value, namespace }: Manifest): string {
   const metadata = isRecord(value['metadata']) ? value['metadata'] : {};
   const { name, namespace: _, ...rest } = metadata;
-  const placed = kind === 'Namespace' ? metadata : { name, namespace, ...rest };
+  const placed = isClusterScoped(kind) ? metadata : { name, namespace, ...rest };
   return stringify(
-    { apiVersion: value['apiVersion'], kind, ...value, metadata: placed },
+    { apiVersion: value['apiVersion'], kind: value['kind'], ...value, metadata: placed },
     { lineWidth: 0, aliasDuplicateObjects: false },
   );
 }

@@ -1,11 +1,12 @@
 import type { Diagnostic } from '../model/diagnostic.ts';
+import { isClusterScoped } from '../model/gateway-api-kinds.ts';
 import type { Kind } from '../model/object.ts';
 import type { Context } from './context.ts';
 import { closest } from './closest.ts';
 import type { Document } from './document.ts';
 import { Field, fieldsOf } from './field.ts';
 import { deepFreeze } from './freeze.ts';
-import { dispatch, VERSIONS } from './kinds.ts';
+import { dispatch, kindHere, VERSIONS } from './kinds.ts';
 import type { Admitted, Refused } from './mesh-object.ts';
 import { metadata } from './metadata.ts';
 import { type Node, shorten } from './node.ts';
@@ -56,10 +57,12 @@ export function admitDocument(document: Document, options: ReadOptions): Admissi
   if (unnamed.failed) return { admitted: [], refused: [{ key: undefined, file, line }], diagnostics: unnamed.diagnostics };
   const named = dispatch(apiVersion, kind);
   const key = keyOfNode(kind, node, options.defaultNamespace);
+  // Of two Gateways of one name in different groups each is in effect.
+  const id = keyOfNode(kindHere(apiVersion, kind), node, options.defaultNamespace);
   const report = new Report(file, key, offset);
   const one = (admitted: Admitted | undefined): Admission => ({
     admitted: admitted === undefined ? [] : [admitted],
-    refused: admitted === undefined && report.failed ? [{ key, file, line }] : [],
+    refused: admitted === undefined && report.failed ? [{ key: id, file, line }] : [],
     diagnostics: report.diagnostics,
   });
   const { line: kindLine } = fields.kind;
@@ -120,7 +123,7 @@ export function admitDocument(document: Document, options: ReadOptions): Admissi
   const context: Context = { meta, meshConfig: options.meshConfig, references };
   const object = readObject(named.as, known.spec, known.status, context, node);
   return one(
-    report.failed || key === undefined ? undefined : { key, object: deepFreeze(object), file, line, offset, node, references },
+    report.failed || id === undefined ? undefined : { key: id, object: deepFreeze(object), file, line, offset, node, references },
   );
 }
 
@@ -144,5 +147,5 @@ export function keyOfNode(kind: string, node: Node, defaultNamespace: string): s
   };
   const name = word('name');
   if (name === undefined) return undefined;
-  return kind === 'Namespace' ? `Namespace ${name}` : `${shorten(kind)} ${word('namespace') ?? defaultNamespace}/${name}`;
+  return isClusterScoped(kind) ? `${kind} ${name}` : `${shorten(kind)} ${word('namespace') ?? defaultNamespace}/${name}`;
 }

@@ -48,6 +48,11 @@ export function isKind(kind: string): kind is Kind {
   return Object.hasOwn(VERSIONS, kind);
 }
 
+/** The kind by its name here: the name `Gateway` is there in two groups. */
+export function kindHere(apiVersion: string, kind: string): string {
+  return kind === 'Gateway' && groupOf(apiVersion) === GATEWAY_API_GROUP ? 'KubernetesGateway' : kind;
+}
+
 /** What is done with an object by its API version and kind. `guard`: it may protect something, so that leaving it out must be seen. */
 export type Dispatch =
   | { readonly kind: 'read'; readonly as: Kind }
@@ -81,9 +86,8 @@ export function dispatch(apiVersion: string, kind: string): Dispatch {
   return own ? { kind: 'unknown' } : { kind: 'unused' };
 }
 
-/** The name `Gateway` is there in two groups. */
 function gatewayApi(apiVersion: string, kind: string): Dispatch {
-  const as = kind === 'Gateway' ? 'KubernetesGateway' : kind;
+  const as = kindHere(apiVersion, kind);
   if (!isGatewayApiKind(as)) return { kind: 'not-applied' };
   return GATEWAY_API.includes(apiVersion) ? { kind: 'read', as } : { kind: 'other-version', as, versions: GATEWAY_API };
 }

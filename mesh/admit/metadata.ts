@@ -1,3 +1,4 @@
+import { isClusterScoped } from '../model/gateway-api-kinds.ts';
 import type { Kind, Labels, Meta } from '../model/object.ts';
 import { entriesOf, type Field, fieldsOf } from './field.ts';
 import { isNamespaceName } from './hosts.ts';
@@ -24,7 +25,7 @@ export function metadata(
   return {
     kind,
     apiVersion,
-    namespace: kind === 'Namespace' ? '' : namespace,
+    namespace: isClusterScoped(kind) ? '' : namespace,
     name,
     labels: stringMap(fields.labels),
     annotations: stringMap(fields.annotations),

@@ -1,3 +1,4 @@
+import { isClusterScoped } from '../model/gateway-api-kinds.ts';
 import { keyOfNode, listItems } from './admit.ts';
 import type { Document } from './document.ts';
 import type { Node } from './node.ts';
@@ -34,7 +35,7 @@ function writtenOf({ node, file, offset }: Document, defaultNamespace: string): 
       key,
       group: apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '',
       kind,
-      namespace: namespace === '' ? defaultNamespace : namespace,
+      namespace: isClusterScoped(kind) ? '' : namespace === '' ? defaultNamespace : namespace,
       name: textAt(node, 'metadata', 'name'),
       node,
       file,

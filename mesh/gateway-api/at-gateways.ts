@@ -2,6 +2,7 @@ import type { Gateway } from '../model/gateway.ts';
 import type { Hostname } from '../model/hostname.ts';
 import type { HttpRoute, RouteDestination, TcpRoute, TlsRoute, VirtualService } from '../model/virtual-service.ts';
 import type { ConnectionRoute } from '../model/gateway-api.ts';
+import { gatewayProblem } from './accepted.ts';
 import { NOBODY, resolvedBackend } from './backends.ts';
 import { listenerStates } from './listeners.ts';
 import { attaches, gatewaysFor, isolated, isOpen, metaOf, type OpenListener, sharedHosts } from './open.ts';
@@ -87,7 +88,8 @@ export function atGateways(world: World): {
   readonly gateways: readonly Gateway[];
   readonly virtualServices: readonly VirtualService[];
 } {
-  const all = world.gateways.map((gateway) => listenerStates(world, gateway).filter(isOpen));
+  const served = world.gateways.filter((gateway) => gatewayProblem(world, gateway) === undefined);
+  const all = served.map((gateway) => listenerStates(world, gateway).filter(isOpen));
   return {
     gateways: all.flatMap((listeners) => listeners.flatMap((open) => gatewaysFor(world, open))),
     virtualServices: all.flatMap((listeners) =>

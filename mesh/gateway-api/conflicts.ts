@@ -13,22 +13,28 @@ function conflict(one: Listener, other: Listener): Conflict | undefined {
   return 'ProtocolConflict';
 }
 
+const against = (one: Listener, others: readonly Listener[] = []): Conflict | undefined =>
+  others.map((other) => (other === one ? undefined : conflict(one, other))).find((why) => why !== undefined);
+
 /**
  * The conflicts among listeners of one Gateway, listed by owner in order of precedence: one that conflicts with a listener
- * of an owner before it yields; of one owner's, all that conflict do.
+ * of an owner before it yields; of those that an owner has left, all that conflict do.
  */
 export function conflicts(owners: readonly (readonly Listener[])[]): ReadonlyMap<Listener, Conflict> {
   const found = new Map<Listener, Conflict>();
   const settled = new Map<number, Listener[]>();
   for (const listeners of owners) {
-    const before = new Map([...settled].map(([port, there]) => [port, [...there]]));
-    const own = Map.groupBy(listeners, ({ port }) => port);
-    for (const one of listeners) {
-      const among = [...(before.get(one.port) ?? []), ...(own.get(one.port) ?? []).filter((other) => other !== one)];
-      const why = among.map((other) => conflict(one, other)).find((each) => each !== undefined);
-      if (why === undefined) settled.set(one.port, [...(settled.get(one.port) ?? []), one]);
-      else found.set(one, why);
+    const left = listeners.filter((one) => {
+      const why = against(one, settled.get(one.port));
+      if (why !== undefined) found.set(one, why);
+      return why === undefined;
+    });
+    const own = Map.groupBy(left, ({ port }) => port);
+    for (const one of left) {
+      const why = against(one, own.get(one.port));
+      if (why !== undefined) found.set(one, why);
     }
+    for (const one of left) if (!found.has(one)) settled.set(one.port, [...(settled.get(one.port) ?? []), one]);
   }
   return found;
 }

@@ -2,4 +2,6 @@
 export interface Reason {
   readonly reason: string;
   readonly message: string;
+  /** The field that it is about, where that is not the whole. */
+  readonly field?: string;
 }

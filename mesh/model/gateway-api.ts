@@ -16,6 +16,8 @@ export interface ObjectRef {
 }
 
 export interface ParentRef extends ObjectRef {
+  /** The namespace is written: status repeats a reference as it is. */
+  readonly namespaced: boolean;
   readonly sectionName: string | undefined;
   readonly port: Port | undefined;
 }
@@ -60,8 +62,8 @@ export interface Listener {
 export interface GatewayClass {
   readonly meta: Meta;
   readonly controller: string;
-  /** Names an object with parameters, of which there is none here. */
-  readonly parameters: boolean;
+  /** An object with parameters, which have no effect here. */
+  readonly parameters: ObjectRef | undefined;
 }
 
 export interface KubernetesGateway {
@@ -77,8 +79,8 @@ export interface KubernetesGateway {
   readonly frontend: ReadonlyMap<Port | undefined, FrontendValidation>;
   /** The certificate shown to backends that ask for one. */
   readonly clientCertificate: ObjectRef | undefined;
-  /** Objects with parameters, of which there is none here. */
-  readonly parameters: boolean;
+  /** An object with parameters, which have no effect here. */
+  readonly parameters: ObjectRef | undefined;
 }
 
 /** More listeners of a Gateway, of another owner. */

@@ -7,11 +7,13 @@ import { join } from 'node:path';
 import { staticConfig } from '../../routing/static.ts';
 import { TestAuthority } from '../audit/envoy/certificates.ts';
 import { type Envoy, envoyPath, startEnvoy } from '../audit/envoy/process.ts';
+import { judge } from '../../mesh/gateway-api/status/judge.ts';
 import { eventually } from '../eventually.ts';
 import { divergences } from '../mesh/corpus/divergences.ts';
 import { compiledFor, snapshotOf } from './compiled.ts';
 import { corpusCases, corpusFile } from './corpora.ts';
 import { type Answer, call } from './envoy/call.ts';
+import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { secretFiles } from './envoy/secrets.ts';
 import { freePort, startUpstream, type Upstream } from './envoy/upstream.ts';
 
@@ -211,6 +213,24 @@ function check(name: string, answer: Answer, row: Row): void {
     assert.equal(answer.seen[header.toLowerCase()], undefined, `${name} ${header}`);
 }
 
+/** What the manifests (and what is said in them) leave without the condition; all else must be accepted, and find all that it names. */
+const REFUSED: Readonly<Record<string, readonly string[]>> = Object.freeze({
+  listenersetallowedroutesnamespaces: ['HTTPRoute route-in-gateway-namespace Accepted NotAllowedByListeners'],
+  listenersetdualparentrefindependence: ['HTTPRoute route-dual-parentref-one Accepted NoMatchingParent'],
+});
+
+function checkConditions(id: string, snapshot: Snapshot): void {
+  const { statuses, unserved } = judge(snapshot, () => 'unknown');
+  assert.deepEqual(unserved, [], id);
+  const found = statuses.flatMap(({ kind, meta, problems }) =>
+    // Of the Gateways of all cases one has pods here.
+    problems
+      .filter(({ condition }) => condition !== 'Programmed')
+      .map(({ condition, reason }) => `${kind} ${meta.name} ${condition} ${reason}`),
+  );
+  assert.deepEqual(found, REFUSED[id] ?? [], `${id}: conditions`);
+}
+
 describe('corpus: Gateway API conformance through the real Envoy', function () {
   this.timeout(90_000);
   const cases = corpusCases('gateway-api-conformance') as readonly Case[];
@@ -264,7 +284,9 @@ describe('corpus: Gateway API conformance through the real Envoy', function () {
         const ports = [await freePort(), await freePort(), await freePort()] as const;
         const address = `${GATEWAYS}.${index + 1}`;
         const yaml = `${base}\n---\n${own}${backends(port)}${mesh ? caller : gatewayPod(through, address, ...ports)}`;
-        const compiled = compiledFor(snapshotOf(yaml), mesh ? `${MESH}/caller` : `gateway:${INFRA}/pod-${through}`);
+        const snapshot = snapshotOf(yaml);
+        checkConditions(one.id, snapshot);
+        const compiled = compiledFor(snapshot, mesh ? `${MESH}/caller` : `gateway:${INFRA}/pod-${through}`);
         const place = join(folder, `${index}-${which}`);
         mkdirSync(place);
         const config = staticConfig(compiled, {

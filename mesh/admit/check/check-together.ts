@@ -2,6 +2,7 @@ import type { Diagnostic } from '../../model/diagnostic.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
 import type { Written } from '../written.ts';
 import { claimRoutes } from './claim-routes.ts';
+import { gatewayApiStatus } from './gateway-api-status.ts';
 import { gatewayConflicts } from './gateway-conflicts.ts';
 import { gatewayHosts } from './gateway-hosts.ts';
 import { gatewayPorts } from './gateway-ports.ts';
@@ -30,6 +31,7 @@ const PASSES: readonly ((inventory: Inventory) => readonly Diagnostic[])[] = Obj
   serverAuthorities,
   sidecars,
   proxyUsers,
+  gatewayApiStatus,
 ]);
 
 /**

@@ -1,16 +1,10 @@
 import { X509Certificate } from 'node:crypto';
 import type { Diagnostic } from '../../model/diagnostic.ts';
-import { itemsAt, labelsAt, nodeAt, textAt } from '../node-path.ts';
+import { itemsAt, labelsAt, textAt } from '../node-path.ts';
 import { shorten } from '../node.ts';
 import type { Written } from '../written.ts';
 import { finding, type Inventory, some } from './inventory.ts';
-
-/** A value of a Secret as bytes of text; undefined when it is not there. */
-function valueOf({ node }: Written, key: string): string | undefined {
-  if (nodeAt(node, 'stringData', key) !== undefined) return textAt(node, 'stringData', key);
-  if (nodeAt(node, 'data', key) === undefined) return undefined;
-  return Buffer.from(textAt(node, 'data', key), 'base64').toString('utf8');
-}
+import { secretValue as valueOf } from './secret-state.ts';
 
 /** What is wrong with the certificate in a Secret that a server shows; its contents are never part of the answer. */
 function certificateProblem(secret: Written, now: Date): string | undefined {

@@ -3,6 +3,8 @@ import { type Labels, selects } from '../../model/object.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
 import { lineAt } from '../node-path.ts';
 import type { Written } from '../written.ts';
+import type { Secrets } from '../../gateway-api/status/listeners.ts';
+import { secretsIn } from './secret-state.ts';
 
 /** Labels of the gateways that Istio's own installation brings; they are rarely part of what is kept here. */
 const INSTALLED: readonly Labels[] = Object.freeze([
@@ -22,11 +24,13 @@ export function isInstalledGateway(selector: Labels): boolean {
 export class Inventory {
   readonly snapshot: Snapshot;
   readonly now: Date;
+  readonly secrets: Secrets;
   readonly #kinds: ReadonlyMap<string, readonly Written[]>;
 
   constructor(written: readonly Written[], snapshot: Snapshot, now: Date) {
     this.snapshot = snapshot;
     this.now = now;
+    this.secrets = secretsIn(written);
     const seen = new Set<string>();
     // Of two objects with one name the first is in effect; the other is a finding of its own.
     const first = written.filter(({ key, group }) => {

@@ -5,6 +5,7 @@ import {
   type GatewayApiObject,
   type KubernetesGateway,
   type ListenerSet,
+  type ObjectRef,
   type ReferenceGrant,
   type RequestRoute,
 } from '../../model/gateway-api.ts';
@@ -33,6 +34,13 @@ function frontend(field: Field, context: Context): KubernetesGateway['frontend']
     if (number !== undefined) found.set(number, own.given ? frontendValidation(own, context) : NO_VALIDATION);
   }
   return found;
+}
+
+/** What a class or Gateway names has no effect here, but it must be there. */
+function parameters(field: Field, context: Context): ObjectRef | undefined {
+  if (!field.given) return undefined;
+  field.warning('no-effect', 'parameters have no effect here', 'remove them');
+  return objectRef(field, context, '', 'ConfigMap');
 }
 
 function gateway(spec: Field, context: Context): KubernetesGateway {
@@ -68,7 +76,7 @@ function gateway(spec: Field, context: Context): KubernetesGateway {
     clientCertificate: backend.clientCertificateRef.given
       ? objectRef(backend.clientCertificateRef, context, '', 'Secret')
       : undefined,
-    parameters: infrastructure.parametersRef.given,
+    parameters: parameters(infrastructure.parametersRef, context),
     allowedListeners: fromNamespaces(fieldsOf(fields.allowedListeners, ['namespaces']).namespaces, 'None'),
   };
 }
@@ -171,7 +179,7 @@ export function readGatewayApi(kind: GatewayApiObject['kind'], spec: Field, cont
     case 'GatewayClass': {
       const fields = fieldsOf(spec, ['controllerName', 'description', 'parametersRef']);
       const controller = requiredText(fields.controllerName, 'as controllerName: gatehouse.dev/gateway-controller');
-      return { kind, value: { meta: context.meta, controller, parameters: fields.parametersRef.given } };
+      return { kind, value: { meta: context.meta, controller, parameters: parameters(fields.parametersRef, context) } };
     }
     case 'KubernetesGateway':
       return { kind, value: gateway(spec, context) };

@@ -27,6 +27,7 @@ export function parentRefs(field: Field, context: Context): readonly ParentRef[]
     const fields = fieldsOf(item, [...REFERENCE, 'sectionName', 'port']);
     return {
       ...reference(fields, context, GATEWAY_API_GROUP, 'Gateway'),
+      namespaced: fields.namespace.given,
       sectionName: optionalText(fields.sectionName),
       port: port(fields.port),
     };
