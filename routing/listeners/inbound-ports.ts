@@ -1,4 +1,5 @@
-import { keyOf, selects } from '../../mesh/model/object.ts';
+import { indexedBy } from '../../mesh/model/indexed-by.ts';
+import { selects } from '../../mesh/model/object.ts';
 import type { Port, Protocol } from '../../mesh/model/port.ts';
 import type { Service } from '../../mesh/model/service.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
@@ -14,42 +15,39 @@ export interface InboundPort {
   readonly endpoint?: { readonly address: string; readonly port: Port };
 }
 
-const servicesByNamespace = new WeakMap<Snapshot, ReadonlyMap<string, readonly Service[]>>();
+/** By namespace; those that bring traffic to nothing are left out. */
+const bringing = indexedBy<Service>(({ meta, selector, sliced }) =>
+  selector !== undefined || sliced !== undefined ? [meta.namespace] : [],
+);
 
-function selectingServices(snapshot: Snapshot, namespace: string): readonly Service[] {
-  let index = servicesByNamespace.get(snapshot);
-  if (index === undefined) {
-    index = Map.groupBy(
-      snapshot.services.filter(({ selector, sliced }) => selector !== undefined || sliced !== undefined),
-      (service) => service.meta.namespace,
-    );
-    servicesByNamespace.set(snapshot, index);
-  }
-  return index.get(namespace) ?? [];
+interface Brought {
+  readonly from: readonly Service[];
+  readonly workloads: readonly Workload[];
+  readonly found: readonly Service[];
 }
+
+const brought = new WeakMap<Workload, Brought>();
 
 /** The Services that bring traffic to a workload, oldest first. */
 export function servicesOf(snapshot: Snapshot, workload: Workload): readonly Service[] {
-  return selectingServices(snapshot, workload.namespace).filter((service) => {
+  const from = bringing(snapshot.services, workload.namespace);
+  const known = brought.get(workload);
+  if (known?.from === from && known.workloads === snapshot.workloads) return known.found;
+  const found = from.filter((service) => {
     const { selector } = service;
     // Without a selector it is the slices that say whose traffic comes here.
     if (selector === undefined) return workloadsOf(snapshot, service).includes(workload);
     return Object.keys(selector).length > 0 && selects(selector, workload.labels);
   });
+  brought.set(workload, { from, workloads: snapshot.workloads, found });
+  return found;
 }
-
-const kept = new WeakMap<Snapshot, Map<string, readonly InboundPort[]>>();
 
 /**
  * The ports on which a workload takes traffic: those that Services send to, in the protocol of the first that names it, then
  * those that its containers declare. Sorted by number.
  */
 export function inboundPorts(snapshot: Snapshot, workload: Workload): readonly InboundPort[] {
-  const known = kept.get(snapshot) ?? new Map<string, readonly InboundPort[]>();
-  kept.set(snapshot, known);
-  const key = keyOf(workload);
-  const before = known.get(key);
-  if (before !== undefined) return before;
   const protocols = new Map<Port, Protocol>();
   const add = (port: Port | undefined, protocol: Protocol) => {
     if (port !== undefined && protocol !== 'udp' && !protocols.has(port)) protocols.set(port, protocol);
@@ -61,9 +59,7 @@ export function inboundPorts(snapshot: Snapshot, workload: Workload): readonly I
     }
   }
   for (const { port, protocol } of workload.ports) add(port, protocol);
-  const ports = [...protocols].map(([port, protocol]) => ({ port, protocol })).sort((a, b) => a.port - b.port);
-  known.set(key, ports);
-  return ports;
+  return [...protocols].map(([port, protocol]) => ({ port, protocol })).sort((a, b) => a.port - b.port);
 }
 
 /** The ports on which a proxy takes traffic: those of its Sidecar, where it names some, else those of its workload. */
