@@ -12,6 +12,11 @@ class Layered<T> {
     return this.#over.get(key) ?? this.#base.get(key);
   }
 
+  *keys(): Iterable<string> {
+    for (const [key, values] of this.#over) if (values.length > 0) yield key;
+    for (const key of this.#base.keys()) if (!this.#over.has(key)) yield key;
+  }
+
   with(changes: ReadonlyMap<string, readonly T[]>): Layered<T> {
     const over = new Map([...this.#over, ...changes]);
     if (over.size * over.size <= this.#base.size + MOST_LAID_OVER) return new Layered(this.#base, over);
@@ -60,15 +65,20 @@ function alikeAtEnd(a: readonly object[], b: readonly object[], most: number): n
   return count;
 }
 
+/** Finds the values of a list by a key. */
+export interface IndexedBy<T> {
+  (all: readonly T[], key: string): readonly T[];
+  /** The keys that values have, in no order. */
+  keys(all: readonly T[]): Iterable<string>;
+}
+
 /**
  * Finds the values of a list by a key, in the list's order. For lists of snapshots, which share what did not change: the index of one is
  * made from that of the list asked about before, at a cost that grows with the change (beside one comparison for each value). What is
  * found is the same array as long as the same values have the key; it must not be changed.
  * @param keysOf must depend on the value only
  */
-export function indexedBy<T extends object>(
-  keysOf: (value: T) => readonly string[],
-): (all: readonly T[], key: string) => readonly T[] {
+export function indexedBy<T extends object>(keysOf: (value: T) => readonly string[]): IndexedBy<T> {
   const indexes = new WeakMap<readonly T[], Layered<T>>();
   let last: WeakRef<readonly T[]> | undefined;
 
@@ -113,5 +123,7 @@ export function indexedBy<T extends object>(
     return made;
   };
 
-  return (all, key) => indexOf(all).get(key) ?? NONE;
+  return Object.assign((all: readonly T[], key: string) => indexOf(all).get(key) ?? NONE, {
+    keys: (all: readonly T[]) => indexOf(all).keys(),
+  });
 }

@@ -37,8 +37,8 @@ export function withoutHostBits(text: string): string | undefined {
 }
 
 /** CIDR blocks with bits after their prefix: they mean the whole block, which may be more than was meant. */
-export function hostBits({ snapshot }: Survey): readonly Diagnostic[] {
-  return snapshot.authorizationPolicies.flatMap((policy) =>
+export function hostBits({ policies }: Survey): readonly Diagnostic[] {
+  return policies.flatMap((policy) =>
     listsOf(policy)
       .filter(
         ({ attribute, name }) =>

@@ -2,6 +2,9 @@ import type { ClientTls, DestinationRule } from '../../mesh/model/destination-ru
 import { covers, type Hostname, resolveHostname } from '../../mesh/model/hostname.ts';
 import { type Labels, keyOf } from '../../mesh/model/object.ts';
 import type { Port } from '../../mesh/model/port.ts';
+import type { Snapshot } from '../../mesh/model/snapshot.ts';
+import { indexedBy } from '../../mesh/model/indexed-by.ts';
+import { keptBy } from '../kept.ts';
 import type { Survey } from './survey.ts';
 
 /** What callers are told about TLS toward some workloads, and by which DestinationRule. */
@@ -20,29 +23,29 @@ interface RuleIndex {
   readonly wildcards: readonly DestinationRule[];
 }
 
-const indexes = new WeakMap<Survey, ReadonlyMap<string, RuleIndex>>();
+const rulesIn = indexedBy<DestinationRule>(({ meta }) => [meta.namespace]);
 
-function indexOf(survey: Survey): ReadonlyMap<string, RuleIndex> {
-  const known = indexes.get(survey);
-  if (known !== undefined) return known;
-  const made = new Map<string, RuleIndex>();
-  for (const [namespace, rules] of Map.groupBy(survey.snapshot.destinationRules, ({ meta }) => meta.namespace)) {
-    const byHost = new Map<Hostname, DestinationRule>();
-    for (const rule of rules) if (!byHost.has(rule.host)) byHost.set(rule.host, rule);
-    const wildcards = [...byHost.values()]
-      .filter(({ host }) => host.startsWith('*'))
-      .sort((a, b) => b.host.length - a.host.length);
-    made.set(namespace, { byHost, wildcards });
-  }
-  indexes.set(survey, made);
-  return made;
+const indexed = keptBy((rules: readonly DestinationRule[]): RuleIndex => {
+  const byHost = new Map<Hostname, DestinationRule>();
+  for (const rule of rules) if (!byHost.has(rule.host)) byHost.set(rule.host, rule);
+  const wildcards = [...byHost.values()].filter(({ host }) => host.startsWith('*')).sort((a, b) => b.host.length - a.host.length);
+  return { byHost, wildcards };
+});
+
+/** The DestinationRules of a namespace: the same array as long as none of them changes. */
+export function destinationRulesIn({ destinationRules }: Snapshot, namespace: string): readonly DestinationRule[] {
+  return rulesIn(destinationRules, namespace);
+}
+
+function indexOf({ snapshot }: Survey, namespace: string): RuleIndex {
+  return indexed(destinationRulesIn(snapshot, namespace));
 }
 
 /** The rule for a host: of its own namespace, else of the root namespace, there the most specific. */
 function ruleFor(survey: Survey, host: Hostname, namespace: string): DestinationRule | undefined {
   for (const home of [namespace, survey.snapshot.meshConfig.rootNamespace]) {
-    const index = indexOf(survey).get(home);
-    const found = index?.byHost.get(host) ?? index?.wildcards.find((rule) => covers(rule.host, host));
+    const { byHost, wildcards } = indexOf(survey, home);
+    const found = byHost.get(host) ?? wildcards.find((rule) => covers(rule.host, host));
     if (found !== undefined) return found;
   }
   return undefined;
@@ -53,7 +56,7 @@ function guessedHosts(survey: Survey, namespace: string, labels: Labels): readon
   const { clusterDomain } = survey.snapshot.meshConfig;
   const named = Object.values(labels).flatMap((value) => {
     const host = /^[a-z0-9-]+$/.test(value) ? resolveHostname(value, namespace, clusterDomain) : undefined;
-    return host !== undefined && indexOf(survey).get(namespace)?.byHost.has(host) === true ? [host] : [];
+    return host !== undefined && indexOf(survey, namespace).byHost.has(host) ? [host] : [];
   });
   if (named.length > 0) return named;
   const any = resolveHostname('any-service', namespace, clusterDomain);

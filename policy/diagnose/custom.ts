@@ -75,7 +75,7 @@ function asksAboutItself(survey: Survey, policy: AuthorizationPolicy, { provider
 
 /** What CUSTOM policies do not do although their provider is there. */
 export function customPolicies(survey: Survey): readonly Diagnostic[] {
-  return survey.snapshot.authorizationPolicies.flatMap((policy) => {
+  return survey.policies.flatMap((policy) => {
     const found = policy.action === 'CUSTOM' ? findProvider(survey.snapshot, policy.provider) : undefined;
     if (found?.kind !== 'found') return [];
     return [...notOnTcp(survey, policy, found), ...notGrpc(policy, found), ...asksAboutItself(survey, policy, found)];

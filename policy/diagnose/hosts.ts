@@ -54,7 +54,7 @@ export function unknownHosts(survey: Survey): readonly Diagnostic[] {
     const through = new Set(services.flatMap(({ hostname }) => routed?.get(hostname) ?? []));
     return { names: new Set([...services.flatMap(namesOf), ...through]), through };
   });
-  return survey.snapshot.authorizationPolicies.flatMap((policy) => {
+  return survey.policies.flatMap((policy) => {
     const lists = listsOf(policy).filter(({ attribute, negated }) => attribute === 'hosts' && !negated);
     const targets = lists.length === 0 ? [] : survey.targets(policy);
     const known = targets.length === 0 ? undefined : namesAt(targets);

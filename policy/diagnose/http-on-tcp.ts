@@ -60,7 +60,7 @@ export function httpOnTcp(survey: Survey): readonly Diagnostic[] {
   const opened = remembered(({ workload, own }: Place): boolean =>
     survey.policiesOf(workload).some((policy) => plain(policy).some((rule) => reachesPort(rule, own.port))),
   );
-  return survey.snapshot.authorizationPolicies.flatMap((policy) => {
+  return survey.policies.flatMap((policy) => {
     if (policy.action !== 'ALLOW' && policy.action !== 'DENY') return [];
     const lists = listsOf(policy);
     return policy.rules.flatMap((rule, at) => {

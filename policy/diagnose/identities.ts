@@ -156,7 +156,7 @@ function problemOf(identities: Identities, list: List, value: string, policy: Au
 /** Callers that do not exist, or cannot. */
 export function unknownCallers(survey: Survey): readonly Diagnostic[] {
   const identities = new Identities(survey);
-  return survey.snapshot.authorizationPolicies.flatMap((policy) =>
+  return survey.policies.flatMap((policy) =>
     listsOf(policy).flatMap((list) =>
       list.values.flatMap((value, at) => {
         const problem = problemOf(identities, list, value, policy);

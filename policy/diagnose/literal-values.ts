@@ -57,8 +57,8 @@ function problemOf({ attribute }: List, value: string): readonly [code: string, 
 }
 
 /** Values that look like patterns and are compared as plain text. */
-export function literalValues({ snapshot }: Survey): readonly Diagnostic[] {
-  return snapshot.authorizationPolicies.flatMap((policy) =>
+export function literalValues({ policies }: Survey): readonly Diagnostic[] {
+  return policies.flatMap((policy) =>
     listsOf(policy)
       .filter(isText)
       .flatMap((list) =>

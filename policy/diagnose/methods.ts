@@ -11,8 +11,8 @@ const METHODS: ReadonlySet<string> = new Set([
 ]);
 
 /** Methods that no client sends: they are compared with their case. */
-export function unknownMethods({ snapshot }: Survey): readonly Diagnostic[] {
-  return snapshot.authorizationPolicies.flatMap((policy) =>
+export function unknownMethods({ policies }: Survey): readonly Diagnostic[] {
+  return policies.flatMap((policy) =>
     listsOf(policy)
       .filter(({ attribute }) => attribute === 'methods')
       .flatMap((list) =>

@@ -134,6 +134,6 @@ function ofRule(policy: AuthorizationPolicy, rule: Rule, at: number): readonly D
 }
 
 /** Rules and entries whose conditions contradict each other. */
-export function contradictions({ snapshot }: Survey): readonly Diagnostic[] {
-  return snapshot.authorizationPolicies.flatMap((policy) => policy.rules.flatMap((rule, at) => ofRule(policy, rule, at)));
+export function contradictions({ policies }: Survey): readonly Diagnostic[] {
+  return policies.flatMap((policy) => policy.rules.flatMap((rule, at) => ofRule(policy, rule, at)));
 }

@@ -79,7 +79,7 @@ export function openAndClosed(survey: Survey): readonly Diagnostic[] {
       (workload) => !survey.policiesOf(workload).some((policy) => inForce(policy, 'ALLOW') && policy.rules.length > 0),
     ),
   );
-  return survey.snapshot.authorizationPolicies.flatMap((policy) => {
+  return survey.policies.flatMap((policy) => {
     if (inForce(policy, 'ALLOW')) return [...closed(survey, policy, closedOf), ...opened(survey, policy)];
     return inForce(policy, 'DENY') ? byException(policy) : [];
   });

@@ -33,9 +33,9 @@ function problemOf(value: string, mode: PathNormalization): Problem | undefined 
 }
 
 /** Paths that no request can have. */
-export function impossiblePaths({ snapshot }: Survey): readonly Diagnostic[] {
+export function impossiblePaths({ policies, snapshot }: Survey): readonly Diagnostic[] {
   const { pathNormalization } = snapshot.meshConfig;
-  return snapshot.authorizationPolicies.flatMap((policy) =>
+  return policies.flatMap((policy) =>
     listsOf(policy)
       .filter(({ attribute }) => attribute === 'paths')
       .flatMap((list) =>

@@ -40,7 +40,7 @@ function idlePorts(survey: Survey, policy: PeerAuthentication): readonly Diagnos
 
 /** Objects at one level, of which one counts. */
 function rivals(survey: Survey): readonly Diagnostic[] {
-  const levels = Map.groupBy(survey.snapshot.peerAuthentications, ({ meta, selector }) => {
+  const levels = Map.groupBy(survey.peerAuthentications, ({ meta, selector }) => {
     const labels = Object.entries(selector).sort(([a], [b]) => (a < b ? -1 : 1));
     return JSON.stringify([meta.namespace, labels]);
   });
@@ -130,7 +130,7 @@ function outsiders(survey: Survey): readonly Diagnostic[] {
 
 function inRoot(survey: Survey): readonly Diagnostic[] {
   const { rootNamespace } = survey.snapshot.meshConfig;
-  return survey.snapshot.peerAuthentications.flatMap(({ meta, selector }) =>
+  return survey.peerAuthentications.flatMap(({ meta, selector }) =>
     meta.namespace !== rootNamespace || Object.keys(selector).length === 0
       ? []
       : [
@@ -146,13 +146,12 @@ function inRoot(survey: Survey): readonly Diagnostic[] {
   );
 }
 
-/** PeerAuthentications that do nothing or cut callers off. */
+/** PeerAuthentications that do nothing. */
 export function peerAuthentication(survey: Survey): readonly Diagnostic[] {
-  return [
-    ...inRoot(survey),
-    ...rivals(survey),
-    ...survey.snapshot.peerAuthentications.flatMap((policy) => idlePorts(survey, policy)),
-    ...cutOff(survey),
-    ...outsiders(survey),
-  ];
+  return [...inRoot(survey), ...rivals(survey), ...survey.peerAuthentications.flatMap((policy) => idlePorts(survey, policy))];
+}
+
+/** Callers that are cut off: a rule, or a mode, may be about workloads of many namespaces. */
+export function cutOffCallers(survey: Survey): readonly Diagnostic[] {
+  return [...cutOff(survey), ...outsiders(survey)];
 }

@@ -231,7 +231,7 @@ function permissive(
 export function plainText(survey: Survey): readonly Diagnostic[] {
   const modes = new Modes(survey);
   const all = new Places(survey);
-  return survey.snapshot.authorizationPolicies.flatMap((policy) => {
+  return survey.policies.flatMap((policy) => {
     if (policy.action !== 'ALLOW' && policy.action !== 'DENY') return [];
     const lists = listsOf(policy).filter(isIdentity);
     const [first] = lists;

@@ -34,7 +34,7 @@ function portsOfAll(survey: Survey, targets: readonly Workload[]): Known | undef
 /** Ports that none of the workloads has, of which a Service may have made people think. */
 export function unknownPorts(survey: Survey): readonly Diagnostic[] {
   const portsOf = remembered((targets: readonly Workload[]) => portsOfAll(survey, targets));
-  return survey.snapshot.authorizationPolicies.flatMap((policy) => {
+  return survey.policies.flatMap((policy) => {
     const lists = listsOf(policy).filter(({ attribute }) => attribute === 'ports');
     const targets = lists.length === 0 ? [] : survey.targets(policy);
     const known = targets.length === 0 ? undefined : portsOf(targets);

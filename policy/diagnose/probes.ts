@@ -102,13 +102,13 @@ function ofScrape(survey: Survey, workload: Workload): readonly Diagnostic[] {
   ];
 }
 
-/** Policies that are asked, summed over workloads: beyond this calls that are denied go unsaid, since asking takes its time. */
+/** Policies that are asked, summed over the workloads of a namespace: beyond this calls that are denied go unsaid, since asking takes its time. */
 const MOST_ASKED = 100_000;
 
 /** Calls of the cluster itself, which have no identity, and which policies deny. */
 export function clusterCalls(survey: Survey): readonly Diagnostic[] {
   let asked = 0;
-  return survey.snapshot.workloads.flatMap((workload) => {
+  return survey.workloads.flatMap((workload) => {
     const probes = isKept(workload) ? (workload.probes ?? []) : [];
     if (probes.length === 0 && workload.annotations?.['prometheus.io/scrape'] === undefined) return [];
     asked += survey.policiesOf(workload).length;

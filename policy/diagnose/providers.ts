@@ -6,7 +6,7 @@ import { someOf, type Survey } from './survey.ts';
 /** CUSTOM policies whose provider cannot be asked. */
 export function unknownProviders(survey: Survey): readonly Diagnostic[] {
   const { snapshot } = survey;
-  return snapshot.authorizationPolicies.flatMap((policy) => {
+  return survey.policies.flatMap((policy) => {
     if (policy.action !== 'CUSTOM') return [];
     const found = findProvider(snapshot, policy.provider);
     if (found.kind === 'found') return [];

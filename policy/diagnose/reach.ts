@@ -5,10 +5,10 @@ import type { Survey } from './survey.ts';
 /** Objects of namespaces without workloads. (Selectors and targets that are met by none are found where all kinds are checked, in mesh/admit/check.) */
 export function reachesNothing(survey: Survey): readonly Diagnostic[] {
   if (survey.isFragment) return [];
-  const { authorizationPolicies, requestAuthentications, peerAuthentications } = survey.snapshot;
+  const { policies, tokenRules, peerAuthentications } = survey;
   const attached = [
-    ...authorizationPolicies,
-    ...requestAuthentications,
+    ...policies,
+    ...tokenRules,
     ...peerAuthentications.map(({ meta, selector }) => ({ meta, selector, targetRefs: [] })),
   ];
   return attached.flatMap((object) => {

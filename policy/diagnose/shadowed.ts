@@ -4,7 +4,7 @@ import { keyOf, selects } from '../../mesh/model/object.ts';
 import { ruleCovers } from './covers.ts';
 import { isHttpOnly, listsOf } from './fields.ts';
 import { finding } from './finding.ts';
-import type { Survey } from './survey.ts';
+import { LISTS, type Survey } from './survey.ts';
 
 interface Entry {
   readonly policy: AuthorizationPolicy;
@@ -13,7 +13,7 @@ interface Entry {
   readonly order: number;
 }
 
-/** Comparisons for one snapshot: beyond this rules that are shadowed go unsaid, which harms nobody. */
+/** Comparisons for one namespace: beyond this rules that are shadowed go unsaid, which harms nobody. */
 const MOST_COMPARISONS = 1_000_000;
 
 function exactKeys(values: readonly PolicyMatch[]): readonly string[] | undefined {
@@ -122,12 +122,17 @@ class Search {
 }
 
 /** Rules that decide nothing, since another one decides before or as well. */
-export function shadowedRules({ snapshot }: Survey): readonly Diagnostic[] {
+export function shadowedRules({ snapshot, policies }: Survey): readonly Diagnostic[] {
+  const { rootNamespace } = snapshot.meshConfig;
   let order = 0;
-  const entries: Entry[] = snapshot.authorizationPolicies
-    .filter(({ action, dryRun }) => (action === 'ALLOW' || action === 'DENY') && !dryRun)
-    .flatMap((policy) => policy.rules.map((rule, at) => ({ policy, rule, at, order: (order += 1) })));
-  const search = new Search(entries, snapshot.meshConfig.rootNamespace);
+  const entriesOf = (some: readonly AuthorizationPolicy[]): readonly Entry[] =>
+    some
+      .filter(({ action, dryRun }) => (action === 'ALLOW' || action === 'DENY') && !dryRun)
+      .flatMap((policy) => policy.rules.map((rule, at) => ({ policy, rule, at, order: (order += 1) })));
+  const wide = LISTS.policies(snapshot.authorizationPolicies, rootNamespace);
+  const meshWide = wide === policies ? [] : entriesOf(wide);
+  const entries = entriesOf(policies);
+  const search = new Search([...meshWide, ...entries], rootNamespace);
   return entries.flatMap((entry) => {
     const { policy, at } = entry;
     const field = `spec.rules[${at}]`;

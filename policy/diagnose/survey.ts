@@ -1,10 +1,14 @@
 import type { AuthorizationPolicy } from '../../mesh/model/authorization-policy.ts';
+import { indexedBy } from '../../mesh/model/indexed-by.ts';
 import { type Labels, selects } from '../../mesh/model/object.ts';
 import type { Port, Protocol } from '../../mesh/model/port.ts';
 import type { Service } from '../../mesh/model/service.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { containerPort, type Workload } from '../../mesh/model/workload.ts';
-import { type Attached, appliesTo } from '../select.ts';
+import type { PeerAuthentication } from '../../mesh/model/peer-authentication.ts';
+import type { RequestAuthentication } from '../../mesh/model/request-authentication.ts';
+import { type Attached, appliesTo, policiesFor } from '../select.ts';
+import { type Names, namesIn } from './names.ts';
 import { remembered } from './remembered.ts';
 
 /** A port of a workload's own, and the Service ports that lead to it. */
@@ -14,11 +18,29 @@ export interface OwnPort {
   readonly servicePorts: readonly number[];
 }
 
-/** What findings look up, made once for a snapshot. All lists keep the snapshot's order. */
+const policiesIn = indexedBy<AuthorizationPolicy>(({ meta }) => [meta.namespace]);
+const peerAuthenticationsIn = indexedBy<PeerAuthentication>(({ meta }) => [meta.namespace]);
+const tokenRulesIn = indexedBy<RequestAuthentication>(({ meta }) => [meta.namespace]);
+const workloadsIn = indexedBy<Workload>(({ namespace }) => [namespace]);
+const selectingIn = indexedBy<Service>(({ meta, selector }) => (selector === undefined ? [] : [meta.namespace]));
+
+/** What can be looked into by itself: the objects of a namespace. */
+export const LISTS = Object.freeze({
+  policies: policiesIn,
+  peerAuthentications: peerAuthenticationsIn,
+  tokenRules: tokenRulesIn,
+  workloads: workloadsIn,
+  services: selectingIn,
+});
+
+/** What findings look up about the objects of one namespace. All lists keep the snapshot's order. */
 export class Survey {
   readonly snapshot: Snapshot;
-  readonly #workloads: ReadonlyMap<string, readonly Workload[]>;
-  readonly #services: ReadonlyMap<string, readonly Service[]>;
+  /** Of the namespace: what findings are about. */
+  readonly policies: readonly AuthorizationPolicy[];
+  readonly peerAuthentications: readonly PeerAuthentication[];
+  readonly tokenRules: readonly RequestAuthentication[];
+  readonly workloads: readonly Workload[];
   readonly #ports = new Map<Workload, readonly OwnPort[]>();
   readonly #targets = new Map<string, readonly Workload[]>();
   readonly #known = new Map<Attached, readonly Workload[]>();
@@ -28,24 +50,15 @@ export class Survey {
   );
   /** The Services that lead to a workload. */
   readonly servicesOf = remembered((workload: Workload): readonly Service[] => this.servicesFor(workload));
-  readonly #policies = new Map<Workload, AuthorizationPolicy[]>();
-  #accounts: ReadonlySet<string> | undefined;
-  #namespaces: ReadonlySet<string> | undefined;
+  readonly #names: Names;
 
-  constructor(snapshot: Snapshot) {
+  constructor(snapshot: Snapshot, namespace: string) {
     this.snapshot = snapshot;
-    this.#workloads = Map.groupBy(snapshot.workloads, ({ namespace }) => namespace);
-    this.#services = Map.groupBy(
-      snapshot.services.filter(({ selector }) => selector !== undefined),
-      ({ meta }) => meta.namespace,
-    );
-    for (const policy of snapshot.authorizationPolicies) {
-      for (const workload of this.targets(policy)) {
-        const before = this.#policies.get(workload);
-        if (before === undefined) this.#policies.set(workload, [policy]);
-        else before.push(policy);
-      }
-    }
+    this.policies = policiesIn(snapshot.authorizationPolicies, namespace);
+    this.peerAuthentications = peerAuthenticationsIn(snapshot.peerAuthentications, namespace);
+    this.tokenRules = tokenRulesIn(snapshot.requestAuthentications, namespace);
+    this.workloads = workloadsIn(snapshot.workloads, namespace);
+    this.#names = namesIn(snapshot);
   }
 
   /** Without any workload the input is a fragment of a mesh, of which nothing can be said to be missing. */
@@ -54,7 +67,7 @@ export class Survey {
   }
 
   workloadsIn(namespace: string): readonly Workload[] {
-    return this.#workloads.get(namespace) ?? [];
+    return workloadsIn(this.snapshot.workloads, namespace);
   }
 
   /** The workloads to which an object applies: one list for all objects that apply to the same. */
@@ -79,12 +92,12 @@ export class Survey {
 
   /** The AuthorizationPolicies that apply to a workload. */
   policiesOf(workload: Workload): readonly AuthorizationPolicy[] {
-    return this.#policies.get(workload) ?? [];
+    return policiesFor(this.snapshot, workload);
   }
 
   /** The Services that lead to workloads with these labels, be there any or not. */
   servicesFor(workload: { readonly namespace: string; readonly labels: Labels }): readonly Service[] {
-    return (this.#services.get(workload.namespace) ?? []).filter(
+    return selectingIn(this.snapshot.services, workload.namespace).filter(
       ({ selector }) => selector !== undefined && Object.keys(selector).length > 0 && selects(selector, workload.labels),
     );
   }
@@ -111,18 +124,12 @@ export class Survey {
 
   /** `namespace/name` of every account that a workload runs as. */
   get accounts(): ReadonlySet<string> {
-    this.#accounts ??= new Set(this.snapshot.workloads.map(({ namespace, serviceAccount }) => `${namespace}/${serviceAccount}`));
-    return this.#accounts;
+    return this.#names.accounts;
   }
 
   /** Every namespace that the input knows of. */
   get namespaces(): ReadonlySet<string> {
-    this.#namespaces ??= new Set([
-      ...this.snapshot.namespaces.map(({ name }) => name),
-      ...this.snapshot.workloads.map(({ namespace }) => namespace),
-      ...this.snapshot.services.map(({ meta }) => meta.namespace),
-    ]);
-    return this.#namespaces;
+    return this.#names.namespaces;
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
 import type { Workload } from '../../mesh/model/workload.ts';
 import { type List, listsOf } from './fields.ts';
+import { requestAuthenticationsFor } from '../request-authentication/applying.ts';
 import { finding } from './finding.ts';
 import { remembered } from './remembered.ts';
 import { someOf, type Survey } from './survey.ts';
@@ -11,9 +12,10 @@ function asksForToken({ attribute, name }: List): boolean {
 
 /** Policies that ask for a token at workloads where none is ever verified. */
 export function unverifiedTokens(survey: Survey): readonly Diagnostic[] {
-  const verified = new Set(survey.snapshot.requestAuthentications.flatMap((one) => [...survey.targets(one)]));
-  const blindOf = remembered((targets: readonly Workload[]) => targets.filter((one) => !verified.has(one)));
-  return survey.snapshot.authorizationPolicies.flatMap((policy) => {
+  const blindOf = remembered((targets: readonly Workload[]) =>
+    targets.filter((one) => requestAuthenticationsFor(survey.snapshot, one).length === 0),
+  );
+  return survey.policies.flatMap((policy) => {
     if (policy.action !== 'ALLOW' && policy.action !== 'DENY') return [];
     const asking = listsOf(policy).filter(asksForToken);
     const blind = asking.length === 0 ? [] : blindOf(survey.targets(policy));
