@@ -107,7 +107,8 @@ async function change({ target, fleet }: Connected, file: MeshFile, types: reado
 /** Each step changes another service to values that were never there. */
 export class Changes {
   readonly #plan: MeshPlan;
-  #number = 0;
+  /** Unlike that of another run, whose changes may still be in the folder of a server that goes on. */
+  #number = Math.floor(Date.now() / 1000) % 60_000;
 
   constructor(plan: MeshPlan) {
     this.#plan = plan;
