@@ -27,6 +27,8 @@ export const KIND_NAMES: readonly Names[] = Object.freeze([
   { kind: 'Node', plural: 'nodes', short: ['no'], group: '' },
   { kind: 'EndpointSlice', plural: 'endpointslices', short: [], group: 'discovery.k8s.io' },
   { kind: 'Endpoints', plural: 'endpoints', short: ['ep'], group: '' },
+  { kind: 'Ingress', plural: 'ingresses', short: ['ing'], group: 'networking.k8s.io' },
+  { kind: 'IngressClass', plural: 'ingressclasses', short: [], group: 'networking.k8s.io' },
   { kind: 'VirtualService', plural: 'virtualservices', short: ['vs'], group: NETWORKING },
   { kind: 'DestinationRule', plural: 'destinationrules', short: ['dr'], group: NETWORKING },
   { kind: 'Gateway', plural: 'gateways', short: ['gw'], group: NETWORKING },

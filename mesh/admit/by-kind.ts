@@ -5,6 +5,7 @@ import type { EndpointSlice } from '../model/endpoint-slice.ts';
 import type { GatewayApiObject } from '../model/gateway-api.ts';
 import { isGatewayApi } from '../model/gateway-api-kinds.ts';
 import type { Gateway } from '../model/gateway.ts';
+import type { Ingress, IngressClass } from '../model/ingress.ts';
 import type { Meta } from '../model/object.ts';
 import type { PeerAuthentication } from '../model/peer-authentication.ts';
 import type { RateLimit } from '../model/rate-limit.ts';
@@ -25,6 +26,8 @@ export class ByKind {
   readonly pods: Pod[] = [];
   readonly nodes: MachineNode[] = [];
   readonly slices: EndpointSlice[] = [];
+  readonly ingresses: Ingress[] = [];
+  readonly ingressClasses: IngressClass[] = [];
   readonly virtualServices: VirtualService[] = [];
   readonly destinationRules: DestinationRule[] = [];
   readonly gateways: Gateway[] = [];
@@ -75,6 +78,12 @@ export class ByKind {
       case 'EndpointSlice':
       case 'Endpoints':
         this.slices.push(object.value);
+        return;
+      case 'Ingress':
+        this.ingresses.push(object.value);
+        return;
+      case 'IngressClass':
+        this.ingressClasses.push(object.value);
         return;
       case 'Pod':
         this.pods.push(object.value);

@@ -20,6 +20,8 @@ export const VERSIONS: Readonly<Record<Kind, readonly string[]>> = Object.freeze
   ConfigMap: CORE,
   Node: CORE,
   Endpoints: CORE,
+  Ingress: Object.freeze(['networking.k8s.io/v1', 'networking.k8s.io/v1beta1', 'extensions/v1beta1']),
+  IngressClass: Object.freeze(['networking.k8s.io/v1', 'networking.k8s.io/v1beta1']),
   EndpointSlice: Object.freeze(['discovery.k8s.io/v1', 'discovery.k8s.io/v1beta1']),
   Deployment: Object.freeze(['apps/v1', 'apps/v1beta1', 'apps/v1beta2', 'extensions/v1beta1']),
   StatefulSet: Object.freeze(['apps/v1', 'apps/v1beta1', 'apps/v1beta2']),

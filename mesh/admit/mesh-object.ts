@@ -4,6 +4,7 @@ import type { DestinationRule } from '../model/destination-rule.ts';
 import type { GatewayApiObject } from '../model/gateway-api.ts';
 import type { EndpointSlice } from '../model/endpoint-slice.ts';
 import type { Gateway } from '../model/gateway.ts';
+import type { Ingress, IngressClass } from '../model/ingress.ts';
 import type { Locality } from '../model/load-balancer.ts';
 import type { Labels, Meta } from '../model/object.ts';
 import type { PeerAuthentication } from '../model/peer-authentication.ts';
@@ -75,6 +76,8 @@ export type MeshObject =
   | { readonly kind: TemplatedKind; readonly value: Deployment }
   | { readonly kind: 'Node'; readonly value: MachineNode }
   | { readonly kind: 'EndpointSlice' | 'Endpoints'; readonly value: EndpointSlice }
+  | { readonly kind: 'Ingress'; readonly value: Ingress }
+  | { readonly kind: 'IngressClass'; readonly value: IngressClass }
   | { readonly kind: 'Pod'; readonly value: Pod }
   | { readonly kind: 'ConfigMap'; readonly value: ConfigMap }
   | { readonly kind: 'VirtualService'; readonly value: VirtualService }

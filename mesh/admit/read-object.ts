@@ -13,6 +13,7 @@ import { readEndpointSlice } from './core/endpoint-slice.ts';
 import { readEndpoints } from './core/endpoints.ts';
 import { readPod } from './core/pod.ts';
 import { readService } from './core/service.ts';
+import { readIngress, readIngressClass } from './ingress/read.ts';
 import { localityOfNode } from './locality.ts';
 import type { MeshObject } from './mesh-object.ts';
 import type { Node } from './node.ts';
@@ -46,6 +47,8 @@ export function isStrict(kind: Kind): boolean {
     case 'Node':
     case 'EndpointSlice':
     case 'Endpoints':
+    case 'Ingress':
+    case 'IngressClass':
       return false;
     case 'ServiceEntry':
     case 'Sidecar':
@@ -88,6 +91,10 @@ export function readObject(kind: Kind, spec: Field, status: Field, context: Cont
       return { kind, value: readEndpointSlice(context, root, spec) };
     case 'Endpoints':
       return { kind, value: readEndpoints(context, root, spec) };
+    case 'Ingress':
+      return { kind, value: readIngress(spec, context) };
+    case 'IngressClass':
+      return { kind, value: readIngressClass(spec, context) };
     case 'Pod':
       return { kind, value: readPod(spec, status, context, root) };
     case 'ConfigMap':

@@ -6,6 +6,7 @@ import type { Snapshot } from '../model/snapshot.ts';
 import { addressed } from './addresses.ts';
 import { withAliases } from './aliases.ts';
 import { translated } from '../gateway-api/translate.ts';
+import { ingressesTranslated } from '../ingress/translate.ts';
 import { ByKind } from './by-kind.ts';
 import { placesOf } from './places.ts';
 import { checkReferences } from './check/references.ts';
@@ -90,10 +91,12 @@ export function buildFrom(
   const configMaps = list(kinds.configMaps, (one) => one.meta, previous?.configMaps);
   const gatewayApi = list(kinds.gatewayApi, ({ value }) => value.meta, previous?.gatewayApi);
   const written = translated({ objects: gatewayApi, services, namespaces, configMaps, clusterDomain }, previous);
+  const ingresses = list(kinds.ingresses, (one) => one.meta, undefined);
+  const fromIngress = ingressesTranslated({ ingresses, classes: kinds.ingressClasses, services, meshConfig });
   // After those of Istio's kinds, which say more of one host than routes do.
   const virtualServices = joined(
     list(kinds.virtualServices, (one) => one.meta, undefined),
-    written.virtualServices,
+    [...written.virtualServices, ...fromIngress.virtualServices],
     previous?.virtualServices,
   );
   const snapshot: Snapshot = Object.freeze({
@@ -112,7 +115,7 @@ export function buildFrom(
       (one) => one.meta,
       previous?.destinationRules,
     ),
-    gateways: list([...kinds.gateways, ...written.gateways], (one) => one.meta, previous?.gateways),
+    gateways: list([...kinds.gateways, ...written.gateways, ...fromIngress.gateways], (one) => one.meta, previous?.gateways),
     gatewayApi,
     configMaps,
     sidecars: list(kinds.sidecars, (one) => one.meta, previous?.sidecars),

@@ -20,6 +20,8 @@ export const KINDS = Object.freeze([
   'Node',
   'EndpointSlice',
   'Endpoints',
+  'Ingress',
+  'IngressClass',
   'VirtualService',
   'DestinationRule',
   'Gateway',

@@ -61,11 +61,17 @@ spec:
 `;
 }
 
-export async function startGatewayMesh(envoy: string, rules: string, config: Partial<MeshConfig> = {}): Promise<GatewayMesh> {
+/** @param rules or what they are, given the port at which both versions listen */
+export async function startGatewayMesh(
+  envoy: string,
+  rules: string | ((port: number) => string),
+  config: Partial<MeshConfig> = {},
+): Promise<GatewayMesh> {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-'));
   const [port, gatewayPort] = [await freePort(), await freePort()];
   const v1 = await startUpstream('v1', '127.20.0.1', port);
   const v2 = await startUpstream('v2', '127.20.0.2', port);
+  const written = typeof rules === 'string' ? rules : rules(port);
   const agent = new Agent({ keepAlive: true });
   let proxy: Envoy | undefined;
   const close = async () => {
@@ -75,7 +81,7 @@ export async function startGatewayMesh(envoy: string, rules: string, config: Par
     rmSync(folder, { recursive: true });
   };
   try {
-    const compiled = compiledFor(snapshotOf(surroundings(port, gatewayPort) + rules, config), 'gateway:istio-system/ingress');
+    const compiled = compiledFor(snapshotOf(surroundings(port, gatewayPort) + written, config), 'gateway:istio-system/ingress');
     const bootstrap = staticConfig(compiled, {
       node: { id: 'test', cluster: 'test' },
       secrets: await secretFiles(await TestAuthority.create(), folder, 'spiffe://cluster.local/ns/istio-system/sa/default'),

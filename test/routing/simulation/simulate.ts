@@ -73,6 +73,8 @@ function takes({ match }: Route, path: string): boolean {
   switch (match?.pathSpecifier.case) {
     case 'prefix':
       return path.startsWith(match.pathSpecifier.value);
+    case 'pathSeparatedPrefix':
+      return path === match.pathSpecifier.value || path.startsWith(`${match.pathSpecifier.value}/`);
     case 'path':
       return path === match.pathSpecifier.value;
     default:
