@@ -1,6 +1,5 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { Response, Variant } from '../subscription/event.ts';
-import type { SentCounts } from './status.ts';
 import { messageWriter, type WriteMessage } from './message-writer.ts';
 import { encodeResponse } from './wire.ts';
 
@@ -12,26 +11,31 @@ export class Outbox {
   readonly #call: ServerDuplexStream<Buffer, Buffer>;
   readonly #write: WriteMessage;
   readonly #variant: Variant;
+  readonly #onSent: (response: Response, bytes: number) => void;
   readonly #onIdle: () => void;
   #waiting: Response[] = [];
   #writing = false;
   #closed = false;
-  #sent: SentCounts = { responses: 0, resources: 0, bytes: 0 };
 
-  /** @param onIdle called each time that all responses have been taken; may push new ones */
-  constructor(call: ServerDuplexStream<Buffer, Buffer>, variant: Variant, onIdle: () => void) {
+  /**
+   * @param onSent called for each response as it is given to gRPC, with its size
+   * @param onIdle called each time that all responses have been taken; may push new ones
+   */
+  constructor(
+    call: ServerDuplexStream<Buffer, Buffer>,
+    variant: Variant,
+    onSent: (response: Response, bytes: number) => void,
+    onIdle: () => void,
+  ) {
     this.#call = call;
     this.#write = messageWriter(call);
     this.#variant = variant;
+    this.#onSent = onSent;
     this.#onIdle = onIdle;
   }
 
   get busy(): boolean {
     return this.#writing || this.#waiting.length > 0;
-  }
-
-  get sent(): SentCounts {
-    return this.#sent;
   }
 
   push(responses: readonly Response[]): void {
@@ -52,13 +56,8 @@ export class Outbox {
     const message = encodeResponse(this.#variant, response);
     this.#writing = true;
     this.#call.pause();
+    this.#onSent(response, message.byteLength);
     this.#write(message, () => this.#taken());
-    const { responses, resources, bytes: before } = this.#sent;
-    this.#sent = {
-      responses: responses + 1,
-      resources: resources + response.resources.length,
-      bytes: before + message.byteLength,
-    };
   }
 
   #taken(): void {

@@ -2,13 +2,18 @@ import { Metadata, type Server, status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import type { Parsed } from '../../ca/identity/parsed.ts';
 import type { SpiffeId } from '../../ca/identity/spiffe-id.ts';
+import type { TypeUrl } from '../resource-set.ts';
 import type { Variant } from '../subscription/event.ts';
+import type { Holding } from './holdings.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import type { ResourceSource } from './source.ts';
 import type { StreamStatus } from './status.ts';
 import { type DiscoveryCall, DiscoveryStream } from './stream.ts';
 import { systemTimers, type Timers } from './timers.ts';
+import { type DiscoveryObserver, NO_OBSERVER } from './traffic.ts';
+import { Turns } from './turns.ts';
 
+export type { Holding } from './holdings.ts';
 export type { StreamStatus } from './status.ts';
 export type { DiscoveryCall } from './stream.ts';
 
@@ -25,11 +30,16 @@ export interface DiscoveryServiceOptions {
   readonly clock?: () => Date;
   readonly timers?: Timers;
   readonly limits?: Partial<Limits>;
+  readonly observer?: DiscoveryObserver;
 }
 
 export interface DiscoveryService {
   /** One for each connected stream that has named its node. */
   streams(): readonly StreamStatus[];
+  /** What a pod's newest stream is told of these types; undefined when it has no stream. */
+  holdings(namespace: string, pod: string, types: readonly TypeUrl[]): readonly Holding[] | undefined;
+  /** The oldest snapshot that a connected proxy has acknowledged last; undefined when none is connected. */
+  oldestAcknowledged(): number | undefined;
   /** Serves the same on another server, whose callers are authenticated in another way. */
   alsoOn(server: Server, authenticate: Authenticate): void;
   /** Authenticates every stream once more, and ends those that would be refused now: whose identity or certificate was revoked. */
@@ -59,36 +69,37 @@ export function addDiscoveryService(server: Server, options: DiscoveryServiceOpt
   const timers = options.timers ?? systemTimers;
   const limits: Limits = { ...DEFAULT_LIMITS, ...options.limits };
   const streams = new Set<DiscoveryStream>();
-  const waiting = new Set<DiscoveryStream>();
+  const byIdentity = new Map<SpiffeId | undefined, number>();
+  const byNode = new Map<string, Set<DiscoveryStream>>();
+  const clock = options.clock ?? (() => new Date());
   let closed = false;
-  let scheduled = false;
 
-  /** One stream in each turn of the event loop: acknowledgements, certificates and logs get their turn in between. */
-  const next = (): void => {
-    scheduled = false;
-    for (const stream of waiting) {
-      waiting.delete(stream);
-      if (waiting.size > 0) schedule();
-      stream.refresh();
-      return;
-    }
-  };
-  const schedule = (): void => {
-    if (scheduled) return;
-    scheduled = true;
-    setImmediate(next);
-  };
+  const turns = new Turns<DiscoveryStream>((stream) => stream.refresh());
   const unsubscribe = source.onChange(() => {
-    for (const stream of streams) waiting.add(stream);
-    if (waiting.size > 0) schedule();
+    const at = clock();
+    for (const stream of streams) {
+      stream.published(at);
+      turns.add(stream);
+    }
   });
 
   /** The oldest of a pod's streams gives way: it is most likely the one whose socket is dead. */
   const onNode = (stream: DiscoveryStream): void => {
-    const same = [...streams].filter(({ node, identity }) => node === stream.node && identity === stream.identity);
+    const all = byNode.get(stream.node) ?? new Set<DiscoveryStream>();
+    byNode.set(stream.node, all.add(stream));
+    const same = [...all].filter(({ identity }) => identity === stream.identity);
     for (const old of same.slice(0, Math.max(0, same.length - limits.streamsPerNode))) {
       void old.end(status.ABORTED, 'this proxy has opened newer streams');
     }
+  };
+  const onEnd = (stream: DiscoveryStream): void => {
+    if (!streams.delete(stream)) return;
+    turns.delete(stream);
+    const left = (byIdentity.get(stream.identity) ?? 1) - 1;
+    if (left > 0) byIdentity.set(stream.identity, left);
+    else byIdentity.delete(stream.identity);
+    const same = byNode.get(stream.node);
+    if (same?.delete(stream) === true && same.size === 0) byNode.delete(stream.node);
   };
 
   const open = (variant: Variant, authenticate: Authenticate) => (call: DiscoveryCall) => {
@@ -100,11 +111,11 @@ export function addDiscoveryService(server: Server, options: DiscoveryServiceOpt
     const caller = authenticate(call);
     if (!caller.ok) return end(status.UNAUTHENTICATED, caller.reason);
     const identity = caller.value;
-    let open = 0;
-    for (const stream of streams) if (stream.identity === identity) open += 1;
+    const open = byIdentity.get(identity) ?? 0;
     if (open >= limits.streamsPerIdentity)
       return end(status.RESOURCE_EXHAUSTED, `${identity ?? 'plain text'} has ${open} streams open`);
     call.sendMetadata(new Metadata());
+    byIdentity.set(identity, open + 1);
     streams.add(
       new DiscoveryStream({
         call,
@@ -113,14 +124,12 @@ export function addDiscoveryService(server: Server, options: DiscoveryServiceOpt
         authenticate,
         source,
         log,
-        clock: options.clock ?? (() => new Date()),
+        clock,
         timers,
         limits,
         onNode,
-        onEnd: (stream) => {
-          streams.delete(stream);
-          waiting.delete(stream);
-        },
+        onEnd,
+        observer: options.observer ?? NO_OBSERVER,
       }),
     );
   };
@@ -137,6 +146,19 @@ export function addDiscoveryService(server: Server, options: DiscoveryServiceOpt
 
   return {
     alsoOn: serveOn,
+    holdings(namespace, pod, types) {
+      const newest = [...byNode]
+        .filter(([node]) => node.split('~')[2] === `${pod}.${namespace}`)
+        .flatMap(([, all]) => [...all])
+        .at(-1);
+      return newest?.holdings(types);
+    },
+    oldestAcknowledged() {
+      let oldest: number | undefined;
+      for (const { isProxy, acknowledged } of streams)
+        if (isProxy && (oldest === undefined || acknowledged < oldest)) oldest = acknowledged;
+      return oldest;
+    },
     streams: () => [...streams].filter(({ node }) => node !== '').map((stream) => stream.status),
     reauthenticate() {
       for (const stream of streams) stream.reauthenticate();

@@ -4,6 +4,7 @@ import type { TypeUrl } from '../resource-set.ts';
 import { sentWhole } from '../subscription/due.ts';
 import type { Variant } from '../subscription/event.ts';
 import { wants } from '../subscription/interest.ts';
+import { type SentCounts, type Traffic, type TypeTraffic } from './traffic.ts';
 import { type State, type TypeState, WHOLE_TYPE } from '../subscription/state.ts';
 
 export interface RejectedResource {
@@ -14,14 +15,7 @@ export interface RejectedResource {
   readonly message: string;
 }
 
-export interface SentCounts {
-  readonly responses: number;
-  readonly resources: number;
-  /** Of the messages, without gRPC framing and TLS. */
-  readonly bytes: number;
-}
-
-export interface SubscriptionStatus {
+export interface SubscriptionStatus extends TypeTraffic {
   readonly typeUrl: TypeUrl;
   readonly wildcard: boolean;
   /** Names subscribed to by name. */
@@ -50,6 +44,8 @@ export interface StreamStatus {
   readonly connectedAt: Date;
   /** The last snapshot that was wholly answered, by ACK or NACK, or that changed nothing for this proxy; 0 before the first. */
   readonly acknowledged: number;
+  /** When the first change was published that this proxy has not wholly answered; undefined when it has answered all. */
+  readonly waitingSince: Date | undefined;
   /** False while the pod is in no snapshot, and nothing is sent. */
   readonly known: boolean;
   readonly trustBundle: TrustBundleStatus;
@@ -74,12 +70,13 @@ export function namedIn(message: string, names: Iterable<string>): readonly stri
   return [...names].filter((name) => message.includes(`${name}: `));
 }
 
-export function subscriptions(types: ReadonlyMap<TypeUrl, TypeState>): readonly SubscriptionStatus[] {
+export function subscriptions(types: ReadonlyMap<TypeUrl, TypeState>, traffic: Traffic): readonly SubscriptionStatus[] {
   return [...types].map(([typeUrl, { interest, outstanding }]) => ({
     typeUrl,
     wildcard: interest.wildcard !== 'none',
     names: interest.names.size,
     outstanding: outstanding.length,
+    ...traffic.of(typeUrl),
   }));
 }
 

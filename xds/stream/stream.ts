@@ -3,18 +3,21 @@ import type { Logger } from 'pino';
 import { type Parsed, parsed, refused } from '../../ca/identity/parsed.ts';
 import type { SpiffeId } from '../../ca/identity/spiffe-id.ts';
 import type { ProxyClaim } from '../resources/proxy.ts';
-import { SECRET } from '../resource-set.ts';
+import { SECRET, type TypeUrl } from '../resource-set.ts';
 import type { Event, Report, Variant } from '../subscription/event.ts';
 import { step } from '../subscription/machine.ts';
 import { openState, type State } from '../subscription/state.ts';
 import type { Limits } from './limits.ts';
 import { type NodeId, parseNodeId } from './node-id.ts';
 import { Outbox } from './outbox.ts';
+import { type Holding, holdings } from './holdings.ts';
 import { logReport } from './report.ts';
 import { parseRequest, type Request } from './request.ts';
 import type { Answer, ResourceSource } from './source.ts';
 import { rejectedResources, type StreamStatus, subscriptions, trustBundle } from './status.ts';
 import type { Timers } from './timers.ts';
+import { type DiscoveryObserver, Traffic } from './traffic.ts';
+import { WaitingSince } from './waiting-since.ts';
 
 export type DiscoveryCall = ServerDuplexStream<Buffer, Buffer>;
 
@@ -29,6 +32,7 @@ export interface StreamOptions {
   readonly clock: () => Date;
   readonly timers: Timers;
   readonly limits: Limits;
+  readonly observer: DiscoveryObserver;
   /** Called once, when the stream has named its node. */
   readonly onNode: (stream: DiscoveryStream) => void;
   readonly onEnd: (stream: DiscoveryStream) => void;
@@ -50,6 +54,8 @@ export class DiscoveryStream {
   #known = false;
   #acknowledged = 0;
   readonly #outbox: Outbox;
+  readonly #traffic: Traffic;
+  readonly #waiting = new WaitingSince();
   /** There may be something newer than what the state knows. */
   #stale = false;
   #ended = false;
@@ -58,12 +64,18 @@ export class DiscoveryStream {
   readonly #unserved = new Set<string>();
 
   constructor(options: StreamOptions) {
-    const { call, variant, identity, timers, limits, log, clock } = options;
+    const { call, variant, identity, timers, limits, log, clock, observer } = options;
     this.#options = options;
     this.#connectedAt = clock();
     this.#state = openState(variant);
     this.#log = log.child({ identity, variant });
-    this.#outbox = new Outbox(call, variant, () => this.#catchUp());
+    this.#traffic = new Traffic(variant, clock, observer);
+    this.#outbox = new Outbox(
+      call,
+      variant,
+      (response, bytes) => this.#traffic.sent(response, bytes),
+      () => this.#catchUp(),
+    );
     this.#cancelFirst = timers.after(limits.firstRequestMs, () => void this.end(status.DEADLINE_EXCEEDED, 'no request came'));
     call.on('data', (bytes: Buffer) => this.#receive(bytes));
     call.on('end', () => {
@@ -98,11 +110,31 @@ export class DiscoveryStream {
       kind: this.#claim?.kind === 'agent' ? 'agent' : 'proxy',
       acknowledged: this.#acknowledged,
       trustBundle: trustBundle(this.#state.types.get(SECRET)),
+      waitingSince: this.#waiting.since,
       known: this.#known,
       rejected: rejectedResources(this.#state),
-      subscriptions: subscriptions(this.#state.types),
-      sent: this.#outbox.sent,
+      subscriptions: subscriptions(this.#state.types, this.#traffic),
+      sent: this.#traffic.total,
     };
+  }
+
+  /** A proxy whose pod is known: one that is told of snapshots. */
+  get isProxy(): boolean {
+    return this.#known && this.#claim !== undefined && this.#claim.kind !== 'agent';
+  }
+
+  get acknowledged(): number {
+    return this.#acknowledged;
+  }
+
+  /** What the proxy is told of these types, with where each resource stands. */
+  holdings(types: readonly TypeUrl[]): readonly Holding[] {
+    return types.flatMap((type) => holdings(this.#state, type));
+  }
+
+  /** Something new was published. It is looked at when {@link refresh} is called. */
+  published(at: Date): void {
+    if (this.#claim?.kind !== 'agent') this.#waiting.published(at);
   }
 
   /** There is a new snapshot. It is looked at now, or when all before it is on its way. */
@@ -223,12 +255,14 @@ export class DiscoveryStream {
       case 'unknown':
         if (this.#known) this.#log.info('the pod is in no snapshot any more; its proxy keeps what it has');
         this.#known = false;
+        this.#waiting.ignored();
         return;
       case 'refused':
         return this.#refuse(status.PERMISSION_DENIED, answer.reason);
       case 'found':
         this.#known = true;
-        if (answer.set === this.#state.set && answer.snapshot === this.#state.snapshot) return;
+        if (answer.set === this.#state.set && answer.snapshot === this.#state.snapshot) return this.#waiting.ignored();
+        this.#waiting.looked();
         return this.#step({ kind: 'set', set: answer.set, snapshot: answer.snapshot });
       default:
         return answer satisfies never;
@@ -257,12 +291,22 @@ export class DiscoveryStream {
         `more than ${limits.outstanding} responses are neither accepted nor refused`,
       );
     }
+    if (responses.length > 0) this.#waiting.sent();
     this.#outbox.push(responses);
   }
 
   #note(report: Report): void {
-    if (report.kind === 'settled') this.#acknowledged = Math.max(this.#acknowledged, report.snapshot);
+    if (report.kind === 'settled') this.#settled(report.snapshot);
+    if (report.kind === 'acked' || report.kind === 'nacked' || report.kind === 'isolating')
+      this.#traffic.answered(report.type, report.kind === 'acked');
     logReport(this.#log, report, this.#state);
+  }
+
+  #settled(snapshot: number): void {
+    this.#acknowledged = Math.max(this.#acknowledged, snapshot);
+    const since = this.#waiting.settled();
+    const { clock, observer } = this.#options;
+    if (since !== undefined) observer.converged(clock().getTime() - since.getTime());
   }
 
   /** The time runs from the last acknowledgement: who answers, however slowly, is waited for. */

@@ -14,7 +14,7 @@ export function step(state: State, event: Event): Step {
   switch (event.kind) {
     case 'set':
       if (state.snapshot !== undefined && event.snapshot < state.snapshot) return { state, responses: [], reports: [] };
-      return finish(plan({ ...state, set: event.set, snapshot: event.snapshot }, undefined, false), []);
+      return finish(plan({ ...state, set: event.set, snapshot: event.snapshot, settled: '' }, undefined, false), []);
     case 'release':
       return finish(plan(state, undefined, true), []);
     case 'sotw-request':

@@ -9,6 +9,7 @@ import { serverOptions } from '../../../xds/stream/server-options.ts';
 import { addDiscoveryService, type DiscoveryCall, type DiscoveryService } from '../../../xds/stream/service.ts';
 import type { Answer, ResourceSource } from '../../../xds/stream/source.ts';
 import type { StreamStatus } from '../../../xds/stream/status.ts';
+import type { DiscoveryObserver } from '../../../xds/stream/traffic.ts';
 import type { Timers } from '../../../xds/stream/timers.ts';
 
 function must<T>(value: Parsed<T>): T {
@@ -93,6 +94,8 @@ export interface Setup {
   readonly timers?: Timers;
   readonly limits?: Partial<Limits>;
   readonly channel?: ChannelOptions;
+  readonly observer?: DiscoveryObserver;
+  readonly clock?: () => Date;
 }
 
 /** A discovery service in plain text on a free port of 127.0.0.1. */
@@ -107,6 +110,8 @@ export async function startServer(setup: Setup = {}): Promise<Running> {
     authenticate: setup.authenticate ?? (() => parsed(SHOP)),
     ...(setup.timers && { timers: setup.timers }),
     ...(setup.limits && { limits: setup.limits }),
+    ...(setup.observer && { observer: setup.observer }),
+    ...(setup.clock && { clock: setup.clock }),
   });
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>

@@ -277,6 +277,85 @@ describe('discovery service', () => {
     await acknowledged(server, 51);
   });
 
+  it('tells what went over a stream, where each resource stands, and how long a proxy took', async () => {
+    let now = 1_000_000;
+    const told: string[] = [];
+    const short = (type: string): string => type.slice(type.lastIndexOf('.') + 1);
+    const server = await start({
+      clock: () => new Date(now),
+      observer: {
+        sent: (type, variant, resources, bytes) => told.push(`${variant} ${short(type)} ${resources} ${bytes > 0}`),
+        answered: (type, variant, accepted) => told.push(`${variant} ${short(type)} ${accepted ? 'ACK' : 'NACK'}`),
+        converged: (ms) => told.push(`converged ${ms}`),
+      },
+    });
+    const client = await settled(server);
+    assert.deepEqual(told.splice(0), [
+      'delta Cluster 1 true',
+      'delta Cluster ACK',
+      'delta Listener 1 true',
+      'delta Listener ACK',
+    ]);
+    assert.equal(server.only()?.waitingSince, undefined);
+    const standing = () =>
+      server.service
+        .holdings('shop', 'web-1', [CLUSTER, LISTENER])
+        ?.map(({ resource, standing: { kind } }) => [resource.version, kind]);
+    assert.deepEqual(standing(), [
+      ['a@1', 'acknowledged'],
+      ['l@1', 'acknowledged'],
+    ]);
+    server.source.publish(setOf({ ...ONE, clusters: { a: '2' }, listeners: { l: '2' } }));
+    const cluster = await client.next();
+    assert.deepEqual(standing(), [
+      ['a@2', 'sent'],
+      ['l@2', 'waiting'],
+    ]);
+    now += 500;
+    client.answer(cluster);
+    const listener = await client.next();
+    assert.deepEqual(server.only()?.waitingSince, new Date(1_000_000));
+    assert.equal(server.service.oldestAcknowledged(), 1);
+    now += 250;
+    client.answer(listener, 'l: no');
+    await acknowledged(server, 2);
+    assert.equal(server.only()?.waitingSince, undefined);
+    assert.deepEqual(standing(), [
+      ['a@2', 'acknowledged'],
+      ['l@2', 'rejected'],
+    ]);
+    assert.equal(told.at(-1), 'converged 750');
+    const [, listeners] = server.only()?.subscriptions ?? [];
+    assert.equal(listeners?.responses, 2);
+    assert.equal(listeners.accepted, 1);
+    assert.equal(listeners.rejected, 1);
+    assert.deepEqual(listeners.lastAnswered, new Date(1_000_750));
+    told.length = 0;
+    await acknowledged(server, server.source.publish(setOf({ ...ONE, clusters: { a: '2' }, listeners: { l: '2' } })));
+    assert.deepEqual(told, [], 'what changes nothing for a proxy is not counted');
+    assert.equal(server.service.holdings('shop', 'other', [CLUSTER]), undefined);
+  });
+
+  it('says where resources stand in state of the world', async () => {
+    const server = await start();
+    server.source.publish(setOf({ ...ONE, listeners: { l: '1', m: '1' } }));
+    const client = sotw(server);
+    client.ask(LISTENER);
+    const first = await client.next();
+    const standing = () =>
+      server.service.holdings('shop', 'web-1', [LISTENER])?.map(({ resource, standing: { kind } }) => [resource.name, kind]);
+    assert.deepEqual(standing(), [
+      ['l', 'sent'],
+      ['m', 'sent'],
+    ]);
+    client.answer(first, [], 'Error adding/updating listener(s) l: no such filter');
+    await acknowledged(server, 1);
+    assert.deepEqual(standing(), [
+      ['l', 'rejected'],
+      ['m', 'acknowledged'],
+    ]);
+  });
+
   it('keeps a proxy that cannot be compiled for on what it has', async () => {
     const server = await start();
     const client = await settled(server);

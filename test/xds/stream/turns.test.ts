@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { Turns } from '../../../xds/stream/turns.ts';
+
+/** The turns of the event loop that it took, each as the streams that were worked on in it. */
+async function turnsOf(costs: Readonly<Record<string, number>>, act: (turns: Turns<string>) => void): Promise<string[][]> {
+  let now = 0;
+  const done: string[][] = [];
+  let current: string[] | undefined;
+  const turns = new Turns<string>(
+    (stream) => {
+      if (current === undefined) {
+        done.push((current = []));
+        setImmediate(() => (current = undefined));
+      }
+      current.push(stream);
+      now += costs[stream] ?? 0.1;
+    },
+    () => now,
+  );
+  act(turns);
+  for (let turn = 0; turn < 50; turn += 1) await new Promise(setImmediate);
+  return done;
+}
+
+describe('turns of streams', () => {
+  it('cheap ones share a turn, one that costs ends it', async () => {
+    const done = await turnsOf({ b: 30, d: 30 }, (turns) => {
+      for (const stream of ['a', 'b', 'c', 'd', 'e']) turns.add(stream);
+    });
+    assert.deepEqual(done, [['a', 'b'], ['c', 'd'], ['e']]);
+  });
+
+  it('others get their turn in between, and come first served', async () => {
+    let between = 0;
+    const done = await turnsOf({ a: 5, b: 5, c: 5 }, (turns) => {
+      for (const stream of ['a', 'b', 'c', 'a']) turns.add(stream);
+      setImmediate(() => (between += 1));
+    });
+    assert.deepEqual(done, [['a'], ['b'], ['c']]);
+    assert.equal(between, 1);
+  });
+
+  it('who is gone is not worked on', async () => {
+    const done = await turnsOf({ a: 5 }, (turns) => {
+      turns.add('a');
+      turns.add('b');
+      turns.delete('b');
+    });
+    assert.deepEqual(done, [['a']]);
+  });
+});

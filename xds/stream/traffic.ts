@@ -1,0 +1,93 @@
+import type { TypeUrl } from '../resource-set.ts';
+import type { Response, Variant } from '../subscription/event.ts';
+
+/** Told as it happens, for metrics. Must not throw. */
+export interface DiscoveryObserver {
+  sent(type: TypeUrl, variant: Variant, resources: number, bytes: number): void;
+  answered(type: TypeUrl, variant: Variant, accepted: boolean): void;
+  /** A proxy has answered all that it was sent because of a change, this long after the first such change was published. */
+  converged(ms: number): void;
+}
+
+export const NO_OBSERVER: DiscoveryObserver = Object.freeze({
+  sent: () => undefined,
+  answered: () => undefined,
+  converged: () => undefined,
+});
+
+export interface SentCounts {
+  readonly responses: number;
+  readonly resources: number;
+  /** Of the messages, without gRPC framing and TLS. */
+  readonly bytes: number;
+}
+
+/** What went over one stream of one type. */
+export interface TypeTraffic extends SentCounts {
+  readonly accepted: number;
+  readonly rejected: number;
+  readonly lastSent: Date | undefined;
+  readonly lastAnswered: Date | undefined;
+}
+
+export const NO_TRAFFIC: TypeTraffic = Object.freeze({
+  responses: 0,
+  resources: 0,
+  bytes: 0,
+  accepted: 0,
+  rejected: 0,
+  lastSent: undefined,
+  lastAnswered: undefined,
+});
+
+/** Counts what goes over one stream, and tells the observer. */
+export class Traffic {
+  readonly #variant: Variant;
+  readonly #clock: () => Date;
+  readonly #observer: DiscoveryObserver;
+  readonly #types = new Map<TypeUrl, TypeTraffic>();
+
+  constructor(variant: Variant, clock: () => Date, observer: DiscoveryObserver) {
+    this.#variant = variant;
+    this.#clock = clock;
+    this.#observer = observer;
+  }
+
+  of(type: TypeUrl): TypeTraffic {
+    return this.#types.get(type) ?? NO_TRAFFIC;
+  }
+
+  get total(): SentCounts {
+    const total = { responses: 0, resources: 0, bytes: 0 };
+    for (const { responses, resources, bytes } of this.#types.values()) {
+      total.responses += responses;
+      total.resources += resources;
+      total.bytes += bytes;
+    }
+    return total;
+  }
+
+  sent({ type, resources }: Response, bytes: number): void {
+    const before = this.of(type);
+    this.#types.set(type, {
+      ...before,
+      responses: before.responses + 1,
+      resources: before.resources + resources.length,
+      bytes: before.bytes + bytes,
+      lastSent: this.#clock(),
+    });
+    this.#observer.sent(type, this.#variant, resources.length, bytes);
+  }
+
+  answered(type: TypeUrl, accepted: boolean): void {
+    const before = this.of(type);
+    const [yes, no] = accepted ? [1, 0] : [0, 1];
+    this.#types.set(type, {
+      ...before,
+      accepted: before.accepted + yes,
+      rejected: before.rejected + no,
+      lastAnswered: this.#clock(),
+    });
+    this.#observer.answered(type, this.#variant, accepted);
+  }
+}

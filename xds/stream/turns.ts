@@ -1,0 +1,45 @@
+/** How long streams are worked on before others get their turn, in milliseconds. */
+const SLICE_MS = 2;
+
+/**
+ * Does work for many streams a slice at a time: acknowledgements, certificates and logs get their turn of the event loop in between. A slice ends with
+ * the first stream that takes it past its time, so streams that cost much (a first configuration) go one by one, and those that cost next to
+ * nothing do not pay for a turn each. First come, first served.
+ */
+export class Turns<Stream> {
+  readonly #work: (stream: Stream) => void;
+  readonly #now: () => number;
+  readonly #waiting = new Set<Stream>();
+  #scheduled = false;
+
+  constructor(work: (stream: Stream) => void, now: () => number = () => performance.now()) {
+    this.#work = work;
+    this.#now = now;
+  }
+
+  add(stream: Stream): void {
+    this.#waiting.add(stream);
+    this.#schedule();
+  }
+
+  delete(stream: Stream): void {
+    this.#waiting.delete(stream);
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#waiting.size === 0) return;
+    this.#scheduled = true;
+    setImmediate(() => this.#slice());
+  }
+
+  #slice(): void {
+    this.#scheduled = false;
+    const end = this.#now() + SLICE_MS;
+    for (const stream of this.#waiting) {
+      this.#waiting.delete(stream);
+      this.#work(stream);
+      if (this.#now() >= end) break;
+    }
+    this.#schedule();
+  }
+}
