@@ -279,7 +279,8 @@ describe('Gateway API in the real Envoy', () => {
     try {
       for await (const chunk of socket) chunks.push(Buffer.from(chunk as Uint8Array));
     } catch {
-      return 'no connection';
+      // A server that ends first may reset what the client still sends.
+      if (chunks.length === 0) return 'no connection';
     }
     return Buffer.concat(chunks).toString();
   };
