@@ -4,14 +4,22 @@ import { integer } from './scalar.ts';
 /** More proxies than that in a row are a mistake; Envoy would read as many entries of X-Forwarded-For for each request. */
 const MOST_PROXIES = 100;
 
+export interface GatewayTopology {
+  /** How many proxies in front of a gateway are trusted to tell the caller's address in X-Forwarded-For. */
+  readonly numTrustedProxies: number | undefined;
+  /** Load balancers in front say who called before the first byte; connections without that are refused. */
+  readonly proxyProtocol: boolean;
+}
+
 /**
- * `gatewayTopology` of Istio's ProxyConfig (`defaultConfig` of the mesh configuration): how many proxies in front of a
- * gateway are trusted to tell the caller's address in X-Forwarded-For. Other fields of ProxyConfig have no effect yet.
+ * `gatewayTopology` of Istio's ProxyConfig: of the mesh configuration (`defaultConfig`), or of one pod, where the PROXY protocol is not taken.
+ * Other fields of ProxyConfig have no effect yet.
  */
-export function numTrustedProxies(proxyConfig: Field): number | undefined {
+export function gatewayTopology(proxyConfig: Field, of: 'mesh' | 'pod'): GatewayTopology {
   const fields = fieldsOf(proxyConfig, ['gatewayTopology'], 'tolerant');
   const topology = fieldsOf(fields.gatewayTopology, ['numTrustedProxies', 'forwardClientCertDetails', 'proxyProtocol']);
-  for (const one of [topology.forwardClientCertDetails, topology.proxyProtocol]) {
+  const refused = of === 'mesh' ? [] : [topology.proxyProtocol];
+  for (const one of [topology.forwardClientCertDetails, ...refused]) {
     if (one.given) one.error('not-supported', 'is not supported yet', 'remove it; what gateways tell of callers would be wrong');
   }
   const others =
@@ -24,5 +32,9 @@ export function numTrustedProxies(proxyConfig: Field): number | undefined {
       'the rest of the mesh configuration is in effect',
     );
   }
-  return integer(topology.numTrustedProxies, 0, MOST_PROXIES);
+  fieldsOf(topology.proxyProtocol, []);
+  return {
+    numTrustedProxies: integer(topology.numTrustedProxies, 0, MOST_PROXIES),
+    proxyProtocol: topology.proxyProtocol.given,
+  };
 }

@@ -4,7 +4,7 @@ import type { MeshConfig, PathNormalization } from '../model/mesh-config.ts';
 import { localityBalancing } from './destination-rule/locality.ts';
 import { extensionProviders } from './extension-providers.ts';
 import { type Field, fieldsOf, itemsOf } from './field.ts';
-import { numTrustedProxies } from './gateway-topology.ts';
+import { gatewayTopology } from './gateway-topology.ts';
 import { CIPHER_SUITES, CURVES, knownOf } from './gateway/tls-parameters.ts';
 import { isNamespaceName } from './hosts.ts';
 import { DEFAULTS, meshDefaults } from './mesh-defaults.ts';
@@ -90,7 +90,7 @@ export function readMeshConfig(root: Field): MeshConfig {
   const localityLb = localityBalancing(fields.localityLbSetting);
   const defaults = meshDefaults(fields);
   const telemetry = meshTelemetry(fields);
-  const trustedProxies = numTrustedProxies(fields.defaultConfig);
+  const topology = gatewayTopology(fields.defaultConfig, 'mesh');
   const outbound = fieldsOf(fields.outboundTrafficPolicy, ['mode', 'egressProxy']);
   if (outbound.egressProxy.given)
     outbound.egressProxy.error('not-supported', 'is not supported yet', 'remove it; traffic would leave past the egress proxy');
@@ -107,7 +107,8 @@ export function readMeshConfig(root: Field): MeshConfig {
       oneOf(outbound.mode, ['ALLOW_ANY', 'REGISTRY_ONLY']) ??
       (outbound.mode.given ? 'REGISTRY_ONLY' : DEFAULT_MESH_CONFIG.outboundTrafficPolicy),
     enableAutoMtls: flag(fields.enableAutoMtls) ?? DEFAULT_MESH_CONFIG.enableAutoMtls,
-    ...(trustedProxies === undefined ? {} : { numTrustedProxies: trustedProxies }),
+    ...(topology.numTrustedProxies === undefined ? {} : { numTrustedProxies: topology.numTrustedProxies }),
+    ...(topology.proxyProtocol ? { gatewayProxyProtocol: true } : {}),
     ...(textAt(fields.defaultConfig.node, 'proxyMetadata', 'ISTIO_META_DNS_AUTO_ALLOCATE') === 'true'
       ? { dnsAutoAllocate: true }
       : {}),

@@ -13,6 +13,7 @@ export const DEFAULTS = [
   'tcpKeepalive',
   'h2UpgradePolicy',
   'defaultHttpRetryPolicy',
+  'defaultInboundHttpRetryPolicy',
   'defaultServiceExportTo',
   'defaultVirtualServiceExportTo',
   'defaultDestinationRuleExportTo',
@@ -28,6 +29,7 @@ export function meshDefaults(fields: Fields): MeshDefaults | undefined {
     tcpKeepalive: tcpKeepalive(fields.tcpKeepalive),
     upgradeToHttp2: upgrade(fields.h2UpgradePolicy),
     retries: retries(fields.defaultHttpRetryPolicy),
+    inboundRetries: retries(fields.defaultInboundHttpRetryPolicy),
     exportTo: {
       service: exported(fields.defaultServiceExportTo),
       virtualService: exported(fields.defaultVirtualServiceExportTo),

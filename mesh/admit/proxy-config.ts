@@ -1,6 +1,6 @@
 import { parse } from 'yaml';
 import { Field, fieldsOf } from './field.ts';
-import { numTrustedProxies } from './gateway-topology.ts';
+import { gatewayTopology } from './gateway-topology.ts';
 import { nodeOf } from './node.ts';
 import { Report } from './report.ts';
 
@@ -32,7 +32,7 @@ export function annotatedTrustedProxies(annotations: Field): number | undefined 
     return undefined;
   }
   const report = new Report('', undefined);
-  const found = numTrustedProxies(new Field(read, path, line, report));
+  const found = gatewayTopology(new Field(read, path, line, report), 'pod').numTrustedProxies;
   for (const { severity, code, message, hint } of report.diagnostics)
     if (severity === 'error') field.warning(code, `gatewayTopology: ${message}`, hint);
   return report.failed ? undefined : found;

@@ -16,6 +16,25 @@ export function labelSelector(field: Field): Labels {
   return labels;
 }
 
+/** What Kubernetes takes as a label's name and value (Istio's labels.Validate): others are on no pod. */
+const PREFIX = String.raw`[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*`;
+const WORD = String.raw`[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?`;
+const NAME = new RegExp(`^(${PREFIX}/)?${WORD}$`);
+const VALUE = new RegExp(`^(${WORD})?$`);
+
+/** Labels of which every one can be on a pod. */
+export function podLabels(field: Field): Labels {
+  const labels = labelSelector(field);
+  for (const [name, value] of entriesOf(field)) {
+    if (name !== '' && !NAME.test(name) && !name.includes('*'))
+      value.error('bad-selector', 'is no name of a label', 'as app or example.com/app: letters, digits, "-", "_" and "."');
+    const written = labels[name] ?? '';
+    if (!VALUE.test(written) && !written.includes('*'))
+      value.error('bad-selector', 'is no value of a label', 'letters, digits, "-", "_" and ".", at most 63');
+  }
+  return labels;
+}
+
 /** `selector: {matchLabels: {...}}` of the security kinds. */
 export function workloadSelector(field: Field): Labels {
   return labelSelector(fieldsOf(field, ['matchLabels']).matchLabels);

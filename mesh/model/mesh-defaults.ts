@@ -9,6 +9,8 @@ export interface MeshDefaults {
   /** HTTP/1.1 is carried over HTTP/2 between proxies. */
   readonly upgradeToHttp2: boolean | undefined;
   readonly retries: Retries | undefined;
+  /** Of a proxy toward its own application, HTTP only; absent: Istio's two, of what the application has not begun to read. */
+  readonly inboundRetries?: Retries | undefined;
   /** Namespaces may hold `.`, the object's own. */
   readonly exportTo: {
     readonly service: Visibility | undefined;

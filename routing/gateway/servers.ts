@@ -52,7 +52,18 @@ export function boundPorts(scope: Scope): readonly BoundPort[] {
       entry.served.push({ gateway, name: `${gateway.meta.namespace}/${gateway.meta.name}`, server });
     }
   }
-  return [...bound.values()].sort((a, b) => a.port - b.port || (a.address < b.address ? -1 : 1));
+  return [...bound.values()].map(ofOneKind).sort((a, b) => a.port - b.port || (a.address < b.address ? -1 : 1));
+}
+
+/** Bytes without TLS are HTTP or they are not: the first such server of a port decides, and those of the other kind are left out. */
+function ofOneKind({ address, port, served }: BoundPort): BoundPort {
+  const [first] = served.filter(isPlain);
+  if (first === undefined) return { address, port, served };
+  return { address, port, served: served.filter((one) => !isPlain(one) || isPlainHttp(one) === isPlainHttp(first)) };
+}
+
+function isPlain({ server }: Served): boolean {
+  return server.tls.kind === 'none';
 }
 
 /** HTTP without TLS: such servers of one port share their routes. */

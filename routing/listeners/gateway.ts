@@ -13,7 +13,7 @@ import { gatewayTls } from '../tls/gateway-server.ts';
 import { socketAddress } from '../wire/address.ts';
 import { httpConnectionManager, routeFilters } from './http.ts';
 import { httpInside } from './http-inside.ts';
-import { tlsInspector } from './inspectors.ts';
+import { proxyProtocol, tlsInspector } from './inspectors.ts';
 import type { Outbound } from './outbound.ts';
 import { distinct, serverNames } from './service-chains.ts';
 
@@ -104,7 +104,10 @@ function listener(
     address: socketAddress(address, port),
     trafficDirection: TrafficDirection.OUTBOUND,
     perConnectionBufferLimitBytes: BUFFER_BYTES,
-    listenerFilters: secure ? [tlsInspector()] : [],
+    listenerFilters: [
+      ...(scope.snapshot.meshConfig.gatewayProxyProtocol === true ? [proxyProtocol()] : []),
+      ...(secure ? [tlsInspector()] : []),
+    ],
     filterChains,
   });
   return { listener: made, routes: parts.flatMap(({ routes }) => routes) };

@@ -3,6 +3,7 @@ import { type Filter, type FilterChain, FilterChainSchema } from '#gen/envoy/con
 import { type RouteConfiguration } from '#gen/envoy/config/route/v3/route_pb.js';
 import { RouteSchema } from '#gen/envoy/config/route/v3/route_components_pb.js';
 import { isHttp, type Port, type Protocol } from '../../mesh/model/port.ts';
+import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { inboundRetryPolicy } from '../routes/retry.ts';
 import { timeouts } from '../routes/route.ts';
 import { routeConfiguration } from '../routes/sidecar.ts';
@@ -30,14 +31,19 @@ type Content = 'http' | 'tcp';
 type Transport = 'tls' | 'raw_buffer';
 
 /** Every host reaches the application: which names it answers to is not for its proxy to decide. */
-function inboundRoutes(name: string, cluster: string): RouteConfiguration {
+function inboundRoutes({ meshConfig }: Snapshot, { name, cluster, protocol }: InboundTarget): RouteConfiguration {
+  const retryPolicy = inboundRetryPolicy(protocol, meshConfig.defaults?.inboundRetries);
   const hosts = new VirtualHosts();
   const route = create(RouteSchema, {
     name: 'default',
     match: { pathSpecifier: { case: 'prefix', value: '/' } },
     action: {
       case: 'route',
-      value: { clusterSpecifier: { case: 'cluster', value: cluster }, ...timeouts(undefined), retryPolicy: inboundRetryPolicy() },
+      value: {
+        clusterSpecifier: { case: 'cluster', value: cluster },
+        ...timeouts(undefined),
+        ...(retryPolicy === undefined ? {} : { retryPolicy }),
+      },
     },
   });
   // The caller's proxy has counted the attempts: a count of this hop, always 1, would hide that from the application.
@@ -52,7 +58,7 @@ function filters(scope: Scope, target: InboundTarget, content: Content): Filter[
     mesh: snapshot.meshConfig,
     vantage: 'inbound',
     statPrefix: target.name,
-    routes: inboundRoutes(target.name, target.cluster),
+    routes: inboundRoutes(snapshot, target),
     filters: security.httpFilters(),
   });
   return [manager];

@@ -3,6 +3,7 @@ import { type ListenerFilter, ListenerFilterSchema } from '#gen/envoy/config/lis
 import { HttpInspectorSchema } from '#gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.js';
 import { OriginalDstSchema } from '#gen/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.js';
 import { TlsInspectorSchema } from '#gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
+import { ProxyProtocolSchema } from '#gen/envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol_pb.js';
 import { typedConfig } from '../wire/any.ts';
 
 /**
@@ -37,3 +38,11 @@ export function httpInspector(): ListenerFilter {
 
 /** What the HTTP inspector calls what it finds. */
 export const PLAIN_HTTP: readonly string[] = Object.freeze(['http/1.0', 'http/1.1', 'h2c']);
+
+/** Reads who called from what a load balancer sends before the first byte; a connection without it is closed. */
+export function proxyProtocol(): ListenerFilter {
+  return create(ListenerFilterSchema, {
+    name: 'envoy.filters.listener.proxy_protocol',
+    configType: typedConfig(ProxyProtocolSchema, {}),
+  });
+}

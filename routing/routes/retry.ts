@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { type RetryPolicy, RetryPolicySchema } from '#gen/envoy/config/route/v3/route_components_pb.js';
 import { PreviousHostsPredicateSchema } from '#gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js';
 import { PreviousPrioritiesConfigSchema } from '#gen/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.js';
+import type { Protocol } from '../../mesh/model/port.ts';
 import type { Retries } from '../../mesh/model/virtual-service.ts';
 import { typedConfig } from '../wire/any.ts';
 import { duration } from '../wire/duration.ts';
@@ -84,7 +85,12 @@ export function retryPolicy(retries: Retries | undefined, hashed = false): Retry
   });
 }
 
-/** Toward the own application: only what it has not begun to read. */
-export function inboundRetryPolicy(): RetryPolicy {
-  return create(RetryPolicySchema, { numRetries: DEFAULT_ATTEMPTS, retryOn: 'reset-before-request' });
+const INBOUND = create(RetryPolicySchema, { numRetries: DEFAULT_ATTEMPTS, retryOn: 'reset-before-request' });
+
+/** Toward the own application: only what it has not begun to read, unless the mesh says otherwise. gRPC clients retry by themselves. */
+export function inboundRetryPolicy(protocol: Protocol, retries: Retries | undefined): RetryPolicy | undefined {
+  if (protocol === 'grpc') return undefined;
+  if (retries === undefined) return INBOUND;
+  const retryOn = retries.retryOn.length > 0 ? retries.retryOn : ['reset-before-request'];
+  return retryPolicy({ ...retries, retryOn, ignorePreviousHosts: false, retryRemoteLocalities: false });
 }

@@ -94,6 +94,8 @@ function routeAction(
       .map((mirror) => ({
         cluster: destinationCluster(scope, mirror.destination, site.port),
         runtimeFraction: { defaultValue: fractionalPercent(mirror.percentage) },
+        // A copy is nobody's request: it makes no trace of its own.
+        traceSampled: false,
       })),
   });
   return { action, sole: to.sole };

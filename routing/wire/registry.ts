@@ -32,6 +32,7 @@ import {
 } from '#gen/envoy/extensions/matching/common_inputs/network/v3/network_inputs_pb.js';
 import { PreviousHostsPredicateSchema } from '#gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js';
 import { PreviousPrioritiesConfigSchema } from '#gen/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.js';
+import { ProxyProtocolSchema } from '#gen/envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol_pb.js';
 import { ProxyProtocolUpstreamTransportSchema } from '#gen/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.js';
 import { RawBufferSchema } from '#gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.js';
 import { DownstreamTlsContextSchema, UpstreamTlsContextSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
@@ -66,6 +67,7 @@ export const EXTENSIONS: Registry = createRegistry(
   OriginalDstSchema,
   PreviousHostsPredicateSchema,
   PreviousPrioritiesConfigSchema,
+  ProxyProtocolSchema,
   ProxyProtocolUpstreamTransportSchema,
   RawBufferSchema,
   RBACPerRouteSchema,

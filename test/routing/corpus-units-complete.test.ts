@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { casesOf } from '../policy/corpora/corpus.ts';
 import { listed } from '../policy/corpora/judged.ts';
 import { RUN, THEME } from './corpus-units.ts';
+import './corpus-units-clusters.test.ts';
 import './corpus-units-names.test.ts';
 import './corpus-units-routes.test.ts';
 import './corpus-units-sidecar.test.ts';
+import './corpus-units-tls.test.ts';
 import './corpus-units-traffic.test.ts';
 
 /** Run by delegates.test.ts. */

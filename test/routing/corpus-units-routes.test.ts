@@ -81,34 +81,6 @@ for (const [name, kind] of [
   );
 }
 
-interface SubsetRow {
-  readonly destRule: { readonly host: string };
-  readonly service: { readonly Hostname: string; readonly Resolution?: string };
-  readonly clusterMode: string;
-  readonly cluster: { readonly type?: string };
-  readonly expectedSubsetClusters?: readonly { readonly name: string; readonly type?: string }[];
-}
-table<SubsetRow>(
-  'TestApplyDestinationRule',
-  ({ destRule, expectedSubsetClusters = [] }) => {
-    const spec = JSON.parse(
-      JSON.stringify(destRule).replaceAll('"mode":"MUTUAL"', '"mode":"MUTUAL","credentialName":"row"'),
-    ) as object;
-    const yaml =
-      `---\n${stringify({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'caller', namespace: 'default' }, spec: { template: { metadata: {}, spec: { containers: [{ name: 'app' }] } } } })}` +
-      `---\n${stringify({ apiVersion: 'v1', kind: 'Service', metadata: { name: 'foo', namespace: 'default' }, spec: { selector: { app: 'foo' }, ports: [{ name: 'http-default', port: 8080 }] } })}` +
-      yamlOf('DestinationRule', { metadata: { name: 'row' }, spec });
-    const { clusters } = compiledFor(snapshotOf(yaml), 'default/caller');
-    const subsets = clusters.map(({ name }) => name).filter((name) => /^outbound\|8080\|[^|]+\|foo\./.test(name));
-    assert.deepEqual(subsets.sort(), expectedSubsetClusters.map(({ name }) => name).sort());
-  },
-  ({ service, clusterMode, cluster }) =>
-    service.Hostname === 'foo.default.svc.cluster.local' &&
-    service.Resolution === undefined &&
-    clusterMode === 'outbound' &&
-    cluster.type === 'EDS',
-);
-
 table<{ readonly fault: object; readonly want: { readonly delay: { readonly fixedDelay: string } } }>(
   'TestTranslateFault',
   ({ fault, want }) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { fromBinary } from '@bufbuild/protobuf';
 import { stringify } from 'yaml';
-import { type Cluster, Cluster_LbPolicy } from '#gen/envoy/config/cluster/v3/cluster_pb.js';
+import type { Cluster } from '#gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { Listener } from '#gen/envoy/config/listener/v3/listener_pb.js';
 import type { Route } from '#gen/envoy/config/route/v3/route_components_pb.js';
 import { HttpProtocolOptionsSchema } from '#gen/gatehouse/envoy/v3/http_protocol_options_pb.js';
@@ -95,22 +95,6 @@ table<UpgradeRow>(
     assert.equal(http2, upgrade);
   },
   ({ port }) => port.Protocol === 'HTTP',
-);
-
-interface BalanceRow {
-  readonly lbSettings?: object;
-  readonly discoveryType: string;
-  readonly outlierDetection?: boolean;
-  readonly port?: { readonly Protocol: string };
-  readonly expectedLbPolicy: keyof typeof Cluster_LbPolicy;
-}
-table<BalanceRow>(
-  'TestApplyLoadBalancer',
-  ({ lbSettings = {}, outlierDetection, expectedLbPolicy }) => {
-    const policy = { loadBalancer: lbSettings, ...(outlierDetection === true ? { outlierDetection: { interval: '1s' } } : {}) };
-    assert.equal(clusterOf(policy).lbPolicy, Cluster_LbPolicy[expectedLbPolicy]);
-  },
-  ({ discoveryType, port }) => discoveryType === 'EDS' && port?.Protocol === 'HTTP',
 );
 
 interface InboundRow {

@@ -3,7 +3,7 @@ import { parseHostname } from '../../model/hostname.ts';
 import { type Context, refer } from '../context.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
 import { hostname, visibility } from '../hosts.ts';
-import { labelSelector, workloadSelector } from '../selector.ts';
+import { podLabels, workloadSelector } from '../selector.ts';
 import { requiredText } from '../scalar.ts';
 import { oldForm } from '../unapplied.ts';
 import { trafficPolicy } from './traffic-policy.ts';
@@ -28,7 +28,7 @@ export function readDestinationRule(spec: Field, context: Context): DestinationR
     if (names.has(name) && name !== '')
       subset.name.error('duplicate', `the subset ${name} is given twice`, 'rename or remove one');
     names.add(name);
-    const labels = labelSelector(subset.labels);
+    const labels = podLabels(subset.labels);
     if (host !== undefined) refer(context, subset.name, { kind: 'subset-labels', host, subset: name, labels });
     subsets.push({ name, labels, trafficPolicy: trafficPolicy(subset.trafficPolicy) });
   }
