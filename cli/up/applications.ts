@@ -48,6 +48,11 @@ export class Applications {
       onStart: () => this.#onPids(),
       onExit: ({ code, signal, restartMs }) => {
         if (restartMs === undefined) return;
+        if (pod.owner?.kind === 'Job' && code === 0) {
+          // It is done, and does not begin again.
+          void child.stop();
+          return;
+        }
         const how = signal ?? `code ${String(code)}`;
         const words = child.lastWords().split('\n').at(-1) ?? '';
         this.#output.problem(

@@ -2,6 +2,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { parseAllDocuments } from 'yaml';
 import { listFiles } from '../../mesh/source/files.ts';
+import { isTemplated } from '../../mesh/admit/mesh-object.ts';
 import { splitDocuments } from '../../mesh/source/split.ts';
 
 /** A literal value, or a field of the pod (Kubernetes' downward API). */
@@ -27,7 +28,7 @@ export function environmentsIn(content: string): Environments {
   for (const document of splitDocuments(content).flatMap(({ text: part }) => [...parseAllDocuments(part)])) {
     if (document.errors.length > 0) continue;
     const object = record(document.toJS({ maxAliasCount: 100 }));
-    if (object['kind'] !== 'Deployment') continue;
+    if (!isTemplated(text(object['kind']) ?? '')) continue;
     const meta = record(object['metadata']);
     const name = text(meta['name']);
     if (name === undefined) continue;

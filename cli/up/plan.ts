@@ -3,6 +3,7 @@ import { selects } from '../../mesh/model/object.ts';
 import { parsePort } from '../../mesh/model/port.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { Workload } from '../../mesh/model/workload.ts';
+import { isTemplated } from '../../mesh/admit/mesh-object.ts';
 import { applicationEnv } from './application-env.ts';
 import type { Environments } from './container.ts';
 import { GATEWAY_ACCOUNT, GATEWAY_LABELS, GATEWAY_NAME, GATEWAY_NAMESPACE } from './gateway-objects.ts';
@@ -32,20 +33,23 @@ export interface Plan {
 
 const MOST_REPLICAS = 100;
 
-/** The pods that a snapshot asks for. A Deployment that cannot be run gets a diagnostic; the others are planned all the same. */
+/** The pods that a snapshot asks for. A workload that cannot be run gets a diagnostic; the others are planned all the same. */
 export function planPods(input: PlanInput): Plan {
   const { snapshot } = input;
   const pods: Pod[] = [];
   const diagnostics: Diagnostic[] = [];
   for (const workload of snapshot.workloads) {
-    if (workload.meta.kind !== 'Deployment') continue;
+    // Nobody keeps the time of a CronJob here.
+    if (!isTemplated(workload.meta.kind) || workload.meta.kind === 'CronJob') continue;
     const kind = kindOf(snapshot, workload);
     if (kind !== 'router' && (workload.image === undefined || lookUp(input.images, workload.image) === undefined)) {
       diagnostics.push(unknownImage(workload));
       continue;
     }
     if (workload.replicas > MOST_REPLICAS) diagnostics.push(tooMany(workload));
-    for (let copy = 1; copy <= Math.min(workload.replicas, MOST_REPLICAS); copy++) {
+    // A StatefulSet numbers its pods from 0, and calls them so.
+    const first = workload.meta.kind === 'StatefulSet' ? 0 : 1;
+    for (let copy = first; copy < first + Math.min(workload.replicas, MOST_REPLICAS); copy++) {
       const pod = podOf(input, workload, kind, copy);
       if (pod !== undefined) pods.push(pod);
     }
@@ -62,7 +66,7 @@ export function planPods(input: PlanInput): Plan {
 function hasIngressGateway(snapshot: Snapshot): boolean {
   return snapshot.workloads.some(
     (workload) =>
-      workload.meta.kind === 'Deployment' &&
+      isTemplated(workload.meta.kind) &&
       ((workload.namespace === GATEWAY_NAMESPACE && workload.name === GATEWAY_NAME) ||
         selects({ istio: 'ingressgateway' }, workload.labels)),
   );
@@ -100,6 +104,7 @@ function podOf(input: PlanInput, workload: Workload, kind: PodKind, copy: number
   return {
     ...about,
     workload: workload.name,
+    owner: { kind: workload.meta.kind, name: workload.meta.name },
     kind,
     netns: place.netns,
     application: image === undefined ? undefined : { command: image.command, cwd: image.cwd, env },
@@ -131,7 +136,7 @@ function addedGateway(input: PlanInput): Pod | undefined {
 
 function unknownImage(workload: Workload): Diagnostic {
   const { file, line } = workload.meta.origin;
-  const object = `Deployment ${workload.namespace}/${workload.name}`;
+  const object = `${workload.meta.kind} ${workload.namespace}/${workload.meta.name}`;
   const field = 'spec.template.spec.containers[0].image';
   const base = { file, line, object, field, severity: 'error' } as const;
   if (workload.image === undefined) {
@@ -153,7 +158,7 @@ function unknownImage(workload: Workload): Diagnostic {
 function tooMany(workload: Workload): Diagnostic {
   return {
     ...workload.meta.origin,
-    object: `Deployment ${workload.namespace}/${workload.name}`,
+    object: `${workload.meta.kind} ${workload.namespace}/${workload.meta.name}`,
     field: 'spec.replicas',
     severity: 'warning',
     code: 'too-many-replicas',

@@ -4,6 +4,7 @@ import type { Pod } from './pod.ts';
 
 /** The Kubernetes Pod for a pod, as YAML: what tells the control plane where instances are. */
 export function podObject(pod: Pod, placement: Placement['kind'], ready: boolean): string {
+  const owner = pod.owner ?? { kind: 'Deployment', name: pod.workload };
   const meshed = pod.kind !== 'plain';
   const capture = placement === 'netns' ? 'redirect' : 'explicit';
   return stringify({
@@ -20,9 +21,9 @@ export function podObject(pod: Pod, placement: Placement['kind'], ready: boolean
       },
       ownerReferences: [
         {
-          apiVersion: 'apps/v1',
-          kind: 'Deployment',
-          name: pod.workload,
+          apiVersion: owner.kind === 'Job' ? 'batch/v1' : 'apps/v1',
+          kind: owner.kind,
+          name: owner.name,
           uid: `${pod.namespace}.${pod.workload}`,
           controller: true,
         },

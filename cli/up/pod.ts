@@ -20,8 +20,10 @@ export type PodKind = 'sidecar' | 'router' | 'plain';
 export interface Pod {
   readonly namespace: string;
   readonly name: string;
-  /** The Deployment's name. */
+  /** The workload's name. */
   readonly workload: string;
+  /** What it is a pod of: a StatefulSet, a Job ...; undefined: the Deployment of the workload's name. */
+  readonly owner?: { readonly kind: string; readonly name: string };
   readonly serviceAccount: string;
   readonly labels: Labels;
   readonly kind: PodKind;

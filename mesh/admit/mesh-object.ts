@@ -45,6 +45,10 @@ export const TEMPLATED = Object.freeze([
 ] as const);
 export type TemplatedKind = (typeof TEMPLATED)[number];
 
+export function isTemplated(kind: string): kind is TemplatedKind {
+  return TEMPLATED.some((one) => one === kind);
+}
+
 /** A Deployment, or what else has a pod template. */
 export interface Deployment extends PodShape {
   readonly meta: Meta;

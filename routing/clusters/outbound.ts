@@ -12,6 +12,7 @@ import { workloadsOf } from '../../mesh/model/endpoints.ts';
 import type { Service, ServicePort } from '../../mesh/model/service.ts';
 import { isHttp } from '../../mesh/model/port.ts';
 import { loadAssignment, staticAssignment } from '../endpoints/assign.ts';
+import { choosable } from '../endpoints/one-of.ts';
 import { nearness, weighsLocalities } from '../endpoints/locality.ts';
 import { kept } from '../kept.ts';
 import { outboundCluster } from '../names.ts';
@@ -116,6 +117,7 @@ function cluster(
   switch (discovery) {
     case 'eds':
       made.clusterDiscoveryType = { case: 'type', value: Cluster_DiscoveryType.EDS };
+      Object.assign(made, choosable(service));
       made.edsClusterConfig = create(Cluster_EdsClusterConfigSchema, { edsConfig: adsSource(), serviceName: name });
       return made;
     case 'dns':

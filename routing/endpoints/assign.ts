@@ -12,6 +12,7 @@ import { outboundCluster } from '../names.ts';
 import { type Scope, workloadNamed } from '../scope.ts';
 import { endpointAddress, needsNoResolution, socketAddress } from '../wire/address.ts';
 import { balancing, callerLocality } from './locality.ts';
+import { chosenBy } from './one-of.ts';
 import { localityName, localityOf, nearestFirst, shares } from './nearness.ts';
 
 /** The endpoint metadata that chooses between mTLS and plain text (Envoy's `transport_socket_matches`). */
@@ -25,17 +26,34 @@ function takesMtls(scope: Scope, endpoint: Endpoint): boolean {
   return workload === undefined || scope.security.peerMtlsMode(workload, endpoint.port) !== 'DISABLE';
 }
 
-function lbEndpoint(endpoint: Endpoint, mtls: boolean): LbEndpoint {
+function lbEndpoint(endpoint: Endpoint, mtls: boolean, choosable: boolean): LbEndpoint {
   return create(LbEndpointSchema, {
     hostIdentifier: { case: 'endpoint', value: { address: endpointAddress(endpoint.address, endpoint.port) } },
     healthStatus: HealthStatus.HEALTHY,
     ...(endpoint.weight > 1 ? { loadBalancingWeight: endpoint.weight } : {}),
-    ...(mtls ? { metadata: { filterMetadata: { [MATCH_METADATA]: { [TLS_MODE]: 'istio' } } } } : {}),
+    ...(mtls || choosable
+      ? {
+          metadata: {
+            filterMetadata: {
+              ...(mtls ? { [MATCH_METADATA]: { [TLS_MODE]: 'istio' } } : {}),
+              ...(choosable ? chosenBy(endpoint) : {}),
+            },
+          },
+        }
+      : {}),
   });
 }
 
-function group(scope: Scope, endpoints: readonly Endpoint[], rest: Omit<LocalityGroup, 'lbEndpoints'>): LocalityGroup {
-  return { lbEndpoints: endpoints.map((endpoint) => lbEndpoint(endpoint, takesMtls(scope, endpoint))), ...rest };
+function group(
+  scope: Scope,
+  service: Service,
+  endpoints: readonly Endpoint[],
+  rest: Omit<LocalityGroup, 'lbEndpoints'>,
+): LocalityGroup {
+  return {
+    lbEndpoints: endpoints.map((endpoint) => lbEndpoint(endpoint, takesMtls(scope, endpoint), service.headless === true)),
+    ...rest,
+  };
 }
 
 interface LocalityGroup {
@@ -46,27 +64,27 @@ interface LocalityGroup {
 }
 
 /** Endpoints in groups: by share where localities have shares, else by nearness where outlier detection can tell when to go on. */
-function grouped(scope: Scope, endpoints: readonly Endpoint[], policy: PortPolicy): LocalityGroup[] {
+function grouped(scope: Scope, service: Service, endpoints: readonly Endpoint[], policy: PortPolicy): LocalityGroup[] {
   const [first] = endpoints;
   if (first === undefined) return [];
   const setting = balancing(scope, policy);
-  if (setting === undefined) return [group(scope, endpoints, {})];
+  if (setting === undefined) return [group(scope, service, endpoints, {})];
   const split = shares(endpoints, callerLocality(scope), setting.distribute);
   if (split !== undefined) {
     return split.map((share) => {
       const [one] = share.endpoints;
-      return group(scope, share.endpoints, {
+      return group(scope, service, share.endpoints, {
         ...(one === undefined ? {} : { locality: localityOf(one) }),
         loadBalancingWeight: share.weight,
       });
     });
   }
-  if (policy.outlierDetection === undefined) return [group(scope, endpoints, {})];
+  if (policy.outlierDetection === undefined) return [group(scope, service, endpoints, {})];
   const caller = { locality: callerLocality(scope), labels: scope.proxy.instance.labels };
   return nearestFirst(endpoints, caller, setting).flatMap((near, priority) =>
     [...Map.groupBy(near, (endpoint) => localityName(localityOf(endpoint))).values()].map((place) => {
       const [one] = place;
-      return group(scope, place, {
+      return group(scope, service, place, {
         ...(priority > 0 ? { priority } : {}),
         ...(one?.locality === undefined ? {} : { locality: one.locality }),
       });
@@ -83,7 +101,7 @@ export function loadAssignment(
   policy: PortPolicy,
 ): ClusterLoadAssignment {
   const name = outboundCluster(port.port, subset?.name, service.hostname);
-  return assignment(scope, endpointsBehind(scope, service, port, subset), policy, name);
+  return assignment(scope, service, endpointsBehind(scope, service, port, subset), policy, name);
 }
 
 /** Those of them that take the mesh's mutual TLS, for what passes it on. */
@@ -96,7 +114,7 @@ export function meshedAssignment(
   clusterName: string,
 ): ClusterLoadAssignment {
   const meshed = endpointsBehind(scope, service, port, subset).filter((endpoint) => takesMtls(scope, endpoint));
-  return assignment(scope, meshed, policy, clusterName);
+  return assignment(scope, service, meshed, policy, clusterName);
 }
 
 function endpointsBehind(scope: Scope, service: Service, port: ServicePort, subset: Subset | undefined): readonly Endpoint[] {
@@ -105,10 +123,16 @@ function endpointsBehind(scope: Scope, service: Service, port: ServicePort, subs
   );
 }
 
-function assignment(scope: Scope, found: readonly Endpoint[], policy: PortPolicy, clusterName: string): ClusterLoadAssignment {
+function assignment(
+  scope: Scope,
+  service: Service,
+  found: readonly Endpoint[],
+  policy: PortPolicy,
+  clusterName: string,
+): ClusterLoadAssignment {
   return create(ClusterLoadAssignmentSchema, {
     clusterName,
-    endpoints: grouped(scope, found, policy).map(({ locality, ...rest }) => ({
+    endpoints: grouped(scope, service, found, policy).map(({ locality, ...rest }) => ({
       ...rest,
       ...(locality === undefined
         ? {}

@@ -102,10 +102,13 @@ export function distinct(chains: readonly FilterChain[]): FilterChain[] {
 
 const MESH: ReadonlySet<string> = new Set(['mesh']);
 
-/** Connections to one port of a service: as its VirtualService's `tls` and `tcp` say, else straight to the service. */
-export function serviceChains(scope: Scope, service: Service, port: Port, protocol: Protocol): ServiceChains {
+/**
+ * Connections to one port of a service: as its VirtualService's `tls` and `tcp` say, else straight to the service.
+ * @param only the address of a headless Service's pod, that the connection was made to
+ */
+export function serviceChains(scope: Scope, service: Service, port: Port, protocol: Protocol, only?: string): ServiceChains {
   const site: RouteSite = { port, gateways: MESH };
-  const options = tcpOptions(policyToward(scope, service, port, undefined));
+  const options = { ...tcpOptions(policyToward(scope, service, port, undefined)), only };
   const straight = chain({}, [{ cluster: outboundCluster(port, undefined, service.hostname), weight: 1 }], options);
   const virtual = scope.view.virtualServiceFor(service.hostname);
   if (virtual === undefined) return { chosen: [], rest: straight };

@@ -3,6 +3,7 @@ import { type Filter, FilterSchema } from '#gen/envoy/config/listener/v3/listene
 import { TcpProxySchema } from '#gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
 import type { Tunnel } from '../../mesh/model/destination-rule.ts';
 import { tcpAccessLog, type Vantage } from '../access-log/grpc.ts';
+import { narrowedTo } from '../endpoints/one-of.ts';
 import type { PortPolicy } from '../clusters/traffic-policy.ts';
 import { BLACK_HOLE } from '../names.ts';
 import type { TcpTarget } from '../routes/l4.ts';
@@ -16,6 +17,8 @@ export interface TcpOptions {
   /** The caller's address decides which endpoint has the connection. */
   readonly hashSourceIp?: boolean;
   readonly tunnel?: Tunnel | undefined;
+  /** Of a headless Service's endpoints the one at this address. */
+  readonly only?: string | undefined;
 }
 
 /** The options for connections to one port of a service. */
@@ -43,7 +46,7 @@ function clusterSpecifier(target: string | TcpTarget) {
 
 /** The network filter that carries bytes on. */
 export function tcpProxy(vantage: Vantage, statPrefix: string, target: string | TcpTarget, options: TcpOptions = {}): Filter {
-  const { idleTimeoutMs, maxConnectionDurationMs, hashSourceIp, tunnel } = options;
+  const { idleTimeoutMs, maxConnectionDurationMs, hashSourceIp, tunnel, only } = options;
   return create(FilterSchema, {
     name: 'envoy.filters.network.tcp_proxy',
     configType: typedConfig(TcpProxySchema, {
@@ -53,6 +56,7 @@ export function tcpProxy(vantage: Vantage, statPrefix: string, target: string | 
       ...(idleTimeoutMs === undefined ? {} : { idleTimeout: duration(idleTimeoutMs) }),
       ...(maxConnectionDurationMs === undefined ? {} : { maxDownstreamConnectionDuration: duration(maxConnectionDurationMs) }),
       ...(hashSourceIp === true ? { hashPolicy: [{ policySpecifier: { case: 'sourceIp', value: {} } }] } : {}),
+      ...(only === undefined ? {} : { metadataMatch: narrowedTo('address', only) }),
       ...(tunnel === undefined
         ? {}
         : {

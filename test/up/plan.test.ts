@@ -5,6 +5,7 @@ import { environmentsIn } from '../../cli/up/container.ts';
 import { gatewayObjects } from '../../cli/up/gateway-objects.ts';
 import { gatewayPorts } from '../../cli/up/gateway-ports.ts';
 import { parseImageTable } from '../../cli/up/images.ts';
+import { hostsFile } from '../../cli/up/netns/hosts.ts';
 import { planPods } from '../../cli/up/plan.ts';
 import { podObject } from '../../cli/up/pod-object.ts';
 import type { Placement } from '../../cli/up/place.ts';
@@ -199,6 +200,37 @@ describe('gatehouse up: plan', () => {
     const waiting = snapshotOf(`${CART}---\n${podObject(pod, 'netns', false)}`).workloads.find(({ name }) => name === 'cart');
     assert.equal(waiting?.instances[0]?.ready, false);
     assert.deepEqual(waiting.instances[0].capture, { kind: 'redirect' });
+  });
+
+  it('runs a StatefulSet with its own names, a Job, a DaemonSet and a ReplicaSet, and no CronJob', () => {
+    const of = (kind: string) => CART.replace('kind: Deployment', `kind: ${kind}`);
+    const job = of('Job').replace('apps/v1', 'batch/v1');
+    const cron = `
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: nightly, namespace: shop}
+spec: {schedule: "0 3 * * *", jobTemplate: {spec: {template: {spec: {containers: [{name: app, image: shop/cart}]}}}}}
+`;
+    const namesOf = (yaml: string) =>
+      plan(yaml)
+        .pods.filter(({ kind }) => kind !== 'router')
+        .map(({ name }) => name);
+    assert.deepEqual(namesOf(of('StatefulSet')), ['cart-0', 'cart-1']);
+    assert.deepEqual(namesOf(of('ReplicaSet')), ['cart-1', 'cart-2']);
+    assert.deepEqual(namesOf(of('DaemonSet')), ['cart-1']);
+    assert.deepEqual(namesOf(job), ['cart-1']);
+    assert.deepEqual(namesOf(cron), []);
+    const [pod] = plan(of('StatefulSet')).pods;
+    assert.ok(pod);
+    const headless =
+      'apiVersion: v1\nkind: Service\nmetadata: {name: cart, namespace: shop}\nspec: {clusterIP: None, selector: {app: cart}, ports: [{name: http, port: 8080}]}\n';
+    const snapshot = snapshotOf(`${of('StatefulSet')}---\n${podObject(pod, 'netns', true)}---\n${headless}`);
+    const [instance] = snapshot.workloads.find(({ name }) => name === 'cart')?.instances ?? [];
+    assert.equal(instance?.hostname, 'cart-0');
+    assert.match(
+      hostsFile(snapshot, 'shop', { name: 'x', ip: '10.0.0.9' }),
+      /^127\.10\.0\.1 cart-0\.cart\.shop\.svc\.cluster\.local .*cart-0\.cart .*cart$/m,
+    );
   });
 
   it('writes a gateway that admission takes, with 80 on the port that is bound', () => {

@@ -20,8 +20,6 @@ export function readEndpointSlice(context: Context, root: Node, spec: Field): En
     'tolerant',
   );
   const type = oneOf(fields.addressType, ['IPv4', 'IPv6', 'FQDN']);
-  if (type === undefined && !fields.addressType.given)
-    fields.addressType.error('missing-field', 'must be given', 'as addressType: IPv4');
   const service = meta.labels[SERVICE];
   if (service === undefined || service === '')
     fields.metadata.warning('no-service', 'names no Service, so nothing is sent to it', `as labels: {${SERVICE}: my-service}`);
