@@ -1,12 +1,22 @@
 import { keyOf } from '../../mesh/model/object.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
-import { type Change, type Comparison, type Differences, comparison, differences } from '../../policy/access/diff.ts';
+import { type Change, type Comparison, comparison, differences } from '../../policy/access/diff.ts';
 import { accessText } from '../../policy/access/same.ts';
-import type { Destination } from '../../policy/access/world.ts';
+import type { Destination, Side } from '../../policy/access/world.ts';
 import { destinationsIn, identitiesIn } from './destinations.ts';
 
+/** The same for all these destinations; the example is for the first. */
+export interface GroupedChange extends Change {
+  readonly destinations: readonly string[];
+}
+
+interface Group {
+  readonly sides: readonly [Side, Side];
+  readonly names: string[];
+}
+
 export interface MeshComparison {
-  readonly changes: readonly Change[];
+  readonly changes: readonly GroupedChange[];
   readonly untold: Comparison['untold'];
   /** Destinations of which some kinds of requests may have been overlooked. */
   readonly incomplete: readonly string[];
@@ -43,11 +53,8 @@ export function compareMeshes(before: Snapshot, after: Snapshot): MeshComparison
   // Workloads known by their labels only are whatever policies of one side say; the other side is asked about them too.
   const made = (name: string, side: Snapshot): boolean =>
     name.endsWith(')') || !side.workloads.some((one) => keyOf(one) === name);
-  const changes: Change[] = [];
-  const untold: Comparison['untold'][number][] = [];
-  const incomplete: string[] = [];
-  // Many workloads have the same policies.
-  const shared = new Map<string, Differences>();
+  // Many workloads have the same policies: what differs is found once for all of them.
+  const groups = new Map<string, Group>();
   for (const name of [...new Set([...(was?.keys() ?? []), ...(is?.keys() ?? [])])].sort()) {
     const [old, young] = [was?.get(name), is?.get(name)];
     const one = old ?? (made(name, after) ? young : undefined);
@@ -60,12 +67,18 @@ export function compareMeshes(before: Snapshot, after: Snapshot): MeshComparison
     const [said, says] = [accessText(sides[0]), accessText(sides[1])];
     if (said === says) continue;
     const alike = `${said}\n${says}`;
-    const differing = shared.get(alike) ?? differences(sides[0], sides[1], known);
-    shared.set(alike, differing);
-    const found = comparison(differing, sides[0], sides[1]);
-    changes.push(...found.changes);
-    untold.push(...found.untold);
-    if (!found.complete) incomplete.push(name);
+    const group = groups.get(alike);
+    if (group === undefined) groups.set(alike, { sides, names: [name] });
+    else group.names.push(name);
+  }
+  const changes: GroupedChange[] = [];
+  const untold: Comparison['untold'][number][] = [];
+  const incomplete: string[] = [];
+  for (const { sides, names } of groups.values()) {
+    const found = comparison(differences(sides[0], sides[1], known), sides[0], sides[1]);
+    for (const change of found.changes) changes.push({ ...change, destinations: names });
+    for (const destination of names) for (const one of found.untold) untold.push({ ...one, destination });
+    if (!found.complete) incomplete.push(...names);
   }
   return { changes, untold, incomplete, notes: notesOn(before, after) };
 }

@@ -5,7 +5,7 @@ import { describedRow, describedText } from '../../policy/access/describe.ts';
 import type { Change } from '../../policy/access/diff.ts';
 import type { Verdict } from '../../policy/evaluate/evaluate.ts';
 import { writtenRequest } from '../../policy/access/witness.ts';
-import type { MeshComparison } from './compare.ts';
+import type { GroupedChange, MeshComparison } from './compare.ts';
 import { requestLine } from './print-request.ts';
 
 const COLUMNS: ReadonlySet<string> = new Set(['method', 'path']);
@@ -18,10 +18,15 @@ function others({ conditions }: Change): readonly string[] {
   return conditions.filter(({ key }) => !COLUMNS.has(key)).map(({ key, description }) => `${key}: ${describedText(description)}`);
 }
 
-function to({ destination, ports, otherPorts, protocol }: Change): string {
+/** Names shown of the workloads that share a row, in what people read. */
+const MOST_SHOWN = 5;
+
+function to({ destinations, ports, otherPorts, protocol }: GroupedChange): string {
   const named = ports.join(', ');
   const port = otherPorts ? (named === '' ? 'any port' : `${named} and any other`) : named;
-  return `${destination} ${port} (${protocol})`;
+  const shown = destinations.slice(0, MOST_SHOWN).join(', ');
+  const rest = destinations.length - MOST_SHOWN;
+  return `${shown}${rest > 0 ? ` and ${rest} more,` : ''} ${destinations.length > 1 ? 'port ' : ''}${port} (${protocol})`;
 }
 
 function decidedBy({ decision, policy, rule, reason }: Verdict): string {
@@ -37,7 +42,7 @@ interface Cells {
   readonly example: readonly string[];
 }
 
-function cellsOf(change: Change, trustDomain: string): Cells {
+function cellsOf(change: GroupedChange, trustDomain: string): Cells {
   return {
     change: change.now === 'ALLOW' ? '+ allowed' : '- denied',
     from: callerTexts(change.callers, trustDomain),
@@ -101,7 +106,13 @@ function rowsOf({ changes, untold, notes }: MeshComparison): object {
       return {
         change: change.now === 'ALLOW' ? 'allowed' : 'denied',
         from: change.callers,
-        to: { workload: change.destination, ports: change.ports, anyOtherPort: change.otherPorts, protocol: change.protocol },
+        to: {
+          workload: change.destination,
+          workloads: change.destinations,
+          ports: change.ports,
+          anyOtherPort: change.otherPorts,
+          protocol: change.protocol,
+        },
         methods: condition('method'),
         paths: condition('path'),
         conditions: change.conditions

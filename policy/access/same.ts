@@ -1,6 +1,9 @@
+import { hash } from 'node:crypto';
+import type { AuthorizationPolicy } from '../../mesh/model/authorization-policy.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { mtlsSetting, workloadMtlsSetting } from '../peer-authentication/mode.ts';
 import { jwtRulesFor } from '../request-authentication/applying.ts';
+import { keptBy } from '../kept.ts';
 import { policiesFor } from '../select.ts';
 import { findProvider } from '../../mesh/model/extension-provider.ts';
 import type { Side } from './world.ts';
@@ -16,6 +19,14 @@ function textOf(object: object): string {
   return known;
 }
 
+const decides = ({ dryRun, action }: AuthorizationPolicy): boolean => !dryRun && action !== 'AUDIT';
+
+/** Many workloads have the same policies. A service account without a namespace is in that of its policy. */
+const policiesText = keptBy((policies: readonly AuthorizationPolicy[]): string => {
+  const texts = policies.filter(decides).map((policy) => `${policy.meta.namespace} ${textOf(policy)}`);
+  return hash('sha256', JSON.stringify(texts.sort()), 'hex');
+});
+
 function providers(snapshot: Snapshot, names: readonly (string | undefined)[]): readonly string[] {
   return names.map((name) => {
     const found = findProvider(snapshot, name);
@@ -29,7 +40,7 @@ function providers(snapshot: Snapshot, names: readonly (string | undefined)[]): 
  * that has to be found out.
  */
 export function accessText({ snapshot, destination }: Side): string {
-  const policies = policiesFor(snapshot, destination).filter(({ dryRun, action }) => !dryRun && action !== 'AUDIT');
+  const policies = policiesFor(snapshot, destination).filter(decides);
   const custom = policies.filter(({ action }) => action === 'CUSTOM').map(({ provider }) => provider);
   const levels = snapshot.peerAuthentications.filter(({ meta }) => meta.namespace === destination.namespace);
   const ports = [
@@ -37,8 +48,7 @@ export function accessText({ snapshot, destination }: Side): string {
   ];
   return JSON.stringify([
     textOf(snapshot.meshConfig),
-    // A service account without a namespace is in that of its policy.
-    policies.map((policy) => `${policy.meta.namespace} ${textOf(policy)}`).sort(),
+    policiesText(policiesFor(snapshot, destination)),
     workloadMtlsSetting(snapshot, destination).mode,
     ports.sort((one, other) => one - other).map((port) => [port, mtlsSetting(snapshot, destination, port).mode]),
     jwtRulesFor(snapshot, destination).map(({ rule }) => textOf(rule)),

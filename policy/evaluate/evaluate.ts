@@ -62,15 +62,20 @@ function setBy({ setBy: policy }: MtlsSetting): string {
 }
 
 /** Why no ALLOW policy let the request in: those that applied, and the condition by which the nearest rule failed. */
+/** Policies named in a reason: one may be held against hundreds. */
+const MOST_NAMED = 4;
+
 function notAllowed(stages: Stages, facts: Facts | undefined): string {
   const { ALLOW } = stages.enforced;
-  const names = ALLOW.policies.map(({ policy }) => keyOf(policy.meta)).join(', ');
+  const names = ALLOW.policies.slice(0, MOST_NAMED).map(({ policy }) => keyOf(policy.meta));
+  const rest = ALLOW.policies.length - names.length;
+  const named = rest === 0 ? names.join(', ') : `${names.join(', ')} and ${rest} more`;
   const miss = facts === undefined ? undefined : nearestMiss(ALLOW, facts);
   const nearest =
     miss === undefined
       ? 'none of them has a rule'
       : `nearest is ${keyOf(miss.policy.meta)} rule ${miss.rule}: ${miss.finding.failed?.why ?? ''}`;
-  return `ALLOW policies apply (${names}) and no rule of theirs matches; ${nearest}`;
+  return `ALLOW policies apply (${named}) and no rule of theirs matches; ${nearest}`;
 }
 
 function reasonOf(stages: Stages, { setting, facts, outcome }: Walk): string {
