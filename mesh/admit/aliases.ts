@@ -18,7 +18,7 @@ function remade(service: Service, inputs: readonly unknown[], more: Pick<Service
 }
 
 /** The name that a Service of type ExternalName points to; undefined for others. */
-function pointsTo({ meta, external, endpoints }: Service): string | undefined {
+export function pointsTo({ meta, external, endpoints }: Service): string | undefined {
   return meta.kind === 'Service' && external ? endpoints[0]?.address.toLowerCase() : undefined;
 }
 

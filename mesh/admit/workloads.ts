@@ -13,16 +13,24 @@ interface Made {
 /** Workloads made before, by the object they stand for: one whose inputs did not change keeps its identity. */
 const made = new WeakMap<Deployment | Pod, Made>();
 
+export interface Found {
+  readonly workloads: readonly Workload[];
+  /** How many numbers its Deployments take. */
+  readonly numbered: number;
+}
+
 /**
- * Deployments (and what else has a pod template) with the Pods they own, and bare Pods. A workload without a Pod has no instance.
- * @param assumePods gives each Deployment without any Pod one made-up instance at 10.0.0.N, so that its proxy can be compiled
+ * Deployments (and what else has a pod template) of one namespace with the Pods they own, and bare Pods. A workload without a Pod has no
+ * instance.
+ * @param first gives each Deployment without any Pod one made-up instance at 10.0.0.N, so that its proxy can be compiled: the number of the
+ * first of them by name
  */
 export function workloadsFrom(
   templated: readonly Deployment[],
   pods: readonly Pod[],
   places: Places,
-  assumePods: boolean,
-): readonly Workload[] {
+  first: number | undefined,
+): Found {
   const owners = new Owners(templated);
   // A Deployment's ReplicaSets, and a CronJob's Jobs, are part of it.
   const deployments = templated.filter((one) => owners.of(one) === undefined);
@@ -37,7 +45,8 @@ export function workloadsFrom(
       else siblings.push(pod);
     }
   }
-  const numbers = assumePods ? new Map(deployments.toSorted((a, b) => order(a, b)).map((one, at) => [one, at])) : undefined;
+  const numbers =
+    first === undefined ? undefined : new Map(deployments.toSorted((a, b) => order(a, b)).map((one, at) => [one, first + at]));
   const taken = new Set<string>();
   const found = deployments.map((deployment) => {
     const own = owned.get(deployment) ?? [];
@@ -47,7 +56,8 @@ export function workloadsFrom(
   });
   // A bare Pod of a Deployment's name would be a second workload under one name; the Deployment has it.
   const alone = bare.filter((pod) => !taken.has(`${pod.meta.namespace}/${pod.meta.name}`));
-  return [...found, ...alone.map((pod) => workloadOf(pod, pod.meta.name, [pod], 1, places, undefined))];
+  const workloads = [...found, ...alone.map((pod) => workloadOf(pod, pod.meta.name, [pod], 1, places, undefined))];
+  return { workloads, numbered: deployments.length };
 }
 
 /** Objects of different kinds may have one name; then the kind tells the later ones apart: `web`, `web.statefulset`. */

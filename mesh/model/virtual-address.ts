@@ -2,7 +2,7 @@
 // reserved range 240.240.0.0/16 (RFC 1112 class E, routed nowhere), so that a captured connection tells which service was meant.
 
 /** 240.240.0.0 itself and 240.240.255.255 are left out. */
-const SIZE = 65_534;
+export const SLOTS = 65_534;
 
 /** FNV-1a, 32 bits: spreads short names well and needs nothing. */
 function hash(text: string): number {
@@ -14,7 +14,12 @@ function hash(text: string): number {
   return value;
 }
 
-function addressAt(slot: number): string {
+/** The slot that a name has unless another is there before it; then the next free one. */
+export function slotOf(name: string): number {
+  return hash(name) % SLOTS;
+}
+
+export function addressAt(slot: number): string {
   const offset = slot + 1;
   return `240.240.${offset >>> 8}.${offset & 255}`;
 }
@@ -29,9 +34,9 @@ export function virtualAddresses(names: Iterable<string>): ReadonlyMap<string, s
   const taken = new Set<number>();
   const found = new Map<string, string>();
   for (const name of [...new Set(names)].sort()) {
-    if (taken.size === SIZE) break;
-    let slot = hash(name) % SIZE;
-    while (taken.has(slot)) slot = (slot + 1) % SIZE;
+    if (taken.size === SLOTS) break;
+    let slot = slotOf(name);
+    while (taken.has(slot)) slot = (slot + 1) % SLOTS;
     taken.add(slot);
     found.set(name, addressAt(slot));
   }

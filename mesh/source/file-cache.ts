@@ -1,36 +1,27 @@
-import { type BigIntStats, statSync } from 'node:fs';
-import type { Admission } from '../admit/admit.ts';
-import { admitDocument } from '../admit/admit.ts';
-import type { Document } from '../admit/document.ts';
-import type { Admitted, Refused } from '../admit/mesh-object.ts';
+import { type Stats, statSync } from 'node:fs';
 import type { ReadOptions } from '../admit/read-object.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
-import { missingMarker, parseDiagnostics, readText, unreadable } from './load.ts';
-import { type Parsed, parseText } from './parse.ts';
-import { splitDocuments } from './split.ts';
+import { readText, unreadable } from './load.ts';
+import { movedTo, readSection, type ReadSection } from './sections.ts';
+import { resplit, type Section } from './split.ts';
 
-/** What a file says now. */
+/** What a file says now. An unchanged file has the same content object. */
 export interface FileContent {
-  readonly documents: readonly Document[];
-  readonly admitted: readonly Admitted[];
-  readonly refused: readonly Refused[];
+  readonly sections: readonly ReadSection[];
+  /** About the file as a whole. */
   readonly diagnostics: readonly Diagnostic[];
-  /** Some of it cannot be read at all, so that an object which is no longer seen may still be in there. */
-  readonly obscured: boolean;
-}
-
-interface Part {
-  readonly parsed: Parsed;
-  readonly admissions: readonly Admission[];
-  readonly offset: number;
+  /** It cannot be read, so that everything that was in it may still be there. */
+  readonly unreadable: boolean;
 }
 
 interface Entry {
   readonly stamp: string;
+  readonly inode: number;
   /** The file was written so shortly before it was read that a later write may have the same time stamps. */
   readonly racy: boolean;
   readonly text: string | undefined;
-  readonly parts: ReadonlyMap<string, Part>;
+  /** Of the last text that could be read. */
+  readonly sections: readonly ReadSection[];
   readonly content: FileContent;
 }
 
@@ -40,7 +31,8 @@ const TICK_MS = 20;
 export type Look =
   | { readonly kind: 'content'; readonly content: FileContent }
   | { readonly kind: 'gone' }
-  | { readonly kind: 'unsettled'; readonly content: FileContent | undefined };
+  /** It may be half written; `until` is when it will have been quiet for long enough. */
+  | { readonly kind: 'unsettled'; readonly content: FileContent | undefined; readonly until: number };
 
 /** One watched file: reads it only when it changed, and of it only the documents that changed. */
 export class WatchedFile {
@@ -51,29 +43,33 @@ export class WatchedFile {
     this.#path = path;
   }
 
-  /**
-   * @param settleMs a file that was written less than this ago may be half written: `unsettled` then, with what it said before
-   */
+  /** @param settleMs a file that was written less than this ago may be half written: `unsettled` then, with what it said before */
   look(options: ReadOptions, now: number, settleMs: number): Look {
-    let stat: BigIntStats;
+    let stat: Stats;
     try {
-      stat = statSync(this.#path, { bigint: true });
+      stat = statSync(this.#path);
     } catch (cause) {
       return isGone(cause)
         ? { kind: 'gone' }
         : { kind: 'content', content: this.#unreadable(cause instanceof Error ? cause.message : String(cause)) };
     }
-    const stamp = `${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeNs}:${stat.ctimeNs}`;
+    const stamp = `${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeMs}:${stat.ctimeMs}`;
     const before = this.#entry;
     if (before !== undefined && before.stamp === stamp && !before.racy) return { kind: 'content', content: before.content };
-    const age = now - Number(stat.mtimeMs);
+    const age = now - stat.mtimeMs;
     // A time stamp from the future says nothing about when the file was written.
-    if (age >= 0 && age < settleMs && before?.stamp !== stamp) return { kind: 'unsettled', content: before?.content };
+    if (age >= 0 && age < settleMs && before?.stamp !== stamp && !wasPutHere(stat, before))
+      return { kind: 'unsettled', content: before?.content, until: stat.mtimeMs + settleMs };
     const read = readText(this.#path);
     if (!read.ok) return { kind: 'content', content: this.#unreadable(read.reason, read.hint) };
     const racy = Math.abs(age) < TICK_MS;
-    if (before?.text === read.text) this.#entry = { ...before, stamp, racy };
-    else this.#entry = { stamp, racy, text: read.text, ...this.#read(read.text, before?.parts, options) };
+    const { ino: inode } = stat;
+    if (before?.text === read.text) this.#entry = { ...before, stamp, inode, racy };
+    else {
+      const sections = this.#read(read.text, before, options);
+      const content = { sections, diagnostics: [], unreadable: false };
+      this.#entry = { stamp, inode, racy, text: read.text, sections, content };
+    }
     return { kind: 'content', content: this.#entry.content };
   }
 
@@ -83,69 +79,62 @@ export class WatchedFile {
   }
 
   #unreadable(reason: string, hint = 'check its permissions'): FileContent {
-    const content: FileContent = {
-      documents: [],
-      admitted: [],
-      refused: [],
-      diagnostics: [unreadable(this.#path, reason, hint)],
-      obscured: true,
-    };
-    this.#entry = { stamp: '', racy: true, text: undefined, parts: this.#entry?.parts ?? new Map(), content };
+    const content: FileContent = { sections: [], diagnostics: [unreadable(this.#path, reason, hint)], unreadable: true };
+    this.#entry = { stamp: '', inode: 0, racy: true, text: undefined, sections: [], content };
     return content;
   }
 
-  #read(
-    text: string,
-    before: ReadonlyMap<string, Part> | undefined,
-    options: ReadOptions,
-  ): { parts: ReadonlyMap<string, Part>; content: FileContent } {
-    const parts = new Map<string, Part>();
-    const admissions: Admission[] = [];
-    const documents: Document[] = [];
-    const diagnostics: Diagnostic[] = [];
-    let obscured = false;
-    for (const chunk of splitDocuments(text)) {
-      const part = this.#part(chunk.text, chunk.offset, parts.get(chunk.text) ?? before?.get(chunk.text), options);
-      parts.set(chunk.text, part);
-      admissions.push(...part.admissions);
-      for (const node of part.parsed.nodes) documents.push({ file: this.#path, offset: chunk.offset, node });
-      if (chunk.unmarked) diagnostics.push(missingMarker(this.#path, chunk.offset + 1));
-      diagnostics.push(...parseDiagnostics(this.#path, chunk.offset, chunk.text, part.parsed.problems));
-      obscured ||= part.parsed.problems.length > 0;
-    }
-    const content: FileContent = {
-      documents,
-      admitted: admissions.flatMap((one) => one.admitted),
-      refused: admissions.flatMap((one) => one.refused),
-      diagnostics: [...diagnostics, ...admissions.flatMap((one) => one.diagnostics)],
-      obscured,
+  #read(text: string, before: Entry | undefined, options: ReadOptions): readonly ReadSection[] {
+    const old = before?.sections ?? [];
+    const { head, tail, middle } = resplit(
+      before?.text ?? '',
+      old.map(({ length }) => length),
+      text,
+    );
+    const replaced = replacedIn(before?.text ?? '', old, head, tail);
+    const sections = old.slice(0, head);
+    const last = sections.at(-1);
+    let offset = last === undefined ? 0 : last.offset + last.lines;
+    const add = (section: ReadSection): void => {
+      sections.push(section);
+      offset += section.lines;
     };
-    return { parts, content };
+    for (const section of middle) {
+      const same = replaced.get(section.text);
+      add(same === undefined ? this.#readSection(section, offset, options) : movedTo(same, offset));
+    }
+    for (const section of old.slice(old.length - tail)) add(movedTo(section, offset));
+    return sections;
   }
 
-  /** A document whose text is as before keeps its objects; when it only moved, their lines move along. */
-  #part(text: string, offset: number, before: Part | undefined, options: ReadOptions): Part {
-    if (before === undefined) {
-      const parsed = parseText(text);
-      return {
-        parsed,
-        offset,
-        admissions: parsed.nodes.map((node) => admitDocument({ file: this.#path, offset, node }, options)),
-      };
-    }
-    const moved = offset - before.offset;
-    return moved === 0
-      ? before
-      : { parsed: before.parsed, offset, admissions: before.admissions.map((one) => shift(one, moved)) };
+  #readSection(section: Section, offset: number, options: ReadOptions): ReadSection {
+    return readSection(this.#path, section, offset, options);
   }
 }
 
-function shift(admission: Admission, by: number): Admission {
-  return {
-    admitted: admission.admitted.map((one) => ({ ...one, line: one.line + by, offset: one.offset + by })),
-    refused: admission.refused.map((one) => ({ ...one, line: one.line + by })),
-    diagnostics: admission.diagnostics.map((one) => ({ ...one, line: one.line + by })),
-  };
+/** The sections of a text that do not stand where they did, by what they say. */
+function replacedIn(
+  text: string,
+  sections: readonly ReadSection[],
+  head: number,
+  tail: number,
+): ReadonlyMap<string, ReadSection> {
+  const found = new Map<string, ReadSection>();
+  let at = 0;
+  for (const [index, section] of sections.entries()) {
+    if (index >= sections.length - tail) break;
+    if (index >= head) found.set(text.slice(at, at + section.length), section);
+    at += section.length;
+  }
+  return found;
+}
+
+/**
+ * A file that took the place of another after it was written: its name changed (`ctime`) later than its content did. One that is
+ * being written in place has both times from its last write.
+ */
+function wasPutHere(stat: Stats, before: Entry | undefined): boolean {
+  return before !== undefined && before.inode !== 0 && before.inode !== stat.ino && stat.size > 0 && stat.ctimeMs > stat.mtimeMs;
 }
 
 function isGone(cause: unknown): boolean {

@@ -22,6 +22,11 @@ const NAMED = /\.(ya?ml|json)$/i;
 export const POLICY_TEST = /\.policy-test\.(ya?ml|json)$/i;
 const DEEPEST = 32;
 
+/** Whether a file of this name in a folder counts. */
+export function isListed(name: string): boolean {
+  return !name.startsWith('.') && NAMED.test(name) && !POLICY_TEST.test(name);
+}
+
 /** Files named as such, and all `*.yaml`, `*.yml` and `*.json` below folders, dotfiles and policy tests left out. */
 export function listFiles(paths: readonly string[]): Found {
   const files = new Set<string>();
@@ -67,7 +72,7 @@ function walk(
     const path = join(folder, entry.name);
     const kind = entry.isSymbolicLink() ? target(path) : entry.isDirectory() ? 'folder' : entry.isFile() ? 'file' : undefined;
     if (kind === 'folder') walk(path, depth + 1, found);
-    else if (kind === 'file' && NAMED.test(entry.name) && !POLICY_TEST.test(entry.name)) found.files.add(path);
+    else if (kind === 'file' && isListed(entry.name)) found.files.add(path);
   }
 }
 

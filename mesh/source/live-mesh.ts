@@ -1,17 +1,17 @@
-import type { Admitted } from '../admit/mesh-object.ts';
-import { buildFrom, sameSnapshot, withoutDuplicates } from '../admit/snapshot.ts';
+import type { Change } from '../admit/change.ts';
+import { MeshStore, NO_GATEWAYS } from '../admit/store/mesh-store.ts';
+import type { Written } from '../admit/written.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import type { MeshConfig } from '../model/mesh-config.ts';
 import type { Snapshot } from '../model/snapshot.ts';
-import { type Change, changesBetween } from './changes.ts';
-import { type FileContent, WatchedFile } from './file-cache.ts';
-import { addAbove, type Folders, listFiles } from './files.ts';
-import { withLastGood } from './last-good.ts';
-import { unreadable } from './load.ts';
-import { sameContent } from '../admit/node.ts';
-import { loadMeshConfig } from './mesh-config.ts';
-import { sorted } from './mesh.ts';
-import { gatewaysIn, type Written, writtenIn } from '../admit/written.ts';
+import { Claims } from './claims.ts';
+import { DiagnosticsByFile } from './diagnostics-by-file.ts';
+import type { FileContent } from './file-cache.ts';
+import { addAbove, type Folders } from './files.ts';
+import { InEffect } from './in-effect.ts';
+import { loadMeshConfig, type LoadedMeshConfig } from './mesh-config.ts';
+import { type ReadSection, writtenOf } from './sections.ts';
+import { WatchedFiles } from './watched-files.ts';
 
 export interface LiveOptions {
   readonly paths: readonly string[];
@@ -24,26 +24,39 @@ export interface Scan {
   /** Undefined when nothing that is in effect changed. */
   readonly snapshot: Snapshot | undefined;
   readonly changed: readonly Change[];
+  /** The same list as before when nothing in it changed. */
   readonly diagnostics: readonly Diagnostic[];
   /** Folders in which the next change will show. */
   readonly folders: Folders;
-  /** A file was being written: look again soon. */
-  readonly unsettled: boolean;
+  /** A file was being written: when to look again. */
+  readonly unsettled: number | undefined;
 }
 
 /** The state of watched files and what is in effect because of them. Reads when asked; who asks when is the watcher's business. */
 export class LiveMesh {
   readonly #options: LiveOptions;
-  readonly #files = new Map<string, WatchedFile>();
+  readonly #namespace: string;
+  readonly #files: WatchedFiles;
+  readonly #claims = new Claims();
+  readonly #inEffect = new InEffect();
+  readonly #store: MeshStore;
+  readonly #contents = new Map<string, FileContent>();
+  readonly #unclear = new Set<string>();
+  readonly #diagnostics = new DiagnosticsByFile();
+  readonly #gateways = new Map<string, number>();
+  #otherGateways = NO_GATEWAYS;
+  #config: LoadedMeshConfig | undefined;
   #meshConfig: MeshConfig | undefined;
-  #objects: ReadonlyMap<string, Admitted> = new Map();
   #snapshot: Snapshot | undefined;
-  #contents: ReadonlyMap<string, FileContent> = new Map();
-  /** The mesh configuration changed: objects that read the same may mean something else. */
-  #fresh = false;
+  /** Of the mesh configuration and of paths that are not there, by file. */
+  #loose: ReadonlyMap<string, readonly Diagnostic[]> = new Map();
+  #checked: ReadonlyMap<string, readonly Diagnostic[]> = new Map();
 
   constructor(options: LiveOptions) {
     this.#options = options;
+    this.#namespace = options.defaultNamespace ?? 'default';
+    this.#files = new WatchedFiles(options.paths);
+    this.#store = new MeshStore({ assumePods: options.assumePods ?? false });
   }
 
   get snapshot(): Snapshot | undefined {
@@ -52,57 +65,111 @@ export class LiveMesh {
 
   /** Everything in the files that has a kind and a name, admitted or not, as of the last scan. */
   written(): readonly Written[] {
-    const namespace = this.#options.defaultNamespace ?? 'default';
-    return [...this.#contents.values()].flatMap(({ documents }) => writtenIn(documents, namespace));
+    return this.#files.listed.flatMap((file) =>
+      (this.#contents.get(file)?.sections ?? []).flatMap((section) => writtenOf(section, this.#namespace)),
+    );
   }
 
   /**
-   * Looks at every file and brings what is in effect up to date. Without a usable mesh configuration there is no first
+   * Looks at files and brings what is in effect up to date. Without a usable mesh configuration there is no first
    * snapshot: with guessed settings identities and policies would mean something else.
+   * @param only entries of watched folders that may have changed; undefined: whatever there is
    */
-  scan(now: number, settleMs: number): Scan {
-    const config = loadMeshConfig(this.#options.meshConfigFile);
-    const meshConfig = this.#adopt(config.meshConfig);
+  scan(now: number, settleMs: number, only?: ReadonlySet<string>): Scan {
+    const { meshConfigFile } = this.#options;
+    if (
+      this.#config === undefined ||
+      only === undefined ||
+      (meshConfigFile !== undefined && this.#files.isNamed(only, meshConfigFile))
+    )
+      this.#config = loadMeshConfig(meshConfigFile);
+    const fresh = this.#adopt(this.#config.meshConfig);
+    const meshConfig = this.#meshConfig;
     if (meshConfig === undefined)
-      return { snapshot: undefined, changed: [], diagnostics: config.diagnostics, folders: new Map(), unsettled: false };
-    const { contents, diagnostics, folders, unsettled } = this.#look(meshConfig, now, settleMs);
-    this.#contents = contents;
-    const merged = withLastGood(contents, this.#objects);
-    const unique = withoutDuplicates(merged.objects);
-    const objects = new Map(unique.objects.map((object) => [object.key, this.#asBefore(object)]));
-    const before = this.#snapshot;
-    const built = buildFrom([...objects.values()], meshConfig, (before?.number ?? 0) + 1, before, {
-      assumePods: this.#options.assumePods ?? false,
-      otherGateways: [...contents.values()].flatMap((content) => this.#gatewaysOf(content)),
+      return {
+        snapshot: undefined,
+        changed: [],
+        diagnostics: this.#config.diagnostics,
+        folders: new Map(),
+        unsettled: undefined,
+      };
+    const looked = this.#files.look({ meshConfig, defaultNamespace: this.#namespace }, now, settleMs, fresh ? undefined : only);
+    if (looked.reordered) this.#claims.reordered();
+    const files = new Set<string>();
+    const keys = new Set<string>();
+    for (const [file, content] of looked.changed) this.#replace(file, content, files, keys);
+    for (const key of this.#claims.settle((file) => this.#files.rankOf(file), files)) keys.add(key);
+    const { upserts, removed } = this.#inEffect.settle(keys, this.#claims, (file) => this.#unclear.has(file), fresh, files);
+    const { snapshot, changed, diagnostics } = this.#store.apply({
+      upserts,
+      removed,
+      meshConfig,
+      otherGateways: this.#otherGateways,
     });
-    const changed = changesBetween(this.#objects, objects);
-    this.#objects = objects;
-    this.#fresh = false;
-    const differs = before === undefined || !sameSnapshot(before, built.snapshot);
-    if (differs) this.#snapshot = built.snapshot;
+    this.#tell([...this.#config.diagnostics, ...looked.missing], diagnostics, files);
+    const differs = snapshot !== this.#snapshot;
+    this.#snapshot = snapshot;
     return {
-      snapshot: differs ? built.snapshot : undefined,
+      snapshot: differs ? snapshot : undefined,
       changed,
-      diagnostics: sorted([
-        ...config.diagnostics,
-        ...diagnostics,
-        ...merged.diagnostics,
-        ...unique.diagnostics,
-        ...built.diagnostics,
-      ]),
-      folders: this.#withConfig(folders),
-      unsettled,
+      diagnostics: this.#diagnostics.all,
+      folders: this.#withConfig(looked.folders),
+      unsettled: looked.unsettled,
     };
   }
 
-  readonly #gateways = new WeakMap<FileContent, readonly string[]>();
+  /** @param content undefined when the file is gone */
+  #replace(file: string, content: FileContent | undefined, files: Set<string>, keys: Set<string>): void {
+    const before = this.#contents.get(file);
+    files.add(file);
+    const now = new Set(content?.sections);
+    const then = new Set(before?.sections);
+    for (const section of then) {
+      if (now.has(section)) continue;
+      this.#claims.remove(section);
+      this.#countGateways(section, -1);
+    }
+    for (const section of now) {
+      if (then.has(section)) continue;
+      this.#claims.add(section);
+      this.#countGateways(section, 1);
+    }
+    for (const key of this.#inEffect.keptIn(file)) keys.add(key);
+    if (content === undefined) this.#contents.delete(file);
+    else this.#contents.set(file, content);
+    if (content !== undefined && isUnclear(content)) this.#unclear.add(file);
+    else this.#unclear.delete(file);
+  }
 
-  #gatewaysOf(content: FileContent): readonly string[] {
-    const known = this.#gateways.get(content);
-    if (known !== undefined) return known;
-    const found = gatewaysIn(writtenIn(content.documents, this.#options.defaultNamespace ?? 'default'));
-    this.#gateways.set(content, found);
-    return found;
+  #countGateways({ gateways }: ReadSection, by: number): void {
+    for (const name of gateways) {
+      const before = this.#gateways.get(name) ?? 0;
+      if (before + by === 0) this.#gateways.delete(name);
+      else this.#gateways.set(name, before + by);
+      if (before === 0 || before + by === 0) this.#otherGateways = new Set(this.#gateways.keys());
+    }
+  }
+
+  #tell(loose: readonly Diagnostic[], checked: ReadonlyMap<string, readonly Diagnostic[]>, files: Set<string>): void {
+    const byFile = Map.groupBy(loose, ({ file }) => file);
+    for (const file of [...this.#loose.keys(), ...byFile.keys()]) files.add(file);
+    this.#loose = byFile;
+    if (checked !== this.#checked) {
+      for (const [file, found] of checked) if (this.#checked.get(file) !== found) files.add(file);
+      for (const file of this.#checked.keys()) if (!checked.has(file)) files.add(file);
+      this.#checked = checked;
+    }
+    for (const file of files) {
+      const content = this.#contents.get(file);
+      this.#diagnostics.set(file, [
+        ...(byFile.get(file) ?? []),
+        ...(content?.diagnostics ?? []),
+        ...(content?.sections ?? []).flatMap(({ diagnostics }) => diagnostics),
+        ...this.#inEffect.lastGoodIn(file),
+        ...this.#claims.duplicatesIn(file),
+        ...(checked.get(file) ?? []),
+      ]);
+    }
   }
 
   #withConfig(folders: Folders): Folders {
@@ -113,48 +180,19 @@ export class LiveMesh {
     return all;
   }
 
-  /** An object that was written again, or only moved, keeps its identity, so that nothing is compiled anew. */
-  #asBefore(next: Admitted): Admitted {
-    const last = this.#objects.get(next.key);
-    if (this.#fresh || last === undefined || last.object === next.object || last.file !== next.file) return next;
-    return sameContent(last.node, next.node) ? { ...next, object: last.object } : next;
+  /**
+   * A mesh configuration that cannot be read leaves the last one in effect; an equal one is no change.
+   * @returns true when objects that read the same may mean something else
+   */
+  #adopt(next: MeshConfig | undefined): boolean {
+    if (next === undefined || JSON.stringify(next) === JSON.stringify(this.#meshConfig)) return false;
+    this.#meshConfig = next;
+    this.#files.forget();
+    return true;
   }
+}
 
-  /** A mesh configuration that cannot be read leaves the last one in effect; an equal one is no change. */
-  #adopt(next: MeshConfig | undefined): MeshConfig | undefined {
-    if (next !== undefined && JSON.stringify(next) !== JSON.stringify(this.#meshConfig)) {
-      this.#meshConfig = next;
-      this.#fresh = true;
-      for (const file of this.#files.values()) file.forget();
-    }
-    return this.#meshConfig;
-  }
-
-  #look(
-    meshConfig: MeshConfig,
-    now: number,
-    settleMs: number,
-  ): { contents: ReadonlyMap<string, FileContent>; diagnostics: readonly Diagnostic[]; folders: Folders; unsettled: boolean } {
-    const { files, missing, folders } = listFiles(this.#options.paths);
-    const diagnostics: Diagnostic[] = missing.map(({ path, reason }) => ({
-      ...unreadable(path, reason, 'it is read as soon as it is there'),
-      severity: 'warning',
-    }));
-    const contents = new Map<string, FileContent>();
-    let unsettled = false;
-    const readOptions = { meshConfig, defaultNamespace: this.#options.defaultNamespace ?? 'default' };
-    for (const path of files) {
-      const file = this.#files.get(path) ?? new WatchedFile(path);
-      this.#files.set(path, file);
-      const look = file.look(readOptions, now, settleMs);
-      if (look.kind === 'gone') continue;
-      if (look.kind === 'unsettled') unsettled = true;
-      if (look.content === undefined) continue;
-      contents.set(path, look.content);
-      diagnostics.push(...look.content.diagnostics);
-    }
-    const present = new Set(files);
-    for (const path of this.#files.keys()) if (!present.has(path)) this.#files.delete(path);
-    return { contents, diagnostics, folders, unsettled };
-  }
+/** An object that was in such a file may still be there, although it is not seen. */
+function isUnclear({ unreadable, sections }: FileContent): boolean {
+  return unreadable || sections.some(({ obscured, refused }) => obscured || refused.some(({ key }) => key === undefined));
 }

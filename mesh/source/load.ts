@@ -5,7 +5,7 @@ import { listFiles, reasonOf } from './files.ts';
 import { parseText, type Problem } from './parse.ts';
 import { splitDocuments } from './split.ts';
 
-export const MOST_BYTES = 4 * 1024 * 1024;
+export const MOST_BYTES = 32 * 1024 * 1024;
 
 /** A path that stands for the standard input. */
 export const STDIN = '-';
@@ -13,7 +13,7 @@ export const STDIN = '-';
 export type Text =
   { readonly ok: true; readonly text: string } | { readonly ok: false; readonly reason: string; readonly hint: string };
 
-/** A file's text, at most 4 MiB of UTF-8. */
+/** A file's text, at most 32 MiB of UTF-8. */
 export function readText(file: string): Text {
   try {
     if (file === STDIN) return { ok: true, text: readFileSync(0, 'utf8') };

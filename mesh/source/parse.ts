@@ -27,9 +27,15 @@ export interface Parsed {
 /** Values that one text may make; aliases that multiply (a "billion laughs") end here. */
 const MOST_NODES = 500_000;
 const DEEPEST = 100;
+/** Characters of one document; the API server takes objects of 1.5 MiB, and a List holds several. */
+const MOST_CHARACTERS = 4 * 1024 * 1024;
 
 /** Parses YAML (of which JSON is a part) to trees with lines. A document with a problem gives no tree. */
 export function parseText(text: string): Parsed {
+  if (text.length > MOST_CHARACTERS) {
+    const message = `has ${text.length} characters in one document, more than ${MOST_CHARACTERS}`;
+    return { nodes: [], problems: [{ line: 1, message, hint: 'put a line "---" between objects' }] };
+  }
   const lines = new LineCounter();
   let documents: readonly Document.Parsed[];
   try {

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { Written } from '../admit/written.ts';
 import { type Diagnostic, formatDiagnostic } from '../model/diagnostic.ts';
 import type { Snapshot } from '../model/snapshot.ts';
-import type { Change } from './changes.ts';
+import type { Change } from '../admit/change.ts';
 import { type Folders, inodeOf } from './files.ts';
 import { LiveMesh, type LiveOptions } from './live-mesh.ts';
 
@@ -62,7 +62,7 @@ export async function watchMesh(options: WatchOptions): Promise<WatchedMesh> {
     const scan = mesh.scan(Date.now(), DEBOUNCE_MS);
     if (folders.refresh(scan.folders)) soon();
     tell(scan.diagnostics);
-    if (scan.unsettled) soon();
+    if (scan.unsettled !== undefined) soon();
     if (scan.snapshot === undefined) return;
     current = scan.snapshot;
     options.onSnapshot?.(current, scan.changed);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { renameSync, rmSync } from 'node:fs';
 import { pino } from 'pino';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
-import type { Change } from '../../mesh/source/changes.ts';
+import type { Change } from '../../mesh/admit/change.ts';
 import { type WatchedMesh, watchMesh } from '../../mesh/source/watch.ts';
 import { TestFolder } from './folder.ts';
 

@@ -1,27 +1,13 @@
 import { covers, type Hostname } from '../../model/hostname.ts';
 import type { Visibility } from '../../model/service.ts';
-import type { Snapshot } from '../../model/snapshot.ts';
 import type { VirtualService } from '../../model/virtual-service.ts';
 import type { Finding } from './finding.ts';
-
-/** VirtualServices that route a host for sidecars, the one that counts first. */
-export function meshHosts(snapshot: Snapshot): ReadonlyMap<string, readonly VirtualService[]> {
-  const found = new Map<string, VirtualService[]>();
-  for (const one of snapshot.virtualServices) {
-    if (!one.gateways.includes('mesh')) continue;
-    for (const host of one.hosts) found.set(host, [...(found.get(host) ?? []), one]);
-  }
-  return found;
-}
+import type { Known } from './known.ts';
 
 /** Two VirtualServices that sidecars of one namespace see for the same host: sidecars take one, they are not merged. Both are told. */
-export function checkConflict(
-  host: Hostname,
-  own: VirtualService,
-  all: ReadonlyMap<string, readonly VirtualService[]>,
-): Finding | undefined {
+export function checkConflict(host: Hostname, own: VirtualService, known: Known): Finding | undefined {
   if (!own.gateways.includes('mesh')) return undefined;
-  const rivals = all.get(host)?.filter((one) => one === own || overlap(one.exportTo, own.exportTo)) ?? [];
+  const rivals = known.meshRoutes(host).filter((one) => one === own || overlap(one.exportTo, own.exportTo));
   const [first, second] = rivals;
   if (first === undefined || second === undefined) return undefined;
   const other = first === own ? second : first;
@@ -43,9 +29,9 @@ function overlap(one: Visibility, other: Visibility): boolean {
 }
 
 /** A host that none of the gateways it is bound to accepts. Gateways that are not there are another finding. */
-export function checkGatewayHost(host: Hostname, own: VirtualService, snapshot: Snapshot): Finding | undefined {
+export function checkGatewayHost(host: Hostname, own: VirtualService, known: Known): Finding | undefined {
   if (own.gateways.includes('mesh')) return undefined;
-  const bound = snapshot.gateways.filter(({ meta }) => own.gateways.includes(`${meta.namespace}/${meta.name}`));
+  const bound = own.gateways.flatMap((name) => known.gateways(name));
   if (bound.length === 0) return undefined;
   const hosts = bound.flatMap(({ servers }) => servers.flatMap((server) => server.hosts));
   const taken = hosts.some(

@@ -1,0 +1,110 @@
+import type { WorkloadEntry } from '../../model/workload-entry.ts';
+import type { Workload } from '../../model/workload.ts';
+import type { Deployment, Pod } from '../mesh-object.ts';
+import type { Places } from '../places.ts';
+import { withEntries } from '../workload-entry/workload.ts';
+import { workloadsFrom } from '../workloads.ts';
+import { compareMeta } from './order.ts';
+import { type Difference, Ordered } from './ordered.ts';
+
+const byMeta = <T extends { readonly meta: Parameters<typeof compareMeta>[0] }>(one: T, other: T): number =>
+  compareMeta(one.meta, other.meta);
+
+/** What workloads of one namespace are made of, and what was made of it. */
+class Space {
+  readonly templated = new Ordered<Deployment>(byMeta);
+  readonly pods = new Ordered<Pod>(byMeta);
+  readonly entries = new Ordered<WorkloadEntry>(byMeta);
+  workloads: readonly Workload[] = [];
+  first = 0;
+  numbered = 0;
+}
+
+function isEmpty({ templated, pods, entries }: Space): boolean {
+  return templated.values.length === 0 && pods.values.length === 0 && entries.values.length === 0;
+}
+
+export interface WorkloadSources {
+  readonly templated: Difference<Deployment>;
+  readonly pods: Difference<Pod>;
+  readonly entries: Difference<WorkloadEntry>;
+}
+
+/** The workloads of all namespaces: a change is worked out within its own, since nothing owns a Pod of another. */
+export class Workloads {
+  readonly #assumePods: boolean;
+  readonly #spaces = new Map<string, Space>();
+  readonly #ordered = new Ordered<Workload>(byMeta);
+  #places: Places | undefined;
+
+  constructor(assumePods: boolean) {
+    this.#assumePods = assumePods;
+  }
+
+  get values(): readonly Workload[] {
+    return this.#ordered.values;
+  }
+
+  patch({ templated, pods, entries }: WorkloadSources, places: Places): Difference<Workload> {
+    const touched = new Set<Space>();
+    const stage = <T extends Deployment | Pod | WorkloadEntry>(
+      { gone, come }: Difference<T>,
+      listOf: (space: Space) => Ordered<T>,
+    ): void => {
+      const [left, arrived] = [gone, come].map((values) => Map.groupBy(values, ({ meta }) => meta.namespace));
+      for (const namespace of new Set([...(left?.keys() ?? []), ...(arrived?.keys() ?? [])])) {
+        const space = this.#space(namespace);
+        touched.add(space);
+        listOf(space).patch({ gone: left?.get(namespace) ?? [], come: arrived?.get(namespace) ?? [] });
+      }
+    };
+    stage(templated, (space) => space.templated);
+    stage(pods, (space) => space.pods);
+    stage(entries, (space) => space.entries);
+    if (this.#places !== places) for (const space of this.#spaces.values()) touched.add(space);
+    this.#places = places;
+    const gone: Workload[] = [];
+    const come: Workload[] = [];
+    for (const space of touched) this.#make(space, places, gone, come);
+    for (const [name, space] of this.#spaces) if (touched.has(space) && isEmpty(space)) this.#spaces.delete(name);
+    if (this.#assumePods) this.#renumber(places, gone, come);
+    // One that was made twice came and went.
+    const [left, arrived] = [new Set(gone), new Set(come)];
+    const difference = { gone: gone.filter((one) => !arrived.has(one)), come: come.filter((one) => !left.has(one)) };
+    this.#ordered.patch(difference);
+    return difference;
+  }
+
+  #space(namespace: string): Space {
+    const known = this.#spaces.get(namespace);
+    if (known !== undefined) return known;
+    const made = new Space();
+    this.#spaces.set(namespace, made);
+    return made;
+  }
+
+  #make(space: Space, places: Places, gone: Workload[], come: Workload[]): void {
+    const first = this.#assumePods ? space.first : undefined;
+    const found = workloadsFrom(space.templated.values, space.pods.values, places, first);
+    const workloads = withEntries(found.workloads, space.entries.values);
+    const before = new Set(space.workloads);
+    const after = new Set(workloads);
+    for (const one of space.workloads) if (!after.has(one)) gone.push(one);
+    for (const one of workloads) if (!before.has(one)) come.push(one);
+    space.workloads = workloads;
+    space.numbered = found.numbered;
+  }
+
+  /** Made-up addresses count through all namespaces in order of their names. */
+  #renumber(places: Places, gone: Workload[], come: Workload[]): void {
+    let first = 0;
+    const spaces = [...this.#spaces].sort(([one], [other]) => (`${one}/` < `${other}/` ? -1 : 1));
+    for (const [, space] of spaces) {
+      if (space.first !== first) {
+        space.first = first;
+        this.#make(space, places, gone, come);
+      }
+      first += space.numbered;
+    }
+  }
+}
