@@ -1,27 +1,48 @@
 import { stringify } from 'yaml';
-import type { GatewayPort } from './gateway-ports.ts';
+import type { Labels } from '../../mesh/model/object.ts';
+import type { GatewayPort, StartedGateway } from './gateway-ports.ts';
 
 export const GATEWAY_NAMESPACE = 'istio-system';
 export const GATEWAY_NAME = 'istio-ingressgateway';
 export const GATEWAY_ACCOUNT = 'istio-ingressgateway-service-account';
 export const GATEWAY_LABELS = Object.freeze({ app: 'istio-ingressgateway', istio: 'ingressgateway' });
 
-/** The objects of the ingress gateway that `up` adds where the configuration has none of its own: YAML. */
-export function gatewayObjects(ports: readonly GatewayPort[]): string {
-  const metadata = { name: GATEWAY_NAME, namespace: GATEWAY_NAMESPACE, labels: GATEWAY_LABELS };
-  const objects = [
-    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: GATEWAY_NAMESPACE } },
-    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: GATEWAY_ACCOUNT, namespace: GATEWAY_NAMESPACE } },
+/** The proxy of a gateway that `up` starts of its own. */
+export interface GatewayPod {
+  readonly namespace: string;
+  /** Of the Deployment and the Service. */
+  readonly name: string;
+  readonly account: string;
+  readonly labels: Labels;
+}
+
+export function gatewayPodOf({ of }: StartedGateway): GatewayPod {
+  return of === undefined
+    ? { namespace: GATEWAY_NAMESPACE, name: GATEWAY_NAME, account: GATEWAY_ACCOUNT, labels: GATEWAY_LABELS }
+    : { namespace: of.gateway.meta.namespace, name: of.name, account: of.name, labels: of.labels };
+}
+
+/** Not one of the virtual addresses that services without one are given: those shall not depend on these services. */
+const addressOf = (at: number) => `240.241.${Math.floor(at / 250)}.${(at % 250) + 1}`;
+
+function objectsOf(
+  { namespace, name, account, labels }: GatewayPod,
+  ports: readonly GatewayPort[],
+  at: number,
+): readonly object[] {
+  const metadata = { name, namespace, labels };
+  return [
+    ...(namespace === GATEWAY_NAMESPACE ? [{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } }] : []),
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: account, namespace } },
     {
       apiVersion: 'v1',
       kind: 'Service',
       // For callers from outside only: sidecars would listen for its ports too, and may not bind 80 or 443 without privilege.
-      metadata: { ...metadata, annotations: { 'networking.istio.io/exportTo': '.' } },
+      metadata: { ...metadata, annotations: { 'networking.istio.io/exportTo': namespace === GATEWAY_NAMESPACE ? '.' : '~' } },
       spec: {
         type: 'LoadBalancer',
-        // Not one of the virtual addresses that services without one are given: those shall not depend on this service.
-        clusterIP: '240.241.0.1',
-        selector: GATEWAY_LABELS,
+        clusterIP: addressOf(at),
+        selector: labels,
         ports: ports.map(({ port, bound }) => ({ name: `tcp-${port}`, port, targetPort: bound })),
       },
     },
@@ -31,16 +52,23 @@ export function gatewayObjects(ports: readonly GatewayPort[]): string {
       metadata,
       spec: {
         replicas: 1,
-        selector: { matchLabels: GATEWAY_LABELS },
+        selector: { matchLabels: labels },
         template: {
-          metadata: { labels: GATEWAY_LABELS },
+          metadata: { labels },
           spec: {
-            serviceAccountName: GATEWAY_ACCOUNT,
+            serviceAccountName: account,
             containers: [{ name: 'istio-proxy', image: 'auto', ports: ports.map(({ bound }) => ({ containerPort: bound })) }],
           },
         },
       },
     },
   ];
-  return objects.map((object) => stringify(object)).join('---\n');
+}
+
+/** The objects of the gateways that `up` starts of its own: YAML. */
+export function gatewayObjects(gateways: readonly StartedGateway[]): string {
+  return gateways
+    .flatMap((one, at) => objectsOf(gatewayPodOf(one), one.ports, at))
+    .map((object) => stringify(object))
+    .join('---\n');
 }

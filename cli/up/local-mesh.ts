@@ -8,7 +8,7 @@ import type { Applications } from './applications.ts';
 import type { Capture } from './capture.ts';
 import { readEnvironments } from './container.ts';
 import { gatewayObjects } from './gateway-objects.ts';
-import { type GatewayPort, gatewayPorts } from './gateway-ports.ts';
+import { type GatewayPort, type StartedGateway, startedGateways } from './gateway-ports.ts';
 import type { UpOptions } from './options.ts';
 import type { Output } from './output.ts';
 import { planPods } from './plan.ts';
@@ -52,7 +52,7 @@ export class LocalMesh {
     },
     (keys) => this.#letIn(keys),
   );
-  #ports: readonly GatewayPort[] = [];
+  #gateways: readonly StartedGateway[] = [];
   #gatewayText = '';
   #agentText = '';
 
@@ -60,8 +60,18 @@ export class LocalMesh {
     this.#parts = parts;
   }
 
+  /** Of Istio's Gateways. */
   get gatewayPorts(): readonly GatewayPort[] {
-    return this.#ports;
+    return this.#gateways.find(({ of }) => of === undefined)?.ports ?? [];
+  }
+
+  /** The gateways of the Gateway API, by `namespace/name`. */
+  get deployedGateways(): ReadonlyMap<string, readonly GatewayPort[]> {
+    return new Map(
+      this.#gateways.flatMap(({ of, ports }) =>
+        of === undefined ? [] : [[`${of.gateway.meta.namespace}/${of.gateway.meta.name}`, ports] as const],
+      ),
+    );
   }
 
   pods(): readonly Pod[] {
@@ -86,14 +96,13 @@ export class LocalMesh {
    */
   async apply(snapshot: Snapshot, serving: boolean): Promise<void> {
     const { options, capture, output } = this.#parts;
-    const known = new Map(this.#ports.map(({ port, bound }) => [port, bound]));
-    this.#ports = gatewayPorts(snapshot.gateways, this.#parts.gatewayPort, known, this.#parts.freePort);
+    this.#gateways = startedGateways(snapshot, this.#parts.gatewayPort, this.#gateways, this.#parts.freePort);
     const plan = planPods({
       snapshot,
       images: options.images,
       environments: readEnvironments(options.paths),
       placement: capture.placement,
-      gatewayPorts: this.#ports,
+      gateways: this.#gateways,
       slotOf: (pod) => this.#slots.take(pod),
       // In a network namespace the application is another user than Envoy, whose socket the other one is.
       socketOf: (namespace, pod) => {
@@ -220,10 +229,11 @@ export class LocalMesh {
 
   #writeGateway(adds: boolean): void {
     const file = join(this.#parts.dir.pods, 'ingress-gateway.yaml');
-    const content = adds ? gatewayObjects(this.#ports) : '';
+    const written = this.#gateways.filter(({ of }) => adds || of !== undefined);
+    const content = gatewayObjects(written);
     if (content === this.#gatewayText) return;
     this.#gatewayText = content;
-    if (adds) writeAtomically(file, content);
+    if (written.length > 0) writeAtomically(file, content);
     else rmSync(file, { force: true });
   }
 

@@ -6,8 +6,8 @@ import type { Workload } from '../../mesh/model/workload.ts';
 import { isTemplated } from '../../mesh/admit/mesh-object.ts';
 import { applicationEnv } from './application-env.ts';
 import type { Environments } from './container.ts';
-import { GATEWAY_ACCOUNT, GATEWAY_LABELS, GATEWAY_NAME, GATEWAY_NAMESPACE } from './gateway-objects.ts';
-import type { GatewayPort } from './gateway-ports.ts';
+import { GATEWAY_NAME, GATEWAY_NAMESPACE, gatewayPodOf } from './gateway-objects.ts';
+import type { StartedGateway } from './gateway-ports.ts';
 import { type ImageTable, lookUp } from './images.ts';
 import { type Placement, placeOf } from './place.ts';
 import type { Pod, PodKind } from './pod.ts';
@@ -17,7 +17,8 @@ export interface PlanInput {
   readonly images: ImageTable;
   readonly environments: Environments;
   readonly placement: Placement;
-  readonly gatewayPorts: readonly GatewayPort[];
+  /** The gateways that `up` may start of its own. */
+  readonly gateways: readonly StartedGateway[];
   /** A number for each pod, the same whenever it is asked for again. */
   readonly slotOf: (pod: string) => number | undefined;
   /** The agent's Unix socket for a pod. */
@@ -56,8 +57,9 @@ export function planPods(input: PlanInput): Plan {
   }
   // Also while there is no Gateway: they come and go with rules, and who is connected must not be cut off.
   const addsGateway = !hasIngressGateway(snapshot);
-  if (addsGateway) {
-    const gateway = addedGateway(input);
+  for (const one of input.gateways) {
+    if (one.of === undefined && !addsGateway) continue;
+    const gateway = addedGateway(input, one);
     if (gateway !== undefined) pods.push(gateway);
   }
   return { pods, addsGateway, diagnostics };
@@ -111,22 +113,23 @@ function podOf(input: PlanInput, workload: Workload, kind: PodKind, copy: number
   };
 }
 
-function addedGateway(input: PlanInput): Pod | undefined {
-  const name = `${GATEWAY_NAME}-1`;
-  const slot = input.slotOf(`${GATEWAY_NAMESPACE}/${name}`);
+function addedGateway(input: PlanInput, started: StartedGateway): Pod | undefined {
+  const { namespace, name: workload, account, labels } = gatewayPodOf(started);
+  const name = `${workload}-1`;
+  const slot = input.slotOf(`${namespace}/${name}`);
   if (slot === undefined) return undefined;
   const { ip, appAddress } = placeOf(input.placement, slot, true);
   return {
-    namespace: GATEWAY_NAMESPACE,
+    namespace,
     name,
-    workload: GATEWAY_NAME,
-    serviceAccount: GATEWAY_ACCOUNT,
-    labels: GATEWAY_LABELS,
+    workload,
+    serviceAccount: account,
+    labels,
     kind: 'router',
     ip,
     appAddress,
     netns: undefined,
-    ports: input.gatewayPorts.flatMap(({ bound }) => {
+    ports: started.ports.flatMap(({ bound }) => {
       const port = parsePort(bound);
       return port === undefined ? [] : [{ name: undefined, port }];
     }),

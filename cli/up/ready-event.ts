@@ -4,6 +4,8 @@ import { type Pod, podKey } from './pod.ts';
 export interface ReadyInput {
   readonly gateway: string;
   readonly gatewayPorts: Readonly<Record<string, string>>;
+  /** Of each Gateway of the Gateway API that was deployed, where its ports are. */
+  readonly deployedGateways: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly controlPlane: ControlPlaneReady;
   readonly runDir: string;
   readonly auditDb: string;
@@ -19,6 +21,7 @@ export function readyEvent(input: ReadyInput) {
     event: 'ready',
     gateway: input.gateway,
     gatewayPorts: input.gatewayPorts,
+    ...(Object.keys(input.deployedGateways).length === 0 ? {} : { deployedGateways: input.deployedGateways }),
     controlPlane: { grpc, http, pid, rootCert, ...(page === undefined ? {} : { page }) },
     runDir: input.runDir,
     auditDb: input.auditDb,
@@ -38,10 +41,15 @@ export function readyText(input: ReadyInput): string {
   const rows = input.pods.map(
     ({ pod }) => `  ${podKey(pod).padEnd(44)} ${pod.ip.padEnd(15)} ${pod.ports.map(({ port }) => port).join(', ')}`,
   );
+  const deployed = Object.entries(input.deployedGateways)
+    .flatMap(([gateway, ports]) =>
+      Object.entries(ports).map(([port, address]) => `\n  Gateway ${gateway} port ${port}: ${address}`),
+    )
+    .join('');
   const first = input.pods.find(({ pod }) => pod.kind !== 'plain')?.adminSocket ?? 'SOCKET';
   return `
 The mesh is running. Gateway: http://${input.gateway}/${input.controlPlane.page === undefined ? '' : `  Page: http://${input.controlPlane.page}/`}
-${rows.join('\n')}
+${rows.join('\n')}${deployed}
 Try:
 ${input.examples.map((example) => `  ${example}\n`).join('')}  gatehouse audit report --db ${input.auditDb}
   curl http://${input.controlPlane.http}/debug/syncz

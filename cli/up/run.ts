@@ -201,6 +201,12 @@ async function start(options: UpOptions, output: Output, signal: AbortSignal, un
   const about: ReadyInput = {
     gateway: `${LOCAL}:${gatewayPort}`,
     gatewayPorts: Object.fromEntries(mesh.gatewayPorts.map(({ port, bound }) => [String(port), `${LOCAL}:${bound}`])),
+    deployedGateways: Object.fromEntries(
+      [...mesh.deployedGateways].map(([gateway, ports]) => [
+        gateway,
+        Object.fromEntries(ports.map(({ port, bound }) => [String(port), `${LOCAL}:${bound}`])),
+      ]),
+    ),
     controlPlane: ready,
     runDir: dir.root,
     auditDb: dir.auditDb,

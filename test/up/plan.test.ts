@@ -3,7 +3,7 @@ import { parse } from 'yaml';
 import { agentConfig } from '../../cli/up/agent-config.ts';
 import { environmentsIn } from '../../cli/up/container.ts';
 import { gatewayObjects } from '../../cli/up/gateway-objects.ts';
-import { gatewayPorts } from '../../cli/up/gateway-ports.ts';
+import { startedGateways } from '../../cli/up/gateway-ports.ts';
 import { parseImageTable } from '../../cli/up/images.ts';
 import { hostsFile } from '../../cli/up/netns/hosts.ts';
 import { planPods } from '../../cli/up/plan.ts';
@@ -11,6 +11,7 @@ import { podObject } from '../../cli/up/pod-object.ts';
 import type { Placement } from '../../cli/up/place.ts';
 import { Slots } from '../../cli/up/slots.ts';
 import { exampleRequests } from '../../cli/up/requests.ts';
+import { judge } from '../../mesh/gateway-api/status/judge.ts';
 import { parseConfig } from '../../sds/agent/parse-config.ts';
 import { snapshotOf } from './snapshot.ts';
 
@@ -73,7 +74,7 @@ function plan(text: string, placement: Placement = { kind: 'explicit', block: 10
     images,
     environments: environmentsIn(text),
     placement,
-    gatewayPorts: gatewayPorts(snapshot.gateways, 8080, new Map(), undefined),
+    gateways: startedGateways(snapshot, 8080, [], undefined),
     slotOf: (pod) => slots.take(pod),
     socketOf: (namespace, pod) => `/run/${namespace}.${pod}/sds.sock`,
   });
@@ -234,9 +235,7 @@ spec: {schedule: "0 3 * * *", jobTemplate: {spec: {template: {spec: {containers:
   });
 
   it('writes a gateway that admission takes, with 80 on the port that is bound', () => {
-    const snapshot = snapshotOf(
-      `${GATEWAY}---\n${gatewayObjects(gatewayPorts(snapshotOf(GATEWAY).gateways, 8080, new Map(), undefined))}`,
-    );
+    const snapshot = snapshotOf(`${GATEWAY}---\n${gatewayObjects(startedGateways(snapshotOf(GATEWAY), 8080, [], undefined))}`);
     const service = snapshot.services.find(({ hostname }) => hostname === 'istio-ingressgateway.istio-system.svc.cluster.local');
     assert.deepEqual(
       service?.ports.map(({ port, targetPort }) => [port, targetPort]),
@@ -244,6 +243,50 @@ spec: {schedule: "0 3 * * *", jobTemplate: {spec: {template: {spec: {containers:
         [80, 8080],
         [8443, 8443],
       ],
+    );
+  });
+
+  it('starts a proxy for each Gateway of the Gateway API that has none, under the names of Istio', () => {
+    const api = (name: string, ports: readonly number[], className = 'gatehouse') => `
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: ${name}, namespace: shop}
+spec:
+  gatewayClassName: ${className}
+  listeners:
+${ports.map((port) => `  - {name: p${port}, port: ${port}, protocol: HTTP}`).join('\n')}
+---`;
+    const found = plan(`${api('edge', [80, 443])}${api('other', [80], 'nginx')}\n${CART}`);
+    assert.deepEqual(
+      found.pods
+        .filter(({ kind }) => kind === 'router')
+        .map(({ namespace, name, serviceAccount, ports }) => [namespace, name, serviceAccount, ports.map(({ port }) => port)]),
+      [
+        ['istio-system', 'istio-ingressgateway-1', 'istio-ingressgateway-service-account', []],
+        ['shop', 'edge-gatehouse-1', 'edge-gatehouse', [8080, 8443]],
+      ],
+      "without a Gateway of Istio's the gateway's port is the first one's",
+    );
+    const both = startedGateways(snapshotOf(`${api('edge', [80])}${api('more', [80])}\n${GATEWAY}`), 8080, [], undefined);
+    assert.deepEqual(
+      both.map(({ ports }) => ports.map(({ port, bound }) => `${port}:${bound}`)),
+      [['80:8080', '8443:8443'], ['80:8081'], ['80:8082']],
+    );
+    const labels = '{gateway.networking.k8s.io/gateway-name: edge}';
+    const own = CART.replaceAll('{app: cart, version: v2}', labels).replaceAll('{app: cart}', labels);
+    assert.deepEqual(
+      startedGateways(snapshotOf(`${api('edge', [80])}\n${own}`), 8080, [], undefined).length,
+      1,
+      'it has a proxy',
+    );
+    const written = snapshotOf(
+      `${api('edge', [80])}\n${gatewayObjects(startedGateways(snapshotOf(api('edge', [80])), 8080, [], undefined))}`,
+    );
+    const { statuses } = judge(written, () => 'unknown');
+    assert.deepEqual(
+      statuses.flatMap(({ problems }) => problems.map(({ reason }) => reason)),
+      ['AddressNotAssigned'],
+      'until its pod is there',
     );
   });
 

@@ -1,0 +1,89 @@
+// Gateways of the Kubernetes Gateway API in a whole mesh: `up` starts a proxy for each, and stops it when the Gateway is gone.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually } from '../eventually.ts';
+import { freePort } from '../routing/envoy/upstream.ts';
+import { inBothCaptureModes } from './capture-modes.ts';
+import { serverStatus } from './pair.ts';
+import { get, type Reply, RunningMesh, root } from './running-mesh.ts';
+
+const gateway = (name: string, port: number, className = 'gatehouse') => `
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: ${name}, namespace: pair}
+spec: {gatewayClassName: ${className}, listeners: [{name: http, port: ${port}, protocol: HTTP}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: ${name}, namespace: pair}
+spec: {parentRefs: [{name: ${name}}], hostnames: [${name}.test], rules: [{backendRefs: [{name: client, port: 8080}]}]}
+`;
+
+/** A route in the mesh: the client's calls with a header are answered with a redirect, all others as before. */
+const IN_MESH = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: server, namespace: pair}
+spec:
+  parentRefs: [{group: "", kind: Service, name: server, port: 8080}]
+  rules:
+  - matches: [{path: {value: /moved}}]
+    filters: [{type: RequestRedirect, requestRedirect: {statusCode: 308, path: {type: ReplaceFullPath, replaceFullPath: /}}}]
+  - backendRefs: [{name: server, port: 8080}]
+`;
+
+inBothCaptureModes('gateways of the Gateway API in a whole mesh', (capture) => {
+  let mesh: RunningMesh | undefined;
+  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-gateway-api-'));
+  let [edge, late, left] = [0, 0, 0];
+
+  before(async () => {
+    [edge, late, left] = [await freePort(), await freePort(), await freePort()];
+    writeFileSync(join(folder, 'edge.yaml'), `${gateway('edge', edge)}${gateway('left', left, 'somebody-else')}`);
+    mesh = await RunningMesh.start([join(root, 'test', 'feature', 'meshes', 'pair'), folder], capture, [
+      '--gateway-port',
+      String(await freePort()),
+    ]);
+  });
+  after(async () => {
+    await mesh?.stop();
+    rmSync(folder, { recursive: true });
+  });
+
+  const through = (port: number, host: string, path = '/'): Promise<Reply | undefined> =>
+    get(`127.0.0.1:${port}`, `/call?url=http://server:8080${path}`, { host }).catch(() => undefined);
+
+  it('a Gateway has a proxy of its own, that calls the mesh by mutual TLS', async () => {
+    assert.ok(mesh !== undefined);
+    assert.equal(mesh.workload('pair/edge-gatehouse').pod, 'edge-gatehouse-1');
+    const reply = await eventually('an answer', () => through(edge, 'edge.test'));
+    assert.deepEqual([reply.status, serverStatus(reply)], [200, '200']);
+    assert.equal((await through(edge, 'other.test'))?.status, 404);
+    assert.equal(await through(left, 'left.test'), undefined, 'a class that nobody serves is left alone');
+  });
+
+  it('a Gateway that comes gets its proxy, and loses it when it goes', async () => {
+    assert.ok(mesh !== undefined);
+    const running = mesh;
+    writeFileSync(join(running.dir, 'late.yaml'), gateway('late', late));
+    const reply = await eventually('the late gateway', () => through(late, 'late.test'));
+    assert.equal(reply.status, 200);
+    rmSync(join(running.dir, 'late.yaml'));
+    await eventually('the late gateway gone', async () => ((await through(late, 'late.test')) === undefined ? true : undefined));
+    assert.equal((await through(edge, 'edge.test'))?.status, 200);
+  });
+
+  it('a route at a Service is in force for its callers', async () => {
+    assert.ok(mesh !== undefined);
+    await mesh.apply(IN_MESH, 'server.yaml');
+    const moved = await through(edge, 'edge.test', '/moved');
+    assert.ok(moved !== undefined);
+    assert.equal(serverStatus(moved), '308');
+    const other = await through(edge, 'edge.test', '/other');
+    assert.ok(other !== undefined);
+    assert.equal(serverStatus(other), '200');
+  });
+});
