@@ -127,11 +127,16 @@ export function serves({ port }: ServicePort): (endpoint: StaticEndpoint) => boo
   return ({ servicePorts }) => servicePorts === undefined || servicePorts.includes(port);
 }
 
+/** Where a written endpoint takes what is for a service port: its own port of that name, else the target port. */
+export function staticPort({ ports }: StaticEndpoint, { name, port, targetPort }: ServicePort): Port {
+  return ports[name] ?? (typeof targetPort === 'number' ? targetPort : port);
+}
+
 /** Every ready address behind a service port, in a stable order. */
 export function endpointsOf(snapshot: Snapshot, service: Service, port: ServicePort): readonly Endpoint[] {
   const found: Endpoint[] = service.endpoints.filter(serves(port)).map((endpoint) => ({
     address: endpoint.address,
-    port: endpoint.ports[port.name] ?? port.port,
+    port: staticPort(endpoint, port),
     labels: endpoint.labels,
     weight: endpoint.weight,
     meshed: false,

@@ -5,7 +5,7 @@ import type { InboundPort } from '../listeners/inbound-ports.ts';
 import type { Port } from '../../mesh/model/port.ts';
 import { inboundCluster } from '../names.ts';
 import type { Scope } from '../scope.ts';
-import { socketAddress } from '../wire/address.ts';
+import { endpointAddress, socketAddress } from '../wire/address.ts';
 import { duration } from '../wire/duration.ts';
 import { circuitBreakers, tcpKeepalive } from './connection-pool.ts';
 import { CONNECT_TIMEOUT_MS } from './fixed.ts';
@@ -21,6 +21,7 @@ function applicationAddress(scope: Scope): string {
 
 /** A Sidecar may say where; every address of it stands for the application's own, which is where it is without capture. */
 function applicationSocket(scope: Scope, port: Port, endpoint: InboundPort['endpoint']) {
+  if (endpoint?.address.startsWith('unix://') === true) return endpointAddress(endpoint.address, endpoint.port);
   if (endpoint === undefined || scope.proxy.instance.capture.kind === 'explicit')
     return socketAddress(applicationAddress(scope), endpoint?.port ?? port);
   const everywhere = endpoint.address === '0.0.0.0' || endpoint.address === '::';

@@ -3,7 +3,7 @@ import { HealthStatus } from '#gen/envoy/config/core/v3/health_check_pb.js';
 import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '#gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import { type LbEndpoint, LbEndpointSchema } from '#gen/envoy/config/endpoint/v3/endpoint_components_pb.js';
 import type { Subset } from '../../mesh/model/destination-rule.ts';
-import { type Endpoint, endpointsOf, serves } from '../../mesh/model/endpoints.ts';
+import { type Endpoint, endpointsOf, serves, staticPort } from '../../mesh/model/endpoints.ts';
 import type { Locality } from '../../mesh/model/load-balancer.ts';
 import { selects } from '../../mesh/model/object.ts';
 import type { Service, ServicePort } from '../../mesh/model/service.ts';
@@ -155,7 +155,7 @@ export function staticAssignment(
     service.endpoints.length === 0
       ? [{ address: socketAddress(service.hostname, port.port), weight: 1 }]
       : given.map((endpoint) => ({
-          address: endpointAddress(endpoint.address, endpoint.ports[port.name] ?? port.port),
+          address: endpointAddress(endpoint.address, staticPort(endpoint, port)),
           weight: endpoint.weight,
         }));
   return create(ClusterLoadAssignmentSchema, {

@@ -114,6 +114,7 @@ table<InboundRow>(
       const hosts = (loadAssignment?.endpoints ?? []).flatMap(({ lbEndpoints }) =>
         lbEndpoints.map(({ hostIdentifier }) => {
           const to = hostIdentifier.case === 'endpoint' ? hostIdentifier.value.address?.address : undefined;
+          if (to?.case === 'pipe') return to.value.path;
           if (to?.case !== 'socketAddress') return to?.case;
           const port = to.value.portSpecifier.case === 'portValue' ? to.value.portSpecifier.value : 0;
           return `${to.value.address === own ? '1.2.3.4' : to.value.address}:${port}`;

@@ -1,5 +1,5 @@
 import type { IngressListener } from '../../model/sidecar.ts';
-import { parsePort } from '../../model/port.ts';
+import { parsePort, type Port } from '../../model/port.ts';
 import { connectionPool } from '../destination-rule/connection-pool.ts';
 import { SERVER_TLS } from '../gateway/tls.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
@@ -24,7 +24,7 @@ export function ingressListeners(field: Field): readonly IngressListener[] {
     if (oneOf(fields.captureMode, ['DEFAULT', 'IPTABLES', 'NONE']) === 'NONE') unapplied(fields.captureMode, 'captureMode: NONE');
     const pool = connectionPool(fields.connectionPool);
     checkTls(fields.tls, port?.protocol === 'https' || port?.protocol === 'http' || port?.protocol === 'tls');
-    const endpoint = endpointOf(fields.defaultEndpoint);
+    const endpoint = endpointOf(fields.defaultEndpoint, port?.number);
     // A port whose TLS is not ended would give the application what it was to be spared.
     return port === undefined || fields.tls.given
       ? []
@@ -33,13 +33,11 @@ export function ingressListeners(field: Field): readonly IngressListener[] {
 }
 
 /** `127.0.0.1:8080` and `[::1]:8080` are the application; `0.0.0.0:8080` and `[::]:8080` the instance's own address. */
-function endpointOf(field: Field): IngressListener['endpoint'] {
+function endpointOf(field: Field, listener: Port | undefined): IngressListener['endpoint'] {
   const written = text(field);
   if (written === '') return undefined;
-  if (/^unix:\/\/.+[^/]$/.test(written)) {
-    unapplied(field, 'a Unix socket as defaultEndpoint');
-    return undefined;
-  }
+  // A socket has no port; the listener's own stands there.
+  if (/^unix:\/\/[/@].*[^/]$/.test(written)) return listener === undefined ? undefined : { address: written, port: listener };
   const found = /^(127\.0\.0\.1|0\.0\.0\.0|\[::1\]|\[::\]):(\d{1,5})$/.exec(written);
   const port = parsePort(Number(found?.[2] ?? 0));
   if (found?.[1] === undefined || port === undefined) {

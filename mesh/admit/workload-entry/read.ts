@@ -46,8 +46,7 @@ function addressOf(field: Field, ports: Field, network: Field): string | undefin
     if (!/^unix:\/\/[/@]/.test(written))
       field.error('bad-address', 'the path of a Unix socket must be absolute', 'as unix:///run/app.sock');
     if (ports.given) ports.error('contradiction', 'a Unix socket has no ports', 'remove them');
-    unapplied(field, 'a Unix socket as address');
-    return undefined;
+    return written;
   }
   if (isAddress(written)) return written;
   if (parseHostname(written) === undefined)
