@@ -27,7 +27,7 @@ export interface CompiledProxy {
 const NOTHING_INBOUND: Inbound = Object.freeze({ listeners: [], clusters: [] });
 
 /** A gateway has no application of its own, so nothing comes in but by its servers. */
-function inboundOf(scope: Scope): Inbound {
+export function inboundOf(scope: Scope): Inbound {
   return scope.proxy.kind === 'gateway' ? NOTHING_INBOUND : inbound(scope);
 }
 
@@ -45,7 +45,7 @@ function outboundOf(scope: Scope): Outbound {
 }
 
 /** Passing on to the original destination is only for a sidecar that iptables sends to: anything else would call itself. */
-function fixedClusters(scope: Scope): readonly Cluster[] {
+export function fixedClusters(scope: Scope): readonly Cluster[] {
   const captured = scope.proxy.kind === 'sidecar' && scope.proxy.instance.capture.kind === 'redirect';
   return captured ? [blackHole(), passthrough()] : [blackHole()];
 }

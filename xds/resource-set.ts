@@ -2,6 +2,8 @@ import { hash } from 'node:crypto';
 import { clone, toBinary } from '@bufbuild/protobuf';
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
 import { AnySchema, anyPack } from '@bufbuild/protobuf/wkt';
+import { LayeredMap } from '../mesh/model/layered-map.ts';
+import { Joined } from './joined.ts';
 import { sortMaps, unsortedMaps } from './deterministic.ts';
 
 export const CLUSTER = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
@@ -110,14 +112,45 @@ export function resourceSet(content: { readonly [Type in TypeUrl]?: readonly Enc
   return set;
 }
 
+const sums = new WeakMap<object, bigint>();
+const BITS = 256;
+
+/** Of one resource: a hash of its name and version, as a number. */
+function digestOf(resource: EncodedResource): bigint {
+  const known = sums.get(resource);
+  if (known !== undefined) return known;
+  const made = BigInt(`0x${hash('sha256', `${resource.version} ${resource.name}`, 'hex')}`);
+  sums.set(resource, made);
+  return made;
+}
+
+/** The sum over all resources, which those of another base and its changes follow from. */
+function sumOf(resources: Resources): bigint {
+  const known = sums.get(resources);
+  if (known !== undefined) return known;
+  let sum = 0n;
+  if (resources instanceof Joined) sum = sumOf(resources.shared) + sumOf(resources.own);
+  else if (resources instanceof LayeredMap) {
+    const { base, layer } = resources.parts();
+    sum = sumOf(base);
+    for (const [name, resource] of layer) {
+      const under = base.get(name);
+      if (under !== undefined) sum -= digestOf(under);
+      if (resource !== undefined) sum += digestOf(resource);
+    }
+  } else for (const resource of resources.values()) sum += digestOf(resource);
+  sum = BigInt.asUintN(BITS, sum);
+  sums.set(resources, sum);
+  return sum;
+}
+
 const versions = new WeakMap<Resources, string>();
 
 /** The version of a whole type: a hash over names and versions, independent of their order. Kept by the map's identity. */
 export function versionOf(resources: Resources): string {
   const known = versions.get(resources);
   if (known !== undefined) return known;
-  const lines = [...resources.values()].map(({ name, version }) => `${version} ${name}\n`).sort();
-  const version = hash('sha256', lines.join(''), 'hex').slice(0, 32);
+  const version = hash('sha256', `${resources.size} ${sumOf(resources).toString(16)}`, 'hex').slice(0, 32);
   versions.set(resources, version);
   return version;
 }
@@ -131,12 +164,23 @@ export function changedNames(before: Resources, after: Resources): readonly stri
   differences.set(before, kept);
   const known = kept.get(after);
   if (known !== undefined) return known;
+  const names = differing(before, after);
+  kept.set(after, names);
+  return names;
+}
+
+function differing(before: Resources, after: Resources): readonly string[] {
+  if (before instanceof Joined && after instanceof Joined) {
+    if (before.own === after.own) return changedNames(before.shared, after.shared);
+    return [...changedNames(before.shared, after.shared), ...changedNames(before.own, after.own)];
+  }
+  const some = before instanceof LayeredMap && after instanceof LayeredMap ? before.differing(after) : undefined;
+  if (some !== undefined) return some.filter((name) => before.get(name)?.version !== after.get(name)?.version);
   const names: string[] = [];
   for (const [name, resource] of after) {
     const old = before.get(name);
     if (old !== resource && old?.version !== resource.version) names.push(name);
   }
   for (const name of before.keys()) if (!after.has(name)) names.push(name);
-  kept.set(after, names);
   return names;
 }

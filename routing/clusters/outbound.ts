@@ -9,6 +9,8 @@ import {
 import type { ClusterLoadAssignment } from '#gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import type { DestinationRule, Subset, TrafficPolicy } from '../../mesh/model/destination-rule.ts';
 import { workloadsOf } from '../../mesh/model/endpoints.ts';
+import { indexedBy } from '../../mesh/model/indexed-by.ts';
+import type { PeerAuthentication } from '../../mesh/model/peer-authentication.ts';
 import type { Service, ServicePort } from '../../mesh/model/service.ts';
 import { isHttp } from '../../mesh/model/port.ts';
 import { loadAssignment, staticAssignment } from '../endpoints/assign.ts';
@@ -134,7 +136,7 @@ function cluster(
 }
 
 /** The clusters of one service as one namespace sees it, with the endpoints of those that get them by EDS. */
-interface ServiceClusters {
+export interface ServiceClusters {
   readonly clusters: readonly Cluster[];
   readonly endpoints: readonly ClusterLoadAssignment[];
 }
@@ -168,24 +170,45 @@ function serviceClusters(
 /** Namespaces may see a service by rules of their own; as many are remembered for each service. */
 const remembered = kept<Service, ServiceClusters>(16);
 
+const authenticationsOf = indexedBy<PeerAuthentication>(({ meta }) => [meta.namespace]);
+
+/** All that the clusters of a service follow from, and how to make them. */
+export interface ClustersInMaking {
+  readonly inputs: readonly unknown[];
+  readonly make: () => ServiceClusters;
+}
+
+/** Undefined where a service has no clusters. */
+export function clustersOf(scope: Scope, service: Service): ClustersInMaking | undefined {
+  const { snapshot, view } = scope;
+  const discovery = discoveryOf(scope, service);
+  if (discovery === undefined) return undefined;
+  const rules = rulesFor(snapshot, service, view.namespace, scope.proxy.instance.labels);
+  const { meshConfig, peerAuthentications } = snapshot;
+  const inputs = [
+    meshConfig,
+    discovery,
+    rules.some(asksForCapture) && isCaptured(scope),
+    rules.length,
+    ...rules,
+    ...nearness(scope, service, rules),
+    ...workloadsOf(snapshot, service),
+    authenticationsOf(peerAuthentications, service.meta.namespace),
+    authenticationsOf(peerAuthentications, meshConfig.rootNamespace),
+  ];
+  return { inputs, make: () => serviceClusters(scope, service, rules, discovery) };
+}
+
+/** All services that have clusters: those that are seen, and authorizers. */
+export function calledServices({ snapshot, view }: Scope): readonly Service[] {
+  return [...view.services, ...unseenAuthorizers(snapshot, view)];
+}
+
 /** One cluster for each port of each visible service and of authorizers, and one more for each of its subsets; with their endpoints. */
 export function outboundClusters(scope: Scope): ServiceClusters {
-  const { snapshot, view } = scope;
-  const parts = [...view.services, ...unseenAuthorizers(snapshot, view)].flatMap((service) => {
-    const discovery = discoveryOf(scope, service);
-    if (discovery === undefined) return [];
-    const rules = rulesFor(snapshot, service, view.namespace, scope.proxy.instance.labels);
-    const inputs = [
-      snapshot.meshConfig,
-      discovery,
-      rules.some(asksForCapture) && isCaptured(scope),
-      rules.length,
-      ...rules,
-      ...nearness(scope, service, rules),
-      ...workloadsOf(snapshot, service),
-      ...snapshot.peerAuthentications,
-    ];
-    return [remembered.get(service, inputs, () => serviceClusters(scope, service, rules, discovery))];
+  const parts = calledServices(scope).flatMap((service) => {
+    const found = clustersOf(scope, service);
+    return found === undefined ? [] : [remembered.get(service, found.inputs, found.make)];
   });
   return { clusters: parts.flatMap((part) => part.clusters), endpoints: parts.flatMap((part) => part.endpoints) };
 }

@@ -14,7 +14,7 @@ const HTTP_INSIDE = 'istio-http/1.1';
  * sniff. So where a namespace sees such ports, its proxies say in the handshake that there is HTTP inside.
  */
 export function httpInside(view: View): readonly HttpFilter[] {
-  if (!view.services.some(({ ports }) => ports.some(({ protocol }) => protocol === 'unknown'))) return [];
+  if (!view.sniffs) return [];
   const config = typedConfig(ConfigSchema, {
     onRequestHeaders: [
       {

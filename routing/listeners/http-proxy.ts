@@ -1,7 +1,8 @@
 import type { Listener } from '#gen/envoy/config/listener/v3/listener_pb.js';
 import type { Protocol } from '../../mesh/model/port.ts';
 import { HTTP_PROXY, OUTBOUND_CAPTURE_PORT } from '../names.ts';
-import { proxyRoutes } from '../routes/sidecar.ts';
+import { proxyTable, tableRoutes } from '../routes/sidecar.ts';
+import type { Service } from '../../mesh/model/service.ts';
 import type { Scope } from '../scope.ts';
 import { portsTaken } from './inbound-ports.ts';
 import type { Outbound } from './outbound.ts';
@@ -13,6 +14,17 @@ function carriesBytes(protocol: Protocol): boolean {
   return protocol === 'tcp' || protocol === 'tls' || protocol === 'https';
 }
 
+const known = new WeakMap<readonly Service[], readonly Service[]>();
+
+/** Those of which some port carries bytes. */
+function carrying(services: readonly Service[]): readonly Service[] {
+  const before = known.get(services);
+  if (before !== undefined) return before;
+  const made = services.filter(({ ports }) => ports.some(({ protocol }) => carriesBytes(protocol)));
+  known.set(services, made);
+  return made;
+}
+
 /**
  * TCP services at the application's own address, on the service's port. Without capture the address tells nothing, so of
  * several services on one port the first has it; ports where the application itself listens are left alone.
@@ -20,7 +32,7 @@ function carriesBytes(protocol: Protocol): boolean {
 function tcpListeners(scope: Scope, address: string): Listener[] {
   const taken = new Set<number>([OUTBOUND_CAPTURE_PORT, ...portsTaken(scope).map(({ port }) => port)]);
   const listeners: Listener[] = [];
-  for (const service of scope.view.services) {
+  for (const service of carrying(scope.view.services)) {
     for (const { port, protocol } of service.ports) {
       if (!carriesBytes(protocol) || taken.has(port)) continue;
       taken.add(port);
@@ -32,11 +44,8 @@ function tcpListeners(scope: Scope, address: string): Listener[] {
   return listeners;
 }
 
-/**
- * Outbound traffic of an application that is not captured: it sends HTTP to a proxy (`http_proxy`) at its own address, in
- * absolute form or with the host it means, and opens TCP services at its own address.
- */
-export function explicitOutbound(scope: Scope, address: string): Outbound {
+/** Where an application that is not captured sends HTTP and opens TCP services: its own address. */
+export function explicitListeners(scope: Scope, address: string): Listener[] {
   const http = outboundListener({
     name: HTTP_PROXY,
     address,
@@ -44,6 +53,14 @@ export function explicitOutbound(scope: Scope, address: string): Outbound {
     filterChains: [outboundHttp(scope, `outbound_${HTTP_PROXY}`, HTTP_PROXY, false)],
     captured: false,
   });
-  const { routes } = sharedOutbound(scope, () => ({ listeners: [], routes: [proxyRoutes(scope)] }));
-  return { listeners: [http, ...tcpListeners(scope, address)], routes };
+  return [http, ...tcpListeners(scope, address)];
+}
+
+/**
+ * Outbound traffic of an application that is not captured: it sends HTTP to a proxy (`http_proxy`) at its own address, in
+ * absolute form or with the host it means, and opens TCP services at its own address.
+ */
+export function explicitOutbound(scope: Scope, address: string): Outbound {
+  const { routes } = sharedOutbound(scope, () => ({ listeners: [], routes: [tableRoutes(scope, proxyTable(scope))] }));
+  return { listeners: explicitListeners(scope, address), routes };
 }

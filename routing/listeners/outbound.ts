@@ -4,12 +4,15 @@ import { TrafficDirection } from '#gen/envoy/config/core/v3/base_pb.js';
 import { type FilterChain, FilterChainSchema } from '#gen/envoy/config/listener/v3/listener_components_pb.js';
 import { type Listener, ListenerSchema } from '#gen/envoy/config/listener/v3/listener_pb.js';
 import type { RouteConfiguration } from '#gen/envoy/config/route/v3/route_pb.js';
-import { endpointsOf } from '../../mesh/model/endpoints.ts';
+import { endpointsOf, workloadsOf } from '../../mesh/model/endpoints.ts';
 import { isHttp, type Port } from '../../mesh/model/port.ts';
 import { isVirtualAddress } from '../../mesh/model/virtual-address.ts';
 import type { Service, ServicePort } from '../../mesh/model/service.ts';
+import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
+import { rulesFor } from '../clusters/rules.ts';
+import { kept } from '../kept.ts';
 import { BLACK_HOLE, INBOUND_CAPTURE_PORT, OUTBOUND_CAPTURE_PORT, VIRTUAL_OUTBOUND } from '../names.ts';
-import { addressRoutes, mayBeHttp, portRoutes } from '../routes/sidecar.ts';
+import { addressRoutes, mayBeHttp, portTable, type RouteTable, tableRoutes, virtualInputs } from '../routes/sidecar.ts';
 import type { Scope } from '../scope.ts';
 import { cidrRange, socketAddress } from '../wire/address.ts';
 import { elsewhere, outboundHttp, outboundListener, outboundTcp } from './outbound-chains.ts';
@@ -66,7 +69,30 @@ function rangeChains(scope: Scope, service: Service, port: ServicePort): readonl
   );
 }
 
-function portListeners(scope: Scope): Outbound {
+const plainPorts = new WeakMap<MeshConfig, Map<string, Listener>>();
+
+/** Where nothing but HTTP is told apart, all proxies have the same listener. */
+function plainPort(scope: Scope, port: Port): Listener {
+  const { view, snapshot } = scope;
+  const known = plainPorts.get(snapshot.meshConfig) ?? new Map<string, Listener>();
+  plainPorts.set(snapshot.meshConfig, known);
+  const rest = elsewhere(view);
+  const key = `${port} ${view.sniffs} ${rest}`;
+  const made =
+    known.get(key) ??
+    outboundListener({
+      name: `${ANY}_${port}`,
+      address: ANY,
+      port,
+      filterChains: [outboundHttp(scope, `outbound_${ANY}_${port}`, String(port), true)],
+      rest: outboundTcp(rest),
+      captured: true,
+    });
+  known.set(key, made);
+  return made;
+}
+
+function portListeners(scope: Scope): Pick<CapturedParts, 'listeners' | 'tables'> {
   const byPort = new Map<Port, { readonly services: Service[]; readonly named: FilterChain[]; shared: boolean }>();
   const entryOf = (port: Port) => {
     const entry = byPort.get(port) ?? { services: [], named: [], shared: false };
@@ -92,6 +118,7 @@ function portListeners(scope: Scope): Outbound {
   const ports = [...byPort].filter(([, { shared, named }]) => shared || named.length > 0).sort(([a], [b]) => a - b);
   return {
     listeners: ports.map(([port, { shared, named }]) => {
+      if (named.length === 0) return plainPort(scope, port);
       // Whatever else goes to that port of any address comes here as well: what is no HTTP, and TLS, is not this listener's to judge.
       const http = shared ? [outboundHttp(scope, `outbound_${ANY}_${port}`, String(port), true)] : [];
       return outboundListener({
@@ -103,7 +130,7 @@ function portListeners(scope: Scope): Outbound {
         captured: true,
       });
     }),
-    routes: ports.filter(([, { shared }]) => shared).map(([port, { services }]) => portRoutes(scope, port, services)),
+    tables: () => ports.filter(([, { shared }]) => shared).map(([port, { services }]) => portTable(scope, port, services)),
   };
 }
 
@@ -130,43 +157,82 @@ function tcpAddresses(
     .map((endpoint) => ({ address: endpoint.address, port: endpoint.port }));
 }
 
-/** Listeners for what is told apart by address: TCP, TLS, and undeclared protocols, of which HTTP is sniffed out. */
+interface AtAddress {
+  readonly listener: Listener;
+  readonly routes: RouteConfiguration | undefined;
+}
+
+/** What of one service is told apart by address: TCP, TLS, and undeclared protocols, of which HTTP is sniffed out. */
+function listenersOf(scope: Scope, service: Service): readonly AtAddress[] {
+  const made: AtAddress[] = [];
+  for (const port of service.ports) {
+    if (port.protocol === 'udp' || isHttp(port.protocol)) continue;
+    const { chosen, rest } = serviceChains(scope, service, port.port, port.protocol);
+    const routes = port.protocol === 'unknown' ? addressRoutes(scope, service, port.port) : undefined;
+    for (const at of tcpAddresses(scope, service, port)) {
+      const name = `${at.address}_${at.port}`;
+      const place = { name, address: at.address, port: at.port, captured: true };
+      if (routes === undefined) {
+        const chains = chosen.length === 0 ? { filterChains: [rest] } : { filterChains: chosen, rest };
+        made.push({ listener: outboundListener({ ...place, ...chains }), routes });
+        continue;
+      }
+      const http = outboundHttp(scope, `outbound_${name}`, routes.name, true);
+      made.push({ listener: outboundListener({ ...place, filterChains: [http, ...chosen], rest }), routes });
+    }
+  }
+  return made;
+}
+
+const remembered = kept<Service, readonly AtAddress[]>(16);
+
+/** Listeners for what is told apart by address. The first service at an address has it. */
 function addressListeners(scope: Scope): Outbound {
   const listeners = new Map<string, Listener>();
   const routes = new Map<string, RouteConfiguration>();
-  for (const service of scope.view.services) {
-    for (const port of service.ports) {
-      if (port.protocol === 'udp' || isHttp(port.protocol)) continue;
-      const { chosen, rest } = serviceChains(scope, service, port.port, port.protocol);
-      for (const at of tcpAddresses(scope, service, port)) {
-        const name = `${at.address}_${at.port}`;
-        if (listeners.has(name)) continue;
-        const place = { name, address: at.address, port: at.port, captured: true };
-        if (port.protocol !== 'unknown') {
-          listeners.set(
-            name,
-            outboundListener({ ...place, ...(chosen.length === 0 ? { filterChains: [rest] } : { filterChains: chosen, rest }) }),
-          );
-          continue;
-        }
-        const configuration = addressRoutes(scope, service, port.port);
-        routes.set(configuration.name, configuration);
-        const http = outboundHttp(scope, `outbound_${name}`, configuration.name, true);
-        listeners.set(name, outboundListener({ ...place, filterChains: [http, ...chosen], rest }));
-      }
+  const { snapshot, view, proxy } = scope;
+  for (const service of view.services) {
+    if (service.ports.every(({ protocol }) => protocol === 'udp' || isHttp(protocol))) continue;
+    const virtual = view.virtualServiceFor(service.hostname);
+    const inputs = [
+      snapshot.meshConfig,
+      view.sniffs,
+      ...rulesFor(snapshot, service, view.namespace, proxy.instance.labels),
+      ...(virtual === undefined ? [] : virtualInputs(scope, virtual)),
+      ...(addressesOf(service).length > 0 ? [] : workloadsOf(snapshot, service)),
+    ];
+    for (const { listener, routes: own } of remembered.get(service, inputs, () => listenersOf(scope, service))) {
+      if (listeners.has(listener.name)) continue;
+      listeners.set(listener.name, listener);
+      if (own !== undefined) routes.set(own.name, own);
     }
   }
   return { listeners: [...listeners.values()], routes: [...routes.values()] };
 }
 
+/** What is made for a pod whose connections iptables redirects. */
+export interface CapturedParts {
+  readonly listeners: readonly Listener[];
+  /** Of listeners that serve one service each. */
+  readonly routes: readonly RouteConfiguration[];
+  /** Of listeners that serve a port of all services. */
+  readonly tables: () => readonly RouteTable[];
+}
+
+export function capturedParts(scope: Scope): CapturedParts {
+  const ports = portListeners(scope);
+  const addresses = addressListeners(scope);
+  return {
+    listeners: [virtualOutbound(scope), ...ports.listeners, ...addresses.listeners],
+    routes: addresses.routes,
+    tables: ports.tables,
+  };
+}
+
 /** Outbound traffic of a pod whose connections iptables redirects. */
 export function capturedOutbound(scope: Scope): Outbound {
   return sharedOutbound(scope, () => {
-    const ports = portListeners(scope);
-    const addresses = addressListeners(scope);
-    return {
-      listeners: [virtualOutbound(scope), ...ports.listeners, ...addresses.listeners],
-      routes: [...ports.routes, ...addresses.routes],
-    };
+    const { listeners, routes, tables } = capturedParts(scope);
+    return { listeners, routes: [...tables().map((table) => tableRoutes(scope, table)), ...routes] };
   });
 }

@@ -19,8 +19,24 @@ export function hostNames(host: Hostname, proxy: Proxy, clusterDomain: string): 
   return [...absolute, ...within, ...local];
 }
 
-/** The names of a service and its addresses; a headless one answers for its pods' names as well (`pod-0.web`). */
+const known = new WeakMap<Service, Map<string, readonly string[]>>();
+
+/** As {@link namesOf}; the same list for all namespaces but the service's own, in which it has a short name as well. */
 export function serviceNames(service: Service, proxy: Proxy, clusterDomain: string): readonly string[] {
+  const suffix = `.${proxy.workload.namespace}.svc.${clusterDomain}`;
+  const local = [service.hostname, ...(service.aliases ?? [])].filter((host) => host.endsWith(suffix));
+  const key = `${local.join()} ${clusterDomain}`;
+  const lists = known.get(service) ?? new Map<string, readonly string[]>();
+  known.set(service, lists);
+  const before = lists.get(key);
+  if (before !== undefined) return before;
+  const made = Object.freeze([...new Set(namesOf(service, proxy, clusterDomain))]);
+  lists.set(key, made);
+  return made;
+}
+
+/** The names of a service and its addresses; a headless one answers for its pods' names as well (`pod-0.web`). */
+function namesOf(service: Service, proxy: Proxy, clusterDomain: string): readonly string[] {
   const names = [service.hostname, ...(service.aliases ?? [])].flatMap((host) => hostNames(host, proxy, clusterDomain));
   const headless =
     service.addresses.length === 0 &&

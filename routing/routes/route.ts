@@ -133,11 +133,12 @@ function action(
       return { action: value === undefined ? nowhere(500) : { case: 'redirect', value } };
     }
     case 'direct-response': {
-      const { status, body } = http.action;
-      const response =
-        body === undefined || WITHOUT_BODY.has(status)
-          ? { status }
-          : { status, body: { specifier: { case: 'inlineString' as const, value: body } } };
+      const { status, body, base64 } = http.action;
+      const content =
+        base64 === undefined
+          ? { case: 'inlineString' as const, value: body ?? '' }
+          : { case: 'inlineBytes' as const, value: Buffer.from(base64, 'base64') };
+      const response = body === undefined || WITHOUT_BODY.has(status) ? { status } : { status, body: { specifier: content } };
       return { action: create(RouteSchema, { action: { case: 'directResponse', value: response } }).action };
     }
     case 'delegate':

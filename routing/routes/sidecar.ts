@@ -1,15 +1,19 @@
 import { create } from '@bufbuild/protobuf';
 import { type RouteConfiguration, RouteConfigurationSchema } from '#gen/envoy/config/route/v3/route_pb.js';
-import type { Route, VirtualHost } from '#gen/envoy/config/route/v3/route_components_pb.js';
+import { type Route, type VirtualHost, VirtualHostSchema } from '#gen/envoy/config/route/v3/route_components_pb.js';
 import { covers, type Hostname } from '../../mesh/model/hostname.ts';
 import { isHttp, parsePort, type Port } from '../../mesh/model/port.ts';
+import { keyOf } from '../../mesh/model/object.ts';
 import type { Service, ServicePort } from '../../mesh/model/service.ts';
 import type { VirtualService } from '../../mesh/model/virtual-service.ts';
+import { askedBy } from '../caller.ts';
+import { rulesFor } from '../clusters/rules.ts';
+import { kept } from '../kept.ts';
 import { HTTP_PROXY, outboundCluster } from '../names.ts';
 import type { Scope } from '../scope.ts';
 import type { RouteSite } from './applies.ts';
 import { hostNames, serviceNames } from './domains.ts';
-import { addFallback } from './fallback.ts';
+import { fallbackHost } from './fallback.ts';
 import { hashPolicies } from './hash-policy.ts';
 import { plainRoute } from './plain.ts';
 import { VirtualHosts } from './virtual-hosts.ts';
@@ -79,52 +83,88 @@ function hostsWithoutService({ view }: Scope): readonly OtherHost[] {
   });
 }
 
-/** A host that a VirtualService names as it is goes before the short names of services: `web.shop` may be named so. */
-function addOthers(
-  scope: Scope,
-  hosts: VirtualHosts,
-  only: Port | undefined,
-  domains: (name: string, port: Port) => readonly string[],
-) {
-  for (const { virtual, host, ports } of hostsWithoutService(scope)) {
-    for (const port of ports) {
-      if (only !== undefined && port !== only) continue;
-      const routes = virtualServiceRoutes(scope, { port, gateways: MESH }, virtual);
-      // The short names of an alias stay with what it stands for, as in Istio.
-      const names =
-        scope.view.aliased(host) !== undefined
-          ? [host, `${host}.`]
-          : hostNames(host, scope.proxy, scope.snapshot.meshConfig.clusterDomain);
-      hosts.add(
-        `${host}:${port}`,
-        names.flatMap((name) => domains(name, port)),
-        routes,
-      );
+/** A virtual host in its place. It stays while what routes it changes. */
+export interface HostSite {
+  /** The route configuration that it is of. */
+  readonly table: string;
+  readonly name: string;
+  readonly domains: readonly string[];
+  readonly host: Hostname;
+  readonly port: Port;
+  /** `namespace/name` of the VirtualService where the host stands for no service. */
+  readonly virtual: string | undefined;
+}
+
+/** The virtual hosts of one route configuration, in order. */
+export interface RouteTable {
+  readonly name: string;
+  /** Match hosts whatever port they name. */
+  readonly ignorePort: boolean;
+  readonly sites: readonly HostSite[];
+  /** Absent where a site takes every host. */
+  readonly fallback: VirtualHost | undefined;
+}
+
+/** The same object for the same place. */
+const sites = kept<object, HostSite>(64);
+
+class Table {
+  readonly #scope: Scope;
+  readonly #name: string;
+  readonly #ignorePort: boolean;
+  readonly #taken = new Set<string>();
+  readonly #sites: HostSite[] = [];
+
+  constructor(scope: Scope, name: string, ignorePort: boolean) {
+    this.#scope = scope;
+    this.#name = name;
+    this.#ignorePort = ignorePort;
+  }
+
+  /** Envoy refuses a configuration in which a domain is there twice: the first to claim one keeps it, and who is left with none is dropped. */
+  add(owner: object, host: Hostname, port: Port, wanted: readonly string[], virtual: string | undefined): void {
+    const taken = this.#taken;
+    const domains = wanted.some((domain) => taken.has(domain)) ? wanted.filter((domain) => !taken.has(domain)) : wanted;
+    if (domains.length === 0) return;
+    for (const domain of domains) taken.add(domain);
+    const inputs = [this.#name, host, port, virtual, ...(domains === wanted ? [wanted] : domains)];
+    const make = () => ({ table: this.#name, name: `${host}:${port}`, domains, host, port, virtual });
+    this.#sites.push(sites.get(owner, inputs, make));
+  }
+
+  /** A host that a VirtualService names as it is goes before the short names of services: `web.shop` may be named so. */
+  addOthers(only: Port | undefined, domains: (name: string, port: Port) => readonly string[]): void {
+    for (const { virtual, host, ports } of hostsWithoutService(this.#scope)) {
+      for (const port of ports) {
+        if (only !== undefined && port !== only) continue;
+        const { view, proxy, snapshot } = this.#scope;
+        // The short names of an alias stay with what it stands for, as in Istio.
+        const names =
+          view.aliased(host) === undefined ? hostNames(host, proxy, snapshot.meshConfig.clusterDomain) : [host, `${host}.`];
+        this.add(virtual, host, port, [...new Set(names.flatMap((name) => domains(name, port)))], keyOf(virtual.meta));
+      }
     }
+  }
+
+  all(): RouteTable {
+    return {
+      name: this.#name,
+      ignorePort: this.#ignorePort,
+      sites: this.#sites,
+      fallback: this.#taken.has('*') ? undefined : fallbackHost(this.#scope),
+    };
   }
 }
 
-/** Captured traffic: the routes of one port, with a virtual host for each service that has it. */
-export function portRoutes(scope: Scope, port: Port, services: readonly Service[]): RouteConfiguration {
-  const hosts = new VirtualHosts();
+/** Captured traffic: the virtual hosts of one port, one for each service that has it. */
+export function portTable(scope: Scope, port: Port, services: readonly Service[]): RouteTable {
+  const table = new Table(scope, String(port), true);
   const { clusterDomain } = scope.snapshot.meshConfig;
-  addOthers(scope, hosts, port, (name) => [name]);
-  for (const service of services)
-    hosts.add(
-      `${service.hostname}:${port}`,
-      serviceNames(service, scope.proxy, clusterDomain),
-      serviceRoutes(scope, service, port),
-    );
-  addFallback(scope, hosts);
-  return routeConfiguration(String(port), hosts.all(), true);
-}
-
-/** Traffic already known to be for one service's address and port. */
-export function addressRoutes(scope: Scope, service: Service, port: Port): RouteConfiguration {
-  const hosts = new VirtualHosts();
-  const name = `${service.hostname}:${port}`;
-  hosts.add(name, ['*'], serviceRoutes(scope, service, port));
-  return routeConfiguration(name, hosts.all(), true);
+  table.addOthers(port, (name) => [name]);
+  for (const service of services) {
+    table.add(service, service.hostname, port, serviceNames(service, scope.proxy, clusterDomain), undefined);
+  }
+  return table.all();
 }
 
 /** The port that a service answers on when a URL names none: 80, else its only or first HTTP port. */
@@ -133,19 +173,84 @@ function unnamedPort(service: Service): Port | undefined {
   return (ports.find((port) => port.port === PORT_80) ?? ports[0])?.port;
 }
 
+const withPort = kept<readonly string[], readonly string[]>(64);
+
 /** The explicit HTTP proxy: every service on every port, told apart by the port in the URL. */
-export function proxyRoutes(scope: Scope): RouteConfiguration {
-  const hosts = new VirtualHosts();
+export function proxyTable(scope: Scope): RouteTable {
+  const table = new Table(scope, HTTP_PROXY, false);
   const { clusterDomain } = scope.snapshot.meshConfig;
-  addOthers(scope, hosts, undefined, (name, port) => [...(port === PORT_80 ? [name] : []), `${name}:${port}`]);
+  table.addOthers(undefined, (name, port) => [...(port === PORT_80 ? [name] : []), `${name}:${port}`]);
   for (const service of scope.view.services) {
     const names = serviceNames(service, scope.proxy, clusterDomain);
     const unnamed = unnamedPort(service);
     for (const { port } of service.ports.filter(mayBeHttp)) {
-      const domains = names.flatMap((name) => (port === unnamed ? [name, `${name}:${port}`] : [`${name}:${port}`]));
-      hosts.add(`${service.hostname}:${port}`, domains, serviceRoutes(scope, service, port));
+      const alone = port === unnamed;
+      const domains = withPort.get(names, [port, alone], () => [
+        ...new Set(names.flatMap((name) => (alone ? [name, `${name}:${port}`] : [`${name}:${port}`]))),
+      ]);
+      table.add(service, service.hostname, port, domains, undefined);
     }
   }
-  addFallback(scope, hosts);
-  return routeConfiguration(HTTP_PROXY, hosts.all(), false);
+  return table.all();
+}
+
+/** What routes a virtual host. */
+export function virtualOf({ view }: Scope, { host, virtual }: HostSite): VirtualService | undefined {
+  return virtual === undefined ? view.virtualServiceFor(host) : view.virtualServiceNamed(virtual);
+}
+
+/** A service, and what rules say of calling it. */
+function destinationInputs({ snapshot, view, proxy }: Scope, host: Hostname): readonly unknown[] {
+  const service = view.serviceByHost.get(host) ?? view.aliased(host);
+  return service === undefined ? [host] : [service, ...rulesFor(snapshot, service, view.namespace, proxy.instance.labels)];
+}
+
+/** All that routes by a VirtualService follow from, beside their place. */
+export function virtualInputs(scope: Scope, virtual: VirtualService): readonly unknown[] {
+  const { hosts, labels, namespace } = askedBy(virtual);
+  return [
+    scope.snapshot.meshConfig,
+    virtual,
+    ...labels.map((label) => scope.proxy.instance.labels[label]),
+    namespace ? scope.view.namespace : undefined,
+    ...hosts.flatMap((host) => destinationInputs(scope, host)),
+  ];
+}
+
+/** All that a virtual host follows from, beside its place. */
+export function hostInputs(scope: Scope, site: HostSite): readonly unknown[] {
+  const virtual = virtualOf(scope, site);
+  return virtual === undefined || (site.virtual === undefined && virtual.http.length === 0)
+    ? [scope.snapshot.meshConfig, ...destinationInputs(scope, site.host)]
+    : virtualInputs(scope, virtual);
+}
+
+/** @param name another than its own, where it is found by that */
+export function virtualHostAt(scope: Scope, site: HostSite, name = site.name): VirtualHost {
+  const { host, port, domains } = site;
+  const virtual = virtualOf(scope, site);
+  const service = site.virtual === undefined ? scope.view.serviceByHost.get(host) : undefined;
+  const routes =
+    service !== undefined
+      ? serviceRoutes(scope, service, port)
+      : virtual === undefined
+        ? []
+        : virtualServiceRoutes(scope, { port, gateways: MESH }, virtual);
+  return create(VirtualHostSchema, { name, domains: [...domains], routes, includeRequestAttemptCount: true });
+}
+
+const hosts = kept<HostSite, VirtualHost>(16);
+
+/** The route configuration of a table, with all its virtual hosts in it. */
+export function tableRoutes(scope: Scope, { name, ignorePort, sites: places, fallback }: RouteTable): RouteConfiguration {
+  const made = places.map((site) => hosts.get(site, hostInputs(scope, site), () => virtualHostAt(scope, site)));
+  return routeConfiguration(name, fallback === undefined ? made : [...made, fallback], ignorePort);
+}
+
+/** Traffic already known to be for one service's address and port. */
+export function addressRoutes(scope: Scope, service: Service, port: Port): RouteConfiguration {
+  const all = new VirtualHosts();
+  const name = `${service.hostname}:${port}`;
+  all.add(name, ['*'], serviceRoutes(scope, service, port));
+  return routeConfiguration(name, all.all(), true);
 }

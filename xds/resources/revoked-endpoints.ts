@@ -47,6 +47,14 @@ function cutOff(snapshot: Snapshot, revoked: RevokedPeers): CutOff {
   return made;
 }
 
+const NOBODY: ReadonlySet<string> = new Set();
+
+/** The addresses that nobody is to call; the same set as long as they are the same. */
+export function cutOffAddresses(snapshot: Snapshot, revoked: RevokedPeers): ReadonlySet<string> {
+  const { addresses } = revoked.identities.length === 0 ? { addresses: NOBODY } : cutOff(snapshot, revoked);
+  return addresses.size === 0 ? NOBODY : addresses;
+}
+
 function addressOf({ hostIdentifier }: LbEndpoint): string | undefined {
   const address = hostIdentifier.case === 'endpoint' ? hostIdentifier.value.address?.address : undefined;
   return address?.case === 'socketAddress' ? address.value.address : undefined;

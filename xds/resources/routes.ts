@@ -28,7 +28,7 @@ export function routeResources(configurations: readonly RouteConfiguration[], de
   const routes = configurations.map((one) => {
     if (!hasFallback(one)) return encodeResource(RouteConfigurationSchema, one);
     for (const host of one.virtualHosts) hosts.push(apart(`${one.name}/${host.name}`, host));
-    return encodeResource(RouteConfigurationSchema, withoutHosts(one));
+    return routesApart(one);
   });
   return { routes, hosts };
 }
@@ -41,6 +41,11 @@ function apart(name: string, host: VirtualHost): EncodedResource {
   const made = encodeResource(VirtualHostSchema, create(VirtualHostSchema, { ...host, name }));
   named.set(host, made);
   return made;
+}
+
+/** Routes whose virtual hosts are resources of their own. */
+export function routesApart(one: RouteConfiguration): EncodedResource {
+  return encodeResource(RouteConfigurationSchema, withoutHosts(one));
 }
 
 const emptied = new WeakMap<RouteConfiguration, RouteConfiguration>();

@@ -1,15 +1,17 @@
 import type { TrustBundle } from '../../ca/bundle.ts';
 import type { RevokedPeers } from '../../ca/revocation/list.ts';
+import type { Proxy } from '../../mesh/model/proxy.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
-import type { Instance } from '../../mesh/model/workload.ts';
 import { NOBODY } from '../../policy/compile/revoked.ts';
 import { type KnownKeys, NO_KEYS } from '../../policy/jwks/known.ts';
-import { EMPTY_SET, type ResourceSet, type Resources, resourceSet, SECRET, TYPE_URLS, versionOf } from '../resource-set.ts';
+import { growOlder } from '../../routing/kept.ts';
+import { type ResourceSet, resourceSet, SECRET } from '../resource-set.ts';
 import type { Answer, ResourceSource } from '../stream/source.ts';
-import { composeResources } from './compose.ts';
 import { findProxy, type PodClaim } from './proxy.ts';
+import { type Composed, type Composing, composeFor } from './shared-resources.ts';
 import type { HostDelivery } from './routes.ts';
 import { trustResource } from './trust.ts';
+import { Views } from './views.ts';
 
 export interface SnapshotResources extends ResourceSource {
   /** Makes a snapshot the current one and tells all streams. Numbers only grow. */
@@ -29,10 +31,12 @@ export interface PublishedBundle {
   readonly version: string;
 }
 
+/** A proxy that has not asked during as many changes is forgotten: one that is gone does not keep its configuration in memory. */
+const FORGOTTEN_AFTER = 32;
+
 /**
- * What each proxy may be told, from the newest snapshot. Compiled when a proxy first asks under a snapshot and kept until
- * the next; a type whose resources are the same as before keeps its identity, so that streams see at once that there is
- * nothing to send.
+ * What each proxy may be told, from the newest snapshot. Composed when a proxy asks, from what it shares with others and its own; what
+ * is the same as before keeps its identity, so that streams see at once that there is nothing to send. See docs/decisions/0015.
  */
 export function snapshotResources(
   first: Snapshot,
@@ -40,73 +44,54 @@ export function snapshotResources(
   firstRevoked = NOBODY,
   firstKeys: KnownKeys = NO_KEYS,
 ): SnapshotResources {
-  let current = first;
-  let bundle = firstBundle;
-  let revoked = firstRevoked;
-  let keys = firstKeys;
+  let now: Composing = { snapshot: first, bundle: firstBundle, revoked: firstRevoked, keys: firstKeys };
   let forAgents: ResourceSet | undefined;
-  let kept = new Map<string, ResourceSet>();
-  let previous = new Map<string, ResourceSet>();
+  let age = 0;
+  const views = new Views(first);
+  const proxies = new Map<string, { composed: Composed; asked: number }>();
   const listeners = new Set<() => void>();
 
-  const setOf = (claim: PodClaim, instance: Instance, delivery: HostDelivery, make: () => ResourceSet): ResourceSet => {
-    const key = `${claim.kind} ${delivery} ${claim.namespace}/${instance.name}`;
-    const known = kept.get(key);
-    if (known !== undefined) return known;
-    const set = shareUnchanged(previous.get(key) ?? EMPTY_SET, make());
-    kept.set(key, set);
-    return set;
+  const setOf = (claim: PodClaim, proxy: Proxy, delivery: HostDelivery): ResourceSet => {
+    const key = `${claim.kind} ${delivery} ${claim.namespace}/${claim.pod}`;
+    const before = proxies.get(key)?.composed;
+    const composed = composeFor(now, proxy, delivery, views, before);
+    proxies.set(key, { composed, asked: age });
+    return composed.set;
   };
 
-  const renew = (): void => {
-    // Only what was asked for the last time: a proxy that is gone does not keep its configuration in memory.
-    // Two changes at once are one: nobody has asked in between.
-    if (kept.size > 0) {
-      previous = kept;
-      kept = new Map();
-    }
+  const renew = (next: Partial<Composing>): void => {
+    now = { ...now, ...next };
+    age += 1;
+    growOlder();
+    views.publish(now.snapshot);
+    for (const [key, { asked }] of proxies) if (asked < age - FORGOTTEN_AFTER) proxies.delete(key);
     forAgents = undefined;
     for (const listener of listeners) listener();
   };
 
   return {
-    publish(snapshot) {
-      current = snapshot;
-      renew();
+    publish: (snapshot) => renew({ snapshot }),
+    publishBundle: (bundle) => renew({ bundle }),
+    publishRevoked: (revoked, bundle) => renew({ revoked, bundle }),
+    publishKeys(keys) {
+      if (keys !== now.keys) renew({ keys });
     },
-    publishBundle(next) {
-      bundle = next;
-      renew();
-    },
-    publishRevoked(next, nextBundle) {
-      revoked = next;
-      bundle = nextBundle;
-      renew();
-    },
-    publishKeys(next) {
-      if (next === keys) return;
-      keys = next;
-      renew();
-    },
-    bundle: () => ({ bundle, version: trustResource(bundle).version }),
+    bundle: () => ({ bundle: now.bundle, version: trustResource(now.bundle).version }),
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
     resourcesFor(claim, variant): Answer {
+      const { number } = now.snapshot;
       if (claim.kind === 'agent') {
-        forAgents ??= resourceSet({ [SECRET]: [trustResource(bundle)] });
-        return { kind: 'found', snapshot: current.number, set: forAgents };
+        forAgents ??= resourceSet({ [SECRET]: [trustResource(now.bundle)] });
+        return { kind: 'found', snapshot: number, set: forAgents };
       }
-      const found = findProxy(current, claim);
+      const found = findProxy(now.snapshot, claim);
       switch (found.kind) {
         case 'found': {
-          const { proxy } = found;
-          const delivery = variant === 'delta' && proxy.kind === 'sidecar' ? 'apart' : 'inline';
-          const set = setOf(claim, proxy.instance, delivery, () =>
-            composeResources(current, proxy, bundle, revoked, keys, delivery),
-          );
-          return { kind: 'found', snapshot: current.number, set };
+          const delivery = variant === 'delta' && found.proxy.kind === 'sidecar' ? 'apart' : 'inline';
+          return { kind: 'found', snapshot: number, set: setOf(claim, found.proxy, delivery) };
         }
         case 'unknown':
         case 'refused':
@@ -116,14 +101,4 @@ export function snapshotResources(
       }
     },
   };
-}
-
-function shareUnchanged(before: ResourceSet, after: ResourceSet): ResourceSet {
-  const shared = new Map<(typeof TYPE_URLS)[number], Resources>();
-  for (const type of TYPE_URLS) {
-    const [old, made] = [before.get(type), after.get(type)];
-    if (made === undefined) continue;
-    shared.set(type, old !== undefined && versionOf(old) === versionOf(made) ? old : made);
-  }
-  return shared;
 }

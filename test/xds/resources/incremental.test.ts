@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict';
+import * as fc from 'fast-check';
+import { parseSpiffeId } from '../../../ca/identity/spiffe-id.ts';
+import type { RevokedPeers } from '../../../ca/revocation/list.ts';
+import { admit } from '../../../mesh/admit/admit.ts';
+import type { Admitted } from '../../../mesh/admit/mesh-object.ts';
+import { buildSnapshot } from '../../../mesh/admit/snapshot.ts';
+import type { Proxy } from '../../../mesh/model/proxy.ts';
+import type { Snapshot } from '../../../mesh/model/snapshot.ts';
+import { documentsOf } from '../../../mesh/source/load.ts';
+import { NOBODY } from '../../../policy/compile/revoked.ts';
+import { NO_KEYS } from '../../../policy/jwks/known.ts';
+import {
+  changedNames,
+  CLUSTER,
+  EMPTY_SET,
+  NO_RESOURCES,
+  type Resources,
+  type ResourceSet,
+  TYPE_URLS,
+  versionOf,
+} from '../../../xds/resource-set.ts';
+import { composeResources } from '../../../xds/resources/compose.ts';
+import { snapshotResources, type SnapshotResources } from '../../../xds/resources/source.ts';
+import { MESH_CONFIGS, SLOTS } from './changing-mesh.ts';
+
+const SEED = Number(process.env['GATEHOUSE_SEED'] ?? 20261121);
+const RUNS = Number(process.env['GATEHOUSE_RUNS'] ?? 12);
+const STEPS = 24;
+
+const BUNDLE = { generation: 1, rootsPem: 'roots\n' };
+
+interface Step {
+  readonly slot: number;
+  readonly form: number;
+}
+
+const MESH = SLOTS.length;
+const REVOKED = SLOTS.length + 1;
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 12, arbitrary: fc.record({ slot: fc.nat(SLOTS.length - 1), form: fc.nat(8) }) },
+  { weight: 1, arbitrary: fc.record({ slot: fc.constantFrom(MESH, REVOKED), form: fc.nat(2) }) },
+);
+/** Some changes come together. */
+const steps = fc.array(fc.array(step, { minLength: 1, maxLength: 3 }), { minLength: 8, maxLength: STEPS });
+
+const web = parseSpiffeId('spiffe://cluster.local/ns/a/sa/web');
+assert.ok(web.ok);
+const REVOCATIONS: readonly RevokedPeers[] = [NOBODY, { ...NOBODY, identities: [web.value] }];
+
+let compared = 0;
+
+const admitted = new Map<string, readonly Admitted[]>();
+
+/** Objects that did not change keep their identity, as the watching source has it. */
+function objectsOf(forms: readonly (number | undefined)[], config: number): readonly Admitted[] {
+  return forms.flatMap((form, slot) => {
+    const object = form === undefined ? undefined : SLOTS[slot]?.[form];
+    if (object === undefined) return [];
+    const key = `${config} ${slot} ${form}`;
+    const known = admitted.get(key);
+    if (known !== undefined) return known;
+    const { documents } = documentsOf('in.yaml', JSON.stringify(object));
+    const meshConfig = MESH_CONFIGS[config];
+    assert.ok(meshConfig !== undefined);
+    const found = admit(documents, { meshConfig, defaultNamespace: 'default' });
+    const errors = found.diagnostics.filter(({ severity }) => severity === 'error');
+    assert.deepEqual(errors, [], JSON.stringify(object));
+    admitted.set(key, found.admitted);
+    return found.admitted;
+  });
+}
+
+function proxies(snapshot: Snapshot): readonly Proxy[] {
+  return snapshot.workloads.flatMap((workload) =>
+    workload.instances
+      .filter(({ meshed }) => meshed)
+      .map((instance) => ({
+        kind: workload.namespace === 'c' ? ('gateway' as const) : ('sidecar' as const),
+        workload,
+        instance,
+      })),
+  );
+}
+
+function contents(set: ResourceSet): Record<string, Record<string, string>> {
+  return Object.fromEntries(
+    TYPE_URLS.map((type) => [
+      type,
+      Object.fromEntries(
+        [...(set.get(type) ?? NO_RESOURCES)].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, one]) => [name, one.version]),
+      ),
+    ]),
+  );
+}
+
+/** Compares what each proxy is told with what a compilation from nothing says, and with what it was told before. */
+function check(source: SnapshotResources, snapshot: Snapshot, revoked: RevokedPeers, before: Map<string, ResourceSet>): void {
+  // Nothing that was made of one is known of its copy.
+  const fresh = structuredClone(snapshot);
+  for (const proxy of proxies(fresh)) {
+    const { workload, instance } = proxy;
+    const identity = parseSpiffeId(`spiffe://cluster.local/ns/${workload.namespace}/sa/${workload.serviceAccount}`);
+    assert.ok(identity.ok);
+    const claim = { kind: proxy.kind, namespace: workload.namespace, pod: instance.name, identity: identity.value } as const;
+    compared += 1;
+    for (const variant of ['delta', 'sotw'] as const) {
+      const label = `${proxy.kind} ${workload.namespace}/${instance.name} ${variant}`;
+      const answer = source.resourcesFor(claim, variant);
+      assert.ok(answer.kind === 'found', label);
+      const delivery = variant === 'delta' && proxy.kind === 'sidecar' ? 'apart' : 'inline';
+      const wanted = composeResources(fresh, proxy, BUNDLE, revoked, NO_KEYS, delivery);
+      assert.deepEqual(contents(answer.set), contents(wanted), label);
+      const old = before.get(label) ?? EMPTY_SET;
+      for (const type of TYPE_URLS) {
+        const was = old.get(type) ?? NO_RESOURCES;
+        const is: Resources = answer.set.get(type) ?? NO_RESOURCES;
+        assert.equal(is.size, [...is].length, label);
+        assert.deepEqual([...changedNames(was, is)].sort(), [...changedNames(new Map(was), new Map(is))].sort(), label);
+        assert.equal(versionOf(is), versionOf(new Map(is)), label);
+      }
+      assert.ok((answer.set.get(CLUSTER)?.size ?? 0) > 0, label);
+      before.set(label, answer.set);
+      assert.equal(source.resourcesFor(claim, variant).kind, 'found');
+    }
+  }
+}
+
+describe('resources after a sequence of changes', function () {
+  this.timeout(RUNS * 60_000);
+
+  it(`are those of a compilation from nothing (GATEHOUSE_SEED=${SEED})`, () => {
+    fc.assert(
+      fc.property(steps, (sequence) => {
+        const forms: (number | undefined)[] = SLOTS.map(() => 0);
+        let config = 0;
+        let revoked = NOBODY;
+        let number = 1;
+        let snapshot = buildSnapshot(objectsOf(forms, 0), MESH_CONFIGS[0] ?? assert.fail(), number).snapshot;
+        const source = snapshotResources(snapshot, BUNDLE);
+        const told = new Map<string, ResourceSet>();
+        check(source, snapshot, revoked, told);
+        for (const together of sequence) {
+          for (const { slot, form } of together) {
+            if (slot === MESH) config = form % MESH_CONFIGS.length;
+            else if (slot === REVOKED) revoked = REVOCATIONS[form % REVOCATIONS.length] ?? NOBODY;
+            else {
+              const count = SLOTS[slot]?.length ?? 0;
+              forms[slot] = form % (count + 1) === count ? undefined : form % (count + 1);
+            }
+          }
+          const meshConfig = MESH_CONFIGS[config] ?? assert.fail();
+          snapshot = buildSnapshot(objectsOf(forms, config), meshConfig, (number += 1), snapshot).snapshot;
+          source.publish(snapshot);
+          source.publishRevoked(revoked, BUNDLE);
+          check(source, snapshot, revoked, told);
+        }
+      }),
+      { seed: SEED, numRuns: RUNS, endOnFailure: process.env['GATEHOUSE_SHRINK'] === undefined },
+    );
+    assert.ok(compared > 50 * RUNS, `${compared} proxies compared`);
+  });
+});

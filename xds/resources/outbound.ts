@@ -1,0 +1,363 @@
+import { create } from '@bufbuild/protobuf';
+import { type Cluster, ClusterSchema } from '#gen/envoy/config/cluster/v3/cluster_pb.js';
+import { ClusterLoadAssignmentSchema } from '#gen/envoy/config/endpoint/v3/endpoint_pb.js';
+import type { Listener } from '#gen/envoy/config/listener/v3/listener_pb.js';
+import { VirtualHostSchema } from '#gen/envoy/config/route/v3/route_components_pb.js';
+import { type RouteConfiguration, RouteConfigurationSchema } from '#gen/envoy/config/route/v3/route_pb.js';
+import type { RevokedPeers } from '../../ca/revocation/list.ts';
+import { covers, type Hostname } from '../../mesh/model/hostname.ts';
+import { LayeredMap } from '../../mesh/model/layered-map.ts';
+import { keyOf } from '../../mesh/model/object.ts';
+import { isHttp } from '../../mesh/model/port.ts';
+import type { Service } from '../../mesh/model/service.ts';
+import type { Change } from '../../routing/change.ts';
+import { unseenAuthorizers } from '../../routing/clusters/authorizers.ts';
+import { calledServices, clustersOf } from '../../routing/clusters/outbound.ts';
+import { fixedClusters } from '../../routing/compile.ts';
+import { kept } from '../../routing/kept.ts';
+import { capturedParts } from '../../routing/listeners/outbound.ts';
+import {
+  hostInputs,
+  type HostSite,
+  mayBeHttp,
+  proxyTable,
+  routeConfiguration,
+  type RouteTable,
+  tableRoutes,
+  virtualHostAt,
+  virtualOf,
+} from '../../routing/routes/sidecar.ts';
+import type { Scope } from '../../routing/scope.ts';
+import { collectorClusters } from '../../routing/tracing/collector.ts';
+import type { View } from '../../routing/view.ts';
+import { type EncodedResource, encodeResource, type Resources } from '../resource-set.ts';
+import { type InlineHost, inlineRoutes } from './inline-routes.ts';
+import { cutOffAddresses, withoutRevoked } from './revoked-endpoints.ts';
+import { routesApart } from './routes.ts';
+
+type Encoded = LayeredMap<string, EncodedResource>;
+
+/** What one service gives: its clusters, and the endpoints of those that get them by EDS. */
+interface Piece {
+  readonly clusters: readonly EncodedResource[];
+  readonly endpoints: readonly EncodedResource[];
+}
+
+/** A route configuration whose virtual hosts are resources of their own. */
+interface Routes {
+  /** Without virtual hosts. */
+  readonly empty: RouteConfiguration;
+  /** Names of the resources of its virtual hosts, in order. */
+  readonly order: readonly string[];
+}
+
+/**
+ * What the proxies of one view call, encoded: the same for all that are of one namespace (under one Sidecar), captured alike, and not told
+ * apart by labels or places. Never changed: a change makes another, which shares all that stayed.
+ */
+export interface Outbound {
+  readonly view: View;
+  readonly pieces: LayeredMap<Hostname, Piece>;
+  readonly clusters: Encoded;
+  readonly endpoints: Encoded;
+  /** Of captured traffic; listeners at a proxy's own address are its own. */
+  readonly listeners: readonly Listener[];
+  /** Route configurations that are sent whole in any case. */
+  readonly whole: readonly EncodedResource[];
+  readonly routes: readonly Routes[];
+  readonly hosts: Encoded;
+  /** VirtualServices (`namespace/name`) and the resources that they route. */
+  readonly routed: ReadonlyMap<string, readonly string[]>;
+  /** Services of which some port carries other than HTTP: listeners tell them apart. */
+  readonly carriers: ReadonlySet<Hostname>;
+  /** Some service takes every host of a port: its routes are sent whole, and made from the beginning with each change. */
+  readonly open: boolean;
+  /** Another object when what carriers are called by may have changed. */
+  readonly carried: object;
+}
+
+const pieces = kept<Service, Piece>(32);
+
+function pieceOf(scope: Scope, revoked: RevokedPeers, service: Service): Piece | undefined {
+  const found = clustersOf(scope, service);
+  if (found === undefined) return undefined;
+  return pieces.get(service, [cutOffAddresses(scope.snapshot, revoked), ...found.inputs], () => {
+    const { clusters, endpoints } = found.make();
+    return {
+      clusters: clusters.map((cluster) => encodeResource(ClusterSchema, cluster)),
+      endpoints: withoutRevoked(scope.snapshot, revoked, endpoints).map((assignment) =>
+        encodeResource(ClusterLoadAssignmentSchema, assignment),
+      ),
+    };
+  });
+}
+
+const placed = new WeakMap<EncodedResource, HostSite>();
+const encodedHosts = kept<HostSite, EncodedResource>(32);
+
+function hostAt(scope: Scope, site: HostSite): EncodedResource {
+  return encodedHosts.get(site, hostInputs(scope, site), () => {
+    const name = nameOf(site);
+    const made = encodeResource(VirtualHostSchema, virtualHostAt(scope, site, name));
+    placed.set(made, site);
+    return made;
+  });
+}
+
+function nameOf({ table, name }: Pick<HostSite, 'table' | 'name'>): string {
+  return `${table}/${name}`;
+}
+
+/** `made`, or what there is already if that is the same. */
+function same(before: EncodedResource | undefined, made: EncodedResource): EncodedResource {
+  return before?.version === made.version ? before : made;
+}
+
+function collect(
+  into: Map<string, EncodedResource>,
+  similar: Resources | undefined,
+  resources: readonly EncodedResource[],
+): void {
+  for (const resource of resources) into.set(resource.name, same(similar?.get(resource.name), resource));
+}
+
+function carriesOther({ ports }: Service): boolean {
+  return ports.some(({ protocol }) => protocol !== 'udp' && !isHttp(protocol));
+}
+
+const fixed = new WeakMap<Cluster, EncodedResource>();
+
+function encodedCluster(cluster: Cluster): EncodedResource {
+  const known = fixed.get(cluster) ?? encodeResource(ClusterSchema, cluster);
+  fixed.set(cluster, known);
+  return known;
+}
+
+interface Tables {
+  readonly routes: readonly Routes[];
+  readonly whole: readonly EncodedResource[];
+  readonly hosts: Map<string, EncodedResource>;
+  readonly routed: Map<string, string[]>;
+}
+
+function tablesOf(scope: Scope, tables: readonly RouteTable[], similar: Outbound | undefined): Tables {
+  const hosts = new Map<string, EncodedResource>();
+  const routed = new Map<string, string[]>();
+  const routes: Routes[] = [];
+  const whole: EncodedResource[] = [];
+  for (const table of tables) {
+    const { name, ignorePort, sites, fallback } = table;
+    if (fallback === undefined) {
+      whole.push(encodeResource(RouteConfigurationSchema, tableRoutes(scope, table)));
+      continue;
+    }
+    const order: string[] = [];
+    for (const site of sites) {
+      const full = nameOf(site);
+      order.push(full);
+      hosts.set(full, same(similar?.hosts.get(full), hostAt(scope, site)));
+      const virtual = virtualOf(scope, site);
+      if (virtual === undefined) continue;
+      const key = keyOf(virtual.meta);
+      const known = routed.get(key);
+      if (known === undefined) routed.set(key, [full]);
+      else known.push(full);
+    }
+    const last = nameOf({ table: name, name: fallback.name });
+    order.push(last);
+    hosts.set(
+      last,
+      same(similar?.hosts.get(last), encodeResource(VirtualHostSchema, create(VirtualHostSchema, { ...fallback, name: last }))),
+    );
+    routes.push({ empty: emptyRoutes(name, ignorePort), order });
+  }
+  return { routes, whole, hosts, routed };
+}
+
+const empties = new Map<string, RouteConfiguration>();
+
+/** The same object for the same routes: there are as many as ports. */
+function emptyRoutes(name: string, ignorePort: boolean): RouteConfiguration {
+  const key = `${name} ${ignorePort}`;
+  const made = empties.get(key) ?? routeConfiguration(name, [], ignorePort);
+  empties.set(key, made);
+  return made;
+}
+
+function partsOf(scope: Scope): ReturnType<typeof capturedParts> {
+  const { proxy } = scope;
+  if (proxy.kind === 'gateway') return { listeners: [], routes: [], tables: () => [] };
+  if (proxy.instance.capture.kind === 'redirect') return capturedParts(scope);
+  return { listeners: [], routes: [], tables: () => [proxyTable(scope)] };
+}
+
+/**
+ * All of a view, from the beginning.
+ * @param similar of another view, or of this one before: what is the same is shared with it
+ */
+export function composeOutbound(scope: Scope, revoked: RevokedPeers, similar: Outbound | undefined): Outbound {
+  const made = new Map<Hostname, Piece>();
+  const clusters = new Map<string, EncodedResource>();
+  const endpoints = new Map<string, EncodedResource>();
+  const carriers = new Set<Hostname>();
+  for (const service of calledServices(scope)) {
+    if (carriesOther(service)) carriers.add(service.hostname);
+    const piece = pieceOf(scope, revoked, service);
+    if (piece === undefined) continue;
+    made.set(service.hostname, piece);
+    collect(clusters, similar?.clusters, piece.clusters);
+    collect(endpoints, similar?.endpoints, piece.endpoints);
+  }
+  collect(clusters, similar?.clusters, [...fixedClusters(scope), ...collectorClusters(scope.snapshot)].map(encodedCluster));
+  const parts = partsOf(scope);
+  const { routes, whole, hosts, routed } = tablesOf(scope, parts.tables(), similar);
+  return {
+    view: scope.view,
+    pieces: LayeredMap.like(similar?.pieces, made),
+    clusters: LayeredMap.like(similar?.clusters, clusters),
+    endpoints: LayeredMap.like(similar?.endpoints, endpoints),
+    listeners: parts.listeners,
+    whole: [...whole, ...parts.routes.map((one) => encodeResource(RouteConfigurationSchema, one))],
+    routes,
+    hosts: LayeredMap.like(similar?.hosts, hosts),
+    routed,
+    carriers,
+    open: whole.length > 0,
+    carried: {},
+  };
+}
+
+/** The services of a view to look at again. */
+function touched(scope: Scope, { moved, ruled, all }: Change): readonly Service[] {
+  const { view } = scope;
+  const patterns = [...ruled].filter((host) => host.startsWith('*'));
+  if (all || patterns.length > 0)
+    return calledServices(scope).filter(
+      ({ hostname }) =>
+        all || moved.has(hostname) || ruled.has(hostname) || patterns.some((pattern) => covers(pattern, hostname)),
+    );
+  const unseen = unseenAuthorizers(scope.snapshot, view);
+  return [...new Set([...moved, ...ruled])].flatMap(
+    (host) => view.serviceByHost.get(host) ?? unseen.find(({ hostname }) => hostname === host) ?? [],
+  );
+}
+
+function patchPieces(before: Outbound, scope: Scope, revoked: RevokedPeers, services: readonly Service[]) {
+  const made: [Hostname, Piece | undefined][] = [];
+  const clusters = new Map<string, EncodedResource | undefined>();
+  const endpoints = new Map<string, EncodedResource | undefined>();
+  for (const service of services) {
+    const old = before.pieces.get(service.hostname);
+    const piece = pieceOf(scope, revoked, service);
+    if (piece === old) continue;
+    made.push([service.hostname, piece]);
+    for (const [into, now, was, has] of [
+      [clusters, piece?.clusters, old?.clusters, before.clusters],
+      [endpoints, piece?.endpoints, old?.endpoints, before.endpoints],
+    ] as const) {
+      for (const { name } of was ?? []) into.set(name, undefined);
+      for (const resource of now ?? []) into.set(resource.name, same(has.get(resource.name), resource));
+    }
+  }
+  return {
+    pieces: before.pieces.with(made),
+    clusters: before.clusters.with(clusters),
+    endpoints: before.endpoints.with(endpoints),
+  };
+}
+
+/** The virtual hosts of a service, wherever they are. */
+function hostNamesOf(scope: Scope, service: Service): readonly string[] {
+  const { hostname } = service;
+  const [first] = scope.proxy.instance.capture.kind === 'explicit' ? ['http_proxy'] : [];
+  return service.ports.filter(mayBeHttp).map(({ port }) => nameOf({ table: first ?? String(port), name: `${hostname}:${port}` }));
+}
+
+function patchHosts(before: Outbound, scope: Scope, services: readonly Service[], { rerouted, ruled }: Change): Encoded {
+  if (scope.proxy.kind === 'gateway') return before.hosts;
+  const names = new Set<string>();
+  for (const key of rerouted.keys()) for (const name of before.routed.get(key) ?? []) names.add(name);
+  if (ruled.size > 0) for (const service of services) for (const name of hostNamesOf(scope, service)) names.add(name);
+  const changes: [string, EncodedResource][] = [];
+  for (const name of names) {
+    const old = before.hosts.get(name);
+    const site = old === undefined ? undefined : placed.get(old);
+    if (old !== undefined && site !== undefined) changes.push([name, same(old, hostAt(scope, site))]);
+  }
+  return before.hosts.with(changes);
+}
+
+/** Whether what is told apart by listeners may be called in another way. */
+function carriesAnew({ carriers, view }: Outbound, services: readonly Service[], { rerouted, replaced }: Change): boolean {
+  if (carriers.size === 0) return false;
+  if (services.some(({ hostname }) => carriers.has(hostname))) return true;
+  if (replaced.size > 0 && [...replaced.keys()].some(({ hostname }) => carriers.has(hostname))) return true;
+  return [...rerouted.keys()].some((key) => {
+    const hosts = view.virtualServiceNamed(key)?.hosts ?? [];
+    return hosts.some((host) => carriers.has(host) || (host.startsWith('*') && [...carriers].some((one) => covers(host, one))));
+  });
+}
+
+function sameListeners(one: readonly Listener[], other: readonly Listener[]): boolean {
+  return one.length === other.length && one.every((listener, at) => listener === other[at]);
+}
+
+/**
+ * The view after a change that left what there is to see in its place: only what the change touches is made again.
+ * @param scope with the view as it is now
+ */
+export function patchOutbound(before: Outbound, scope: Scope, revoked: RevokedPeers, change: Change): Outbound {
+  const services = touched(scope, change);
+  const patched = {
+    ...before,
+    ...patchPieces(before, scope, revoked, services),
+    view: scope.view,
+    hosts: patchHosts(before, scope, services, change),
+  };
+  if (!carriesAnew(before, services, change)) return patched;
+  const parts = partsOf(scope);
+  const whole = parts.routes.map((one) => encodeResource(RouteConfigurationSchema, one));
+  const alike = whole.length === before.whole.length && whole.every((one, at) => one.version === before.whole[at]?.version);
+  return {
+    ...patched,
+    listeners: sameListeners(before.listeners, parts.listeners) ? before.listeners : parts.listeners,
+    whole: alike ? before.whole : whole,
+    carried: {},
+  };
+}
+
+interface RouteMaps {
+  apart?: Resources;
+  inline?: Resources;
+}
+
+/** Kept by what they follow from: most changes leave them as they are. */
+const routeMaps = new WeakMap<readonly EncodedResource[], WeakMap<readonly Routes[], RouteMaps>>();
+const inlineMaps = new WeakMap<Encoded, RouteMaps>();
+
+/** Route configurations as delta has them, with their virtual hosts apart. */
+export function routesOf({ whole, routes }: Outbound): Resources {
+  const known = routeMaps.get(whole) ?? new WeakMap<readonly Routes[], RouteMaps>();
+  routeMaps.set(whole, known);
+  const maps = known.get(routes) ?? {};
+  known.set(routes, maps);
+  maps.apart ??= new Map([...routes.map(({ empty }) => routesApart(empty)), ...whole].map((one) => [one.name, one]));
+  return maps.apart;
+}
+
+/** Route configurations with their virtual hosts in them. */
+export function routesInline({ whole, routes, hosts }: Outbound, before: Outbound | undefined): Resources {
+  const maps = inlineMaps.get(hosts) ?? {};
+  inlineMaps.set(hosts, maps);
+  if (maps.inline !== undefined && whole.every((one) => maps.inline?.get(one.name) === one)) return maps.inline;
+  const old = before === undefined ? undefined : inlineMaps.get(before.hosts)?.inline;
+  const made = routes.map(({ empty, order }) => {
+    const parts = order.flatMap((name): readonly InlineHost[] => {
+      const resource = hosts.get(name);
+      return resource === undefined ? [] : [{ name: name.slice(empty.name.length + 1), resource }];
+    });
+    return inlineRoutes(empty, parts);
+  });
+  maps.inline = new Map([...made, ...whole].map((one) => [one.name, same(old?.get(one.name), one)]));
+  return maps.inline;
+}

@@ -1,0 +1,103 @@
+import type { RevokedPeers } from '../../ca/revocation/list.ts';
+import { keyOf } from '../../mesh/model/object.ts';
+import type { Proxy } from '../../mesh/model/proxy.ts';
+import type { Sidecar } from '../../mesh/model/sidecar.ts';
+import type { Snapshot } from '../../mesh/model/snapshot.ts';
+import { mtlsMode } from '../../policy/peer-authentication/mode.ts';
+import { callerKey } from '../../routing/caller.ts';
+import { type Change, changeBetween } from '../../routing/change.ts';
+import { virtualServices } from '../../routing/delegates.ts';
+import type { Scope } from '../../routing/scope.ts';
+import type { InboundSecurity } from '../../routing/security.ts';
+import { changedView, viewFrom } from '../../routing/view.ts';
+import { composeOutbound, type Outbound, patchOutbound } from './outbound.ts';
+import { cutOffAddresses } from './revoked-endpoints.ts';
+
+interface Entry {
+  readonly snapshot: Snapshot;
+  readonly revoked: RevokedPeers;
+  readonly outbound: Outbound;
+}
+
+/** A view that no proxy has asked for during as many snapshots is forgotten. */
+const FORGOTTEN_AFTER = 32;
+
+/** Of what others have in front of them; what is in front of the proxy itself is not asked here. */
+function peerSecurity(snapshot: Snapshot): InboundSecurity {
+  return {
+    mtlsMode: () => 'PERMISSIVE',
+    peerMtlsMode: (peer, port) => mtlsMode(snapshot, peer, port),
+    httpFilters: () => [],
+    networkFilters: () => [],
+  };
+}
+
+/** What the proxies of each view call, kept from one snapshot to the next and changed by as little as there is to change. */
+export class Views {
+  readonly #entries = new Map<string, Entry>();
+  readonly #asked = new Map<string, number>();
+  /** The last that was composed of each kind: views of several namespaces differ little. */
+  readonly #similar = new Map<string, Outbound>();
+  #snapshot: Snapshot;
+  #age = 0;
+  #security: InboundSecurity;
+  #changes = new Map<Snapshot, Change | undefined>();
+
+  constructor(snapshot: Snapshot) {
+    this.#snapshot = snapshot;
+    this.#security = peerSecurity(snapshot);
+  }
+
+  publish(snapshot: Snapshot): void {
+    this.#snapshot = snapshot;
+    this.#security = peerSecurity(snapshot);
+    this.#changes = new Map();
+    this.#age += 1;
+    for (const [key, age] of this.#asked) {
+      if (age >= this.#age - FORGOTTEN_AFTER) continue;
+      this.#asked.delete(key);
+      this.#entries.delete(key);
+    }
+  }
+
+  outbound(proxy: Proxy, sidecar: Sidecar | undefined, revoked: RevokedPeers): Outbound {
+    const snapshot = this.#snapshot;
+    const { namespace } = proxy.workload;
+    const kind = proxy.kind === 'gateway' ? 'gateway' : proxy.instance.capture.kind;
+    const owner = sidecar === undefined ? '' : keyOf(sidecar.meta);
+    const key = `${kind} ${namespace} ${owner} ${callerKey(snapshot, proxy)}`;
+    this.#asked.set(key, this.#age);
+    const before = this.#entries.get(key);
+    if (before !== undefined && before.snapshot === snapshot && before.revoked === revoked) return before.outbound;
+    const scope = (view: Scope['view']): Scope => ({ snapshot, proxy, security: this.#security, sidecar, view });
+    let made = before === undefined ? undefined : this.#patched(before, sidecar, revoked, scope);
+    if (made === undefined) {
+      made = composeOutbound(scope(viewFrom(snapshot, namespace, sidecar)), revoked, before?.outbound ?? this.#similar.get(kind));
+      this.#similar.set(kind, made);
+    }
+    this.#entries.set(key, { snapshot, revoked, outbound: made });
+    return made;
+  }
+
+  #patched(
+    { snapshot, revoked: revokedBefore, outbound }: Entry,
+    sidecar: Sidecar | undefined,
+    revoked: RevokedPeers,
+    scope: (view: Scope['view']) => Scope,
+  ): Outbound | undefined {
+    if (outbound.open || cutOffAddresses(snapshot, revokedBefore) !== cutOffAddresses(this.#snapshot, revoked)) return undefined;
+    const change = this.#changeSince(snapshot);
+    if (change === undefined) return undefined;
+    // What a Sidecar imports follows from where routes lead.
+    if (sidecar !== undefined && sidecar.egress.length > 0 && change.replacedVirtuals) return undefined;
+    const view = changedView(outbound.view, virtualServices(this.#snapshot), change.replaced);
+    return view === undefined ? undefined : patchOutbound(outbound, scope(view), revoked, change);
+  }
+
+  #changeSince(before: Snapshot): Change | undefined {
+    if (this.#changes.has(before)) return this.#changes.get(before);
+    const made = changeBetween(before, this.#snapshot);
+    this.#changes.set(before, made);
+    return made;
+  }
+}
