@@ -3,12 +3,14 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { keyFilesOf } from '../key-store/open.ts';
 import { parseBundle } from '../root/chain.ts';
 import { AuthorityError } from '../root/error.ts';
 import type { Folder } from '../root/folder.ts';
 import type { Validity } from '../sign/validity.ts';
 import type { Every } from '../tls/credentials.ts';
-import { finishRenewal, type KeyText, writeIntermediate } from './files.ts';
+import { finishRenewal, writeIntermediate } from './files.ts';
+import { keysInFiles } from './key-place.ts';
 import { renewalTime, retryDelay } from './renewal-time.ts';
 import { newIntermediate, type RequestOptions } from './request.ts';
 
@@ -16,8 +18,6 @@ export interface KeeperOptions extends RequestOptions {
   readonly folder: Folder;
   /** The files of the root that signs now: another folder's once a rotation has led away from the upstream. */
   readonly signs?: (() => Folder) | undefined;
-  /** A private key as its file is written: encrypted where keys are; PKCS#8 when absent. */
-  readonly keyText?: KeyText | undefined;
   readonly every: Every;
   /** Uniform in [0, 1): spreads renewals and retries. */
   readonly random: () => number;
@@ -49,7 +49,8 @@ const LOOK_EVERY_MS = 30_000;
 export async function ensureIntermediate(options: Omit<KeeperOptions, 'every'>): Promise<void> {
   const { folder, upstream, log, random } = options;
   await finishRenewal(folder);
-  const present = [folder.key, folder.certificate, folder.roots].filter((path) => existsSync(path));
+  const [key = folder.key] = keyFilesOf(folder);
+  const present = [key, folder.certificate, folder.roots].filter((path) => existsSync(path));
   let trusted: readonly X509Certificate[] | undefined;
   if (present.length > 0) {
     // Files that are missing are for the authority to complain of.
@@ -65,7 +66,7 @@ export async function ensureIntermediate(options: Omit<KeeperOptions, 'every'>):
   for (let failures = 1; ; failures++) {
     const made = await newIntermediate(options, trusted);
     if (made.ok) {
-      await writeIntermediate(folder, made.value, trusted === undefined, options.keyText);
+      await removeUnused(options, await writeIntermediate(folder, made.value, trusted === undefined));
       log.info({ upstream: upstream.name, notAfter: made.value.notAfter }, 'the upstream signed an intermediate');
       return;
     }
@@ -75,6 +76,18 @@ export async function ensureIntermediate(options: Omit<KeeperOptions, 'every'>):
     log.warn({ upstream: upstream.name, reason }, 'the upstream did not sign an intermediate; trying again');
     await pause(retryDelay(failures, soon, random));
   }
+}
+
+/** The token need not hold keys of intermediates that were renewed twice since. Where it cannot be reached they stay, which harms nobody. */
+async function removeUnused(
+  { keys = keysInFiles(), log, upstream }: Omit<KeeperOptions, 'every'>,
+  uri: string | undefined,
+): Promise<void> {
+  if (uri === undefined) return;
+  await keys.remove(uri).catch((error: unknown) => {
+    const reason = error instanceof Error ? error.message : String(error);
+    log.warn({ upstream: upstream.name, reason }, 'the key of a former intermediate could not be removed from the token');
+  });
 }
 
 /** A self-signed root is not silently left for an upstream's: every workload would have to trust the new one first. */
@@ -120,7 +133,7 @@ export function keepIntermediate(options: KeeperOptions, current: Validity): Int
     const trusted = (await certificatesAt(here.roots)) ?? [];
     const made = await newIntermediate(options, trusted);
     if (!made.ok) return failed(made.refusal.reason);
-    await writeIntermediate(folder, made.value, false, options.keyText);
+    await removeUnused(options, await writeIntermediate(folder, made.value, false));
     // Counted from now: certificates are backdated, and one of short life would else be due at once.
     validity = { notBefore: clock(), notAfter: made.value.notAfter };
     renewAt = renewalTime(validity, random);

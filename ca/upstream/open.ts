@@ -1,9 +1,8 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import type { TrustDomain } from '../identity/trust-domain.ts';
-import { keyFileText } from '../key-store/encrypt.ts';
 import { DEFAULT_KEY_TYPE } from '../key-store/key-type.ts';
-import { readPassphrase } from '../key-store/passphrase.ts';
-import { AuthorityError } from '../root/error.ts';
 import type { Folder } from '../root/folder.ts';
 import type { NewKey } from '../root/new.ts';
 import { readRotation } from '../rotation/file.ts';
@@ -12,6 +11,7 @@ import { signing } from '../rotation/state.ts';
 import type { Validity } from '../sign/validity.ts';
 import type { Every } from '../tls/credentials.ts';
 import { ensureIntermediate, type IntermediateKeeper, keepIntermediate } from './keeper.ts';
+import { keysInFiles, keysInToken } from './key-place.ts';
 import type { Upstream } from './upstream.ts';
 
 /** What an authority needs to have its intermediates signed above. */
@@ -38,21 +38,20 @@ export async function openUpstream(
   options: OpenUpstreamOptions,
 ): Promise<((signs: () => Folder, current: Validity) => IntermediateKeeper) | undefined> {
   const { folder, key = {}, upstream, log } = options;
-  if (key.store !== undefined)
-    throw new AuthorityError('the key of an intermediate from an upstream is kept in a file; start without a PKCS#11 key store');
   const rotation = await readRotation(folder.dir);
   if (rotation !== undefined && signing(rotation.state) !== 0) {
     log.warn({ upstream: upstream.name }, 'the root was rotated to one of its own; the upstream is not asked');
     return undefined;
   }
-  const { passphrase } = key;
+  // Where a rotation has begun, root-cert.pem is the trust bundle, and the upstream's roots are elsewhere.
+  const here = rotation === undefined ? folder : generationFolder(folder.dir, 0);
+  // Without a key store given anew, keys stay where the last one is.
+  const store = key.store ?? (existsSync(here.keyUri) ? (await readFile(here.keyUri, 'utf8')).trim() : undefined);
   const settings = {
     ...options,
-    // Where a rotation has begun, root-cert.pem is the trust bundle, and the upstream's roots are elsewhere.
-    folder: rotation === undefined ? folder : generationFolder(folder.dir, 0),
+    folder: here,
     keyType: key.type ?? DEFAULT_KEY_TYPE,
-    keyText: async (made: Parameters<typeof keyFileText>[0]) =>
-      keyFileText(made, passphrase && (await readPassphrase(passphrase))),
+    keys: store === undefined ? keysInFiles(key.passphrase) : keysInToken(store),
     random: Math.random,
   };
   await ensureIntermediate(settings);

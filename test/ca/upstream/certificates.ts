@@ -12,6 +12,7 @@ import {
   type X509Certificate,
   X509CertificateGenerator,
 } from '@peculiar/x509';
+import type { KeptKey } from '../../../ca/upstream/key-place.ts';
 
 const EC = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 
@@ -79,4 +80,10 @@ export async function certify(
     keyPem: `${PemConverter.encode(key, PemConverter.PrivateKeyTag)}\n`,
     keys,
   };
+}
+
+/** The text of a key that is kept in a file. */
+export function keyText(key: KeptKey): string {
+  if (key.kind === 'token') throw new TypeError('the key is in a token');
+  return key.text;
 }

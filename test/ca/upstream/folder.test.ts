@@ -13,7 +13,7 @@ import { renewalTime, retryDelay } from '../../../ca/upstream/renewal-time.ts';
 import { newIntermediate } from '../../../ca/upstream/request.ts';
 import type { Upstream } from '../../../ca/upstream/upstream.ts';
 import { memoryLog, TD, temporaryFolder } from '../world.ts';
-import { certify, type TestAuthority, testAuthority } from './certificates.ts';
+import { certify, type TestAuthority, testAuthority, keyText } from './certificates.ts';
 
 const DAY_MS = 24 * 3600_000;
 
@@ -80,7 +80,7 @@ describe('ca: an intermediate in its folder', () => {
       await finishRenewal(folder);
       const opened = await loadRoot(folder, TD);
       assert.equal(opened.intermediatesPem.length, 2, `${done} files were new`);
-      assert.ok(opened.issuer.publicKey.equals(createPublicKey(made.value.key)));
+      assert.ok(opened.issuer.publicKey.equals(createPublicKey(keyText(made.value.key))));
       assert.ok(!existsSync(renewalFile(folder)));
     }
   });
