@@ -110,7 +110,8 @@ export interface Mirror {
 export type RouteAction =
   | { readonly kind: 'route'; readonly destinations: readonly RouteDestination[] }
   | { readonly kind: 'redirect'; readonly redirect: Redirect }
-  | { readonly kind: 'direct-response'; readonly status: number; readonly body: string | undefined }
+  /** `base64`: a body that is no text, beside which `body` is what can be shown of it. */
+  | { readonly kind: 'direct-response'; readonly status: number; readonly body: string | undefined; readonly base64?: string }
   /** The routes of a VirtualService without hosts, in whose place this one stands. */
   | { readonly kind: 'delegate'; readonly namespace: string; readonly name: string };
 

@@ -2,6 +2,7 @@ import type { ConnectionPool, TcpKeepalive } from '../../model/destination-rule.
 import { duration } from '../duration.ts';
 import { type Field, fieldsOf } from '../field.ts';
 import { flag, integer, oneOf } from '../scalar.ts';
+import { unapplied } from '../unapplied.ts';
 
 const MOST = 2_147_483_647;
 
@@ -38,6 +39,15 @@ export function connectionPool(field: Field): ConnectionPool | undefined {
     upgradeToHttp2: upgrade(web.h2UpgradePolicy),
     useClientProtocol: flag(web.useClientProtocol) ?? false,
   };
+}
+
+/** Of connections to the own application, which is spoken to as its port declares. */
+export function inboundConnectionPool(field: Field): ConnectionPool | undefined {
+  const { http } = fieldsOf(field, ['http'], 'tolerant');
+  const { h2UpgradePolicy, useClientProtocol } = fieldsOf(http, ['h2UpgradePolicy', 'useClientProtocol'], 'tolerant');
+  unapplied(h2UpgradePolicy, 'h2UpgradePolicy toward the own application');
+  unapplied(useClientProtocol, 'useClientProtocol toward the own application');
+  return connectionPool(field);
 }
 
 export function upgrade(field: Field): boolean | undefined {

@@ -23,6 +23,7 @@ export const SERVER_TLS = [
   'maxProtocolVersion',
   'cipherSuites',
   'ecdhCurves',
+  'insecureSkipVerify',
 ] as const;
 const MODES = ['PASSTHROUGH', 'SIMPLE', 'MUTUAL', 'AUTO_PASSTHROUGH', 'ISTIO_MUTUAL', 'OPTIONAL_MUTUAL'] as const;
 const VERSIONS = ['TLS_AUTO', 'TLSV1_0', 'TLSV1_1', 'TLSV1_2', 'TLSV1_3'] as const;
@@ -51,6 +52,12 @@ export function serverTls(field: Field, protocol: GatewayServer['protocol'] | un
   const httpsRedirect = flag(fields.httpsRedirect) ?? false;
   const mode = oneOf(fields.mode, MODES) ?? 'PASSTHROUGH';
   checkCertificates(field, fields, mode);
+  if (flag(fields.insecureSkipVerify) === true)
+    fields.insecureSkipVerify.error(
+      'not-supported',
+      'would let in every client that shows any certificate',
+      'remove it; use mode: SIMPLE if clients need not be known',
+    );
   const read = settings(fields, mode);
   return { tls: secure ? read : PLAIN, httpsRedirect };
 }

@@ -1,6 +1,6 @@
 import type { IngressListener } from '../../model/sidecar.ts';
 import { parsePort, type Port } from '../../model/port.ts';
-import { connectionPool } from '../destination-rule/connection-pool.ts';
+import { inboundConnectionPool } from '../destination-rule/connection-pool.ts';
 import { SERVER_TLS } from '../gateway/tls.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
 import { shorten } from '../node.ts';
@@ -22,7 +22,7 @@ export function ingressListeners(field: Field): readonly IngressListener[] {
     text(fields.bind);
     unapplied(fields.bind, 'bind');
     if (oneOf(fields.captureMode, ['DEFAULT', 'IPTABLES', 'NONE']) === 'NONE') unapplied(fields.captureMode, 'captureMode: NONE');
-    const pool = connectionPool(fields.connectionPool);
+    const pool = inboundConnectionPool(fields.connectionPool);
     checkTls(fields.tls, port?.protocol === 'https' || port?.protocol === 'http' || port?.protocol === 'tls');
     const endpoint = endpointOf(fields.defaultEndpoint, port?.number);
     // A port whose TLS is not ended would give the application what it was to be spared.

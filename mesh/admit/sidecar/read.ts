@@ -1,6 +1,6 @@
 import type { Sidecar } from '../../model/sidecar.ts';
 import { type Context, refer } from '../context.ts';
-import { connectionPool } from '../destination-rule/connection-pool.ts';
+import { inboundConnectionPool } from '../destination-rule/connection-pool.ts';
 import { type Field, fieldsOf } from '../field.ts';
 import { labelSelector } from '../selector.ts';
 import { oneOf } from '../scalar.ts';
@@ -23,7 +23,7 @@ export function readSidecar(spec: Field, context: Context): Sidecar {
     egress,
     ingress,
     outboundTrafficPolicy: outboundPolicy(fields.outboundTrafficPolicy),
-    inboundConnectionPool: connectionPool(fields.inboundConnectionPool),
+    inboundConnectionPool: inboundConnectionPool(fields.inboundConnectionPool),
   };
 }
 

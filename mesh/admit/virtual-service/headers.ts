@@ -13,24 +13,28 @@ function checkName(field: Field, name: string): void {
   }
 }
 
-function operations(field: Field): HeaderOperations {
-  const fields = fieldsOf(field, ['set', 'add', 'remove']);
-  const values = (source: Field): Readonly<Record<string, string>> => {
-    const found: Record<string, string> = {};
-    for (const [name, value] of entriesOf(source)) {
-      checkName(value, name);
-      const written = text(value);
-      checkValue(value, written);
-      found[name] = written;
-    }
-    return found;
-  };
-  const removed = itemsOf(fields.remove).map((item) => {
+export function addedHeaders(field: Field): Readonly<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const [name, value] of entriesOf(field)) {
+    checkName(value, name);
+    const written = text(value);
+    checkValue(value, written);
+    found[name] = written;
+  }
+  return found;
+}
+
+export function removedHeaders(field: Field): readonly string[] {
+  return itemsOf(field).map((item) => {
     const name = requiredText(item);
     if (name !== '') checkName(item, name);
     return name;
   });
-  return { set: values(fields.set), add: values(fields.add), remove: removed };
+}
+
+function operations(field: Field): HeaderOperations {
+  const fields = fieldsOf(field, ['set', 'add', 'remove']);
+  return { set: addedHeaders(fields.set), add: addedHeaders(fields.add), remove: removedHeaders(fields.remove) };
 }
 
 /** Envoy reads `%COMMAND%` in values; a lone percent sign makes it refuse the whole route configuration. */

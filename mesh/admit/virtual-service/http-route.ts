@@ -3,11 +3,12 @@ import { type Context, refer } from '../context.ts';
 import { duration } from '../duration.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
 import { percentage, wholePercent } from '../percentage.ts';
-import { optionalText, requiredText } from '../scalar.ts';
+import { flag, optionalText, requiredText } from '../scalar.ts';
 import { oldForm } from '../unapplied.ts';
 import { destination } from './destination.ts';
 import { fault } from './fault.ts';
 import { headers } from './headers.ts';
+import { OLD_HEADERS, withOldHeaders } from './old-headers.ts';
 import { httpMatches } from './match.ts';
 import { directResponse, redirect } from './redirect.ts';
 import { cors, retries } from './retries.ts';
@@ -32,6 +33,8 @@ const KNOWN = [
   'mirror_percent',
   'corsPolicy',
   'headers',
+  'websocketUpgrade',
+  ...OLD_HEADERS,
 ] as const;
 
 type Fields = Record<(typeof KNOWN)[number], Field>;
@@ -49,8 +52,10 @@ export function httpRoute(field: Field, context: Context): HttpRoute | undefined
     fault: fault(fields.fault),
     mirrors: mirrors(field, fields, context),
     cors: cors(fields.corsPolicy),
-    headers: headers(fields.headers),
+    headers: withOldHeaders(headers(fields.headers), fields),
   };
+  flag(fields.websocketUpgrade);
+  oldForm(fields.websocketUpgrade, 'nothing: web sockets are always let through');
   return action === undefined ? undefined : { ...route, action };
 }
 

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { Redirect, RouteAction } from '../../model/virtual-service.ts';
 import { type Field, fieldsOf } from '../field.ts';
 import { integer, oneOf, optionalText, port, text } from '../scalar.ts';
@@ -40,10 +41,12 @@ export function directResponse(field: Field): RouteAction {
     fields.body.error('missing-field', 'the body is empty', 'give string or bytes, or remove it');
   const encoded = text(body.bytes);
   if (!/^[A-Za-z0-9+/_-]*={0,2}$/.test(encoded)) body.bytes.error('wrong-type', 'is no base64', 'use string for text');
-  const content = body.bytes.given ? Buffer.from(encoded, 'base64').toString('utf8') : text(body.string);
+  const bytes = Buffer.from(encoded, 'base64');
+  const content = body.bytes.given ? bytes.toString('utf8') : text(body.string);
   const size = Buffer.byteLength(content);
   if (size > 1_048_576) fields.body.error('out-of-range', `the body has ${size} bytes`, 'it may have 1 MiB');
   else if (size > 102_400)
     fields.body.warning('large-body', `the body has ${size} bytes and is sent to every proxy`, 'serve it from a workload');
-  return { kind: 'direct-response', status, body: fields.body.given ? content : undefined };
+  const binary = body.bytes.given && !isUtf8(bytes) ? { base64: bytes.toString('base64') } : {};
+  return { kind: 'direct-response', status, body: fields.body.given ? content : undefined, ...binary };
 }

@@ -4,6 +4,7 @@ import { type Field, fieldsOf, itemsOf } from '../field.ts';
 import { integer } from '../scalar.ts';
 import { destination } from './destination.ts';
 import { headers } from './headers.ts';
+import { OLD_HEADERS, withOldHeaders } from './old-headers.ts';
 
 const MOST = 4_294_967_295;
 
@@ -14,11 +15,11 @@ export function routeDestinations(field: Field, context: Context): readonly Rout
   let sum = 0;
   let weighted = 0;
   for (const item of items) {
-    const fields = fieldsOf(item, ['destination', 'weight', 'headers']);
+    const fields = fieldsOf(item, ['destination', 'weight', 'headers', ...OLD_HEADERS]);
     const target = destination(fields.destination, context);
     const written = integer(fields.weight, 0, 2_147_483_647);
     const weight = written ?? (items.length === 1 ? 100 : 0);
-    const changes = headers(fields.headers);
+    const changes = withOldHeaders(headers(fields.headers), fields);
     if (fields.weight.given) weighted += 1;
     else if (items.length > 1) {
       item.warning(
