@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { EndpointSlice } from '../model/endpoint-slice.ts';
 import type { Service, SlicedEndpoint } from '../model/service.ts';
 import type { Places } from './places.ts';
@@ -27,7 +28,11 @@ export function withSlices(services: readonly Service[], slices: readonly Endpoi
     const before = made.get(service);
     if (before?.places === places && before.slices.length === own.length && before.slices.every((one, at) => one === own[at]))
       return before.service;
-    const next: Service = Object.freeze({ ...service, sliced: Object.freeze(endpointsIn(own, places)) });
+    const endpoints = endpointsIn(own, places);
+    const next: Service =
+      before !== undefined && isDeepStrictEqual(before.service.sliced, endpoints)
+        ? before.service
+        : Object.freeze({ ...service, sliced: Object.freeze(endpoints) });
     made.set(service, { slices: own, places, service: next });
     return next;
   });

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Instance, Workload } from '../model/workload.ts';
 import type { Deployment, Pod } from './mesh-object.ts';
 import { type Places, withPlace } from './places.ts';
@@ -123,6 +124,8 @@ function workloadOf(
     replicas,
     instances: Object.freeze(instances),
   });
-  made.set(source, { pods, places, assumed, workload });
-  return workload;
+  // Pods and places that changed in what does not concern the workload leave it as it is.
+  const kept = before !== undefined && isDeepStrictEqual(before.workload, workload) ? before.workload : workload;
+  made.set(source, { pods, places, assumed, workload: kept });
+  return kept;
 }
