@@ -5,7 +5,7 @@ import { createServer, type ServerHttp2Session } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { staticConfig } from '../../routing/static.ts';
-import { TestAuthority } from '../audit/envoy/certificates.ts';
+import { type Issued, TestAuthority } from '../audit/envoy/certificates.ts';
 import { type Envoy, envoyPath, startEnvoy } from '../audit/envoy/process.ts';
 import { judge } from '../../mesh/gateway-api/status/judge.ts';
 import { eventually } from '../eventually.ts';
@@ -14,6 +14,7 @@ import { compiledFor, snapshotOf } from './compiled.ts';
 import { corpusCases, corpusFile } from './corpora.ts';
 import { type Answer, call } from './envoy/call.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
+import { type Json, withSecrets } from './envoy/gateway-api-edge.ts';
 import { secretFiles } from './envoy/secrets.ts';
 import { freePort, startUpstream, type Upstream } from './envoy/upstream.ts';
 
@@ -57,6 +58,8 @@ interface Case {
 
 const CLIENT = '127.27.77.1';
 const GATEWAYS = '127.26.77';
+/** In the certificate of the gateways that end TLS. */
+const SERVER = 'gateway.test';
 const BACKENDS = [
   'infra-backend-v1',
   'infra-backend-v2',
@@ -237,6 +240,8 @@ describe('corpus: Gateway API conformance through the real Envoy', function () {
   const file = (path: string) => corpusFile('gateway-api-conformance', path) ?? '';
   let folder = '';
   let port = 0;
+  let authority: TestAuthority;
+  let secrets: ReadonlyMap<string, Issued>;
   const servers = new Map<string, Upstream>();
 
   before(async function () {
@@ -247,6 +252,8 @@ describe('corpus: Gateway API conformance through the real Envoy', function () {
     }
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-'));
     port = await freePort();
+    authority = await TestAuthority.create();
+    secrets = new Map([['tls-validity-checks-certificate', await authority.issueForHost(SERVER)]]);
     for (const name of BACKENDS)
       servers.set(name, await (name.startsWith('grpc') ? startHttp2 : startUpstream)(name, addressOf(name), port));
   });
@@ -278,9 +285,9 @@ describe('corpus: Gateway API conformance through the real Envoy', function () {
         const alternative = one.id === 'httprouteredirectportandscheme' ? which : 0;
         const through =
           one.id === 'httprouteredirectportandscheme'
-            ? (['same-namespace', 'same-namespace-with-http-listener-on-8080'][which] ?? gateway)
+            ? (['same-namespace', 'same-namespace-with-http-listener-on-8080', 'same-namespace-with-https-listener'][which] ??
+              gateway)
             : gateway;
-        if (alternative === 2) continue; // the third table needs TLS with the certificate of its gateway: not run
         const ports = [await freePort(), await freePort(), await freePort()] as const;
         const address = `${GATEWAYS}.${index + 1}`;
         const yaml = `${base}\n---\n${own}${backends(port)}${mesh ? caller : gatewayPod(through, address, ...ports)}`;
@@ -295,7 +302,8 @@ describe('corpus: Gateway API conformance through the real Envoy', function () {
           accessLog: { kind: 'none' },
           admin: { address: '127.0.0.1', port: 0 },
         });
-        const proxy: Envoy = await startEnvoy(envoyPath() ?? '', Object(config) as object, place);
+        const json = withSecrets(JSON.parse(JSON.stringify(config)) as Json, secrets);
+        const proxy: Envoy = await startEnvoy(envoyPath() ?? '', Object(json) as object, place);
         try {
           for (const [at, row] of rows.entries()) {
             const path =
@@ -309,10 +317,11 @@ describe('corpus: Gateway API conformance through the real Envoy', function () {
             const answer = await call(
               undefined,
               mesh ? CLIENT : address,
-              mesh ? 15_001 : alternative === 1 ? ports[1] : ports[0],
+              mesh ? 15_001 : (ports[alternative] ?? ports[0]),
               host,
               path,
               {
+                ...(alternative === 2 ? { tls: { ca: authority.root, servername: SERVER } } : {}),
                 method: row.Request?.Method ?? (path.startsWith('/gateway_api') ? 'POST' : 'GET'),
                 headers: {
                   ...(row.Request?.Headers ?? row.RequestMetadata?.Metadata),

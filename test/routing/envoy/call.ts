@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type Agent, type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
+import { request as secureRequest } from 'node:https';
 
 export interface Answer {
   readonly status: number;
@@ -15,6 +16,8 @@ export interface Answer {
 export interface Call {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Over TLS, with a server under this authority that is known by `servername`. */
+  readonly tls?: { readonly ca: string; readonly servername: string };
 }
 
 interface Told {
@@ -38,16 +41,17 @@ export async function call(
   port: number,
   host: string,
   path: string,
-  { method = 'GET', headers = {} }: Call = {},
+  { method = 'GET', headers = {}, tls }: Call = {},
 ): Promise<Answer> {
-  const outgoing = request({
+  const options = {
     host: address,
     port,
     path,
     method,
     headers: { ...headers, host },
-    ...(agent === undefined ? { agent: false } : { agent }),
-  });
+    ...(agent === undefined ? { agent: false as const } : { agent }),
+  };
+  const outgoing = tls === undefined ? request(options) : secureRequest({ ...options, ...tls, agent: false });
   outgoing.end();
   const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
   const chunks: Buffer[] = [];

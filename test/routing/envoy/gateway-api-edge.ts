@@ -62,10 +62,10 @@ spec: {containers: [{name: proxy}]}
 status: {podIP: ${EDGE}, phase: Running}
 `;
 
-type Json = null | string | number | boolean | readonly Json[] | { readonly [key: string]: Json };
+export type Json = null | string | number | boolean | readonly Json[] | { readonly [key: string]: Json };
 
 /** Certificates of Secrets, which an agent would serve, written into the configuration. */
-function withSecrets(value: Json, secrets: ReadonlyMap<string, Issued>): Json {
+export function withSecrets(value: Json, secrets: ReadonlyMap<string, Issued>): Json {
   if (Array.isArray(value)) return value.map((item: Json) => withSecrets(item, secrets));
   if (typeof value !== 'object' || value === null) return value;
   const entries = Object.entries(value).map(([name, item]): [string, Json] => {
