@@ -4,6 +4,11 @@ import { integer } from './scalar.ts';
 /** More proxies than that in a row are a mistake; Envoy would read as many entries of X-Forwarded-For for each request. */
 const MOST_PROXIES = 100;
 
+const APPLIED: Readonly<Record<'mesh' | 'pod', ReadonlySet<string>>> = Object.freeze({
+  mesh: new Set(['gatewayTopology', 'tracing', 'proxyHeaders']),
+  pod: new Set(['gatewayTopology', 'tracing']),
+});
+
 export interface GatewayTopology {
   /** How many proxies in front of a gateway are trusted to tell the caller's address in X-Forwarded-For. */
   readonly numTrustedProxies: number | undefined;
@@ -22,13 +27,11 @@ export function gatewayTopology(proxyConfig: Field, of: 'mesh' | 'pod'): Gateway
   for (const one of [topology.forwardClientCertDetails, ...refused]) {
     if (one.given) one.error('not-supported', 'is not supported yet', 'remove it; what gateways tell of callers would be wrong');
   }
-  const others =
-    proxyConfig.node?.kind === 'map' &&
-    [...proxyConfig.node.entries.keys()].some((name) => name !== 'gatewayTopology' && name !== 'tracing');
+  const others = proxyConfig.node?.kind === 'map' && [...proxyConfig.node.entries.keys()].some((name) => !APPLIED[of].has(name));
   if (others) {
     proxyConfig.warning(
       'not-yet-applied',
-      'only gatewayTopology and tracing are applied yet',
+      `only ${[...APPLIED[of]].join(' and ')} are applied yet`,
       'the rest of the mesh configuration is in effect',
     );
   }

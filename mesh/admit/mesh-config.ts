@@ -5,6 +5,7 @@ import { localityBalancing } from './destination-rule/locality.ts';
 import { extensionProviders } from './extension-providers.ts';
 import { type Field, fieldsOf, itemsOf } from './field.ts';
 import { gatewayTopology } from './gateway-topology.ts';
+import { forwardsHost } from './proxy-headers.ts';
 import { CIPHER_SUITES, CURVES, knownOf } from './gateway/tls-parameters.ts';
 import { isNamespaceName } from './hosts.ts';
 import { DEFAULTS, meshDefaults } from './mesh-defaults.ts';
@@ -109,6 +110,7 @@ export function readMeshConfig(root: Field): MeshConfig {
     enableAutoMtls: flag(fields.enableAutoMtls) ?? DEFAULT_MESH_CONFIG.enableAutoMtls,
     ...(topology.numTrustedProxies === undefined ? {} : { numTrustedProxies: topology.numTrustedProxies }),
     ...(topology.proxyProtocol ? { gatewayProxyProtocol: true } : {}),
+    ...(forwardsHost(fields.defaultConfig) ? { forwardedHost: true as const } : {}),
     ...(textAt(fields.defaultConfig.node, 'proxyMetadata', 'ISTIO_META_DNS_AUTO_ALLOCATE') === 'true'
       ? { dnsAutoAllocate: true }
       : {}),

@@ -21,6 +21,8 @@ export interface MeshConfig {
   readonly enableAutoMtls: boolean;
   /** Proxies in front of a gateway that are believed about the caller's address (X-Forwarded-For); absent: none. */
   readonly numTrustedProxies?: number;
+  /** Where a route rewrites the host, X-Forwarded-Host tells the one that was asked for. */
+  readonly forwardedHost?: true;
   /** Load balancers in front of gateways announce callers by the PROXY protocol; absent: nobody does. */
   readonly gatewayProxyProtocol?: boolean;
   /** Names of ServiceEntries resolve to the addresses that the mesh gave them (`ISTIO_META_DNS_AUTO_ALLOCATE` of the proxies). */

@@ -86,6 +86,7 @@ function routeAction(
     ...(http.unknownDestination === undefined ? {} : { clusterNotFoundResponseCode: NotFound.INTERNAL_SERVER_ERROR }),
     ...timeouts(http.timeoutMs),
     ...pathRewrite(http.rewrite, match),
+    appendXForwardedHost: scope.snapshot.meshConfig.forwardedHost === true && http.rewrite !== undefined,
     ...(authority === undefined ? {} : { hostRewriteSpecifier: { case: 'hostRewriteLiteral', value: authority } }),
     ...(retry === undefined ? {} : { retryPolicy: retry }),
     hashPolicy,

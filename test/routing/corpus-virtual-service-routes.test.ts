@@ -16,6 +16,9 @@ interface Case {
     readonly metadata: { readonly annotations?: Readonly<Record<string, string>> };
     readonly spec: { readonly hosts?: readonly string[]; readonly gateways?: readonly string[] };
   };
+  readonly meshOverrides: {
+    readonly defaultConfig?: { readonly proxyHeaders?: { readonly xForwardedHost?: { readonly enabled?: boolean } } };
+  };
   readonly listenPort: number;
   readonly gateways: readonly string[];
   readonly wantRoutes: readonly unknown[];
@@ -40,11 +43,8 @@ spec: {template: {metadata: {labels: {app: the-proxy}}, spec: {containers: [{nam
 ---
 `;
 
-const GATEWAY_API = 'internal.istio.io/route-semantics';
-
 /** What a case needs that is not there, or that is otherwise here on purpose. */
 function different(one: Case): string | undefined {
-  if (one.virtualService.metadata.annotations?.[GATEWAY_API] !== undefined) return 'has the semantics of the Gateway API';
   if (one.id === 'for-invalid-redirect-code')
     return 'Istio makes a route without an action, which Envoy refuses; here it answers 500';
   if (one.id.endsWith('inference-semantics')) return 'needs InferencePool';
@@ -118,7 +118,9 @@ describe('corpus: routes of VirtualServices', () => {
       if (different(one) !== undefined) this.skip();
       const spec = { hosts: ['*.example.org'], ...one.virtualService.spec };
       const object = { ...one.virtualService, metadata: { namespace: 'default', ...one.virtualService.metadata }, spec };
-      const snapshot = snapshotOf(`${SURROUNDINGS}${stringify(object)}---\n${rulesOf(one)}`);
+      const forwarded = one.meshOverrides.defaultConfig?.proxyHeaders?.xForwardedHost?.enabled === true;
+      const config = forwarded ? { forwardedHost: true as const } : {};
+      const snapshot = snapshotOf(`${SURROUNDINGS}${stringify(object)}---\n${rulesOf(one)}`, config);
       const proxy = proxyOf(snapshot, 'default/the-proxy');
       const [virtual] = snapshot.virtualServices;
       const port = parsePort(one.listenPort);

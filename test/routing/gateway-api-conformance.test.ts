@@ -216,6 +216,12 @@ function check(name: string, answer: Answer, row: Row): void {
     assert.equal(answer.seen[header.toLowerCase()], undefined, `${name} ${header}`);
 }
 
+/** Rows of cases that are listed as divergences: those that contradict others, or want what nothing in the case does. */
+const CONTRADICTED: Readonly<Record<string, readonly number[]>> = Object.freeze({
+  grpcrouterequestheadermodifier: [2, 3, 4, 5, 6],
+  meshhttproutenamedrule: [1],
+});
+
 /** What the manifests (and what is said in them) leave without the condition; all else must be accepted, and find all that it names. */
 const REFUSED: Readonly<Record<string, readonly string[]>> = Object.freeze({
   listenersetallowedroutesnamespaces: ['HTTPRoute route-in-gateway-namespace Accepted NotAllowedByListeners'],
@@ -269,7 +275,6 @@ describe('corpus: Gateway API conformance through the real Envoy', function () {
 
   for (const [index, one] of cases.entries()) {
     it(one.id, async function () {
-      if (divergences('gateway-api-conformance').has(one.id)) this.skip();
       const mesh = one.id.startsWith('mesh');
       const lists = [...new Set(one.rows.map((row) => row._list))];
       // Each table of a case with several manifests is for one of them.
@@ -306,6 +311,7 @@ describe('corpus: Gateway API conformance through the real Envoy', function () {
         const proxy: Envoy = await startEnvoy(envoyPath() ?? '', Object(json) as object, place);
         try {
           for (const [at, row] of rows.entries()) {
+            if (divergences('gateway-api-conformance').has(one.id) && CONTRADICTED[one.id]?.includes(at) === true) continue;
             const path =
               row.EchoRequest === undefined && row.EchoTwoRequest === undefined
                 ? (row.Request?.Path ?? '/')

@@ -4,6 +4,7 @@ import { type Context, refer } from '../context.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
 import { hostname, visibility } from '../hosts.ts';
 import { gatewayNames } from './gateway-name.ts';
+import { asGatewayRoute, hasGatewaySemantics } from './gateway-semantics.ts';
 import { httpRoute } from './http-route.ts';
 import { tcpRoute, tlsRoute } from './l4-route.ts';
 
@@ -47,7 +48,8 @@ export function readVirtualService(spec: Field, context: Context): VirtualServic
   });
   if (!fields.http.given && !fields.tls.given && !fields.tcp.given)
     spec.error('missing-field', 'http must have at least one route', 'as http: [{route: [{destination: {host: reviews}}]}]');
-  return { meta: context.meta, hosts, gateways, exportTo: visibility(fields.exportTo, context), http, tls, tcp };
+  const routes = hasGatewaySemantics(context.meta) ? http.map(asGatewayRoute) : http;
+  return { meta: context.meta, hosts, gateways, exportTo: visibility(fields.exportTo, context), http: routes, tls, tcp };
 }
 
 /** The first route that matches is taken, so nothing reaches the routes after one that matches everything. */
