@@ -1,4 +1,5 @@
 import type { DestinationRule } from '../mesh/model/destination-rule.ts';
+import { podNames } from '../mesh/model/endpoints.ts';
 import type { Hostname } from '../mesh/model/hostname.ts';
 import { indexedBy } from '../mesh/model/indexed-by.ts';
 import { keyOf, selects } from '../mesh/model/object.ts';
@@ -41,6 +42,7 @@ function sameService(a: Service, b: Service): boolean {
     a.external === b.external &&
     a.resolution === b.resolution &&
     a.aliasOf === b.aliasOf &&
+    a.headless === b.headless &&
     sameList(a.aliases, b.aliases) &&
     sameList(a.addresses, b.addresses) &&
     sameVisibility(a.exportTo, b.exportTo) &&
@@ -128,6 +130,14 @@ export function changeBetween(before: Snapshot, after: Snapshot): Change | undef
   const moved = new Set([...replaced.values()].map(({ hostname }) => hostname));
   for (const workload of either(before.workloads, after.workloads))
     for (const { hostname } of over(services, workload)) moved.add(hostname);
+  // The pods of a headless Service have virtual hosts of their own.
+  for (const host of moved) {
+    for (const service of byHost(services, host)) {
+      if (service.headless !== true) continue;
+      const old = byHost(before.services, host).find(({ meta }) => keyOf(meta) === keyOf(service.meta));
+      if (old === undefined || !sameList(podNames(before, old), podNames(after, service))) return undefined;
+    }
+  }
   let all = false;
   for (const { meta } of either(before.peerAuthentications, after.peerAuthentications)) {
     all ||= meta.namespace === after.meshConfig.rootNamespace;

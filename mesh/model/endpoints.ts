@@ -167,3 +167,11 @@ export function endpointsOf(snapshot: Snapshot, service: Service, port: ServiceP
   }
   return found;
 }
+
+/** The names that pods have below that of a headless Service (`web-0`), ready or not. */
+export function podNames(snapshot: Snapshot, service: Service): readonly string[] {
+  if (service.headless !== true) return [];
+  const ofPods = workloadsOf(snapshot, service).flatMap(({ instances }) => instances.flatMap(({ hostname }) => hostname ?? []));
+  const given = (service.sliced ?? []).flatMap(({ hostname }) => hostname ?? []);
+  return [...new Set([...ofPods, ...given])].sort();
+}

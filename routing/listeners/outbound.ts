@@ -167,10 +167,13 @@ function listenersOf(scope: Scope, service: Service): readonly AtAddress[] {
   const made: AtAddress[] = [];
   for (const port of service.ports) {
     if (port.protocol === 'udp' || isHttp(port.protocol)) continue;
-    const { chosen, rest } = serviceChains(scope, service, port.port, port.protocol);
+    const shared = serviceChains(scope, service, port.port, port.protocol);
     const routes = port.protocol === 'unknown' ? addressRoutes(scope, service, port.port) : undefined;
     for (const at of tcpAddresses(scope, service, port)) {
       const name = `${at.address}_${at.port}`;
+      // Who calls a headless Service has chosen the pod.
+      const { chosen, rest } =
+        service.headless === true ? serviceChains(scope, service, port.port, port.protocol, at.address) : shared;
       const place = { name, address: at.address, port: at.port, captured: true };
       if (routes === undefined) {
         const chains = chosen.length === 0 ? { filterChains: [rest] } : { filterChains: chosen, rest };

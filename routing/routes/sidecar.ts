@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { type RouteConfiguration, RouteConfigurationSchema } from '#gen/envoy/config/route/v3/route_pb.js';
 import { type Route, type VirtualHost, VirtualHostSchema } from '#gen/envoy/config/route/v3/route_components_pb.js';
+import { podNames } from '../../mesh/model/endpoints.ts';
 import { covers, type Hostname } from '../../mesh/model/hostname.ts';
 import { isHttp, parsePort, type Port } from '../../mesh/model/port.ts';
 import { keyOf } from '../../mesh/model/object.ts';
@@ -15,6 +16,7 @@ import type { RouteSite } from './applies.ts';
 import { hostNames, serviceNames } from './domains.ts';
 import { fallbackHost } from './fallback.ts';
 import { hashPolicies } from './hash-policy.ts';
+import { toPod } from './to-pod.ts';
 import { plainRoute } from './plain.ts';
 import { VirtualHosts } from './virtual-hosts.ts';
 import { virtualServiceRoutes } from './virtual-service.ts';
@@ -93,6 +95,8 @@ export interface HostSite {
   readonly port: Port;
   /** `namespace/name` of the VirtualService where the host stands for no service. */
   readonly virtual: string | undefined;
+  /** Of a headless Service's pods the one that is meant, by its name there. */
+  readonly pod?: string;
 }
 
 /** The virtual hosts of one route configuration, in order. */
@@ -103,6 +107,11 @@ export interface RouteTable {
   readonly sites: readonly HostSite[];
   /** Absent where a site takes every host. */
   readonly fallback: VirtualHost | undefined;
+}
+
+/** How a virtual host is called in its table. */
+export function siteName(host: Hostname, port: Port, pod?: string): string {
+  return pod === undefined ? `${host}:${port}` : `${pod}.${host}:${port}`;
 }
 
 /** The same object for the same place. */
@@ -122,14 +131,25 @@ class Table {
   }
 
   /** Envoy refuses a configuration in which a domain is there twice: the first to claim one keeps it, and who is left with none is dropped. */
-  add(owner: object, host: Hostname, port: Port, wanted: readonly string[], virtual: string | undefined): void {
+  add(owner: object, host: Hostname, port: Port, wanted: readonly string[], virtual: string | undefined, pod?: string): void {
     const taken = this.#taken;
     const domains = wanted.some((domain) => taken.has(domain)) ? wanted.filter((domain) => !taken.has(domain)) : wanted;
     if (domains.length === 0) return;
     for (const domain of domains) taken.add(domain);
-    const inputs = [this.#name, host, port, virtual, ...(domains === wanted ? [wanted] : domains)];
-    const make = () => ({ table: this.#name, name: `${host}:${port}`, domains, host, port, virtual });
+    const inputs = [this.#name, host, port, virtual, pod, ...(domains === wanted ? [wanted] : domains)];
+    const name = siteName(host, port, pod);
+    const make = () => ({ table: this.#name, name, domains, host, port, virtual, ...(pod === undefined ? {} : { pod }) });
     this.#sites.push(sites.get(owner, inputs, make));
+  }
+
+  /** The pods of a headless Service by their own names, which are closer than its wildcard. */
+  addPods(service: Service, port: Port, domains: (name: string) => readonly string[]): void {
+    const { proxy, snapshot } = this.#scope;
+    for (const pod of podNames(snapshot, service)) {
+      const names = hostNames(service.hostname, proxy, snapshot.meshConfig.clusterDomain);
+      const wanted = names.flatMap((name) => domains(`${pod}.${name}`));
+      this.add(service, service.hostname, port, wanted, undefined, pod);
+    }
   }
 
   /** A host that a VirtualService names as it is goes before the short names of services: `web.shop` may be named so. */
@@ -162,6 +182,7 @@ export function portTable(scope: Scope, port: Port, services: readonly Service[]
   const { clusterDomain } = scope.snapshot.meshConfig;
   table.addOthers(port, (name) => [name]);
   for (const service of services) {
+    table.addPods(service, port, (name) => [name]);
     table.add(service, service.hostname, port, serviceNames(service, scope.proxy, clusterDomain), undefined);
   }
   return table.all();
@@ -188,6 +209,7 @@ export function proxyTable(scope: Scope): RouteTable {
       const domains = withPort.get(names, [port, alone], () => [
         ...new Set(names.flatMap((name) => (alone ? [name, `${name}:${port}`] : [`${name}:${port}`]))),
       ]);
+      table.addPods(service, port, (name) => (alone ? [name, `${name}:${port}`] : [`${name}:${port}`]));
       table.add(service, service.hostname, port, domains, undefined);
     }
   }
@@ -227,7 +249,7 @@ export function hostInputs(scope: Scope, site: HostSite): readonly unknown[] {
 
 /** @param name another than its own, where it is found by that */
 export function virtualHostAt(scope: Scope, site: HostSite, name = site.name): VirtualHost {
-  const { host, port, domains } = site;
+  const { host, port, domains, pod } = site;
   const virtual = virtualOf(scope, site);
   const service = site.virtual === undefined ? scope.view.serviceByHost.get(host) : undefined;
   const routes =
@@ -236,7 +258,12 @@ export function virtualHostAt(scope: Scope, site: HostSite, name = site.name): V
       : virtual === undefined
         ? []
         : virtualServiceRoutes(scope, { port, gateways: MESH }, virtual);
-  return create(VirtualHostSchema, { name, domains: [...domains], routes, includeRequestAttemptCount: true });
+  return create(VirtualHostSchema, {
+    name,
+    domains: [...domains],
+    routes: pod === undefined ? routes : routes.map((route) => toPod(route, pod)),
+    includeRequestAttemptCount: true,
+  });
 }
 
 const hosts = kept<HostSite, VirtualHost>(16);

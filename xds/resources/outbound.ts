@@ -5,6 +5,7 @@ import type { Listener } from '#gen/envoy/config/listener/v3/listener_pb.js';
 import { VirtualHostSchema } from '#gen/envoy/config/route/v3/route_components_pb.js';
 import { type RouteConfiguration, RouteConfigurationSchema } from '#gen/envoy/config/route/v3/route_pb.js';
 import type { RevokedPeers } from '../../ca/revocation/list.ts';
+import { podNames } from '../../mesh/model/endpoints.ts';
 import { covers, type Hostname } from '../../mesh/model/hostname.ts';
 import { LayeredMap } from '../../mesh/model/layered-map.ts';
 import { keyOf } from '../../mesh/model/object.ts';
@@ -22,6 +23,7 @@ import {
   mayBeHttp,
   proxyTable,
   routeConfiguration,
+  siteName,
   type RouteTable,
   tableRoutes,
   virtualHostAt,
@@ -270,7 +272,10 @@ function patchPieces(before: Outbound, scope: Scope, revoked: RevokedPeers, serv
 function hostNamesOf(scope: Scope, service: Service): readonly string[] {
   const { hostname } = service;
   const [first] = scope.proxy.instance.capture.kind === 'explicit' ? ['http_proxy'] : [];
-  return service.ports.filter(mayBeHttp).map(({ port }) => nameOf({ table: first ?? String(port), name: `${hostname}:${port}` }));
+  const pods = [undefined, ...podNames(scope.snapshot, service)];
+  return service.ports
+    .filter(mayBeHttp)
+    .flatMap(({ port }) => pods.map((pod) => nameOf({ table: first ?? String(port), name: siteName(hostname, port, pod) })));
 }
 
 function patchHosts(before: Outbound, scope: Scope, services: readonly Service[], { rerouted, ruled }: Change): Encoded {
