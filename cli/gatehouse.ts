@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze
   policy: async () => (await import('./policy.ts')).policyCommand(),
   route: async () => (await import('./route.ts')).routeCommand(),
   proxy: async () => (await import('./proxy.ts')).proxyCommand(),
+  debug: async () => (await import('./debug.ts')).debugCommand(),
   ca: async () => (await import('./ca.ts')).caCommand(),
   audit: async () => (await import('./audit.ts')).auditCommand(),
 });

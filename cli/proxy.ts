@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { configCommand } from './proxy/config.ts';
 import { secretsCommand } from './proxy/secrets.ts';
 import { statusCommand } from './proxy/status.ts';
 
@@ -6,7 +7,11 @@ import { statusCommand } from './proxy/status.ts';
 export function proxyCommand(): Command {
   return new Command('proxy')
     .description('what each proxy has: its configuration and its certificates')
-    .addHelpText('after', '\nExamples:\n  gatehouse proxy status\n  gatehouse proxy secrets --run-dir /run/gatehouse')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  gatehouse proxy status\n  gatehouse proxy config shop/web-5d9f routes\n  gatehouse proxy secrets --run-dir /run/gatehouse',
+    )
     .addCommand(statusCommand())
+    .addCommand(configCommand())
     .addCommand(secretsCommand());
 }

@@ -36,6 +36,7 @@ export function serveCommand(): Command {
     .option('--http-address <host:port>', 'health, metrics and /debug/syncz', '127.0.0.1:15014')
     .option('--plaintext-xds <host:port>', 'also xDS without TLS: every caller may read the configuration of every pod')
     .option('--plaintext-xds-anywhere', 'let --plaintext-xds be an address that other machines can reach')
+    .option('--allow-captures', 'let gatehouse debug on this machine take CPU profiles and heap snapshots')
     .option('--page-address <host:port>', 'a page with the report of who talked to whom')
     .option('--audit-db <file>', 'the audit store', '.gatehouse/audit.db')
     .option('--audit-retention <duration>', 'delete what is older than this, such as 2160h; without it nothing is deleted')

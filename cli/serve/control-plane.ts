@@ -11,7 +11,7 @@ import { systemAfter } from '../../ca/federation/following.ts';
 import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { snapshotResources, type SnapshotResources } from '../../xds/resources/source.ts';
-import { addDiscoveryService } from '../../xds/stream/service.ts';
+import { addDiscoveryService, type DiscoveryService } from '../../xds/stream/service.ts';
 import type { KeyKeeper } from '../../policy/jwks/keeper.ts';
 import { wantedKeys } from '../../policy/jwks/wanted.ts';
 import type { ListenAddress } from '../options/address.ts';
@@ -26,6 +26,10 @@ import { grpcServer, listen } from './grpc-server.ts';
 import { listenHttp } from './http-listen.ts';
 import { heldForKeys } from './jwks/hold.ts';
 import { tokenKeys } from './jwks/keys.ts';
+import { Registry } from 'prom-client';
+import { inspectorCapture } from './capture.ts';
+import { discoveryMetrics } from './discovery-metrics.ts';
+import { PublishedSnapshots } from './published-snapshots.ts';
 import { controlPlaneMetrics } from './metrics.ts';
 import type { ServeOptions } from './options.ts';
 import { startPage } from './page-server.ts';
@@ -67,6 +71,7 @@ export async function startControlPlane(
   let resources: SnapshotResources | undefined;
   let federation: RunningFederation | undefined;
   let keys: KeyKeeper | undefined;
+  let streams: DiscoveryService | undefined;
   let hold: ((snapshot: Snapshot) => void) | undefined;
   const mesh = await watchedMesh(options, log, {
     onSnapshot: (snapshot) => hold?.(snapshot),
@@ -108,9 +113,12 @@ export async function startControlPlane(
   // Of a snapshot that came while the first keys were waited for.
   issuers.follow(wantedKeys(mesh.current()));
   const source = (resources = snapshotResources(mesh.current(), bundle, revocations.peers(), issuers.known()));
+  const published = new PublishedSnapshots();
+  published.record(mesh.current(), clock(), undefined);
   hold = heldForKeys(
     issuers,
     (snapshot) => {
+      published.record(snapshot, clock(), streams?.oldestAccepted());
       source.publishKeys(issuers.known());
       source.publish(snapshot);
       federation?.publish();
@@ -142,7 +150,15 @@ export async function startControlPlane(
   closeStaleConnections(server, authority.peerOf);
   addCertificateService(server, { authority, log, limit: addressLimit(options.callers) });
   addJwtService(server, { authority, log, federated: federation.jwtKeySets });
-  const discovery = addDiscoveryService(server, { source, authenticate: authority.peerOf, log, clock });
+  const registry = new Registry();
+  const xdsMetrics = discoveryMetrics(registry);
+  const discovery = (streams = addDiscoveryService(server, {
+    source,
+    authenticate: authority.peerOf,
+    log,
+    clock,
+    observer: xdsMetrics.observer,
+  }));
   const accessLogs = addAccessLogService(server, {
     authenticate: authority.peerOf,
     directory: snapshotDirectory(() => mesh.current()),
@@ -170,7 +186,15 @@ export async function startControlPlane(
     tokenKeys: () => issuers.status(),
     bundleBehind: () => behind(discovery.streams(), source.bundle()).length,
   };
-  const status = statusServer({ ...sources, metrics: controlPlaneMetrics(sources) });
+  xdsMetrics.follow({ ...sources, publishedAt: () => published.publishedAt });
+  controlPlaneMetrics(registry, sources);
+  const status = statusServer({
+    ...sources,
+    holdings: (namespace, pod, types) => discovery.holdings(namespace, pod, types),
+    published,
+    metrics: registry,
+    capture: options.allowCaptures ? inspectorCapture(options.caDir, clock) : undefined,
+  });
   const http = await listenHttp(status, options.http, '--http-address');
   const page = options.page === undefined ? undefined : await startPage(options.page, options.auditFile, clock);
 

@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, type Registry } from 'prom-client';
 import type { RecorderStats } from '../../audit/intake/recorder.ts';
 import type { UpstreamState } from '../../ca/upstream/keeper.ts';
 import type { RotationStatus } from '../../ca/rotation/rotation.ts';
@@ -6,14 +6,10 @@ import type { PeerStatus } from '../../ca/federation/following.ts';
 import { federationMetrics } from './federation-metrics.ts';
 import type { KeysStatus } from '../../policy/jwks/keeper.ts';
 import { tokenKeyMetrics } from './jwks/metrics.ts';
-import type { Snapshot } from '../../mesh/model/snapshot.ts';
-import type { StreamStatus } from '../../xds/stream/service.ts';
 
 const PHASES = Object.freeze(['steady', 'prepared', 'active', 'retiring'] as const);
 
 export interface MetricSources {
-  readonly snapshot: () => Snapshot;
-  readonly streams: () => readonly StreamStatus[];
   readonly recorder: () => RecorderStats;
   readonly serverCertificateNotAfter: () => Date;
   readonly upstream: () => UpstreamState | undefined;
@@ -23,25 +19,14 @@ export interface MetricSources {
   readonly tokenKeys: () => readonly KeysStatus[];
 }
 
-/** The control plane's own metrics; each is read from its owner when it is asked for. */
-export function controlPlaneMetrics(sources: MetricSources): Registry {
-  const registry = new Registry();
+/** Adds the control plane's own metrics; each is read from its owner when it is asked for. Those of xDS are in discovery-metrics. */
+export function controlPlaneMetrics(registry: Registry, sources: MetricSources): void {
   collectDefaultMetrics({ register: registry });
   const gauge = (name: string, help: string, read: () => number): void => {
     const made: Gauge = new Gauge({ name, help, registers: [registry], collect: () => made.set(read()) });
   };
   federationMetrics(registry, sources.federation);
   tokenKeyMetrics(registry, sources.tokenKeys);
-  gauge('gatehouse_snapshot_number', 'number of the current snapshot', () => sources.snapshot().number);
-  gauge('gatehouse_xds_streams', 'connected xDS streams', () => sources.streams().length);
-  gauge(
-    'gatehouse_xds_streams_behind',
-    'xDS streams that have not acknowledged the current snapshot',
-    () => sources.streams().filter(({ acknowledged }) => acknowledged < sources.snapshot().number).length,
-  );
-  gauge('gatehouse_xds_rejected', 'resources that proxies rejected and still reject', () =>
-    sources.streams().reduce((sum, { rejected }) => sum + rejected.length, 0),
-  );
   gauge(
     'gatehouse_server_certificate_expiry_timestamp_seconds',
     "when the control plane's own certificate ends",
@@ -101,5 +86,4 @@ export function controlPlaneMetrics(sources: MetricSources): Registry {
   counter('gatehouse_audit_lost_total', 'access-log records lost', ({ lost }) =>
     Object.values(lost).reduce((sum, count) => sum + count, 0),
   );
-  return registry;
 }

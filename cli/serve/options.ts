@@ -19,6 +19,7 @@ export interface ServeFlags extends UpstreamFlags, CaKeyFlags, FederationFlags, 
   readonly httpAddress: string;
   readonly plaintextXds?: string;
   readonly plaintextXdsAnywhere?: boolean;
+  readonly allowCaptures?: boolean;
   readonly pageAddress?: string;
   readonly auditDb: string;
   readonly auditRetention?: string;
@@ -40,6 +41,8 @@ export interface ServeOptions {
   /** Where xDS is served without TLS; undefined: nowhere. */
   readonly plaintextXds: ListenAddress | undefined;
   readonly page: ListenAddress | undefined;
+  /** Whether callers on this machine may take profiles of the process. */
+  readonly allowCaptures: boolean;
   readonly auditFile: string;
   /** Edges older than this are deleted; undefined keeps all. */
   readonly auditRetentionMs: number | undefined;
@@ -104,6 +107,7 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
       http: http.value,
       plaintextXds: plaintextXds.value,
       page: page?.value,
+      allowCaptures: flags.allowCaptures === true,
       auditFile: resolve(flags.auditDb),
       auditRetentionMs: retention,
       certificateTtlSeconds: ttl,

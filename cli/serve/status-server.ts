@@ -1,17 +1,46 @@
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
-import type { StreamStatus } from '../../xds/stream/service.ts';
+import { type DiscoveryService, type StreamStatus } from '../../xds/stream/service.ts';
+import { appliedObjects } from './applied.ts';
+import type { Capture } from './capture.ts';
+import { captureRoutes } from './capture-routes.ts';
+import { loopbackOnly } from './loopback-only.ts';
+import { configuredResource, typesNamed } from './proxy-config.ts';
+import { type ProxyReport, proxyReport } from './proxy-report.ts';
+import type { PublishedSnapshots } from './published-snapshots.ts';
 
 export interface StatusSources {
   readonly snapshot: () => Snapshot;
   readonly streams: () => readonly StreamStatus[];
+  readonly holdings: DiscoveryService['holdings'];
+  readonly published: PublishedSnapshots;
   readonly metrics: Registry;
+  /** Undefined: nobody may take profiles. */
+  readonly capture: Capture | undefined;
+}
+
+interface ConfigQuery {
+  readonly namespace?: string;
+  readonly pod?: string;
+  readonly types?: string;
+  readonly name?: string;
 }
 
 /** Health, Prometheus metrics and, as istiod names it, /debug/syncz: which proxy has acknowledged what. No secrets. */
-export function statusServer({ snapshot, streams, metrics }: StatusSources): FastifyInstance {
+export function statusServer({ snapshot, streams, holdings, published, metrics, capture }: StatusSources): FastifyInstance {
   const app = fastify({ logger: false, bodyLimit: 1024 });
+  const changes = (): ((since: number) => ReadonlySet<string> | undefined) => {
+    const known = new Map<number, ReadonlySet<string> | undefined>();
+    return (since) => {
+      if (!known.has(since)) known.set(since, published.changedSince(since));
+      return known.get(since);
+    };
+  };
+  const reports = (changedSince: ReturnType<typeof changes>): readonly ProxyReport[] => {
+    const current = snapshot();
+    return streams().map((status) => proxyReport(status, current, changedSince));
+  };
   app.get('/healthz', () => ({ status: 'ok', snapshot: snapshot().number }));
   app.get('/metrics', async (_, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));
   app.get('/debug/syncz', () => {
@@ -19,17 +48,31 @@ export function statusServer({ snapshot, streams, metrics }: StatusSources): Fas
     return {
       pid: process.pid,
       snapshot: current.number,
+      publishedAt: published.publishedAt.toISOString(),
       namespaces: current.namespaces.map((namespace) => namespace.name),
-      proxies: streams().map(({ node, identity, variant, connectedAt, acknowledged, rejected }) => ({
-        node,
-        // Null where it came in plain text, and proved none.
-        identity: identity ?? null,
-        variant,
-        connectedAt,
-        acknowledged,
-        rejected,
-      })),
+      proxies: reports(changes()),
     };
   });
+  app.get<{ Querystring: { readonly all?: string } }>('/debug/objects', { onRequest: loopbackOnly }, ({ query }) => {
+    const changedSince = changes();
+    const current = snapshot().number;
+    const objects = appliedObjects(reports(changedSince), current, published.objects(), changedSince, query.all !== undefined);
+    return { snapshot: current, publishedAt: published.publishedAt.toISOString(), objects };
+  });
+  app.get<{ Querystring: ConfigQuery }>('/debug/config', { onRequest: loopbackOnly }, ({ query }, reply) => {
+    const { namespace = '', pod = '', name } = query;
+    const types = typesNamed((query.types ?? '').split(','));
+    if (types === undefined)
+      return reply.code(400).send({ error: 'types must be a list of CDS, EDS, ECDS, LDS, RDS, VHDS, SDS' });
+    const held = holdings(namespace, pod, types);
+    if (held === undefined) {
+      const connected = streams().map(({ node }) => (node.split('~')[2] ?? '').replace(/^(.*)\.([^.]*)$/, '$2/$1'));
+      const there = connected.length === 0 ? 'no proxy is connected' : `connected are ${connected.slice(0, 20).join(', ')}`;
+      return reply.code(404).send({ error: `no proxy of pod ${namespace}/${pod} is connected (${there})` });
+    }
+    const wanted = name === undefined ? held : held.filter(({ resource }) => resource.name.includes(name));
+    return reply.send({ snapshot: snapshot().number, resources: wanted.map(configuredResource) });
+  });
+  captureRoutes(app, capture);
   return app;
 }

@@ -32,6 +32,11 @@ describe('gatehouse proxy status', () => {
       if (request.url !== '/debug/syncz') return void response.writeHead(404).end();
       const proxy = {
         node: 'sidecar~10.0.0.5~cart-0.shop~cluster.local',
+        pod: 'cart-0.shop',
+        known: true,
+        accepted: acknowledged,
+        waitingSince: acknowledged < 7 ? '2026-11-21T08:00:01.000Z' : null,
+        types: [{ type: 'CDS', outstanding: 0, responses: 1 }],
         identity: 'spiffe://cluster.local/ns/shop/sa/cart',
         variant: 'delta',
         connectedAt: '2026-11-21T08:00:00.000Z',
@@ -61,12 +66,20 @@ describe('gatehouse proxy status', () => {
     acknowledged = 6;
     const behind = await proxyStatus('--http', http);
     assert.equal(behind.code, 1);
-    assert.match(behind.out, /at 6 of 7/);
+    assert.match(behind.out, /at 6 of 7, for \d+ \w+/);
     acknowledged = 7;
-    rejected = [{ typeUrl: 'type.googleapis.com/envoy.config.listener.v3.Listener', name: 'inbound', message: 'no such filter' }];
+    rejected = [
+      {
+        type: 'LDS',
+        causes: [{ object: 'Gateway shop/g', file: 'g.yaml', line: 3, changed: true }],
+        typeUrl: 'type.googleapis.com/envoy.config.listener.v3.Listener',
+        name: 'inbound',
+        message: 'no such filter',
+      },
+    ];
     const refused = await proxyStatus('--http', http);
     assert.equal(refused.code, 1);
-    assert.match(refused.out, /Listener inbound: no such filter/);
+    assert.match(refused.out, /LDS inbound: no such filter\n +caused by Gateway shop\/g \(g\.yaml:3\)/);
   });
 
   it('-o json gives all of it', async () => {

@@ -38,8 +38,8 @@ export interface DiscoveryService {
   streams(): readonly StreamStatus[];
   /** What a pod's newest stream is told of these types; undefined when it has no stream. */
   holdings(namespace: string, pod: string, types: readonly TypeUrl[]): readonly Holding[] | undefined;
-  /** The oldest snapshot that a connected proxy has acknowledged last; undefined when none is connected. */
-  oldestAcknowledged(): number | undefined;
+  /** The oldest snapshot that a connected proxy has accepted last; undefined when none is connected. */
+  oldestAccepted(): number | undefined;
   /** Serves the same on another server, whose callers are authenticated in another way. */
   alsoOn(server: Server, authenticate: Authenticate): void;
   /** Authenticates every stream once more, and ends those that would be refused now: whose identity or certificate was revoked. */
@@ -145,6 +145,7 @@ export function addDiscoveryService(server: Server, options: DiscoveryServiceOpt
   serveOn(server, options.authenticate);
 
   return {
+    streams: () => [...streams].filter(({ node }) => node !== '').map((stream) => stream.status),
     alsoOn: serveOn,
     holdings(namespace, pod, types) {
       const newest = [...byNode]
@@ -153,13 +154,11 @@ export function addDiscoveryService(server: Server, options: DiscoveryServiceOpt
         .at(-1);
       return newest?.holdings(types);
     },
-    oldestAcknowledged() {
+    oldestAccepted() {
       let oldest: number | undefined;
-      for (const { isProxy, acknowledged } of streams)
-        if (isProxy && (oldest === undefined || acknowledged < oldest)) oldest = acknowledged;
+      for (const { isProxy, accepted } of streams) if (isProxy && (oldest === undefined || accepted < oldest)) oldest = accepted;
       return oldest;
     },
-    streams: () => [...streams].filter(({ node }) => node !== '').map((stream) => stream.status),
     reauthenticate() {
       for (const stream of streams) stream.reauthenticate();
     },

@@ -44,6 +44,8 @@ export interface StreamStatus {
   readonly connectedAt: Date;
   /** The last snapshot that was wholly answered, by ACK or NACK, or that changed nothing for this proxy; 0 before the first. */
   readonly acknowledged: number;
+  /** The last snapshot of which it has accepted everything; 0 before the first. */
+  readonly accepted: number;
   /** When the first change was published that this proxy has not wholly answered; undefined when it has answered all. */
   readonly waitingSince: Date | undefined;
   /** False while the pod is in no snapshot, and nothing is sent. */

@@ -53,6 +53,7 @@ export class DiscoveryStream {
   #node = '';
   #known = false;
   #acknowledged = 0;
+  #accepted = 0;
   readonly #outbox: Outbox;
   readonly #traffic: Traffic;
   readonly #waiting = new WaitingSince();
@@ -109,6 +110,7 @@ export class DiscoveryStream {
       connectedAt: this.#connectedAt,
       kind: this.#claim?.kind === 'agent' ? 'agent' : 'proxy',
       acknowledged: this.#acknowledged,
+      accepted: this.#accepted,
       trustBundle: trustBundle(this.#state.types.get(SECRET)),
       waitingSince: this.#waiting.since,
       known: this.#known,
@@ -123,8 +125,8 @@ export class DiscoveryStream {
     return this.#known && this.#claim !== undefined && this.#claim.kind !== 'agent';
   }
 
-  get acknowledged(): number {
-    return this.#acknowledged;
+  get accepted(): number {
+    return this.#accepted;
   }
 
   /** What the proxy is told of these types, with where each resource stands. */
@@ -296,13 +298,14 @@ export class DiscoveryStream {
   }
 
   #note(report: Report): void {
-    if (report.kind === 'settled') this.#settled(report.snapshot);
+    if (report.kind === 'settled') this.#settled(report.snapshot, report.accepted);
     if (report.kind === 'acked' || report.kind === 'nacked' || report.kind === 'isolating')
       this.#traffic.answered(report.type, report.kind === 'acked');
     logReport(this.#log, report, this.#state);
   }
 
-  #settled(snapshot: number): void {
+  #settled(snapshot: number, accepted: boolean): void {
+    if (accepted) this.#accepted = Math.max(this.#accepted, snapshot);
     this.#acknowledged = Math.max(this.#acknowledged, snapshot);
     const since = this.#waiting.settled();
     const { clock, observer } = this.#options;

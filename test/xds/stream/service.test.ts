@@ -315,7 +315,7 @@ describe('discovery service', () => {
     client.answer(cluster);
     const listener = await client.next();
     assert.deepEqual(server.only()?.waitingSince, new Date(1_000_000));
-    assert.equal(server.service.oldestAcknowledged(), 1);
+    assert.equal(server.service.oldestAccepted(), 1);
     now += 250;
     client.answer(listener, 'l: no');
     await acknowledged(server, 2);
