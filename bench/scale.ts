@@ -24,6 +24,7 @@ ${MESH_HELP}  --variants LIST   delta,sotw (both)
   --churn N         seconds of ten endpoint changes a second (20)
   --stuck N         so many proxies read nothing during the churn (0)
   --processes N     of the client (1)
+  --timeout N       seconds for each step (300)
   --ads HOST:PORT   another ADS server in plain text, which reads --folder; measured in turn with ours
   --folder DIR      its folder, made by bench/mesh.ts with the same options
   --pid PID         its process
@@ -46,6 +47,7 @@ const { values } = parseArgs({
     churn: { type: 'string', default: '20' },
     stuck: { type: 'string', default: '0' },
     processes: { type: 'string', default: '1' },
+    timeout: { type: 'string', default: '300' },
     ads: { type: 'string' },
     folder: { type: 'string' },
     pid: { type: 'string' },
@@ -65,6 +67,7 @@ async function main(): Promise<void> {
   const wants = (step: (typeof STEPS)[number]): boolean => only.includes(step);
   const repeats = wholeNumber('repeats', values.repeats);
   const processes = wholeNumber('processes', values.processes);
+  const timeoutMs = wholeNumber('timeout', values.timeout) * 1000;
   const variants = values.variants.split(',').map((name): Variant => {
     if (name !== 'delta' && name !== 'sotw') throw new RangeError(`--variants: delta or sotw, not ${name}`);
     return name;
@@ -96,7 +99,7 @@ async function main(): Promise<void> {
       for (const target of targets) {
         if (target.readyAfter !== undefined && variant === variants[0])
           add('start', target, [{ wallSeconds: target.readyAfter }]);
-        const [one, figures] = await firstConfiguration(target, variant, plan, processes);
+        const [one, figures] = await firstConfiguration(target, variant, plan, processes, timeoutMs);
         connected.push(one);
         add(`first configuration, ${variant}`, target, [figures]);
       }

@@ -11,13 +11,13 @@ import { eventLoopMs, resetEventLoop } from './metrics.ts';
 import { cpuSeconds, peakRssMb, rssMb } from './process.ts';
 import type { Target } from './target.ts';
 
-const TIMEOUT_MS = 600_000;
-
 export interface Connected {
   readonly target: Target;
   readonly variant: Variant;
   readonly fleet: Fleet;
   readonly plan: MeshPlan;
+  /** How long a step is waited for. */
+  readonly timeoutMs: number;
 }
 
 function remarks(counted: Counted): Pick<Figures, 'note'> {
@@ -49,6 +49,7 @@ export async function firstConfiguration(
   variant: Variant,
   plan: MeshPlan,
   processes: number,
+  timeoutMs: number,
 ): Promise<readonly [Connected, Figures]> {
   const fleet = Fleet.start(processes, plan.proxies.length);
   await calm(target);
@@ -61,7 +62,7 @@ export async function firstConfiguration(
   );
   const counted = await fleet.settle(
     ({ configured }) => configured === plan.proxies.length,
-    TIMEOUT_MS,
+    timeoutMs,
     () => cpuSeconds(target.pid),
   );
   const used = cpuSeconds(target.pid) - cpu;
@@ -80,10 +81,15 @@ export async function firstConfiguration(
       note: `${String(counted.configured)} of ${String(plan.proxies.length)} configured`,
     }),
   };
-  return [{ target, variant, fleet, plan }, figures];
+  return [{ target, variant, fleet, plan, timeoutMs }, figures];
 }
 
-async function change({ target, fleet }: Connected, file: MeshFile, types: readonly string[], marker: string): Promise<Figures> {
+async function change(
+  { target, fleet, timeoutMs }: Connected,
+  file: MeshFile,
+  types: readonly string[],
+  marker: string,
+): Promise<Figures> {
   await calm(target);
   const { cpuSeconds: client } = await fleet.expect(types, marker);
   await resetEventLoop(target);
@@ -91,7 +97,7 @@ async function change({ target, fleet }: Connected, file: MeshFile, types: reado
   replaceFile(target.folder, file);
   const counted = await fleet.settle(
     ({ waiting }) => waiting === 0,
-    120_000,
+    timeoutMs,
     () => cpuSeconds(target.pid),
   );
   const loop = await eventLoopMs(target);
@@ -142,7 +148,7 @@ export class Changes {
 }
 
 /** All connections are lost, and all come back at once. */
-export async function reconnect({ target, fleet, plan }: Connected, withVersions: boolean): Promise<Figures> {
+export async function reconnect({ target, fleet, plan, timeoutMs }: Connected, withVersions: boolean): Promise<Figures> {
   await fleet.drop();
   await calm(target);
   await resetEventLoop(target);
@@ -153,7 +159,7 @@ export async function reconnect({ target, fleet, plan }: Connected, withVersions
   // Who has all of it may be sent nothing, so there it is over when all is quiet.
   const done = ({ configured, open }: Counted): boolean =>
     withVersions ? open === plan.proxies.length : configured === plan.proxies.length;
-  const counted = await fleet.settle(done, TIMEOUT_MS, busy);
+  const counted = await fleet.settle(done, timeoutMs, busy);
   const loop = await eventLoopMs(target);
   return {
     ...sums(counted),
