@@ -7,6 +7,7 @@ import { virtualServiceRoutes } from '../../routing/routes/virtual-service.ts';
 import { scopeOf } from '../../routing/scope.ts';
 import { EXTENSIONS } from '../../routing/wire/registry.ts';
 import { inboundSecurity } from '../../xds/resources/security.ts';
+import { divergences } from '../mesh/corpus/divergences.ts';
 import { proxyOf, snapshotOf } from './compiled.ts';
 import { corpusCases } from './corpora.ts';
 
@@ -42,14 +43,6 @@ metadata: {name: the-proxy, namespace: default}
 spec: {template: {metadata: {labels: {app: the-proxy}}, spec: {containers: [{name: app}]}}}
 ---
 `;
-
-/** What a case needs that is not there, or that is otherwise here on purpose. */
-function different(one: Case): string | undefined {
-  if (one.id === 'for-invalid-redirect-code')
-    return 'Istio makes a route without an action, which Envoy refuses; here it answers 500';
-  if (one.id.endsWith('inference-semantics')) return 'needs InferencePool';
-  return undefined;
-}
 
 interface Hashed {
   readonly route?: {
@@ -110,12 +103,13 @@ function plain(value: unknown): unknown {
 
 describe('corpus: routes of VirtualServices', () => {
   const cases = corpusCases('virtualservice-routes') as readonly Case[];
+  const apart = divergences('virtualservice-routes');
   it('has cases', function () {
     if (cases.length === 0) this.skip();
   });
   for (const one of cases.map(oneHost)) {
     it(one.id, function () {
-      if (different(one) !== undefined) this.skip();
+      if (apart.has(one.id)) this.skip();
       const spec = { hosts: ['*.example.org'], ...one.virtualService.spec };
       const object = { ...one.virtualService, metadata: { namespace: 'default', ...one.virtualService.metadata }, spec };
       const forwarded = one.meshOverrides.defaultConfig?.proxyHeaders?.xForwardedHost?.enabled === true;
