@@ -1,12 +1,15 @@
 // What it costs from a file that changed to the next snapshot, for meshes of several sizes, as folders of files and in one file.
 // Usage: node bench/snapshot.ts [--services 1000,5000,20000] [--policies 1000] [--files folder,whole] [-o json]
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { pino } from 'pino';
 import { LiveMesh, type Scan } from '../mesh/source/live-mesh.ts';
+import { watchMesh } from '../mesh/source/watch.ts';
 import {
   pod,
   policy,
@@ -27,6 +30,7 @@ const { values: flags } = parseArgs({
     files: { type: 'string', default: 'folder,whole' },
     namespaces: { type: 'string', default: '50' },
     changes: { type: 'string', default: '20' },
+    churn: { type: 'string', default: '300' },
     output: { type: 'string', short: 'o', default: 'table' },
   },
 });
@@ -50,7 +54,7 @@ function cpuMs(): number {
 
 type Figures = Readonly<Record<string, string | number>>;
 
-function measure(shape: Shape): Figures {
+async function measure(shape: Shape): Promise<Figures> {
   const root = mkdtempSync(join(tmpdir(), 'gatehouse-bench-'));
   try {
     const bytes = writeMesh(root, shape);
@@ -126,6 +130,20 @@ function measure(shape: Shape): Figures {
         return cpuMs() - from;
       }),
     );
+    // As somebody would see it: from the write to the snapshot, files watched.
+    const shown = await latencies(root, shape);
+    const before = heapMb();
+    const churn = Number(flags.churn);
+    const churned = cpuMs();
+    for (let at = 0; at < churn; at++) {
+      const target = shape.files === 'folder' ? servicePath(shape, 0) : WHOLE;
+      const text = readFileSync(join(root, target), 'utf8');
+      const ip = `10.201.${String((at >>> 8) & 255)}.${String(at & 255)}`;
+      replace(root, target, text.replace(/podIP: 10\.[0-9.]+/, `podIP: ${ip}`));
+      if (scan(new Set([join(root, target)])).snapshot === undefined) throw new Error('nothing changed');
+    }
+    const churnMs = (cpuMs() - churned) / Math.max(1, churn);
+    const grown = heapMb() - before;
     const round = (value: number): number => Number(value.toFixed(1));
     return {
       services: shape.services,
@@ -138,9 +156,51 @@ function measure(shape: Shape): Figures {
       diagnostics: first.diagnostics.length,
       ...Object.fromEntries(Object.entries(changes).map(([what, ms]) => [`${what} changed, ms`, round(ms)])),
       'looked at all, nothing changed, ms': round(full),
+      'replaced file to snapshot, ms': round(shown.replaced),
+      'file written in place to snapshot, ms': round(shown.written),
+      [`${String(churn)} endpoint changes, ms each`]: round(churnMs),
+      [`${String(churn)} endpoint changes, heap + MB`]: round(grown),
     };
   } finally {
     rmSync(root, { recursive: true, force: true });
+  }
+}
+
+/** Milliseconds from the end of a write to the snapshot that has it, for files that are replaced and files written in place. */
+async function latencies(root: string, shape: Shape): Promise<{ readonly replaced: number; readonly written: number }> {
+  let seen: (() => void) | undefined;
+  const mesh = await watchMesh({ paths: [root], log: pino({ level: 'silent' }), onSnapshot: () => seen?.() });
+  try {
+    // The look that follows the beginning of the watch is over.
+    await setTimeout(2000);
+    const one = async (at: number, write: (path: string, text: string) => void): Promise<number> => {
+      const path = shape.files === 'folder' ? routesPath(shape, 10) : WHOLE;
+      const text = readFileSync(join(root, path), 'utf8').replace(/weight: \d+/, `weight: ${String(100 + at)}`);
+      const came = new Promise<void>((resolve) => (seen = resolve));
+      write(path, text);
+      const from = performance.now();
+      await came;
+      const took = performance.now() - from;
+      await setTimeout(300);
+      return took;
+    };
+    const replaced: number[] = [];
+    const written: number[] = [];
+    for (let at = 0; at < 7; at++) {
+      replaced.push(
+        await one(at, (path, text) => {
+          const fresh = join(root, `${path}.new`);
+          writeFileSync(fresh, text);
+          const age = Date.now() / 1000 - 0.05;
+          utimesSync(fresh, age, age);
+          renameSync(fresh, join(root, path));
+        }),
+      );
+      written.push(await one(50 + at, (path, text) => writeFileSync(join(root, path), text)));
+    }
+    return { replaced: median(replaced), written: median(written) };
+  } finally {
+    mesh.close();
   }
 }
 
@@ -155,7 +215,8 @@ const shapes = numbers(flags.services).flatMap((services) =>
     })),
   ),
 );
-const rows = shapes.map(measure);
+const rows: Figures[] = [];
+for (const shape of shapes) rows.push(await measure(shape));
 if (flags.output === 'json') process.stdout.write(`${JSON.stringify(rows, undefined, 2)}\n`);
 else
   for (const what of Object.keys(rows[0] ?? {}))

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseDocument } from 'yaml';
 import { listItems } from '../../mesh/admit/admit.ts';
@@ -29,6 +29,9 @@ export type Outcome = 'created' | 'configured' | 'unchanged';
 
 /** Another program changed a file between reading and writing it. */
 export class Conflict extends Error {}
+
+/** Longer than a watcher waits for a file that is being written. */
+const COMPLETE_MS = 50;
 
 /** The objects of a folder of YAML files, which can be changed in place. Changes are kept in memory until `commit`. */
 export class ManifestFolder {
@@ -110,6 +113,9 @@ export class ManifestFolder {
       // A dotfile is read by nobody, so half a file is never seen.
       const draft = join(dirname(path), `.${String(process.pid)}.gatehouse.tmp`);
       writeFileSync(draft, text, { mode: file.stamp === '' ? 0o644 : statSync(path).mode & 0o777 });
+      // Whoever watches the folder sees by its age that it is complete, and reads it without waiting for more.
+      const written = Date.now() - COMPLETE_MS;
+      utimesSync(draft, written / 1000, written / 1000);
       renameSync(draft, path);
     }
   }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Diagnostic } from '../model/diagnostic.ts';
 
 const NONE: readonly Diagnostic[] = Object.freeze([]);
@@ -11,6 +12,8 @@ export class DiagnosticsByFile {
   set(file: string, found: readonly Diagnostic[]): void {
     const before = this.#files.get(file);
     if (before === undefined && found.length === 0) return;
+    const now = found.toSorted((one, other) => one.line - other.line);
+    if (before !== undefined && isDeepStrictEqual(before, now)) return;
     this.#all = undefined;
     if (found.length === 0) {
       this.#files.delete(file);
@@ -18,10 +21,7 @@ export class DiagnosticsByFile {
       return;
     }
     if (before === undefined) this.#order = undefined;
-    this.#files.set(
-      file,
-      found.toSorted((one, other) => one.line - other.line),
-    );
+    this.#files.set(file, now);
   }
 
   get all(): readonly Diagnostic[] {

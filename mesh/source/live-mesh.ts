@@ -48,6 +48,7 @@ export class LiveMesh {
   #config: LoadedMeshConfig | undefined;
   #meshConfig: MeshConfig | undefined;
   #snapshot: Snapshot | undefined;
+  #folders: { readonly of: Folders; readonly all: Folders } | undefined;
   /** Of the mesh configuration and of paths that are not there, by file. */
   #loose: ReadonlyMap<string, readonly Diagnostic[]> = new Map();
   #checked: ReadonlyMap<string, readonly Diagnostic[]> = new Map();
@@ -175,8 +176,10 @@ export class LiveMesh {
   #withConfig(folders: Folders): Folders {
     const { meshConfigFile } = this.#options;
     if (meshConfigFile === undefined) return folders;
+    if (this.#folders?.of === folders) return this.#folders.all;
     const all = new Map(folders);
     addAbove(all, meshConfigFile);
+    this.#folders = { of: folders, all };
     return all;
   }
 

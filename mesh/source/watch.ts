@@ -1,11 +1,12 @@
-import { type FSWatcher, watch } from 'node:fs';
 import type { Logger } from 'pino';
+import type { Change } from '../admit/change.ts';
 import type { Written } from '../admit/written.ts';
 import { type Diagnostic, formatDiagnostic } from '../model/diagnostic.ts';
 import type { Snapshot } from '../model/snapshot.ts';
-import type { Change } from '../admit/change.ts';
-import { type Folders, inodeOf } from './files.ts';
+import type { Folders } from './files.ts';
+import { FolderWatches } from './folder-watches.ts';
 import { LiveMesh, type LiveOptions } from './live-mesh.ts';
+import { LATEST_MS, Pace } from './pace.ts';
 
 export interface WatchOptions extends LiveOptions {
   readonly log: Logger;
@@ -25,9 +26,11 @@ export interface WatchedMesh {
   close(): void;
 }
 
-/** Changes that come together make one snapshot. */
-const DEBOUNCE_MS = 20;
+/** A file that is written in place is read when it has been quiet for so long. */
+const SETTLE_MS = 20;
 const POLL_MS = 3000;
+/** Looking at every file of a large mesh without an event takes at most one part in so many of the time. */
+const POLL_SHARE = 50;
 
 /**
  * Reads files and keeps reading them as they change. A bad change leaves the last good version of each object in effect.
@@ -35,113 +38,124 @@ const POLL_MS = 3000;
  */
 export async function watchMesh(options: WatchOptions): Promise<WatchedMesh> {
   const mesh = new LiveMesh(options);
-  let told: readonly Diagnostic[] = [];
-  const tell = (diagnostics: readonly Diagnostic[]): void => {
-    if (JSON.stringify(diagnostics) === JSON.stringify(told)) return;
-    told = diagnostics;
-    options.onDiagnostics?.(diagnostics);
-  };
   // At the start whatever is there is read, also what was written just now: there is nothing older to keep.
   const first = mesh.scan(Date.now(), 0);
-  tell(first.diagnostics);
+  if (first.diagnostics.length > 0) options.onDiagnostics?.(first.diagnostics);
   if (first.snapshot === undefined)
     throw new Error(`the mesh configuration cannot be used:\n${first.diagnostics.map(formatDiagnostic).join('\n')}`);
-  let current = first.snapshot;
-
-  let timer: NodeJS.Timeout | undefined;
-  let closed = false;
-  const soon = (): void => {
-    if (closed) return;
-    timer ??= setTimeout(() => {
-      timer = undefined;
-      rescan();
-    }, DEBOUNCE_MS);
-  };
-  const folders = new FolderWatches(soon, options.log);
-  const rescan = (): void => {
-    const scan = mesh.scan(Date.now(), DEBOUNCE_MS);
-    if (folders.refresh(scan.folders)) soon();
-    tell(scan.diagnostics);
-    if (scan.unsettled !== undefined) soon();
-    if (scan.snapshot === undefined) return;
-    current = scan.snapshot;
-    options.onSnapshot?.(current, scan.changed);
-  };
-  folders.refresh(first.folders);
-  const poll = setInterval(rescan, options.pollMs ?? POLL_MS);
-  poll.unref();
-  // What changed between the first look and the beginning of the watch.
-  soon();
-  return Promise.resolve({
-    current: () => current,
-    diagnostics: () => told,
-    written: () => mesh.written(),
-    close() {
-      closed = true;
-      clearTimeout(timer);
-      clearInterval(poll);
-      folders.close();
-    },
-  });
+  return Promise.resolve(new Watching(mesh, first.snapshot, first.diagnostics, first.folders, options));
 }
 
-/**
- * One watch for each folder: the kernel tells of every entry that is written, made, removed or renamed in it. (Node's
- * own recursive watch follows files, and loses those that are replaced.)
- */
-class FolderWatches {
-  readonly #changed: () => void;
-  readonly #log: Logger;
-  readonly #entries = new Map<string, ReadonlySet<string> | undefined>();
-  readonly #watchers = new Map<string, { readonly inode: string; readonly watcher: FSWatcher }>();
+class Watching implements WatchedMesh {
+  readonly #mesh: LiveMesh;
+  readonly #options: WatchOptions;
+  readonly #pace = new Pace();
+  readonly #watches: FolderWatches;
+  #current: Snapshot;
+  #told: readonly Diagnostic[];
+  #folders: Folders | undefined;
+  /** Entries that changed since the last look; undefined: any may have. */
+  #open: Set<string> | undefined = new Set();
+  #timer: NodeJS.Timeout | undefined;
+  #due = Number.POSITIVE_INFINITY;
+  #immediate: NodeJS.Immediate | undefined;
+  #poll: NodeJS.Timeout | undefined;
+  #closed = false;
 
-  constructor(changed: () => void, log: Logger) {
-    this.#changed = changed;
-    this.#log = log;
+  constructor(mesh: LiveMesh, snapshot: Snapshot, diagnostics: readonly Diagnostic[], folders: Folders, options: WatchOptions) {
+    this.#mesh = mesh;
+    this.#options = options;
+    this.#current = snapshot;
+    this.#told = diagnostics;
+    this.#watches = new FolderWatches((path) => this.#changed(path), options.log);
+    this.#watch(folders);
+    // What changed between the first look and the beginning of the watch.
+    this.#changed(undefined);
+    this.#pollLater(0);
   }
 
-  /** @returns true when a folder is watched that was not before: what came into it meanwhile must be looked for */
-  refresh(wanted: Folders): boolean {
-    for (const [folder, { watcher }] of this.#watchers) {
-      if (wanted.has(folder)) continue;
-      watcher.close();
-      this.#watchers.delete(folder);
-      this.#entries.delete(folder);
-    }
-    let fresh = false;
-    for (const [folder, entries] of wanted) {
-      this.#entries.set(folder, entries);
-      const inode = inodeOf(folder);
-      const known = this.#watchers.get(folder);
-      if (known?.inode === inode) continue;
-      known?.watcher.close();
-      this.#watchers.delete(folder);
-      if (this.#watch(folder, inode)) fresh = true;
-    }
-    return fresh;
+  current(): Snapshot {
+    return this.#current;
   }
 
-  #watch(folder: string, inode: string): boolean {
-    try {
-      const watcher = watch(folder, (_, entry) => {
-        const entries = this.#entries.get(folder);
-        if (entries === undefined || entry === null || entries.has(entry)) this.#changed();
-      });
-      watcher.on('error', (cause) => {
-        this.#log.debug({ err: cause, folder }, 'a watch ended; polling goes on');
-        watcher.close();
-        this.#watchers.delete(folder);
-      });
-      this.#watchers.set(folder, { inode, watcher });
-      return true;
-    } catch (cause) {
-      this.#log.debug({ err: cause, folder }, 'cannot watch; polling goes on');
-      return false;
-    }
+  diagnostics(): readonly Diagnostic[] {
+    return this.#told;
+  }
+
+  written(): readonly Written[] {
+    return this.#mesh.written();
   }
 
   close(): void {
-    for (const { watcher } of this.#watchers.values()) watcher.close();
-    this.#watchers.clear();
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    clearImmediate(this.#immediate);
+    clearTimeout(this.#poll);
+    this.#watches.close();
+  }
+
+  #changed(path: string | undefined): void {
+    if (path === undefined) this.#open = undefined;
+    else this.#open?.add(path);
+    this.#lookIn(this.#pace.wait(performance.now()));
+  }
+
+  /** Events that the kernel has ready are heard before the look. */
+  #lookIn(ms: number): void {
+    if (this.#closed || this.#immediate !== undefined) return;
+    const due = performance.now() + ms;
+    if (due >= this.#due) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#due = due;
+    if (ms > 0) this.#timer = setTimeout(() => this.#look(), ms);
+    else this.#immediate = setImmediate(() => this.#look());
+  }
+
+  #look(): void {
+    clearTimeout(this.#timer);
+    clearImmediate(this.#immediate);
+    this.#timer = undefined;
+    this.#immediate = undefined;
+    this.#due = Number.POSITIVE_INFINITY;
+    const began = performance.now();
+    const only = this.#open;
+    this.#open = new Set();
+    const scan = this.#mesh.scan(Date.now(), SETTLE_MS, only);
+    const fresh = only === undefined || scan.folders !== this.#folders ? this.#watch(scan.folders) : false;
+    if (scan.diagnostics !== this.#told) {
+      this.#told = scan.diagnostics;
+      this.#options.onDiagnostics?.(scan.diagnostics);
+    }
+    if (scan.snapshot !== undefined) {
+      this.#current = scan.snapshot;
+      this.#options.onSnapshot?.(scan.snapshot, scan.changed);
+    }
+    const ended = performance.now();
+    if (scan.snapshot !== undefined) this.#pace.looked(began, ended);
+    if (fresh) this.#changed(undefined);
+    if (scan.unsettled !== undefined) {
+      const wait = Math.ceil(scan.unsettled - Date.now());
+      this.#lookIn(Math.max(1, this.#pace.wait(ended), Math.min(wait, LATEST_MS)));
+    }
+    if (only === undefined) this.#pollLater(ended - began);
+  }
+
+  #watch(folders: Folders): boolean {
+    this.#folders = folders;
+    return this.#watches.refresh(folders);
+  }
+
+  #pollLater(took: number): void {
+    clearTimeout(this.#poll);
+    if (this.#closed) return;
+    this.#poll = setTimeout(
+      () => {
+        this.#open = undefined;
+        this.#look();
+      },
+      Math.max(this.#options.pollMs ?? POLL_MS, took * POLL_SHARE),
+    );
+    this.#poll.unref();
   }
 }
