@@ -1,5 +1,6 @@
 import { CLUSTER, LISTENER, VIRTUAL_HOST } from '../resource-set.ts';
 import type { TypeUrl } from '../resource-set.ts';
+import { Names } from './names.ts';
 
 const WILDCARD = '*';
 
@@ -11,7 +12,7 @@ const WILDCARD = '*';
  */
 export interface Interest {
   readonly wildcard: 'none' | 'legacy' | 'explicit';
-  readonly names: ReadonlySet<string>;
+  readonly names: Names;
 }
 
 export interface InterestChange {
@@ -25,7 +26,7 @@ export interface InterestChange {
   readonly endedWildcard: boolean;
 }
 
-export const NO_INTEREST: Interest = Object.freeze({ wildcard: 'none', names: new Set<string>() });
+export const NO_INTEREST: Interest = Object.freeze({ wildcard: 'none', names: Names.NONE });
 
 /** Types of which "no names" means all; of the others it means none. Virtual hosts: Envoy subscribes to them with no names at all. */
 export function takesLegacyWildcard(type: TypeUrl): boolean {
@@ -40,15 +41,16 @@ export function wants(interest: Interest, name: string): boolean {
 export function replaceInterest(type: TypeUrl, before: Interest | undefined, requested: readonly string[]): InterestChange {
   const old = before ?? NO_INTEREST;
   if (requested.length === 0 && takesLegacyWildcard(type) && (before === undefined || old.wildcard === 'legacy')) {
-    return change(old, { wildcard: 'legacy', names: new Set() }, []);
+    return change(old, { wildcard: 'legacy', names: Names.NONE }, []);
   }
   // Each acknowledgement names all again, thousands of them, nearly always the same in the same order.
   if (old.wildcard === 'none' && before !== undefined && inOrder(old.names, requested)) return change(old, old, []);
-  const names = new Set(requested);
-  const explicit = names.delete(WILDCARD);
+  const explicit = requested.includes(WILDCARD);
+  const names = Names.of(explicit ? requested.filter((name) => name !== WILDCARD) : requested);
   const asked = [...names].filter((name) => !old.names.has(name));
   const same = asked.length === 0 && names.size === old.names.size;
-  return change(old, { wildcard: explicit ? 'explicit' : 'none', names: same ? old.names : names }, asked);
+  const dropped = same ? [] : [...old.names].filter((name) => !names.has(name));
+  return change(old, { wildcard: explicit ? 'explicit' : 'none', names: same ? old.names : names }, asked, dropped);
 }
 
 /** Delta: each request adds and takes away. `before` is undefined for the first request of the type. */
@@ -63,35 +65,30 @@ export function amendInterest(
     const wildcard = before === undefined && takesLegacyWildcard(type) ? 'legacy' : old.wildcard;
     return change(old, wildcard === old.wildcard ? old : { ...old, wildcard }, []);
   }
-  const names = new Set(old.names);
   let wildcard = subscribe.length > 0 && old.wildcard === 'legacy' ? 'none' : old.wildcard;
-  for (const name of subscribe) {
-    if (name === WILDCARD) wildcard = 'explicit';
-    else names.add(name);
-  }
-  for (const name of unsubscribe) {
-    if (name === WILDCARD) wildcard = 'none';
-    else names.delete(name);
-  }
+  if (subscribe.includes(WILDCARD)) wildcard = 'explicit';
+  if (unsubscribe.includes(WILDCARD)) wildcard = 'none';
+  const names = old.names.with(subscribe.filter((name) => name !== WILDCARD)).without(unsubscribe);
   return change(
     old,
     { wildcard, names },
     subscribe.filter((name) => names.has(name)),
+    unsubscribe.filter((name) => old.names.has(name) && !names.has(name)),
   );
 }
 
-function inOrder(names: ReadonlySet<string>, requested: readonly string[]): boolean {
+function inOrder(names: Names, requested: readonly string[]): boolean {
   if (names.size !== requested.length) return false;
   let at = 0;
   for (const name of names) if (requested[at++] !== name) return false;
   return true;
 }
 
-function change(old: Interest, interest: Interest, asked: readonly string[]): InterestChange {
+function change(old: Interest, interest: Interest, asked: readonly string[], dropped: readonly string[] = []): InterestChange {
   return {
     interest,
     asked,
-    dropped: interest.names === old.names ? [] : [...old.names].filter((name) => !interest.names.has(name)),
+    dropped,
     beganWildcard: old.wildcard === 'none' && interest.wildcard !== 'none',
     endedWildcard: old.wildcard !== 'none' && interest.wildcard === 'none',
   };

@@ -1,0 +1,51 @@
+/**
+ * A set of names, immutable. A proxy asks for endpoints in as many requests as its clusters came in, so adding to the newest set costs what
+ * is added: the sets before it share its memory, and see only as many names as they had.
+ */
+export class Names implements Iterable<string> {
+  static readonly NONE = Names.of([]);
+  /** Name → its place. Only ever grows, by the newest of the sets that share it. */
+  readonly #places: Map<string, number>;
+  readonly size: number;
+
+  private constructor(places: Map<string, number>, size: number) {
+    this.#places = places;
+    this.size = size;
+  }
+
+  static of(names: Iterable<string>): Names {
+    const places = new Map<string, number>();
+    for (const name of names) if (!places.has(name)) places.set(name, places.size);
+    return new Names(places, places.size);
+  }
+
+  has(name: string): boolean {
+    const place = this.#places.get(name);
+    return place !== undefined && place < this.size;
+  }
+
+  /** In the order in which they were added. */
+  *[Symbol.iterator](): Generator<string, undefined, undefined> {
+    let left = this.size;
+    if (left === 0) return undefined;
+    for (const name of this.#places.keys()) {
+      yield name;
+      if (--left === 0) return undefined;
+    }
+    return undefined;
+  }
+
+  with(names: readonly string[]): Names {
+    const fresh = names.filter((name) => !this.has(name));
+    if (fresh.length === 0) return this;
+    if (this.size === 0 || this.#places.size !== this.size) return Names.of([...this, ...fresh]);
+    for (const name of fresh) if (!this.#places.has(name)) this.#places.set(name, this.#places.size);
+    return new Names(this.#places, this.#places.size);
+  }
+
+  without(names: readonly string[]): Names {
+    if (!names.some((name) => this.has(name))) return this;
+    const gone = new Set(names);
+    return Names.of([...this].filter((name) => !gone.has(name)));
+  }
+}
