@@ -60,13 +60,21 @@ export function parseList(text: string): RevocationList | undefined {
   } catch {
     return undefined;
   }
-  const { version, crlNumber, entries, issuers = [] } = document ?? {};
+  const { version, crlNumber, entries, issuers = [], newest } = document ?? {};
   if (version !== VERSION || typeof crlNumber !== 'number' || !Number.isSafeInteger(crlNumber) || crlNumber < 0) return undefined;
-  if (!Array.isArray(entries) || !Array.isArray(issuers)) return undefined;
+  if (!Array.isArray(entries) || !Array.isArray(issuers) || !(newest === undefined || isTime(newest))) return undefined;
   const [found, known] = [entries.map(entryOf), issuers.map(issuerOf)];
-  return found.every((entry) => entry !== undefined) && known.every((issuer) => issuer !== undefined)
-    ? { crlNumber, entries: found, issuers: known }
-    : undefined;
+  if (!found.every((entry) => entry !== undefined) || !known.every((issuer) => issuer !== undefined)) return undefined;
+  // Lists of older versions do not say it.
+  const last = newest ?? newestOf(found);
+  return { crlNumber, entries: found, issuers: known, ...(last !== undefined && { newest: last }) };
+}
+
+function newestOf(entries: readonly Revocation[]): string | undefined {
+  return entries
+    .map(({ time }) => time)
+    .sort((one, other) => Date.parse(one) - Date.parse(other))
+    .at(-1);
 }
 
 function issuerOf(value: unknown): KnownIssuer | undefined {

@@ -8,6 +8,8 @@ export interface RevocationList {
   readonly entries: readonly Revocation[];
   /** Intermediates under which certificates may be valid. */
   readonly issuers: readonly KnownIssuer[];
+  /** When somebody was last cut off (RFC 3339), be that forgotten or lifted since; absent while nobody ever was. */
+  readonly newest?: string;
 }
 
 export const EMPTY_LIST: RevocationList = Object.freeze({ crlNumber: 0, entries: Object.freeze([]), issuers: Object.freeze([]) });
@@ -17,6 +19,8 @@ export interface RevokedPeers {
   readonly identities: readonly SpiffeId[];
   /** Of certificates revoked by themselves; those of revoked identities are known by the identity. */
   readonly serials: readonly Serial[];
+  /** As in the list: changes when somebody is cut off, and never when an entry goes. */
+  readonly newest?: string;
 }
 
 export interface ListedCertificate {
@@ -32,7 +36,7 @@ const SLOW_CLOCKS_MS = 10 * 60_000;
 export function withEntry(list: RevocationList, entry: Revocation): RevocationList {
   const target: RevocationTarget =
     entry.kind === 'serial' ? { kind: 'serial', serial: entry.serial } : { kind: 'identity', identity: entry.identity };
-  return { ...list, entries: [...list.entries.filter((known) => !isTarget(known, target)), entry] };
+  return { ...list, entries: [...list.entries.filter((known) => !isTarget(known, target)), entry], newest: entry.time };
 }
 
 export function withoutTarget(list: RevocationList, target: RevocationTarget): RevocationList {
@@ -50,14 +54,14 @@ export function pruned(list: RevocationList, now: Date): RevocationList {
   return same ? list : { ...list, entries };
 }
 
-export function revokedPeers({ entries }: Pick<RevocationList, 'entries'>): RevokedPeers {
+export function revokedPeers({ entries, newest }: Pick<RevocationList, 'entries' | 'newest'>): RevokedPeers {
   const identities = new Set<SpiffeId>();
   const serials = new Set<Serial>();
   for (const entry of entries) {
     if (entry.kind === 'identity') identities.add(entry.identity);
     else serials.add(entry.serial);
   }
-  return { identities: [...identities].sort(), serials: [...serials].sort() };
+  return { identities: [...identities].sort(), serials: [...serials].sort(), ...(newest !== undefined && { newest }) };
 }
 
 /** What a revocation list holds, in the order of serial numbers. */

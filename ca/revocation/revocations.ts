@@ -223,7 +223,8 @@ function indexOf({ entries }: RevocationList): ReadonlyMap<string, Revocation> {
 
 function samePeers(before: RevokedPeers, after: RevokedPeers): RevokedPeers {
   const same = (one: readonly string[], other: readonly string[]) => one.join() === other.join();
-  return same(before.identities, after.identities) && same(before.serials, after.serials) ? before : after;
+  const alike = before.newest === after.newest && same(before.identities, after.identities);
+  return alike && same(before.serials, after.serials) ? before : after;
 }
 
 /** What a promise gives, or undefined when it takes longer. Does not reject: whoever awaits the promise itself is told. */

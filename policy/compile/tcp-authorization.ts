@@ -1,7 +1,7 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { type Any, anyPack } from '@bufbuild/protobuf/wkt';
 import { type Filter, FilterSchema } from '#gen/envoy/config/listener/v3/listener_components_pb.js';
-import { RBACSchema, RBAC_Action } from '#gen/envoy/config/rbac/v3/rbac_pb.js';
+import { type Policy, PolicySchema, RBACSchema, RBAC_Action } from '#gen/envoy/config/rbac/v3/rbac_pb.js';
 import { RBACSchema as TcpRbacSchema } from '#gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.js';
 import type { RevokedPeers } from '../../ca/revocation/list.ts';
 import type { AuthorizationPolicy } from '../../mesh/model/authorization-policy.ts';
@@ -56,16 +56,29 @@ export function tcpFilterName(filter: (typeof TCP_FILTERS)[number]): string {
   return `envoy.filters.network.rbac.${filter}`;
 }
 
+/** A policy that matches nothing. */
+const nothing = (): Policy =>
+  create(PolicySchema, {
+    permissions: [{ rule: { case: 'notRule', value: { rule: { case: 'any', value: true } } } }],
+    principals: [{ identifier: { case: 'any', value: true } }],
+  });
+
 /**
  * Refuses revoked identities on TCP. It stands in the listener itself: a new revocation replaces the filter chains of TCP ports, so that
- * connections that are open end with the drain, as those of a revoked peer should. A revoked certificate is refused when it connects.
+ * connections that are open end with the drain, as those of a revoked peer should. A revoked certificate is refused when it connects, and
+ * ends open connections in the same way: what changes then is the name of a policy that says when somebody was last cut off. Entries that
+ * are forgotten change nothing, so that nobody's connections end for them. See docs/decisions/0013.
  */
 export const tcpRevocation = keptBy((revoked: RevokedPeers): readonly Filter[] => {
   const policy = revokedPolicy({ ...revoked, serials: [] });
-  if (policy === undefined) return [];
+  const { newest } = revoked;
+  if (policy === undefined && newest === undefined) return [];
   const rules = create(RBACSchema, {
     action: RBAC_Action.DENY,
-    policies: { [REVOKED]: policy, [PEER_GUARD]: peerGuard() },
+    policies: {
+      ...(policy !== undefined && { [REVOKED]: policy, [PEER_GUARD]: peerGuard() }),
+      ...(newest !== undefined && { [`${REVOKED}-until-${newest}`]: nothing() }),
+    },
   });
   const value = tcpConfig({ rules });
   return [create(FilterSchema, { name: 'envoy.filters.network.rbac.revoked', configType: { case: 'typedConfig', value } })];

@@ -1,5 +1,6 @@
 // Policy changes under connections that are open: none is dropped, and the new policy decides over the next request or connection.
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { eventually } from '../eventually.ts';
 import { inBothCaptureModes } from './capture-modes.ts';
@@ -163,6 +164,36 @@ inBothCaptureModes('policy changes', (capture) => {
         ['DENY', 'no rule of steady/callers allowed it'],
       ] as const)
         await reported(`${what} ${decision} ${reason}`);
+  });
+
+  it('a revoked certificate: the chains of TCP ports drain, HTTP connections stay, and it is refused at once elsewhere', async () => {
+    const stolen = await meshCertificate(mesh, 'steady', 'server', mesh.workload('steady/server').pod);
+    const [tcp, http] = [await TcpConnection.open(at(), 9090, stolen), new TlsConnection(at(), 8080, stolen)];
+    assert.deepEqual([await tcp.works(), await http.status()], [true, '200']);
+    const { serialNumber } = new X509Certificate(stolen.cert);
+    const done = await mesh.gatehouse('ca', 'revoke', '--serial', serialNumber, '--ca-dir', join(mesh.ready.runDir, 'ca'));
+    assert.equal(done.code, 0, done.stderr);
+    await eventually('its request to be denied', async () => ((await http.status()) === '403' ? true : undefined));
+    await eventually('the chains of TCP ports to drain', async () =>
+      (await replaced()).some((line) => /total_filter_chains_draining: [1-9]/.test(line)) ? true : undefined,
+    );
+    assert.ok((await replaced()).includes('listener_manager.total_listeners_draining: 0'));
+    const { http1, http2, webSocket } = open;
+    assert.deepEqual([await http1.status(), await http2.status(), await webSocket.works()], ['200', '200', true]);
+    assert.deepEqual([http1.ports.size, http2.goneAway], [1, false]);
+    assert.deepEqual(await fresh(), FRESH_WORK);
+    // Envoy closes what is left when the drain is over: 45 seconds.
+    if (capture === 'explicit')
+      await eventually('its TCP connection to end', async () => ((await tcp.works()) ? undefined : true), 60_000);
+    tcp.close();
+    http.close();
+    open.tcp.close();
+    open = { ...open, tcp: await TcpConnection.open(at(), 9090, own) };
+    await eventually(
+      'the drain to be over',
+      async () => ((await replaced()).includes('listener_manager.total_filter_chains_draining: 0') ? true : undefined),
+      60_000,
+    );
   });
 
   it('another mode of mutual TLS for the TCP port drains connections to that port, and to no other', async () => {
