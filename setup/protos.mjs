@@ -23,7 +23,6 @@ const ENVOY = [
   'config/cluster/v3/cluster',
   'config/endpoint/v3/endpoint',
   'config/trace/v3/opentelemetry',
-  'config/trace/v3/zipkin',
   'extensions/filters/network/http_connection_manager/v3/http_connection_manager',
   'extensions/filters/network/tcp_proxy/v3/tcp_proxy',
   'extensions/filters/network/rbac/v3/rbac',
@@ -66,6 +65,8 @@ const OWN = [
   'envoy/v3/http_protocol_options',
   'envoy/v3/local_rate_limit',
   'envoy/v3/network_set_filter_state',
+  'envoy/v3/open_telemetry_log',
+  'envoy/v3/zipkin',
   'workload/v1/spiffe_workload_api',
 ];
 

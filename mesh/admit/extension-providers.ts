@@ -10,18 +10,7 @@ import { TELEMETRY_KINDS, type TelemetryKind, telemetryProvider } from './teleme
 import { flag, integer, optionalText, port, requiredText, text } from './scalar.ts';
 
 /** Kinds of Istio's that have no effect yet. */
-const OTHERS = [
-  'datadog',
-  'envoyHttpAls',
-  'envoyOtelAls',
-  'envoyTcpAls',
-  'lightstep',
-  'opencensus',
-  'prometheus',
-  'sds',
-  'skywalking',
-  'stackdriver',
-] as const;
+const OTHERS = ['datadog', 'lightstep', 'opencensus', 'prometheus', 'sds', 'skywalking', 'stackdriver'] as const;
 const KINDS = ['envoyExtAuthzHttp', 'envoyExtAuthzGrpc', ...TELEMETRY_KINDS, ...OTHERS] as const;
 
 const COMMON = [
@@ -214,6 +203,9 @@ function provider(item: Field): ExtensionProvider | undefined {
     case 'zipkin':
     case 'opentelemetry':
     case 'envoyFileAccessLog':
+    case 'envoyHttpAls':
+    case 'envoyTcpAls':
+    case 'envoyOtelAls':
       return observer(name, kind, fields[kind]);
     default:
       fields[kind].warning('not-yet-applied', 'is not applied yet', 'the rest of the mesh configuration is in effect');

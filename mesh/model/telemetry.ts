@@ -53,6 +53,11 @@ export interface ZipkinProvider extends Collector {
   readonly path: string;
   readonly maxTagLength: number | undefined;
   readonly use64BitTraceId: boolean;
+  /** W3C's header beside B3's: read where there are none of B3's, and always written. */
+  readonly w3c: boolean;
+  readonly timeoutMs: number | undefined;
+  /** For the collector, with the spans. */
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 export interface OpenTelemetryProvider extends Collector {
@@ -81,7 +86,23 @@ export interface FileLogProvider {
   readonly format: LogFormat | undefined;
 }
 
-export type TelemetryProvider = ZipkinProvider | OpenTelemetryProvider | FileLogProvider;
+/** Records of requests (`http`), connections (`tcp`) or both (`otel`, OpenTelemetry's own protocol) to a Service by gRPC. */
+export interface SentLogProvider extends Collector {
+  readonly kind: 'sent-log';
+  readonly protocol: 'http' | 'tcp' | 'otel';
+  readonly logName: string;
+  readonly filterStateObjects: readonly string[];
+  readonly requestHeaders: readonly string[];
+  readonly responseHeaders: readonly string[];
+  readonly responseTrailers: readonly string[];
+  /** Of OpenTelemetry: the body of a record; undefined: Istio's line. */
+  readonly text: string | undefined;
+  /** Of OpenTelemetry: what stands beside the body. */
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+export type LogProvider = FileLogProvider | SentLogProvider;
+export type TelemetryProvider = ZipkinProvider | OpenTelemetryProvider | LogProvider;
 
 /** What MeshConfig says of telemetry; absent fields are as Istio's. */
 export interface MeshTelemetry {

@@ -11,7 +11,8 @@ import { StderrAccessLogSchema, StdoutAccessLogSchema } from '#gen/envoy/extensi
 import type { FileLogProvider } from '../../mesh/model/telemetry.ts';
 import { typedConfig } from '../wire/any.ts';
 import { logFormat } from './format.ts';
-import type { FileLogSettings } from './settings.ts';
+import { sentLogger } from './sent.ts';
+import type { LogSettings } from './settings.ts';
 
 type AccessLogInit = MessageInitShape<typeof AccessLogSchema>;
 
@@ -36,7 +37,7 @@ function both(one: AccessLogFilter | undefined, other: AccessLogFilter | undefin
  * The proxy's own output goes by loggers that have it open already: where it is a socket (the agent's), nothing can open `/dev/stdout`, and
  * Envoy would refuse the listener.
  */
-function logger({ path, format }: FileLogProvider): Pick<AccessLogInit, 'name' | 'configType'> {
+function fileLogger({ path, format }: FileLogProvider): Pick<AccessLogInit, 'name' | 'configType'> {
   const accessLogFormat = logFormat(format);
   switch (path) {
     case '/dev/stdout':
@@ -48,8 +49,18 @@ function logger({ path, format }: FileLogProvider): Pick<AccessLogInit, 'name' |
   }
 }
 
-/** Lines to a file. @param only what else a record must be, to be logged at this place */
-export function fileAccessLog({ provider, filter }: FileLogSettings, only: AccessLogFilter | undefined): AccessLog {
+/**
+ * Lines to a file, or records to a Service; none where such records are not made.
+ * @param of what a record is about at this place
+ * @param only what else a record must be, to be logged at this place
+ */
+export function furtherLog(
+  { destination, filter }: LogSettings,
+  of: 'request' | 'connection',
+  only: AccessLogFilter | undefined,
+): readonly AccessLog[] {
+  const logger = destination.kind === 'file' ? fileLogger(destination.provider) : sentLogger(destination, of);
+  if (logger === undefined) return [];
   const wanted = both(only, filter === undefined ? undefined : expression(filter));
-  return create(AccessLogSchema, { ...logger(provider), ...(wanted === undefined ? {} : { filter: wanted }) });
+  return [create(AccessLogSchema, { ...logger, ...(wanted === undefined ? {} : { filter: wanted }) })];
 }

@@ -3,7 +3,7 @@ import type { StdoutAccessLogSchema } from '#gen/envoy/extensions/access_loggers
 import type { LogFormat } from '../../mesh/model/telemetry.ts';
 
 /** Istio's line, which its documentation explains and existing log pipelines read. */
-const TEXT = [
+export const TEXT = [
   '[%START_TIME%]',
   '"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%"',
   '%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS%',

@@ -1,12 +1,18 @@
-import type { AccessLoggingRule, FileLogProvider } from '../../mesh/model/telemetry.ts';
+import type { AccessLoggingRule, FileLogProvider, SentLogProvider } from '../../mesh/model/telemetry.ts';
 import type { Scope } from '../scope.ts';
 import { applicableTelemetries } from '../telemetry/applicable.ts';
 import { speaksOf } from '../telemetry/mode.ts';
 import { telemetryProviderNamed } from '../telemetry/provider.ts';
+import { type Destination, destinationOf } from '../tracing/collector.ts';
 import type { Vantage } from './grpc.ts';
 
-export interface FileLogSettings {
-  readonly provider: FileLogProvider;
+export type LogDestination =
+  | { readonly kind: 'file'; readonly provider: FileLogProvider }
+  /** To a Service of the mesh. */
+  | { readonly kind: 'sent'; readonly provider: SentLogProvider; readonly to: Destination };
+
+export interface LogSettings {
+  readonly destination: LogDestination;
   /** In CEL; undefined: everything. */
   readonly filter: string | undefined;
 }
@@ -34,11 +40,19 @@ function merged(
   return logs;
 }
 
+function destinationNamed({ snapshot }: Scope, name: string): LogDestination | undefined {
+  const provider = telemetryProviderNamed(snapshot.meshConfig, name);
+  if (provider?.kind === 'file-log') return { kind: 'file', provider };
+  if (provider?.kind !== 'sent-log') return undefined;
+  const to = destinationOf(snapshot, provider);
+  return to === undefined ? undefined : { kind: 'sent', provider, to };
+}
+
 /**
- * The files that a proxy logs to what it sees from there, beside the log that goes to the control plane. Where neither a
- * Telemetry nor a default provider speaks of logs, `accessLogFile` decides.
+ * Where a proxy logs to what it sees from there, beside the log that goes to the control plane. Where neither a Telemetry nor a default
+ * provider speaks of logs, `accessLogFile` decides. Nothing is sent to a Service that is not there.
  */
-export function fileLogSettings(scope: Scope, vantage: Vantage): readonly FileLogSettings[] {
+export function logSettings(scope: Scope, vantage: Vantage): readonly LogSettings[] {
   const { meshConfig } = scope.snapshot;
   const { telemetry } = meshConfig;
   const byDefault = telemetry?.defaultAccessLogging ?? [];
@@ -46,13 +60,15 @@ export function fileLogSettings(scope: Scope, vantage: Vantage): readonly FileLo
     .map(({ accessLogging }) => accessLogging)
     .filter((rules) => rules.length > 0);
   if (spoken.length === 0 && byDefault.length === 0)
-    return telemetry?.accessLog === undefined ? [] : [{ provider: telemetry.accessLog, filter: undefined }];
+    return telemetry?.accessLog === undefined
+      ? []
+      : [{ destination: { kind: 'file', provider: telemetry.accessLog }, filter: undefined }];
   const levels = spoken.map((rules) => rules.filter(({ mode }) => speaksOf(mode, vantage)));
   const logs = spoken.length === 0 ? new Map(byDefault.map((name) => [name, undefined] as const)) : merged(levels, byDefault);
   return [...logs]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .flatMap(([name, filter]) => {
-      const provider = telemetryProviderNamed(meshConfig, name);
-      return provider?.kind === 'file-log' ? [{ provider, filter }] : [];
+      const destination = destinationNamed(scope, name);
+      return destination === undefined ? [] : [{ destination, filter }];
     });
 }

@@ -6,13 +6,22 @@ import { type Listener, ListenerSchema } from '#gen/envoy/config/listener/v3/lis
 import type { RouteConfiguration } from '#gen/envoy/config/route/v3/route_pb.js';
 import { HttpConnectionManagerSchema } from '#gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { TcpProxySchema } from '#gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
+import {
+  HttpGrpcAccessLogConfigSchema,
+  TcpGrpcAccessLogConfigSchema,
+} from '#gen/envoy/extensions/access_loggers/grpc/v3/als_pb.js';
 import { stdoutAccessLog } from '../access-log/stdout.ts';
+import { CONTROL_PLANE_CLUSTER } from '../wire/config-source.ts';
 import type { StaticAccessLog, StaticOptions } from './options.ts';
 import { withSecrets } from './tls.ts';
 
-/** Logs to files are asked for by the mesh's own configuration, and stay. */
-function goesToControlPlane({ name }: AccessLog): boolean {
-  return name.endsWith('_grpc');
+/** Logs to files and to Services are asked for by the mesh's own configuration, and stay. */
+function goesToControlPlane({ configType }: AccessLog): boolean {
+  if (configType.case !== 'typedConfig') return false;
+  const sent =
+    anyUnpack(configType.value, HttpGrpcAccessLogConfigSchema) ?? anyUnpack(configType.value, TcpGrpcAccessLogConfigSchema);
+  const target = sent?.commonConfig?.grpcService?.targetSpecifier;
+  return target?.case === 'envoyGrpc' && target.value.clusterName === CONTROL_PLANE_CLUSTER;
 }
 
 function logs(wanted: StaticAccessLog, present: readonly AccessLog[]): AccessLog[] {

@@ -10,9 +10,9 @@ import {
   RequestIDExtensionSchema,
 } from '#gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { TcpProxySchema } from '#gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
-import { fileAccessLog } from '../access-log/file.ts';
+import { furtherLog } from '../access-log/file.ts';
 import type { Vantage } from '../access-log/grpc.ts';
-import { type FileLogSettings, fileLogSettings } from '../access-log/settings.ts';
+import { type LogSettings, logSettings } from '../access-log/settings.ts';
 import { kept } from '../kept.ts';
 import type { Scope } from '../scope.ts';
 import { requestId, tracingOf } from '../tracing/http-tracing.ts';
@@ -21,13 +21,13 @@ import { canonicalName, spanTags, tracedName } from '../tracing/tags.ts';
 
 /** What is added to listeners of one direction. */
 interface Added {
-  readonly logs: readonly FileLogSettings[];
+  readonly logs: readonly LogSettings[];
   readonly tracing: TracingSettings | undefined;
 }
 
-/** The file logs stand beside each log that goes to the control plane, under the same condition. */
-function withFiles(logs: readonly FileLogSettings[], present: readonly AccessLog[]): AccessLog[] {
-  return [...present, ...present.flatMap(({ filter }) => logs.map((one) => fileAccessLog(one, filter)))];
+/** The other logs stand beside each log that goes to the control plane, under the same condition. */
+function withLogs(logs: readonly LogSettings[], of: 'request' | 'connection', present: readonly AccessLog[]): AccessLog[] {
+  return [...present, ...present.flatMap(({ filter }) => logs.flatMap((one) => furtherLog(one, of, filter)))];
 }
 
 function changeFilter(scope: Scope, { logs, tracing }: Added, filter: Filter): void {
@@ -35,7 +35,7 @@ function changeFilter(scope: Scope, { logs, tracing }: Added, filter: Filter): v
   const any = filter.configType.value;
   const manager = anyUnpack(any, HttpConnectionManagerSchema);
   if (manager !== undefined) {
-    manager.accessLog = withFiles(logs, manager.accessLog);
+    manager.accessLog = withLogs(logs, 'request', manager.accessLog);
     if (tracing !== undefined) {
       manager.tracing = create(HttpConnectionManager_TracingSchema, tracingOf(scope, tracing));
       const extension = requestId(tracing);
@@ -46,13 +46,13 @@ function changeFilter(scope: Scope, { logs, tracing }: Added, filter: Filter): v
   }
   const proxy = anyUnpack(any, TcpProxySchema);
   if (proxy === undefined) return;
-  proxy.accessLog = withFiles(logs, proxy.accessLog);
+  proxy.accessLog = withLogs(logs, 'connection', proxy.accessLog);
   filter.configType = { case: 'typedConfig', value: anyPack(TcpProxySchema, proxy) };
 }
 
 function changed(scope: Scope, added: Added, listener: Listener): Listener {
   const copy = clone(ListenerSchema, listener);
-  copy.accessLog = withFiles(added.logs, copy.accessLog);
+  copy.accessLog = withLogs(added.logs, 'connection', copy.accessLog);
   const chains = [...copy.filterChains, ...(copy.defaultFilterChain === undefined ? [] : [copy.defaultFilterChain])];
   for (const chain of chains) for (const filter of chain.filters) changeFilter(scope, added, filter);
   return copy;
@@ -77,7 +77,7 @@ export function withTelemetry(scope: Scope, listeners: readonly Listener[]): rea
   const addedAt = (vantage: Vantage) => {
     const before = byVantage.get(vantage);
     if (before !== undefined) return before;
-    const added = { logs: fileLogSettings(scope, vantage), tracing: tracingSettings(scope, vantage) };
+    const added = { logs: logSettings(scope, vantage), tracing: tracingSettings(scope, vantage) };
     const own = added.tracing === undefined ? [] : [tracedName(proxy), canonicalName(proxy), tagsOf(scope, added.tracing)];
     const made = { added, key: JSON.stringify([added, own]) };
     byVantage.set(vantage, made);

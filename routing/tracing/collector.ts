@@ -61,6 +61,9 @@ export function legacyZipkin(mesh: MeshConfig): ZipkinProvider | undefined {
     path: '/api/v2/spans',
     maxTagLength: undefined,
     use64BitTraceId: false,
+    w3c: false,
+    timeoutMs: undefined,
+    headers: {},
   };
 }
 

@@ -1,12 +1,16 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { OpenTelemetryConfigSchema } from '#gen/envoy/config/trace/v3/opentelemetry_pb.js';
-import { ZipkinConfig_CollectorEndpointVersion, ZipkinConfigSchema } from '#gen/envoy/config/trace/v3/zipkin_pb.js';
 import type {
   HttpConnectionManager_TracingSchema,
   RequestIDExtensionSchema,
 } from '#gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { UuidRequestIdConfigSchema } from '#gen/envoy/extensions/request_id/uuid/v3/uuid_pb.js';
-import type { OpenTelemetryProvider } from '../../mesh/model/telemetry.ts';
+import {
+  ZipkinConfig_CollectorEndpointVersion,
+  ZipkinConfig_TraceContextOption,
+  ZipkinConfigSchema,
+} from '#gen/gatehouse/envoy/v3/zipkin_pb.js';
+import type { OpenTelemetryProvider, ZipkinProvider } from '../../mesh/model/telemetry.ts';
 import type { Scope } from '../scope.ts';
 import { typedConfig } from '../wire/any.ts';
 import { duration } from '../wire/duration.ts';
@@ -48,16 +52,33 @@ function exporter({ transport, port }: OpenTelemetryProvider, { cluster, host }:
   }
 }
 
+/** Only the newer form knows a time limit and headers. */
+function zipkinCollector({ path, port, timeoutMs, headers }: ZipkinProvider, { cluster, host }: Destination) {
+  if (timeoutMs === undefined && Object.keys(headers).length === 0)
+    return { collectorCluster: cluster, collectorEndpoint: path, collectorHostname: host };
+  return {
+    collectorService: {
+      httpUri: {
+        uri: `http://${host}:${port}${path}`,
+        httpUpstreamType: { case: 'cluster' as const, value: cluster },
+        timeout: duration(timeoutMs ?? EXPORT_TIMEOUT_MS),
+      },
+      requestHeadersToAdd: headersToAdd(headers),
+    },
+  };
+}
+
 function provider(scope: Scope, { provider: one, destination }: TracingSettings) {
   switch (one.kind) {
     case 'zipkin':
       return {
         name: 'envoy.tracers.zipkin',
         configType: typedConfig(ZipkinConfigSchema, {
-          collectorCluster: destination.cluster,
-          collectorEndpoint: one.path,
+          ...zipkinCollector(one, destination),
           collectorEndpointVersion: ZipkinConfig_CollectorEndpointVersion.HTTP_JSON,
-          collectorHostname: destination.host,
+          traceContextOption: one.w3c
+            ? ZipkinConfig_TraceContextOption.USE_B3_WITH_W3C_PROPAGATION
+            : ZipkinConfig_TraceContextOption.USE_B3,
           traceId128bit: !one.use64BitTraceId,
           // Client and server each have a span of their own, as Istio's.
           sharedSpanContext: false,

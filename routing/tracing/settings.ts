@@ -22,7 +22,7 @@ type Tracer = TracingSettings['provider'];
 
 function tracerNamed(scope: Scope, name: string | undefined): Tracer | undefined {
   const found = name === undefined ? undefined : telemetryProviderNamed(scope.snapshot.meshConfig, name);
-  return found?.kind === 'file-log' ? undefined : found;
+  return found?.kind === 'zipkin' || found?.kind === 'opentelemetry' ? found : undefined;
 }
 
 /**

@@ -7,7 +7,8 @@ import {
 import { FileAccessLogSchema } from '#gen/envoy/extensions/access_loggers/file/v3/file_pb.js';
 import { ExpressionFilterSchema } from '#gen/envoy/extensions/access_loggers/filters/cel/v3/cel_pb.js';
 import { OpenTelemetryConfigSchema } from '#gen/envoy/config/trace/v3/opentelemetry_pb.js';
-import { ZipkinConfigSchema } from '#gen/envoy/config/trace/v3/zipkin_pb.js';
+import { ZipkinConfigSchema } from '#gen/gatehouse/envoy/v3/zipkin_pb.js';
+import { OpenTelemetryAccessLogConfigSchema } from '#gen/gatehouse/envoy/v3/open_telemetry_log_pb.js';
 import { UuidRequestIdConfigSchema } from '#gen/envoy/extensions/request_id/uuid/v3/uuid_pb.js';
 import { ActionSchema } from '#gen/envoy/config/rbac/v3/rbac_pb.js';
 import { StderrAccessLogSchema, StdoutAccessLogSchema } from '#gen/envoy/extensions/access_loggers/stream/v3/stream_pb.js';
@@ -84,5 +85,6 @@ export const EXTENSIONS: Registry = createRegistry(
   TlsInspectorSchema,
   UpstreamTlsContextSchema,
   UuidRequestIdConfigSchema,
+  OpenTelemetryAccessLogConfigSchema,
   ZipkinConfigSchema,
 );

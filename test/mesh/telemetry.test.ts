@@ -42,7 +42,7 @@ extensionProviders:
   });
 
   it('kinds that have no effect are known, and a Service that is none is an error', () => {
-    assert.deepEqual(read('extensionProviders: [{name: als, envoyOtelAls: {service: a.b, port: 1}}]').said, [
+    assert.deepEqual(read('extensionProviders: [{name: sky, skywalking: {service: a.b, port: 1}}]').said, [
       'warning not-yet-applied',
     ]);
     assert.deepEqual(read('extensionProviders: [{name: z, zipkin: {service: "*.b", port: 1}}]').said, ['error bad-service']);

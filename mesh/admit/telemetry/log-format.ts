@@ -82,6 +82,16 @@ function fields(field: Field, depth: number): JsonFields {
   );
 }
 
+/** Formats by name, none of them nested. */
+export function textFields(field: Field): Readonly<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const [name, value] of entriesOf(field)) {
+    const format = textFormat(value);
+    if (format?.kind === 'text') found[name] = format.text;
+  }
+  return found;
+}
+
 /** The fields of a line of JSON; undefined when absent. */
 export function jsonFormat(field: Field): LogFormat | undefined {
   return field.given ? { kind: 'json', fields: fields(field, 1) } : undefined;

@@ -1,15 +1,22 @@
 import { isIP } from 'node:net';
 import { parseHostname } from '../../model/hostname.ts';
-import type { Collector, FileLogProvider, TelemetryProvider } from '../../model/telemetry.ts';
+import type { Collector, FileLogProvider, SentLogProvider, TelemetryProvider } from '../../model/telemetry.ts';
 import { duration } from '../duration.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
 import { isNamespaceName } from '../hosts.ts';
 import { shorten } from '../node.ts';
-import { flag, integer, optionalText, port, requiredText, text } from '../scalar.ts';
-import { jsonFormat, textFormat } from './log-format.ts';
+import { flag, integer, oneOf, optionalText, port, requiredText, text, texts } from '../scalar.ts';
+import { jsonFormat, textFormat, textFields } from './log-format.ts';
 
 /** Istio's fields of MeshConfig's `extensionProviders` that are telemetry and applied. */
-export const TELEMETRY_KINDS = ['zipkin', 'opentelemetry', 'envoyFileAccessLog'] as const;
+export const TELEMETRY_KINDS = [
+  'zipkin',
+  'opentelemetry',
+  'envoyFileAccessLog',
+  'envoyHttpAls',
+  'envoyTcpAls',
+  'envoyOtelAls',
+] as const;
 export type TelemetryKind = (typeof TELEMETRY_KINDS)[number];
 
 const STDOUT = '/dev/stdout';
@@ -65,13 +72,14 @@ function zipkin(field: Field): TelemetryProvider | undefined {
     'headers',
   ] as const;
   const fields = fieldsOf(field, names);
-  for (const one of [fields.traceContextOption, fields.timeout, fields.headers])
-    if (one.given) one.warning('not-yet-applied', 'is not applied yet', 'the rest of the provider is in effect');
   const target = collector(fields);
   const rest = {
     path: path(fields.path, '/api/v2/spans'),
     maxTagLength: integer(fields.maxTagLength, 0, 65_535),
     use64BitTraceId: flag(fields.enable64bitTraceId) ?? false,
+    w3c: oneOf(fields.traceContextOption, ['USE_B3', 'USE_B3_WITH_W3C_PROPAGATION']) === 'USE_B3_WITH_W3C_PROPAGATION',
+    timeoutMs: duration(fields.timeout, 1),
+    headers: headers(fields.headers),
   };
   return target === undefined ? undefined : { kind: 'zipkin', ...target, ...rest };
 }
@@ -124,7 +132,48 @@ function fileLog(field: Field): FileLogProvider {
   return { kind: 'file-log', path: logPath(fields.path), format: textFormat(format.text) ?? jsonFormat(format.labels) };
 }
 
-/** Reads a provider of tracing or of logs to files. */
+/** Istio's names of logs, where none is given. */
+const LOG_NAMES = Object.freeze({ http: 'http_envoy_accesslog', tcp: 'tcp_envoy_accesslog', otel: 'otel_envoy_accesslog' });
+
+const NO_NAMES: readonly string[] = Object.freeze([]);
+
+/** Istio's `envoyHttpAls` and `envoyTcpAls`. */
+function sentLog(field: Field, protocol: 'http' | 'tcp'): SentLogProvider | undefined {
+  const common = ['service', 'port', 'logName', 'filterStateObjectsToLog'] as const;
+  const more = ['additionalRequestHeadersToLog', 'additionalResponseHeadersToLog', 'additionalResponseTrailersToLog'] as const;
+  const fields = fieldsOf<(typeof common)[number] | (typeof more)[number]>(
+    field,
+    protocol === 'http' ? [...common, ...more] : common,
+  );
+  const target = collector(fields);
+  const names = (one: (typeof more)[number]) => (protocol === 'http' ? texts(fields[one]) : NO_NAMES);
+  const said = {
+    logName: optionalText(fields.logName) ?? LOG_NAMES[protocol],
+    filterStateObjects: texts(fields.filterStateObjectsToLog),
+    requestHeaders: names('additionalRequestHeadersToLog'),
+    responseHeaders: names('additionalResponseHeadersToLog'),
+    responseTrailers: names('additionalResponseTrailersToLog'),
+  };
+  return target === undefined ? undefined : { kind: 'sent-log', protocol, ...target, ...said, text: undefined, attributes: {} };
+}
+
+/** Istio's `envoyOtelAls`. */
+function otelLog(field: Field): SentLogProvider | undefined {
+  const fields = fieldsOf(field, ['service', 'port', 'logName', 'logFormat']);
+  const format = fieldsOf(fields.logFormat, ['text', 'labels']);
+  const target = collector(fields);
+  const body = textFormat(format.text);
+  const said = {
+    logName: optionalText(fields.logName) ?? LOG_NAMES.otel,
+    text: body?.kind === 'text' ? body.text : undefined,
+    attributes: textFields(format.labels),
+  };
+  if (target === undefined) return undefined;
+  const none = { filterStateObjects: [], requestHeaders: [], responseHeaders: [], responseTrailers: [] };
+  return { kind: 'sent-log', protocol: 'otel', ...target, ...none, ...said };
+}
+
+/** Reads a provider of tracing or of logs. */
 export function telemetryProvider(kind: TelemetryKind, field: Field): TelemetryProvider | undefined {
   switch (kind) {
     case 'zipkin':
@@ -133,6 +182,12 @@ export function telemetryProvider(kind: TelemetryKind, field: Field): TelemetryP
       return opentelemetry(field);
     case 'envoyFileAccessLog':
       return fileLog(field);
+    case 'envoyHttpAls':
+      return sentLog(field, 'http');
+    case 'envoyTcpAls':
+      return sentLog(field, 'tcp');
+    case 'envoyOtelAls':
+      return otelLog(field);
     default:
       return kind satisfies never;
   }
