@@ -61,13 +61,17 @@ function addresses(world: World, service: Service, port: Port, labels: Readonly<
   return all.map((one) => `${isIP(one.address) === 6 ? `[${one.address}]` : one.address}:${one.port}`);
 }
 
-/** One destination and what stands behind it. */
+/**
+ * One destination and what stands behind it.
+ * @param unknown the answer where there is no such destination at all
+ */
 export function target(
   world: World,
   { destination, weight, headers }: RouteDestination,
   share: number,
   asked: Port,
   authority: string,
+  unknown: 500 | 503 = 503,
 ): Target {
   const { host, subset } = destination;
   const port = portOf(world, destination, asked);
@@ -79,16 +83,15 @@ export function target(
   const labels = rule?.subsets.find(({ name }) => name === subset)?.labels ?? {};
   const endpoints = service === undefined ? [] : addresses(world, service, port, labels);
   const byName = service !== undefined && service.resolution !== 'endpoints';
-  const why =
+  const absent =
     service === undefined
       ? `no service ${host} is visible from ${world.view.namespace}`
       : !service.ports.some((one) => one.port === port)
         ? `${host} has no port ${port}`
         : subset !== undefined && rule === undefined
           ? `no DestinationRule names the subset ${subset} of ${host}`
-          : endpoints.length === 0 && !byName
-            ? 'no endpoint is ready'
-            : undefined;
+          : undefined;
+  const why = absent ?? (endpoints.length === 0 && !byName ? 'no endpoint is ready' : undefined);
   return {
     host,
     subset,
@@ -100,7 +103,7 @@ export function target(
     endpoints: byName && endpoints.length === 0 ? [`${host}:${port} (resolved by name)`] : endpoints,
     authority,
     headers,
-    trouble: why === undefined ? undefined : { status: 503, why },
+    trouble: why === undefined ? undefined : { status: absent === undefined ? 503 : unknown, why },
   };
 }
 

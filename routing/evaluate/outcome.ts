@@ -41,7 +41,9 @@ export function outcomeOf(world: World, { route, match }: Candidate, request: Ro
       return {
         kind: 'route',
         destinations: parts
-          .map(([one, share]) => target(world, one, share, asked, above ?? authorityIn(one.headers) ?? request.host))
+          .map(([one, share]) =>
+            target(world, one, share, asked, above ?? authorityIn(one.headers) ?? request.host, route.unknownDestination),
+          )
           .map((one) => (path === request.path ? one : sendable(one, path))),
         path,
         rewritten: route.rewrite?.uri !== undefined || route.rewrite?.uriRegex !== undefined,

@@ -1,6 +1,7 @@
 import type { HttpMatch, Redirect } from '../../mesh/model/virtual-service.ts';
 import { pathOnly, queryOf } from './parts.ts';
 import type { RouteRequest } from './question.ts';
+import { replacedAll } from './rewrite.ts';
 
 const PREFIX = '%PREFIX()%';
 
@@ -14,6 +15,8 @@ function requestHost({ host, scheme }: RouteRequest, newScheme: string, newPort:
 }
 
 function newPath(redirect: Redirect, match: HttpMatch | undefined, path: string): string {
+  if (redirect.uriRegex !== undefined)
+    return replacedAll(redirect.uriRegex.match, redirect.uriRegex.rewrite, pathOnly(path)) + queryOf(path);
   const prefix = redirect.prefix ?? (redirect.uri?.startsWith(PREFIX) === true ? redirect.uri.slice(PREFIX.length) : undefined);
   if (prefix !== undefined) {
     const { uri } = match ?? { uri: undefined };

@@ -1,8 +1,10 @@
 import { covers, type Hostname } from '../../mesh/model/hostname.ts';
 import { isHttp, parsePort, type Port } from '../../mesh/model/port.ts';
 import type { Service, ServicePort } from '../../mesh/model/service.ts';
-import type { VirtualService } from '../../mesh/model/virtual-service.ts';
+import { selects } from '../../mesh/model/object.ts';
+import type { L4Match, TcpRoute, VirtualService } from '../../mesh/model/virtual-service.ts';
 import type { Answer, Outcome } from './answer.ts';
+import { narrowest } from './blocks.ts';
 import type { Site } from './condition.ts';
 import { shares, target, type World } from './destination.ts';
 import { type Claim, closest, namesOf, serviceNamesOf } from './domains.ts';
@@ -133,19 +135,38 @@ function plain(world: World, service: Service, port: Port, request: RouteRequest
   };
 }
 
-/** Bytes: the first TCP route that holds, else straight to the service. */
+/** Whether a match of a connection can hold at a site; of its destination blocks nothing is said yet. */
+function canHold({ asker, port, gateway }: Site, match: L4Match): boolean {
+  return (
+    (match.port ?? port) === port &&
+    (match.gateways.length === 0 || match.gateways.includes(gateway)) &&
+    selects(match.sourceLabels, asker.instance.labels) &&
+    (match.sourceNamespace ?? asker.workload.namespace) === asker.workload.namespace
+  );
+}
+
+/**
+ * The route of a connection to one of these addresses. Up to the first one that takes every destination, the narrowest block counts, as Envoy
+ * chooses among filter chains, and of two alike the first.
+ */
+function connectionRoute(routes: readonly TcpRoute[], addresses: readonly string[], site: Site): TcpRoute | undefined {
+  let best: { readonly route: TcpRoute; readonly length: number } | undefined;
+  for (const route of routes) {
+    const matches = route.match.filter((match) => canHold(site, match));
+    if (route.match.length === 0 || matches.some(({ destinationSubnets }) => destinationSubnets.length === 0))
+      return best?.route ?? route;
+    for (const { destinationSubnets } of matches) {
+      const length = narrowest(destinationSubnets, addresses);
+      if (length !== undefined && length > (best?.length ?? -1)) best = { route, length };
+    }
+  }
+  return best?.route;
+}
+
+/** Bytes: the TCP route that holds, else straight to the service. */
 function asBytes(world: World, service: Service, port: ServicePort, site: Site): Outcome {
   const virtual = world.view.virtualServiceFor(service.hostname);
-  const route = virtual?.tcp.find(
-    ({ match }) =>
-      match.length === 0 ||
-      match.some(
-        (one) =>
-          (one.port ?? port.port) === port.port &&
-          one.destinationSubnets.length === 0 &&
-          (one.gateways.length === 0 || one.gateways.includes(site.gateway)),
-      ),
-  );
+  const route = connectionRoute(virtual?.tcp ?? [], service.addresses, site);
   const all = { destination: { host: service.hostname, subset: undefined, port: port.port }, weight: 1, headers: undefined };
   const parts = shares(route?.destinations ?? [all]);
   return {

@@ -83,6 +83,49 @@ describe('evaluating routes', () => {
     assert.equal(ask('default/web', { host: 'web:5432', port: port(5432) }).outcome.kind, 'connection');
   });
 
+  it('connections: by the labels and namespace of the caller, and by the narrowest block of the destination', () => {
+    const to = (host: string) => `route: [{destination: {host: ${host}, port: {number: 5432}}}]`;
+    const yaml = (routes: readonly string[]) => `${MESH}---
+apiVersion: v1
+kind: Service
+metadata: {name: db, namespace: default}
+spec: {clusterIP: 10.9.8.7, ports: [{name: tcp, port: 5432}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: db, namespace: default}
+spec: {hosts: [db], tcp: [${routes.map((one) => `{${one}}`).join(', ')}]}
+`;
+    const taken = (...routes: readonly string[]) => {
+      const snapshot = snapshotOf(yaml(routes));
+      const request: RouteRequest = {
+        method: 'GET',
+        scheme: 'http',
+        host: 'db:5432',
+        port: port(5432),
+        path: '/',
+        headers: new Map(),
+        claims: undefined,
+      };
+      const { outcome } = evaluateRoute(snapshot, proxyOf(snapshot, 'default/web'), request);
+      return outcome.kind === 'connection' ? outcome.destinations.map(({ host }) => host.split('.')[0]) : outcome.kind;
+    };
+    const match = (what: string, host: string) => `match: [{${what}}], ${to(host)}`;
+    assert.deepEqual(taken(match('sourceLabels: {app: other}', 'one'), to('two')), ['two']);
+    assert.deepEqual(taken(match('sourceLabels: {app: web}', 'one'), to('two')), ['one']);
+    assert.deepEqual(taken(match('sourceNamespace: other', 'one'), to('two')), ['two']);
+    assert.deepEqual(taken(match('port: 1', 'one')), ['db']);
+    assert.deepEqual(taken(match('destinationSubnets: [10.9.0.0/16]', 'one'), to('two')), ['one']);
+    assert.deepEqual(taken(match('destinationSubnets: [10.10.0.0/16]', 'one'), to('two')), ['two']);
+    const blocks = [
+      match('destinationSubnets: [10.9.0.0/16]', 'one'),
+      match('destinationSubnets: [10.9.8.7]', 'two'),
+      to('three'),
+    ];
+    assert.deepEqual(taken(...blocks), ['two']);
+    assert.deepEqual(taken(to('three'), ...blocks.slice(0, 2)), ['three']);
+  });
+
   it('a gateway answers 404 for a host that nobody claims, and has no connection on other ports', () => {
     const unknown = ask(EDGE, { host: 'other.test' }).outcome;
     assert.deepEqual([unknown.kind, unknown.kind === 'refused' && unknown.status], ['refused', 404]);

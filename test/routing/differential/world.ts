@@ -17,14 +17,14 @@ const istio = (kind: string, name: string, spec: object): object => ({
   metadata: { name, namespace: 'default' },
   spec,
 });
-const service = (name: string, selector: object, port: number, targetPort: number, namespace = 'default'): object => ({
+export const service = (name: string, selector: object, port: number, targetPort: number, namespace = 'default'): object => ({
   apiVersion: 'v1',
   kind: 'Service',
   metadata: { name, namespace },
   spec: { selector, ports: [{ name: 'http', port, targetPort }] },
 });
 
-function pod(name: string, namespace: string, address: string, labels: object, annotations: object = {}): object {
+export function pod(name: string, namespace: string, address: string, labels: object, annotations: object = {}): object {
   return {
     apiVersion: 'v1',
     kind: 'Pod',
