@@ -117,6 +117,33 @@ inBothCaptureModes('CUSTOM policies', (capture) => {
     assert.equal(await statusOf('/secret', HOST), 403);
   });
 
+  it('a gateway asks, too, and the audit says so', async () => {
+    const atGateway = (provider: string): string => `apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: ask-first, namespace: istio-system}
+spec:
+  selector: {matchLabels: {istio: ingressgateway}}
+  action: CUSTOM
+  provider: {name: ${provider}}
+  rules: [{to: [{operation: {paths: [/front]}}]}]
+`;
+    for (const provider of ['web', 'rpc']) {
+      await mesh.apply(atGateway(provider), 'front.yaml');
+      await mesh.answers('/front', ({ status, body }) => status === 403 && body === DENIED_BY_AUTHORIZER, HOST);
+      assert.deepEqual([await statusOf('/front', ALLOW), await statusOf('/open', HOST)], [200, 200]);
+    }
+    await eventually('the denial at the gateway', async () =>
+      (await mesh.edges()).find(
+        ({ destination, policy: by, verdict }) =>
+          destination.workload === 'istio-system/istio-ingressgateway' &&
+          by === 'istio-system/ask-first' &&
+          verdict === 'denied-custom',
+      ),
+    );
+    await mesh.remove('front.yaml');
+    await mesh.answers('/front', ({ status }) => status === 200, HOST);
+  });
+
   it('AUDIT notes, dry runs tell what they would deny, and neither stops a call', async () => {
     const anywhere = (path: string): string => `rules: [{to: [{operation: {paths: [${path}]}}]}]`;
     const dryRun = ', annotations: {istio.io/dry-run: "true"}';
