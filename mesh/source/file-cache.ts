@@ -8,6 +8,8 @@ import { resplit, type Section } from './split.ts';
 /** What a file says now. An unchanged file has the same content object. */
 export interface FileContent {
   readonly sections: readonly ReadSection[];
+  /** Those of them with something wrong. */
+  readonly wrong: readonly ReadSection[];
   /** About the file as a whole. */
   readonly diagnostics: readonly Diagnostic[];
   /** It cannot be read, so that everything that was in it may still be there. */
@@ -67,7 +69,8 @@ export class WatchedFile {
     if (before?.text === read.text) this.#entry = { ...before, stamp, inode, racy };
     else {
       const sections = this.#read(read.text, before, options);
-      const content = { sections, diagnostics: [], unreadable: false };
+      const wrong = sections.filter(isWrong);
+      const content = { sections, wrong, diagnostics: [], unreadable: false };
       this.#entry = { stamp, inode, racy, text: read.text, sections, content };
     }
     return { kind: 'content', content: this.#entry.content };
@@ -79,7 +82,12 @@ export class WatchedFile {
   }
 
   #unreadable(reason: string, hint = 'check its permissions'): FileContent {
-    const content: FileContent = { sections: [], diagnostics: [unreadable(this.#path, reason, hint)], unreadable: true };
+    const content: FileContent = {
+      sections: [],
+      wrong: [],
+      diagnostics: [unreadable(this.#path, reason, hint)],
+      unreadable: true,
+    };
     this.#entry = { stamp: '', inode: 0, racy: true, text: undefined, sections: [], content };
     return content;
   }
@@ -103,7 +111,10 @@ export class WatchedFile {
       const same = replaced.get(section.text);
       add(same === undefined ? this.#readSection(section, offset, options) : movedTo(same, offset));
     }
-    for (const section of old.slice(old.length - tail)) add(movedTo(section, offset));
+    for (let at = old.length - tail; at < old.length; at++) {
+      const section = old[at];
+      if (section !== undefined) add(movedTo(section, offset));
+    }
     return sections;
   }
 
@@ -121,8 +132,9 @@ function replacedIn(
 ): ReadonlyMap<string, ReadSection> {
   const found = new Map<string, ReadSection>();
   let at = 0;
-  for (const [index, section] of sections.entries()) {
-    if (index >= sections.length - tail) break;
+  for (let index = 0; index < sections.length - tail; index++) {
+    const section = sections[index];
+    if (section === undefined) break;
     if (index >= head) found.set(text.slice(at, at + section.length), section);
     at += section.length;
   }
@@ -135,6 +147,10 @@ function replacedIn(
  */
 function wasPutHere(stat: Stats, before: Entry | undefined): boolean {
   return before !== undefined && before.inode !== 0 && before.inode !== stat.ino && stat.size > 0 && stat.ctimeMs > stat.mtimeMs;
+}
+
+function isWrong({ diagnostics, refused, obscured }: ReadSection): boolean {
+  return diagnostics.length > 0 || refused.length > 0 || obscured;
 }
 
 function isGone(cause: unknown): boolean {

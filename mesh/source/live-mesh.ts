@@ -123,15 +123,12 @@ export class LiveMesh {
   #replace(file: string, content: FileContent | undefined, files: Set<string>, keys: Set<string>): void {
     const before = this.#contents.get(file);
     files.add(file);
-    const now = new Set(content?.sections);
-    const then = new Set(before?.sections);
-    for (const section of then) {
-      if (now.has(section)) continue;
+    const { gone, come } = replacedSections(before?.sections ?? [], content?.sections ?? []);
+    for (const section of gone) {
       this.#claims.remove(section);
       this.#countGateways(section, -1);
     }
-    for (const section of now) {
-      if (then.has(section)) continue;
+    for (const section of come) {
       this.#claims.add(section);
       this.#countGateways(section, 1);
     }
@@ -165,7 +162,7 @@ export class LiveMesh {
       this.#diagnostics.set(file, [
         ...(byFile.get(file) ?? []),
         ...(content?.diagnostics ?? []),
-        ...(content?.sections ?? []).flatMap(({ diagnostics }) => diagnostics),
+        ...(content?.wrong ?? []).flatMap(({ diagnostics }) => diagnostics),
         ...this.#inEffect.lastGoodIn(file),
         ...this.#claims.duplicatesIn(file),
         ...(checked.get(file) ?? []),
@@ -196,6 +193,22 @@ export class LiveMesh {
 }
 
 /** An object that was in such a file may still be there, although it is not seen. */
-function isUnclear({ unreadable, sections }: FileContent): boolean {
-  return unreadable || sections.some(({ obscured, refused }) => obscured || refused.some(({ key }) => key === undefined));
+function isUnclear({ unreadable, wrong }: FileContent): boolean {
+  return unreadable || wrong.some(({ obscured, refused }) => obscured || refused.some(({ key }) => key === undefined));
+}
+
+/** Sections that are no longer there and those that are new, of which most stand between others that stayed. */
+function replacedSections(
+  before: readonly ReadSection[],
+  after: readonly ReadSection[],
+): { readonly gone: ReadonlySet<ReadSection>; readonly come: ReadonlySet<ReadSection> } {
+  const most = Math.min(before.length, after.length);
+  let head = 0;
+  while (head < most && before[head] === after[head]) head += 1;
+  let tail = 0;
+  while (tail < most - head && before[before.length - 1 - tail] === after[after.length - 1 - tail]) tail += 1;
+  const gone = new Set(before.slice(head, before.length - tail));
+  const come = new Set(after.slice(head, after.length - tail));
+  for (const section of gone) if (come.delete(section)) gone.delete(section);
+  return { gone, come };
 }
