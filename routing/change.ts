@@ -10,9 +10,11 @@ import type { Workload } from '../mesh/model/workload.ts';
 import { askedBy } from './caller.ts';
 import { virtualServices } from './delegates.ts';
 
-/** What differs between two snapshots that have the same services and virtual hosts in the same places. */
+/** What differs between two snapshots with the same mesh configuration and Sidecars. */
 export interface Change {
-  /** Services that have another in their place, of the same name and ports. */
+  /** There is the same to see in the same places: what changed is named here, and nothing came or went. */
+  readonly inPlace: boolean;
+  /** In place: services that have another in their place, of the same name and ports. */
   readonly replaced: ReadonlyMap<Service, Service>;
   /** Hosts of which the endpoints may differ, and so the clusters, which say who may answer. */
   readonly moved: ReadonlySet<Hostname>;
@@ -120,14 +122,15 @@ const leading = indexedBy<VirtualService>((virtual) => askedBy(virtual).hosts);
 /** Lists on which what a proxy calls by depends in no other way than is compared here. */
 const ANY = ['meshConfig', 'sidecars'] as const;
 
-/** The same for VirtualServices that differ in nothing that places them; undefined where anything else may have changed. */
+/** Undefined where anything may have changed. */
 export function changeBetween(before: Snapshot, after: Snapshot): Change | undefined {
   if (ANY.some((name) => before[name] !== after[name])) return undefined;
   const replaced = inPlace(before.services, after.services, sameService);
   const virtuals = inPlace(virtualServices(before), virtualServices(after), sameHosts);
-  if (replaced === undefined || virtuals === undefined) return undefined;
+  let placed = replaced !== undefined && virtuals !== undefined;
   const { services } = after;
-  const moved = new Set([...replaced.values()].map(({ hostname }) => hostname));
+  const others = replaced === undefined ? either(before.services, services) : [];
+  const moved = new Set([...(replaced?.values() ?? []), ...others].map(({ hostname }) => hostname));
   for (const workload of either(before.workloads, after.workloads))
     for (const { hostname } of over(services, workload)) moved.add(hostname);
   // The pods of a headless Service have virtual hosts of their own.
@@ -135,7 +138,7 @@ export function changeBetween(before: Snapshot, after: Snapshot): Change | undef
     for (const service of byHost(services, host)) {
       if (service.headless !== true) continue;
       const old = byHost(before.services, host).find(({ meta }) => keyOf(meta) === keyOf(service.meta));
-      if (old === undefined || !sameList(podNames(before, old), podNames(after, service))) return undefined;
+      placed &&= old !== undefined && sameList(podNames(before, old), podNames(after, service));
     }
   }
   let all = false;
@@ -146,11 +149,20 @@ export function changeBetween(before: Snapshot, after: Snapshot): Change | undef
   const ruled = new Set(either(before.destinationRules, after.destinationRules).map(({ host }: DestinationRule) => host));
   const rerouted = new Map<string, VirtualService>();
   const known = virtualServices(after);
-  for (const virtual of virtuals.values()) rerouted.set(keyOf(virtual.meta), virtual);
-  for (const host of ruled) {
-    const names = [host, ...byHost(services, host).flatMap(({ aliases }) => aliases ?? [])];
-    const led = host.startsWith('*') ? known : names.flatMap((name) => leading(known, name));
+  for (const virtual of virtuals?.values() ?? either(virtualServices(before), known)) rerouted.set(keyOf(virtual.meta), virtual);
+  for (const host of [...ruled, ...others.map(({ hostname }) => hostname)]) {
+    const named = [...byHost(services, host), ...byHost(before.services, host)];
+    const names = new Set([host, ...named.flatMap(({ aliases }) => aliases ?? [])]);
+    const led = host.startsWith('*') ? known : [...names].flatMap((name) => leading(known, name));
     for (const virtual of led) rerouted.set(keyOf(virtual.meta), virtual);
   }
-  return { replaced, moved, ruled, rerouted, replacedVirtuals: virtuals.size > 0, all };
+  return {
+    inPlace: placed,
+    replaced: replaced ?? new Map(),
+    moved,
+    ruled,
+    rerouted,
+    replacedVirtuals: virtuals === undefined || virtuals.size > 0,
+    all,
+  };
 }

@@ -217,7 +217,7 @@ export function proxyTable(scope: Scope): RouteTable {
 }
 
 /** What routes a virtual host. */
-export function virtualOf({ view }: Scope, { host, virtual }: HostSite): VirtualService | undefined {
+export function virtualOf({ view }: Pick<Scope, 'view'>, { host, virtual }: HostSite): VirtualService | undefined {
   return virtual === undefined ? view.virtualServiceFor(host) : view.virtualServiceNamed(virtual);
 }
 

@@ -11,6 +11,7 @@ import { LayeredMap } from '../../mesh/model/layered-map.ts';
 import { keyOf } from '../../mesh/model/object.ts';
 import { isHttp } from '../../mesh/model/port.ts';
 import type { Service } from '../../mesh/model/service.ts';
+import type { VirtualService } from '../../mesh/model/virtual-service.ts';
 import type { Change } from '../../routing/change.ts';
 import { unseenAuthorizers } from '../../routing/clusters/authorizers.ts';
 import { calledServices, clustersOf } from '../../routing/clusters/outbound.ts';
@@ -142,7 +143,7 @@ interface Tables {
   readonly routed: Map<string, string[]>;
 }
 
-function tablesOf(scope: Scope, tables: readonly RouteTable[], similar: Outbound | undefined): Tables {
+function tablesOf(scope: Scope, tables: readonly RouteTable[], similar: Outbound | undefined, since: Since | undefined): Tables {
   const hosts = new Map<string, EncodedResource>();
   const routed = new Map<string, string[]>();
   const routes: Routes[] = [];
@@ -157,8 +158,12 @@ function tablesOf(scope: Scope, tables: readonly RouteTable[], similar: Outbound
     for (const site of sites) {
       const full = nameOf(site);
       order.push(full);
-      hosts.set(full, same(similar?.hosts.get(full), hostAt(scope, site)));
       const virtual = virtualOf(scope, site);
+      const old = similar?.hosts.get(full);
+      hosts.set(
+        full,
+        since !== undefined && old !== undefined && stays(since, site, virtual, old) ? old : same(old, hostAt(scope, site)),
+      );
       if (virtual === undefined) continue;
       const key = keyOf(virtual.meta);
       const known = routed.get(key);
@@ -196,15 +201,17 @@ function partsOf(scope: Scope): ReturnType<typeof capturedParts> {
 /**
  * All of a view, from the beginning.
  * @param similar of another view, or of this one before: what is the same is shared with it
+ * @param change since `similar`, which is of this view then
  */
-export function composeOutbound(scope: Scope, revoked: RevokedPeers, similar: Outbound | undefined): Outbound {
+export function composeOutbound(scope: Scope, revoked: RevokedPeers, similar: Outbound | undefined, change?: Change): Outbound {
+  const since = similar === undefined || change === undefined ? undefined : sinceOf(scope, similar, change);
   const made = new Map<Hostname, Piece>();
   const clusters = new Map<string, EncodedResource>();
   const endpoints = new Map<string, EncodedResource>();
   const carriers = new Set<Hostname>();
   for (const service of calledServices(scope)) {
     if (carriesOther(service)) carriers.add(service.hostname);
-    const piece = pieceOf(scope, revoked, service);
+    const piece = (since === undefined ? undefined : stayed(since, service)) ?? pieceOf(scope, revoked, service);
     if (piece === undefined) continue;
     made.set(service.hostname, piece);
     collect(clusters, similar?.clusters, piece.clusters);
@@ -212,7 +219,7 @@ export function composeOutbound(scope: Scope, revoked: RevokedPeers, similar: Ou
   }
   collect(clusters, similar?.clusters, [...fixedClusters(scope), ...collectorClusters(scope.snapshot)].map(encodedCluster));
   const parts = partsOf(scope);
-  const { routes, whole, hosts, routed } = tablesOf(scope, parts.tables(), similar);
+  const { routes, whole, hosts, routed } = tablesOf(scope, parts.tables(), similar, since);
   return {
     view: scope.view,
     pieces: LayeredMap.like(similar?.pieces, made),
@@ -229,15 +236,48 @@ export function composeOutbound(scope: Scope, revoked: RevokedPeers, similar: Ou
   };
 }
 
-/** The services of a view to look at again. */
-function touched(scope: Scope, { moved, ruled, all }: Change): readonly Service[] {
-  const { view } = scope;
+/** A view before, and how to tell what of it stays. */
+interface Since {
+  readonly before: Outbound;
+  readonly change: Change;
+  readonly touched: (host: Hostname) => boolean;
+  /** Hosts mean the same services but for those that changed themselves: a Sidecar may show more or fewer of their ports. */
+  readonly hostsStay: boolean;
+}
+
+function touching({ moved, ruled, all }: Change): (host: Hostname) => boolean {
   const patterns = [...ruled].filter((host) => host.startsWith('*'));
-  if (all || patterns.length > 0)
-    return calledServices(scope).filter(
-      ({ hostname }) =>
-        all || moved.has(hostname) || ruled.has(hostname) || patterns.some((pattern) => covers(pattern, hostname)),
-    );
+  return (host) => all || moved.has(host) || ruled.has(host) || patterns.some((pattern) => covers(pattern, host));
+}
+
+function sinceOf({ sidecar }: Scope, before: Outbound, change: Change): Since {
+  return { before, change, touched: touching(change), hostsStay: sidecar === undefined || sidecar.egress.length === 0 };
+}
+
+function stayed({ before, touched }: Since, service: Service): Piece | undefined {
+  if (touched(service.hostname) || before.view.serviceByHost.get(service.hostname) !== service) return undefined;
+  return before.pieces.get(service.hostname);
+}
+
+/** Whether a virtual host is what it was: in the same place, by the same routes, to what means the same. */
+function stays(
+  { before, change, touched, hostsStay }: Since,
+  site: HostSite,
+  virtual: VirtualService | undefined,
+  old: EncodedResource,
+): boolean {
+  if (!hostsStay || touched(site.host) || placed.get(old) !== site) return false;
+  return virtualOf(before, site) === virtual && (virtual === undefined || !change.rerouted.has(keyOf(virtual.meta)));
+}
+
+/** The services of a view to look at again. */
+function touched(scope: Scope, change: Change): readonly Service[] {
+  const { view } = scope;
+  const { moved, ruled, all } = change;
+  if (all || [...ruled].some((host) => host.startsWith('*'))) {
+    const isTouched = touching(change);
+    return calledServices(scope).filter(({ hostname }) => isTouched(hostname));
+  }
   const unseen = unseenAuthorizers(scope.snapshot, view);
   return [...new Set([...moved, ...ruled])].flatMap(
     (host) => view.serviceByHost.get(host) ?? unseen.find(({ hostname }) => hostname === host) ?? [],
@@ -331,31 +371,28 @@ export function patchOutbound(before: Outbound, scope: Scope, revoked: RevokedPe
   };
 }
 
-interface RouteMaps {
-  apart?: Resources;
-  inline?: Resources;
-}
-
 /** Kept by what they follow from: most changes leave them as they are. */
-const routeMaps = new WeakMap<readonly EncodedResource[], WeakMap<readonly Routes[], RouteMaps>>();
-const inlineMaps = new WeakMap<Encoded, RouteMaps>();
+const apartMaps = new WeakMap<readonly EncodedResource[], WeakMap<readonly Routes[], Resources>>();
+const inlineMaps = new WeakMap<
+  Encoded,
+  { readonly whole: Outbound['whole']; readonly routes: Outbound['routes']; readonly made: Resources }
+>();
 
 /** Route configurations as delta has them, with their virtual hosts apart. */
 export function routesOf({ whole, routes }: Outbound): Resources {
-  const known = routeMaps.get(whole) ?? new WeakMap<readonly Routes[], RouteMaps>();
-  routeMaps.set(whole, known);
-  const maps = known.get(routes) ?? {};
-  known.set(routes, maps);
-  maps.apart ??= new Map([...routes.map(({ empty }) => routesApart(empty)), ...whole].map((one) => [one.name, one]));
-  return maps.apart;
+  const known = apartMaps.get(whole) ?? new WeakMap<readonly Routes[], Resources>();
+  apartMaps.set(whole, known);
+  const made: Resources =
+    known.get(routes) ?? new Map([...routes.map(({ empty }) => routesApart(empty)), ...whole].map((one) => [one.name, one]));
+  known.set(routes, made);
+  return made;
 }
 
 /** Route configurations with their virtual hosts in them. */
 export function routesInline({ whole, routes, hosts }: Outbound, before: Outbound | undefined): Resources {
-  const maps = inlineMaps.get(hosts) ?? {};
-  inlineMaps.set(hosts, maps);
-  if (maps.inline !== undefined && whole.every((one) => maps.inline?.get(one.name) === one)) return maps.inline;
-  const old = before === undefined ? undefined : inlineMaps.get(before.hosts)?.inline;
+  const known = inlineMaps.get(hosts);
+  if (known?.whole === whole && known.routes === routes) return known.made;
+  const old = before === undefined ? undefined : inlineMaps.get(before.hosts)?.made;
   const made = routes.map(({ empty, order }) => {
     const parts = order.flatMap((name): readonly InlineHost[] => {
       const resource = hosts.get(name);
@@ -363,6 +400,7 @@ export function routesInline({ whole, routes, hosts }: Outbound, before: Outboun
     });
     return inlineRoutes(empty, parts);
   });
-  maps.inline = new Map([...made, ...whole].map((one) => [one.name, same(old?.get(one.name), one)]));
-  return maps.inline;
+  const all = new Map([...made, ...whole].map((one) => [one.name, same(old?.get(one.name), one)]));
+  inlineMaps.set(hosts, { whole, routes, made: all });
+  return all;
 }

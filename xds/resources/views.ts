@@ -70,24 +70,32 @@ export class Views {
     const before = this.#entries.get(key);
     if (before !== undefined && before.snapshot === snapshot && before.revoked === revoked) return before.outbound;
     const scope = (view: Scope['view']): Scope => ({ snapshot, proxy, security: this.#security, sidecar, view });
-    let made = before === undefined ? undefined : this.#patched(before, sidecar, revoked, scope);
+    const change = before === undefined ? undefined : this.#since(before, revoked);
+    let made: Outbound | undefined;
+    if (before !== undefined && change !== undefined) made = this.#patched(before, change, sidecar, revoked, scope);
     if (made === undefined) {
-      made = composeOutbound(scope(viewFrom(snapshot, namespace, sidecar)), revoked, before?.outbound ?? this.#similar.get(kind));
+      const view = viewFrom(snapshot, namespace, sidecar);
+      made = composeOutbound(scope(view), revoked, before?.outbound ?? this.#similar.get(kind), change);
       this.#similar.set(kind, made);
     }
     this.#entries.set(key, { snapshot, revoked, outbound: made });
     return made;
   }
 
+  /** Undefined where any piece may be another. */
+  #since({ snapshot, revoked: before, outbound }: Entry, revoked: RevokedPeers): Change | undefined {
+    if (outbound.open || cutOffAddresses(snapshot, before) !== cutOffAddresses(this.#snapshot, revoked)) return undefined;
+    return this.#changeSince(snapshot);
+  }
+
   #patched(
-    { snapshot, revoked: revokedBefore, outbound }: Entry,
+    { outbound }: Entry,
+    change: Change,
     sidecar: Sidecar | undefined,
     revoked: RevokedPeers,
     scope: (view: Scope['view']) => Scope,
   ): Outbound | undefined {
-    if (outbound.open || cutOffAddresses(snapshot, revokedBefore) !== cutOffAddresses(this.#snapshot, revoked)) return undefined;
-    const change = this.#changeSince(snapshot);
-    if (change === undefined) return undefined;
+    if (!change.inPlace) return undefined;
     // What a Sidecar imports follows from where routes lead.
     if (sidecar !== undefined && sidecar.egress.length > 0 && change.replacedVirtuals) return undefined;
     const view = changedView(outbound.view, virtualServices(this.#snapshot), change.replaced);
