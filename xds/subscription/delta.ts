@@ -34,7 +34,7 @@ export function takeDeltaRequest(state: State, request: DeltaRequest): Taken {
 function takeFirst(state: State, request: DeltaRequest): Taken {
   const { type } = request;
   const { interest } = amendInterest(type, undefined, request.subscribe, request.unsubscribe);
-  const brought = new Map(Object.entries(request.initialVersions));
+  const brought = request.initialVersions;
   const warming = type === ENDPOINTS ? request.subscribe.filter((name) => state.warming.has(name)) : [];
   const of: TypeState = {
     ...NEW_TYPE,

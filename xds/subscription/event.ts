@@ -20,7 +20,7 @@ export interface DeltaRequest {
   readonly subscribe: readonly string[];
   readonly unsubscribe: readonly string[];
   /** What the client kept from an earlier stream; read in the first request of a type only. */
-  readonly initialVersions: Readonly<Record<string, string>>;
+  readonly initialVersions: ReadonlyMap<string, string>;
   readonly nonce: string;
   readonly error?: string;
 }

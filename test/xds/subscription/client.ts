@@ -44,15 +44,20 @@ export class Stream {
     return this.event({ kind: 'release' });
   }
 
-  delta(type: TypeUrl, request: Partial<Omit<DeltaRequest, 'kind' | 'type'>> = {}): string[] {
+  delta(
+    type: TypeUrl,
+    request: Partial<Omit<DeltaRequest, 'kind' | 'type' | 'initialVersions'>> & {
+      readonly initialVersions?: Readonly<Record<string, string>>;
+    } = {},
+  ): string[] {
     return this.event({
       kind: 'delta-request',
       type,
       subscribe: [],
       unsubscribe: [],
-      initialVersions: {},
       nonce: '',
       ...request,
+      initialVersions: new Map(Object.entries(request.initialVersions ?? {})),
     });
   }
 

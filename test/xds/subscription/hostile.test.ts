@@ -24,7 +24,12 @@ const change: fc.Arbitrary<Event> = fc.oneof(
 const request: Record<Variant, fc.Arbitrary<Event>> = {
   delta: fc
     .record({ type, nonce, subscribe: names, unsubscribe: names, initialVersions: fc.dictionary(name, fc.string()), error })
-    .map(({ error, ...rest }): Event => ({ kind: 'delta-request', ...rest, ...maybe(error) })),
+    .map(({ error, initialVersions, ...rest }): Event => ({
+      kind: 'delta-request',
+      ...rest,
+      initialVersions: new Map(Object.entries(initialVersions)),
+      ...maybe(error),
+    })),
   sotw: fc
     .record({ type, nonce, names, version: fc.string(), error })
     .map(({ error, ...rest }): Event => ({ kind: 'sotw-request', ...rest, ...maybe(error) })),

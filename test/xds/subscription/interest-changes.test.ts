@@ -104,7 +104,7 @@ class FickleClient {
     }
     // What it no longer asks for it forgets, and so does the server.
     if (!held.wildcard) for (const one of [...held.has.keys()]) if (!held.names.has(one)) held.has.delete(one);
-    const initialVersions = first ? Object.fromEntries(held.has) : {};
+    const initialVersions = new Map(first ? held.has : []);
     this.#request(kind, { subscribe, unsubscribe, initialVersions });
   }
 
@@ -121,7 +121,7 @@ class FickleClient {
         this.held.delete(kind);
         continue;
       }
-      this.#request(kind, { subscribe, initialVersions: Object.fromEntries(has) });
+      this.#request(kind, { subscribe, initialVersions: new Map(has) });
     }
   }
 
@@ -130,12 +130,20 @@ class FickleClient {
     request: {
       readonly subscribe?: readonly string[];
       readonly unsubscribe?: readonly string[];
-      readonly initialVersions?: Readonly<Record<string, string>>;
+      readonly initialVersions?: ReadonlyMap<string, string>;
       readonly nonce?: string;
     },
   ): void {
     this.#asked.add(kind);
-    this.#run({ kind: 'delta-request', type: kind, subscribe: [], unsubscribe: [], initialVersions: {}, nonce: '', ...request });
+    this.#run({
+      kind: 'delta-request',
+      type: kind,
+      subscribe: [],
+      unsubscribe: [],
+      initialVersions: new Map(),
+      nonce: '',
+      ...request,
+    });
   }
 
   #run(event: Event): void {

@@ -157,7 +157,7 @@ export class ModelClient {
     const held = this.#of(kind);
     if (named) for (const name of held.keys()) if (!names.has(name)) held.delete(name);
     if (!first && subscribe.length === 0 && unsubscribe.length === 0) return;
-    const initialVersions = first ? Object.fromEntries([...held].map(([name, { version }]) => [name, version])) : {};
+    const initialVersions = new Map(first ? [...held].map(([name, { version }]) => [name, version]) : []);
     this.#request(kind, { subscribe, unsubscribe, initialVersions });
   }
 
@@ -173,7 +173,7 @@ export class ModelClient {
         type: kind,
         subscribe: [],
         unsubscribe: [],
-        initialVersions: {},
+        initialVersions: new Map(),
         nonce: '',
         ...delta,
       });
