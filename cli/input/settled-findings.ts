@@ -14,6 +14,8 @@ export interface Watched {
 /** After this long without a change the mesh is looked at; while changes keep coming, at last after `LATEST_MS`. */
 const QUIET_MS = 300;
 const LATEST_MS = 5_000;
+/** Looking at a large mesh again and again takes at most one part in so many of the time. */
+const SHARE = 20;
 
 /** Findings of one code that a running process tells at once; `gatehouse validate` tells all. */
 const MOST_PER_CODE = 20;
@@ -48,6 +50,8 @@ export class SettledFindings {
   #timer: NodeJS.Timeout | undefined;
   #since: number | undefined;
   #looks = 0;
+  /** Before then nothing is looked at again. */
+  #rest = 0;
 
   /** @param tell called when `current` gives something new */
   constructor(watched: Watched, tell: () => void) {
@@ -64,7 +68,7 @@ export class SettledFindings {
     const now = this.#watched.clock().getTime();
     this.#since ??= now;
     clearTimeout(this.#timer);
-    const wait = Math.max(0, Math.min(QUIET_MS, this.#since + LATEST_MS - now));
+    const wait = Math.max(0, Math.min(QUIET_MS, this.#since + LATEST_MS - now), this.#rest - now);
     this.#timer = setTimeout(() => void this.#look(), wait);
     this.#timer.unref();
   }
@@ -75,10 +79,15 @@ export class SettledFindings {
     const look = (this.#looks += 1);
     const { snapshot, written, clock } = this.#watched;
     const found: Diagnostic[] = [];
+    let took = 0;
+    let began = performance.now();
     for (const part of findingsByPart(snapshot(), written(), clock())) {
       found.push(...part);
+      took += performance.now() - began;
+      this.#rest = clock().getTime() + took * SHARE;
       await setImmediate();
       if (look !== this.#looks) return;
+      began = performance.now();
     }
     this.#found = capped(found);
     this.#tell();

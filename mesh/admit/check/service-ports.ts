@@ -1,4 +1,4 @@
-import { selects } from '../../model/object.ts';
+import { type Labels, selects } from '../../model/object.ts';
 import { isHttp, type Protocol } from '../../model/port.ts';
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import { protocolOf } from '../core/protocol.ts';
@@ -78,9 +78,30 @@ function targetOf(port: Node, containers: readonly Node[]): number | undefined {
   return numberAt(named[0], 'containerPort');
 }
 
+interface Selecting {
+  readonly service: Written;
+  readonly selector: Labels;
+  readonly at: number;
+}
+
+/** Services with a selector, by namespace and one of the labels that whatever they select must have. */
+function selectingByLabel(inventory: Inventory): ReadonlyMap<string, readonly Selecting[]> {
+  const found = new Map<string, Selecting[]>();
+  for (const [at, service] of inventory.kubernetes('Service').entries()) {
+    const selector = labelsAt(service.node, 'spec', 'selector');
+    const [first] = Object.entries(selector);
+    if (first === undefined) continue;
+    const key = `${service.namespace} ${first[0]}=${first[1]}`;
+    const same = found.get(key);
+    if (same === undefined) found.set(key, [{ service, selector, at }]);
+    else same.push({ service, selector, at });
+  }
+  return found;
+}
+
 /** Workloads of which one port is HTTP in one Service and TCP in another. */
 function protocolConflicts(inventory: Inventory): readonly Diagnostic[] {
-  const services = Map.groupBy(inventory.kubernetes('Service'), ({ namespace }) => namespace);
+  const services = selectingByLabel(inventory);
   return inventory.kubernetes('Deployment').flatMap((deployment) => {
     const template = nodeAt(deployment.node, 'spec', 'template');
     const labels = labelsAt(template, 'metadata', 'labels');
@@ -88,9 +109,11 @@ function protocolConflicts(inventory: Inventory): readonly Diagnostic[] {
     if (inject === 'false') return [];
     const containers = itemsAt(template, 'spec', 'containers');
     const ports = new Map<number, { readonly kind: 'HTTP' | 'TCP'; readonly service: string }[]>();
-    for (const service of services.get(deployment.namespace) ?? []) {
-      const selector = labelsAt(service.node, 'spec', 'selector');
-      if (Object.keys(selector).length === 0 || !selects(selector, labels)) continue;
+    const candidates = Object.entries(labels).flatMap(
+      ([name, value]) => services.get(`${deployment.namespace} ${name}=${value}`) ?? [],
+    );
+    for (const { service, selector } of candidates.sort((one, other) => one.at - other.at)) {
+      if (!selects(selector, labels)) continue;
       for (const port of itemsAt(service.node, 'spec', 'ports')) {
         const kind = kindOf(protocol(port));
         const target = targetOf(port, containers);
