@@ -123,11 +123,20 @@ function newView(snapshot: Snapshot, namespace: string, sidecar: Sidecar | undef
       )
     : visible;
   const serviceByHost = new Map<Hostname, Service>();
-  for (const [host, candidates] of Map.groupBy(imported, ({ hostname }) => hostname)) {
+  const shared = new Map<Hostname, Service[]>();
+  for (const service of imported) {
+    const { hostname } = service;
+    const first = serviceByHost.get(hostname);
+    if (first === undefined) serviceByHost.set(hostname, service);
+    else shared.set(hostname, [...(shared.get(hostname) ?? [first]), service]);
+  }
+  for (const [host, candidates] of shared) {
     const service = meantBy(candidates, namespace);
     if (service !== undefined) serviceByHost.set(host, service);
   }
   const services = [...serviceByHost.values()];
+  const aliases = new Map<Hostname, Hostname>();
+  for (const { hostname, aliases: own = [] } of services) for (const alias of own) aliases.set(alias, hostname);
   const byHost = new Map<Hostname, number>();
   for (const at of places) for (const host of virtuals[at]?.hosts ?? []) if (!byHost.has(host)) byHost.set(host, at);
   const wildcards = [...byHost.keys()].filter((host) => host.startsWith('*')).sort((a, b) => b.length - a.length);
@@ -140,7 +149,7 @@ function newView(snapshot: Snapshot, namespace: string, sidecar: Sidecar | undef
       services,
       serviceByHost: LayeredMap.of(serviceByHost),
       sniffs,
-      aliases: new Map(services.flatMap(({ hostname, aliases }) => (aliases ?? []).map((alias) => [alias, hostname] as const))),
+      aliases,
       places,
       byHost,
       wildcards,

@@ -42,6 +42,20 @@ function anyPlaced(workloads: readonly Workload[]): boolean {
  * labels, so that all callers share them.
  */
 export function nearness(scope: Scope, service: Service, rules: readonly DestinationRule[]): readonly string[] {
+  const labels = rules.length === 0 && scope.snapshot.meshConfig.localityLb === undefined ? NONE : priorityLabels(scope, rules);
+  const placed =
+    labels.size > 0 ||
+    service.endpoints.some(({ locality }) => locality !== undefined) ||
+    service.sliced?.some(({ locality }) => locality !== undefined) === true ||
+    anyPlaced(workloadsOf(scope.snapshot, service));
+  if (!placed) return [];
+  return [localityName(callerLocality(scope)), ...[...labels].map((name) => scope.proxy.instance.labels[name] ?? '')];
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** The labels by which rules, or the mesh, say who is near. */
+function priorityLabels(scope: Scope, rules: readonly DestinationRule[]): ReadonlySet<string> {
   const settings = [
     scope.snapshot.meshConfig.localityLb,
     ...rules.flatMap(({ trafficPolicy, subsets }) =>
@@ -51,12 +65,5 @@ export function nearness(scope: Scope, service: Service, rules: readonly Destina
       ]),
     ),
   ];
-  const labels = new Set(settings.flatMap((one) => one?.failoverPriority ?? []).map((one) => one.split('=')[0] ?? ''));
-  const placed =
-    labels.size > 0 ||
-    service.endpoints.some(({ locality }) => locality !== undefined) ||
-    service.sliced?.some(({ locality }) => locality !== undefined) === true ||
-    anyPlaced(workloadsOf(scope.snapshot, service));
-  if (!placed) return [];
-  return [localityName(callerLocality(scope)), ...[...labels].map((name) => scope.proxy.instance.labels[name] ?? '')];
+  return new Set(settings.flatMap((one) => one?.failoverPriority ?? []).map((one) => one.split('=')[0] ?? ''));
 }

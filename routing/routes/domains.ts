@@ -24,8 +24,11 @@ const known = new WeakMap<Service, Map<string, readonly string[]>>();
 /** As {@link namesOf}; the same list for all namespaces but the service's own, in which it has a short name as well. */
 export function serviceNames(service: Service, proxy: Proxy, clusterDomain: string): readonly string[] {
   const suffix = `.${proxy.workload.namespace}.svc.${clusterDomain}`;
-  const local = [service.hostname, ...(service.aliases ?? [])].filter((host) => host.endsWith(suffix));
-  const key = `${local.join()} ${clusterDomain}`;
+  const own = service.hostname.endsWith(suffix) ? suffix : '';
+  const key =
+    service.aliases === undefined
+      ? own + clusterDomain
+      : `${service.aliases.filter((alias) => alias.endsWith(suffix)).join()} ${own}${clusterDomain}`;
   const lists = known.get(service) ?? new Map<string, readonly string[]>();
   known.set(service, lists);
   const before = lists.get(key);
