@@ -22,7 +22,8 @@ export interface Connected {
 
 function remarks(counted: Counted): Pick<Figures, 'note'> {
   const ended = Object.entries(counted.ended).map(([reason, times]) => `${String(times)} x ${reason}`);
-  const parts = [...(counted.timedOut ? ['not all in time'] : []), ...ended];
+  const missing = counted.timedOut ? [`not all in time (configured: ${String(counted.configured)})`] : [];
+  const parts = [...missing, ...ended];
   return parts.length === 0 ? {} : { note: parts.join(', ') };
 }
 
@@ -77,9 +78,6 @@ export async function firstConfiguration(
     perProxyKb: ((rssMb(target.pid) - rss) * 1024) / plan.proxies.length,
     clientCpuSeconds: counted.cpuSeconds,
     ...(loop !== undefined && { eventLoopMs: loop }),
-    ...(counted.configured < plan.proxies.length && {
-      note: `${String(counted.configured)} of ${String(plan.proxies.length)} configured`,
-    }),
   };
   return [{ target, variant, fleet, plan, timeoutMs }, figures];
 }
