@@ -13,6 +13,8 @@ export interface Load {
   readonly headers?: Record<string, string>;
   /** Requests in flight at once. */
   readonly concurrency?: number;
+  /** Who asks; undefined: this process. */
+  readonly get?: typeof get;
   /** What a reply is counted as; `undefined` makes it a failure. */
   readonly name: (reply: Reply) => string | undefined;
 }
@@ -26,7 +28,7 @@ export async function sendUntil(load: Load, done: (sent: number) => boolean): Pr
     while (!done(sent)) {
       sent++;
       try {
-        const reply = await get(load.address, load.path, load.headers ?? {});
+        const reply = await (load.get ?? get)(load.address, load.path, load.headers ?? {});
         const name = load.name(reply);
         if (name === undefined) failures.push(`${String(reply.status)} ${reply.body.slice(0, 200)}`);
         else counts.set(name, (counts.get(name) ?? 0) + 1);

@@ -32,7 +32,7 @@ export class TestAuthority {
       signingAlgorithm: EC,
       extensions: [
         new x509.BasicConstraintsExtension(true, undefined, true),
-        new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
       ],
     });
     return new TestAuthority(root, keys);
@@ -49,6 +49,26 @@ export class TestAuthority {
   /** For a server outside of the mesh, known by its DNS name. */
   issueForHost(host: string): Promise<Issued> {
     return this.#certify([{ type: 'dns', value: host }]);
+  }
+
+  /** A list in which one certificate is revoked, PEM. */
+  async revoke({ cert }: Issued): Promise<string> {
+    const crl = await x509.X509CrlGenerator.create({
+      issuer: this.#root.subject,
+      thisUpdate: earlier(),
+      nextUpdate: new Date(Date.now() + 3_600_000),
+      entries: [
+        {
+          serialNumber: new x509.X509Certificate(cert).serialNumber,
+          revocationDate: earlier(),
+          reason: x509.X509CrlReason.keyCompromise,
+        },
+      ],
+      signingAlgorithm: EC,
+      signingKey: this.#keys.privateKey,
+    });
+    // The library's own name for it is one that nobody else reads.
+    return x509.PemConverter.encode(crl.rawData, 'X509 CRL');
   }
 
   async #certify(names: x509.JsonGeneralName[]): Promise<Issued> {
