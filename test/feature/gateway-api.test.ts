@@ -1,8 +1,13 @@
 // Gateways of the Kubernetes Gateway API in a whole mesh: `up` starts a proxy for each, and stops it when the Gateway is gone.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { type Issued, TestAuthority } from '../audit/envoy/certificates.ts';
 import { eventually } from '../eventually.ts';
 import { freePort } from '../routing/envoy/upstream.ts';
 import { inBothCaptureModes } from './capture-modes.ts';
@@ -21,6 +26,63 @@ kind: HTTPRoute
 metadata: {name: ${name}, namespace: pair}
 spec: {parentRefs: [{name: ${name}}], hostnames: [${name}.test], rules: [{backendRefs: [{name: client, port: 8080}]}]}
 `;
+
+const secret = (namespace: string, { cert, key }: Issued) => `
+---
+${stringify({
+  apiVersion: 'v1',
+  kind: 'Secret',
+  metadata: { name: 'cert', namespace },
+  type: 'kubernetes.io/tls',
+  stringData: { 'tls.crt': cert, 'tls.key': key },
+})}`;
+
+/** HTTPS on two ports with a Secret beside the Gateway; clients show a certificate on the second. */
+const secureGateway = ([open, closed]: readonly [number, number], client: TestAuthority) => `
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: secure, namespace: pair}
+spec:
+  gatewayClassName: istio
+  tls:
+    frontend:
+      default: {validation: {caCertificateRefs: [{group: "", kind: ConfigMap, name: clients}]}}
+      perPort: [{port: ${open}, tls: {}}]
+  listeners:
+  - {name: open, port: ${open}, protocol: HTTPS, tls: {certificateRefs: [{name: cert}]}}
+  - {name: closed, port: ${closed}, protocol: HTTPS, tls: {certificateRefs: [{name: cert}]}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: clients, namespace: pair}
+data: {ca.crt: ${JSON.stringify(client.root)}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: secure, namespace: pair}
+spec: {parentRefs: [{name: secure}], rules: [{backendRefs: [{name: client, port: 8080}]}]}
+`;
+
+async function secureStatus(port: number, ca: string, shown?: Issued): Promise<number | undefined> {
+  const outgoing = request({
+    host: '127.0.0.1',
+    port,
+    servername: 'secure.test',
+    path: '/call?url=http://server:8080/',
+    ca,
+    agent: false,
+    ...(shown === undefined ? {} : { cert: shown.cert, key: shown.key }),
+  });
+  outgoing.end();
+  try {
+    const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
+    response.resume();
+    return response.statusCode;
+  } catch {
+    return undefined;
+  }
+}
 
 /** A route in the mesh: the client's calls with a header are answered with a redirect, all others as before. */
 const IN_MESH = `
@@ -74,6 +136,23 @@ inBothCaptureModes('gateways of the Gateway API in a whole mesh', (capture) => {
     rmSync(join(running.dir, 'late.yaml'));
     await eventually('the late gateway gone', async () => ((await through(late, 'late.test')) === undefined ? true : undefined));
     assert.equal((await through(edge, 'edge.test'))?.status, 200);
+  });
+
+  it('HTTPS with its Secret, and certificates of clients', async () => {
+    assert.ok(mesh !== undefined);
+    const running = mesh;
+    const [authority, clients] = [await TestAuthority.create(), await TestAuthority.create()];
+    const shown = await clients.issueForHost('someone.test');
+    const [open, closed] = [await freePort(), await freePort()];
+    const text = secureGateway([open, closed], clients) + secret('pair', await authority.issueForHost('secure.test'));
+    writeFileSync(join(running.dir, 'secure.yaml'), text, { mode: 0o600 });
+    await eventually('without a certificate', async () =>
+      (await secureStatus(open, authority.root)) === 200 ? true : undefined,
+    );
+    await eventually('with one', async () => ((await secureStatus(closed, authority.root, shown)) === 200 ? true : undefined));
+    assert.equal(await secureStatus(closed, authority.root), undefined, 'clients show a certificate');
+    const stranger = await authority.issueForHost('someone.test');
+    assert.equal(await secureStatus(closed, authority.root, stranger), undefined, 'of their own authority');
   });
 
   it('a route at a Service is in force for its callers', async () => {
