@@ -35,7 +35,9 @@ function requests(world: World, open: OpenListener, all: readonly OpenListener[]
     const ranked = rankedMatches(world, site, route);
     for (const shared of sharedHosts(host, route.hostnames)) {
       if (!isolated(open, all, shared)) continue;
-      hosts.set(shared, [...(hosts.get(shared) ?? []), ...ranked]);
+      const there = hosts.get(shared);
+      if (there === undefined) hosts.set(shared, [...ranked]);
+      else there.push(...ranked);
     }
   }
   if (!hosts.has(host)) hosts.set(host, []);

@@ -66,6 +66,7 @@ export function gatewayApiStatus(inventory: Inventory): readonly Diagnostic[] {
   const fragment = snapshot.services.length === 0 && snapshot.workloads.length === 0;
   const { statuses, unserved } = judge(snapshot, inventory.secrets);
   const told = (kind: string, meta: Meta, problems: readonly Problem[]) => {
+    if (problems.length === 0) return [];
     const written = inventory.gatewayApi(kind).find((one) => one.namespace === meta.namespace && one.name === meta.name);
     if (written === undefined) return [];
     return problems.map((problem) =>

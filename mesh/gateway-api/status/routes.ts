@@ -51,6 +51,12 @@ function answer(parents: Parents, route: Route, parent: ParentRef): Answer | und
 /** Routes by the listeners that they attach to. */
 export type Attached = Map<ListenerState, Route[]>;
 
+function attach(attached: Attached, state: ListenerState, route: Route): void {
+  const there = attached.get(state);
+  if (there === undefined) attached.set(state, [route]);
+  else there.push(route);
+}
+
 /** @param attached is filled in */
 export function routeStatus(parents: Parents, route: Route, attached: Attached): ObjectStatus {
   const unresolved = unresolvedBackends(parents.world, route);
@@ -69,7 +75,7 @@ export function routeStatus(parents: Parents, route: Route, attached: Attached):
     const [first] = unsupported;
     if (problem !== undefined) problems.push({ condition: 'Accepted', ...problem, field });
     const refused = problem ?? (none ? first : undefined);
-    if (refused === undefined) for (const state of to) attached.set(state, [...(attached.get(state) ?? []), route]);
+    if (refused === undefined) for (const state of to) attach(attached, state, route);
     const conditions: Condition[] = [
       either('Accepted', refused, 'the route is in force'),
       either('ResolvedRefs', unresolved[0], 'all that it names is there'),
