@@ -87,50 +87,67 @@ export function readRequest(variant: 'sotw' | 'delta', message: Uint8Array): Wir
 type TakeField = (field: number, from: number, to: number, number: number, delimited: boolean) => void;
 
 function eachField(bytes: Buffer, start: number, end: number, take: TakeField): void {
-  let at = start;
-  const varint = (): number => {
+  for (const cursor = new Cursor(bytes, start, end); cursor.more;) {
+    const tag = cursor.varint();
+    const field = tag >>> 3;
+    if (field === 0) throw new Error('a field has no number');
+    switch (tag & 7) {
+      case 0: {
+        const from = cursor.at;
+        const value = cursor.varint();
+        take(field, from, cursor.at, value, false);
+        break;
+      }
+      case 1:
+        cursor.skip(8);
+        break;
+      case 2: {
+        const length = cursor.varint();
+        const from = cursor.at;
+        cursor.skip(length);
+        take(field, from, cursor.at, 0, true);
+        break;
+      }
+      case 5:
+        cursor.skip(4);
+        break;
+      default:
+        throw new Error('groups are not taken');
+    }
+  }
+}
+
+class Cursor {
+  readonly #bytes: Buffer;
+  readonly #end: number;
+  at: number;
+
+  constructor(bytes: Buffer, at: number, end: number) {
+    this.#bytes = bytes;
+    this.#end = end;
+    this.at = at;
+  }
+
+  get more(): boolean {
+    return this.at < this.#end;
+  }
+
+  /** Beyond 32 bits nothing is of interest here: lengths are below 2^31, and codes are int32. */
+  varint(): number {
     let value = 0;
     for (let shift = 0; shift < 70; shift += 7) {
-      if (at >= end) throw new Error('the message is cut off');
-      const byte = bytes[at++] ?? 0;
-      // Beyond 32 bits nothing is of interest here: lengths are below 2^31, and codes are int32.
+      if (!this.more) throw new Error('the message is cut off');
+      const byte = this.#bytes[this.at++] ?? 0;
       if (shift < 28) value |= (byte & 0x7f) << shift;
       else if (shift === 28) value |= (byte & 0x0f) << 28;
       if ((byte & 0x80) === 0) return value >>> 0;
     }
     throw new Error('a number has no end');
-  };
-  const skip = (count: number): void => {
-    if (count > end - at) throw new Error('the message is cut off');
-    at += count;
-  };
-  while (at < end) {
-    const tag = varint();
-    const field = tag >>> 3;
-    if (field === 0) throw new Error('a field has no number');
-    switch (tag & 7) {
-      case 0: {
-        const from = at;
-        const value = varint();
-        take(field, from, at, value, false);
-        break;
-      }
-      case 1:
-        skip(8);
-        break;
-      case 2: {
-        const length = varint();
-        const from = at;
-        skip(length);
-        take(field, from, at, 0, true);
-        break;
-      }
-      case 5:
-        skip(4);
-        break;
-      default:
-        throw new Error('groups are not taken');
-    }
+  }
+
+  skip(count: number): void {
+    if (count > this.#end - this.at) throw new Error('the message is cut off');
+    this.at += count;
   }
 }
 
