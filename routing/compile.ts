@@ -6,6 +6,7 @@ import type { Proxy } from '../mesh/model/proxy.ts';
 import type { Snapshot } from '../mesh/model/snapshot.ts';
 import { blackHole, passthrough } from './clusters/fixed.ts';
 import { outboundClusters } from './clusters/outbound.ts';
+import { anyDynamic, passesByName } from './dynamic-dns/cache.ts';
 import { autoPassthroughClusters } from './gateway/auto-passthrough.ts';
 import { gatewayListeners } from './listeners/gateway.ts';
 import { explicitOutbound } from './listeners/http-proxy.ts';
@@ -47,7 +48,8 @@ function outboundOf(scope: Scope): Outbound {
 /** Passing on to the original destination is only for a sidecar that iptables sends to: anything else would call itself. */
 export function fixedClusters(scope: Scope): readonly Cluster[] {
   const captured = scope.proxy.kind === 'sidecar' && scope.proxy.instance.capture.kind === 'redirect';
-  return captured ? [blackHole(), passthrough()] : [blackHole()];
+  const byNames = passesByName(scope) ? [anyDynamic()] : [];
+  return captured ? [blackHole(), passthrough(), ...byNames] : [blackHole(), ...byNames];
 }
 
 /**

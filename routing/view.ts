@@ -26,6 +26,8 @@ export interface View {
   readonly meshVirtualServices: readonly VirtualService[];
   /** True where some port declares no protocol. */
   readonly sniffs: boolean;
+  /** True where some wildcard's names are resolved when they are asked for. */
+  readonly names: boolean;
   /**
    * The VirtualService that routes a host: the one naming it exactly, else the longest wildcard over it; of equals the first
    * (oldest). VirtualServices of several owners for one host are not merged in the mesh.
@@ -57,6 +59,7 @@ interface Layout {
   readonly services: readonly Service[];
   readonly serviceByHost: LayeredMap<Hostname, Service>;
   readonly sniffs: boolean;
+  readonly names: boolean;
   /** Other names of hosts. */
   readonly aliases: ReadonlyMap<Hostname, Hostname>;
   /** Of the VirtualServices that are seen. */
@@ -69,7 +72,7 @@ const layouts = new WeakMap<View, Layout>();
 const named = indexedBy<VirtualService>(({ meta }) => [keyOf(meta)]);
 
 function viewOf(layout: Layout, virtuals: readonly VirtualService[]): View {
-  const { places, byHost, wildcards, namespace, outboundTrafficPolicy, services, serviceByHost, sniffs } = layout;
+  const { places, byHost, wildcards, namespace, outboundTrafficPolicy, services, serviceByHost, sniffs, names } = layout;
   let seen: readonly VirtualService[] | undefined;
   let seenKeys: ReadonlyMap<string, VirtualService> | undefined;
   const made: View = {
@@ -78,6 +81,7 @@ function viewOf(layout: Layout, virtuals: readonly VirtualService[]): View {
     services,
     serviceByHost,
     sniffs,
+    names,
     aliased(host) {
       const target = layout.aliases.get(host);
       return target === undefined ? undefined : serviceByHost.get(target);
@@ -149,6 +153,7 @@ function newView(snapshot: Snapshot, namespace: string, sidecar: Sidecar | undef
       services,
       serviceByHost: LayeredMap.of(serviceByHost),
       sniffs,
+      names: services.some(({ resolution }) => resolution === 'names'),
       aliases,
       places,
       byHost,

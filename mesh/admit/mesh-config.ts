@@ -105,7 +105,7 @@ export function readMeshConfig(root: Field): MeshConfig {
     clusterDomain,
     pathNormalization: normalization(fields.pathNormalization),
     outboundTrafficPolicy:
-      oneOf(outbound.mode, ['ALLOW_ANY', 'REGISTRY_ONLY']) ??
+      oneOf(outbound.mode, ['ALLOW_ANY', 'REGISTRY_ONLY', 'ALLOW_ANY_DYNAMIC_DNS']) ??
       (outbound.mode.given ? 'REGISTRY_ONLY' : DEFAULT_MESH_CONFIG.outboundTrafficPolicy),
     enableAutoMtls: flag(fields.enableAutoMtls) ?? DEFAULT_MESH_CONFIG.enableAutoMtls,
     ...(topology.numTrustedProxies === undefined ? {} : { numTrustedProxies: topology.numTrustedProxies }),

@@ -17,7 +17,7 @@ export interface MeshConfig {
   /** The DNS domain of Kubernetes Services. */
   readonly clusterDomain: string;
   readonly pathNormalization: PathNormalization;
-  readonly outboundTrafficPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY';
+  readonly outboundTrafficPolicy: 'ALLOW_ANY' | 'ALLOW_ANY_DYNAMIC_DNS' | 'REGISTRY_ONLY';
   readonly enableAutoMtls: boolean;
   /** Proxies in front of a gateway that are believed about the caller's address (X-Forwarded-For); absent: none. */
   readonly numTrustedProxies?: number;

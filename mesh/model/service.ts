@@ -48,8 +48,11 @@ export interface Service {
   readonly ports: readonly ServicePort[];
   /** Labels of the workloads behind it; undefined when it has no selector. */
   readonly selector: Labels | undefined;
-  /** `endpoints`: addresses known to the mesh; `dns`: the host is resolved by the proxy; `none`: the original destination. */
-  readonly resolution: 'endpoints' | 'dns' | 'none';
+  /**
+   * `endpoints`: addresses known to the mesh; `dns`: the host is resolved by the proxy; `none`: the original destination; `names`: of a wildcard,
+   * the name that is asked for is resolved.
+   */
+  readonly resolution: 'endpoints' | 'dns' | 'none' | 'names';
   /** Of `dns`: one of the addresses at a time is called, which need not be all that there are (Envoy's LOGICAL_DNS). */
   readonly oneAddress?: true;
   /** Names of which the server's certificate must bear one, unless a DestinationRule names others. */

@@ -37,7 +37,7 @@ export interface Sidecar {
   /** Empty: the ports that Services and containers name. */
   readonly ingress: readonly IngressListener[];
   /** Undefined: the mesh's. */
-  readonly outboundTrafficPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY' | undefined;
+  readonly outboundTrafficPolicy: 'ALLOW_ANY' | 'ALLOW_ANY_DYNAMIC_DNS' | 'REGISTRY_ONLY' | undefined;
   /** Of connections to the own application; undefined: as the DestinationRule of the Service says. */
   readonly inboundConnectionPool?: ConnectionPool | undefined;
 }

@@ -14,6 +14,7 @@ import type { PeerAuthentication } from '../../mesh/model/peer-authentication.ts
 import type { Service, ServicePort } from '../../mesh/model/service.ts';
 import { isHttp } from '../../mesh/model/port.ts';
 import { loadAssignment, staticAssignment } from '../endpoints/assign.ts';
+import { byName } from '../dynamic-dns/cache.ts';
 import { choosable } from '../endpoints/one-of.ts';
 import { nearness, weighsLocalities } from '../endpoints/locality.ts';
 import { kept } from '../kept.ts';
@@ -31,7 +32,7 @@ import { rulesFor } from './rules.ts';
 import { destinationPolicy, type PortPolicy, portPolicy } from './traffic-policy.ts';
 import { transport } from './transport.ts';
 
-type Discovery = 'eds' | 'dns' | 'original-destination';
+type Discovery = 'eds' | 'dns' | 'names' | 'original-destination';
 
 function discoveryOf(scope: Scope, service: Service): Discovery | undefined {
   switch (service.resolution) {
@@ -43,6 +44,8 @@ function discoveryOf(scope: Scope, service: Service): Discovery | undefined {
       // Only captured traffic has an original destination; an explicit proxy resolves the name instead.
       if (isCaptured(scope)) return 'original-destination';
       return service.hostname.startsWith('*') ? undefined : 'dns';
+    case 'names':
+      return 'names';
     default:
       return service.resolution satisfies never;
   }
@@ -87,14 +90,15 @@ function cluster(
 ): Cluster {
   const name = outboundCluster(port.port, subset?.name, service.hostname);
   const pool = policy.connectionPool;
-  const outliers = discovery === 'original-destination' ? undefined : policy.outlierDetection;
+  const outliers = discovery === 'original-destination' || discovery === 'names' ? undefined : policy.outlierDetection;
   const { defaults } = scope.snapshot.meshConfig;
   const protocol = upgraded(port.protocol, pool?.upgradeToHttp2 ?? defaults?.upgradeToHttp2);
   const keepalive = pool?.tcpKeepalive ?? defaults?.tcpKeepalive;
   const speaksHttp = isHttp(protocol) || protocol === 'unknown';
+  const checked = hostByRequest(policy.tls, speaksHttp, service.subjectAltNames ?? []);
   const made = create(ClusterSchema, {
     name,
-    ...(discovery === 'original-destination'
+    ...(discovery === 'original-destination' || discovery === 'names'
       ? { lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED }
       : loadBalancing(policy.loadBalancer)),
     connectTimeout: duration(pool?.connectTimeoutMs ?? defaults?.connectTimeoutMs ?? CONNECT_TIMEOUT_MS),
@@ -106,12 +110,7 @@ function cluster(
         ? { localityConfigSpecifier: { case: 'localityWeightedLbConfig' as const, value: {} } }
         : {}),
     },
-    typedExtensionProtocolOptions: httpProtocolOptions(
-      protocol,
-      pool,
-      hostByRequest(policy.tls, speaksHttp, service.subjectAltNames ?? []),
-      outliers?.httpErrorCodes,
-    ),
+    typedExtensionProtocolOptions: httpProtocolOptions(protocol, pool, checked, outliers?.httpErrorCodes),
     ...(keepalive === undefined ? {} : { upstreamConnectionOptions: tcpKeepalive(keepalive) }),
     ...(outliers === undefined ? {} : { outlierDetection: outlierDetection(outliers) }),
     ...transport(scope, { service, port, subset, policy, protocol, speaksHttp }),
@@ -130,6 +129,8 @@ function cluster(
     case 'original-destination':
       made.clusterDiscoveryType = { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST };
       return made;
+    case 'names':
+      return Object.assign(made, byName(checked === 'named and checked'));
     default:
       return discovery satisfies never;
   }

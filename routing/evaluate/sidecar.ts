@@ -103,7 +103,7 @@ function explicit(
   };
 }
 
-function unknownHost({ view, asker }: World, heard: boolean): Outcome {
+function unknownHost({ view, asker }: World, heard: boolean, host: string): Outcome {
   if (view.outboundTrafficPolicy === 'REGISTRY_ONLY')
     return heard || asker.instance.capture.kind === 'explicit'
       ? { kind: 'refused', status: 502, why: 'no service has this host, and outboundTrafficPolicy is REGISTRY_ONLY' }
@@ -112,11 +112,12 @@ function unknownHost({ view, asker }: World, heard: boolean): Outcome {
           status: 0,
           why: 'no service has this port, and outboundTrafficPolicy is REGISTRY_ONLY: the connection is closed',
         };
-  if (asker.instance.capture.kind === 'explicit')
+  if (asker.instance.capture.kind === 'explicit' && host.endsWith(':15001'))
+    return { kind: 'refused', status: 502, why: 'no service has this host, and it is the port of the proxy itself' };
+  if (asker.instance.capture.kind === 'explicit' || view.outboundTrafficPolicy === 'ALLOW_ANY_DYNAMIC_DNS')
     return {
-      kind: 'refused',
-      status: 502,
-      why: 'no service has this host, and a proxy that is asked for it cannot know where it is',
+      kind: 'passthrough',
+      why: `no service has this host, and outboundTrafficPolicy is ${view.outboundTrafficPolicy}: it is found by its name`,
     };
   return { kind: 'passthrough', why: 'no service has this host, and outboundTrafficPolicy is ALLOW_ANY' };
 }
@@ -182,7 +183,7 @@ export function bySidecar(world: World, request: RouteRequest): Answer {
   const how = world.asker.instance.capture.kind === 'explicit' ? explicit(world, request) : captured(world, request);
   const found = closest(how?.claims ?? [], hostOnly(request.host));
   if (how === undefined || found === undefined)
-    return { ...nothing, claimed: undefined, outcome: unknownHost(world, (how?.claims.length ?? 0) > 0) };
+    return { ...nothing, claimed: undefined, outcome: unknownHost(world, (how?.claims.length ?? 0) > 0, request.host) };
   const { thing, domain } = found;
   const port = 'service' in thing ? thing.port.port : how.port;
   const site: Site = { asker: world.asker, port, gateway: 'mesh' };

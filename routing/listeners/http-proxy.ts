@@ -1,14 +1,14 @@
 import type { Listener } from '#gen/envoy/config/listener/v3/listener_pb.js';
 import type { Protocol } from '../../mesh/model/port.ts';
-import { HTTP_PROXY, OUTBOUND_CAPTURE_PORT } from '../names.ts';
+import { BLACK_HOLE, HTTP_PROXY, OUTBOUND_CAPTURE_PORT } from '../names.ts';
 import { proxyTable, tableRoutes } from '../routes/sidecar.ts';
 import type { Service } from '../../mesh/model/service.ts';
 import type { Scope } from '../scope.ts';
 import { portsTaken } from './inbound-ports.ts';
 import type { Outbound } from './outbound.ts';
 import { sharedOutbound } from './shared.ts';
-import { outboundHttp, outboundListener } from './outbound-chains.ts';
-import { serviceChains } from './service-chains.ts';
+import { outboundHttp, outboundListener, outboundTcp } from './outbound-chains.ts';
+import { serverNameChains, serviceChains } from './service-chains.ts';
 
 function carriesBytes(protocol: Protocol): boolean {
   return protocol === 'tcp' || protocol === 'tls' || protocol === 'https';
@@ -36,7 +36,11 @@ function tcpListeners(scope: Scope, address: string): Listener[] {
     for (const { port, protocol } of service.ports) {
       if (!carriesBytes(protocol) || taken.has(port)) continue;
       taken.add(port);
-      const { chosen, rest } = serviceChains(scope, service, port, protocol);
+      const { chosen, rest } =
+        service.resolution === 'names'
+          ? // Only TLS says which name is meant.
+            { chosen: serverNameChains(scope, service, port), rest: outboundTcp(BLACK_HOLE) }
+          : serviceChains(scope, service, port, protocol);
       const chains = chosen.length === 0 ? { filterChains: [rest] } : { filterChains: chosen, rest };
       listeners.push(outboundListener({ name: `${address}_${port}`, address, port, captured: false, ...chains }));
     }

@@ -2,6 +2,8 @@ import { create } from '@bufbuild/protobuf';
 import { TrafficDirection } from '#gen/envoy/config/core/v3/base_pb.js';
 import { type FilterChain, FilterChainSchema } from '#gen/envoy/config/listener/v3/listener_components_pb.js';
 import { type Listener, ListenerSchema } from '#gen/envoy/config/listener/v3/listener_pb.js';
+import type { RouteConfiguration } from '#gen/envoy/config/route/v3/route_pb.js';
+import { resolvesHosts } from '../dynamic-dns/cache.ts';
 import { BLACK_HOLE, PASSTHROUGH } from '../names.ts';
 import type { Scope } from '../scope.ts';
 import type { View } from '../view.ts';
@@ -13,13 +15,19 @@ import { httpInspector, INSPECTION_MS, PLAIN_HTTP, tlsInspector } from './inspec
 import { type TcpOptions, tcpProxy } from './tcp.ts';
 
 /** HTTP by the routes of that name; with `sniffed`, only what was seen to be HTTP. */
-export function outboundHttp({ snapshot, view }: Scope, statPrefix: string, routeName: string, sniffed: boolean): FilterChain {
+export function outboundHttp(
+  scope: Scope,
+  statPrefix: string,
+  routes: string | RouteConfiguration,
+  sniffed: boolean,
+): FilterChain {
+  const { snapshot, view } = scope;
   const manager = httpConnectionManager({
     mesh: snapshot.meshConfig,
     vantage: 'outbound',
     statPrefix,
-    routes: routeName,
-    filters: [...routeFilters(), ...httpInside(view)],
+    routes,
+    filters: [...routeFilters(), ...httpInside(view), ...resolvesHosts(scope)],
   });
   return create(FilterChainSchema, {
     filters: [manager],

@@ -12,9 +12,21 @@ import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import { rulesFor } from '../clusters/rules.ts';
 import { kept } from '../kept.ts';
 import { BLACK_HOLE, INBOUND_CAPTURE_PORT, OUTBOUND_CAPTURE_PORT, VIRTUAL_OUTBOUND } from '../names.ts';
-import { addressRoutes, mayBeHttp, portTable, type RouteTable, tableRoutes, virtualInputs } from '../routes/sidecar.ts';
+import {
+  addressRoutes,
+  mayBeHttp,
+  portTable,
+  type RouteTable,
+  tableRoutes,
+  virtualInputs,
+  routeConfiguration,
+} from '../routes/sidecar.ts';
 import type { Scope } from '../scope.ts';
 import { cidrRange, socketAddress } from '../wire/address.ts';
+import { asksForNames, passesByName } from '../dynamic-dns/cache.ts';
+import { fallbackHost } from '../routes/fallback.ts';
+import { duration } from '../wire/duration.ts';
+import { httpInspector, INSPECTION_MS, tlsInspector } from './inspectors.ts';
 import { elsewhere, outboundHttp, outboundListener, outboundTcp } from './outbound-chains.ts';
 import { carriesTls, distinct, serverNameChains, serviceChains } from './service-chains.ts';
 import { sharedOutbound } from './shared.ts';
@@ -49,8 +61,19 @@ function virtualOutbound(scope: Scope): Listener {
         filterChainMatch: { destinationPort: OUTBOUND_CAPTURE_PORT },
         filters: [tcpProxy('outbound', BLACK_HOLE, BLACK_HOLE)],
       }),
+      // HTTP to a port that no service has goes by its host: its first bytes are looked at.
+      ...(passesByName(scope)
+        ? [outboundHttp(scope, VIRTUAL_OUTBOUND, routeConfiguration(VIRTUAL_OUTBOUND, [fallbackHost(scope)], true), true)]
+        : []),
     ],
     defaultFilterChain: { name: VIRTUAL_OUTBOUND, filters: [tcpProxy('outbound', rest, rest)] },
+    ...(passesByName(scope)
+      ? {
+          listenerFilters: [tlsInspector(), httpInspector()],
+          listenerFiltersTimeout: duration(INSPECTION_MS),
+          continueOnListenerFiltersTimeout: true,
+        }
+      : {}),
   });
 }
 
@@ -77,7 +100,7 @@ function plainPort(scope: Scope, port: Port): Listener {
   const known = plainPorts.get(snapshot.meshConfig) ?? new Map<string, Listener>();
   plainPorts.set(snapshot.meshConfig, known);
   const rest = elsewhere(view);
-  const key = `${port} ${view.sniffs} ${rest}`;
+  const key = `${port} ${view.sniffs} ${asksForNames(scope)} ${rest}`;
   const made =
     known.get(key) ??
     outboundListener({

@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import {
+  type Filter,
   type FilterChain,
   type FilterChainMatch,
   FilterChainSchema,
@@ -9,6 +10,7 @@ import type { Port, Protocol } from '../../mesh/model/port.ts';
 import type { Service } from '../../mesh/model/service.ts';
 import type { VirtualService } from '../../mesh/model/virtual-service.ts';
 import { policyToward } from '../clusters/rules.ts';
+import { resolvesServerName } from '../dynamic-dns/cache.ts';
 import { outboundCluster } from '../names.ts';
 import type { RouteSite } from '../routes/applies.ts';
 import { l4Applies, type TcpTarget, tcpTarget } from '../routes/l4.ts';
@@ -35,14 +37,14 @@ export function serverNames(hosts: readonly Hostname[]): string[] {
   return hosts.some((host) => host === '*') ? [] : [...new Set<string>(hosts)];
 }
 
-function chain(match: Match, target: TcpTarget, options: TcpOptions): FilterChain {
+function chain(match: Match, target: TcpTarget, options: TcpOptions, before: readonly Filter[] = []): FilterChain {
   const [first] = target;
   const named = Object.values(match).some((one) => one !== undefined && one.length > 0);
   return create(FilterChainSchema, {
     ...(named || match.serverNames !== undefined
       ? { filterChainMatch: { ...match, ...(match.serverNames === undefined ? {} : { transportProtocol: 'tls' }) } }
       : {}),
-    filters: [tcpProxy('outbound', first?.cluster ?? '', target, options)],
+    filters: [...before, tcpProxy('outbound', first?.cluster ?? '', target, options)],
   });
 }
 
@@ -100,6 +102,11 @@ export function distinct(chains: readonly FilterChain[]): FilterChain[] {
   });
 }
 
+/** What finds the server by the name that its TLS is asked for, where the names under a wildcard are resolved. */
+function found({ resolution }: Service, port: Port): readonly Filter[] {
+  return resolution === 'names' ? [resolvesServerName(port)] : [];
+}
+
 const MESH: ReadonlySet<string> = new Set(['mesh']);
 
 /**
@@ -109,7 +116,12 @@ const MESH: ReadonlySet<string> = new Set(['mesh']);
 export function serviceChains(scope: Scope, service: Service, port: Port, protocol: Protocol, only?: string): ServiceChains {
   const site: RouteSite = { port, gateways: MESH };
   const options = { ...tcpOptions(policyToward(scope, service, port, undefined)), only };
-  const straight = chain({}, [{ cluster: outboundCluster(port, undefined, service.hostname), weight: 1 }], options);
+  const straight = chain(
+    {},
+    [{ cluster: outboundCluster(port, undefined, service.hostname), weight: 1 }],
+    options,
+    found(service, port),
+  );
   const virtual = scope.view.virtualServiceFor(service.hostname);
   if (virtual === undefined) return { chosen: [], rest: straight };
   const tls = carriesTls(protocol) ? tlsChains(scope, site, virtual, options) : [];
@@ -123,5 +135,5 @@ export function serverNameChains(scope: Scope, service: Service, port: Port): Fi
   const virtual = scope.view.virtualServiceFor(service.hostname);
   const routed = virtual === undefined ? [] : tlsChains(scope, { port, gateways: MESH }, virtual, options);
   const target = [{ cluster: outboundCluster(port, undefined, service.hostname), weight: 1 }];
-  return [...routed, chain({ serverNames: serverNames([service.hostname]) }, target, options)];
+  return [...routed, chain({ serverNames: serverNames([service.hostname]) }, target, options, found(service, port))];
 }

@@ -1,7 +1,14 @@
 import { create } from '@bufbuild/protobuf';
-import { type Route, RouteSchema, type VirtualHost, VirtualHostSchema } from '#gen/envoy/config/route/v3/route_components_pb.js';
+import {
+  type Route,
+  RouteMatchSchema,
+  RouteSchema,
+  type VirtualHost,
+  VirtualHostSchema,
+} from '#gen/envoy/config/route/v3/route_components_pb.js';
 import type { RouteConfiguration } from '#gen/envoy/config/route/v3/route_pb.js';
-import { PASSTHROUGH } from '../names.ts';
+import { ANY_DYNAMIC, passesByName } from '../dynamic-dns/cache.ts';
+import { OUTBOUND_CAPTURE_PORT, PASSTHROUGH } from '../names.ts';
 import type { Scope } from '../scope.ts';
 import { timeouts } from './route.ts';
 
@@ -23,10 +30,6 @@ function fallback(name: string, route: Route): VirtualHost {
 }
 
 const BLOCK_ALL = fallback('block_all', refused('block_all', ''));
-const UNKNOWN_HOST = fallback(
-  'unknown_host',
-  refused('unknown_host', 'no such host in the mesh: name it in a Service or ServiceEntry, or leave the proxy out (NO_PROXY)\n'),
-);
 const ALLOW_ANY = fallback(
   'allow_any',
   create(RouteSchema, {
@@ -36,7 +39,32 @@ const ALLOW_ANY = fallback(
   }),
 );
 
-const NAMES: ReadonlySet<string> = new Set([BLOCK_ALL, UNKNOWN_HOST, ALLOW_ANY].map(({ name }) => name));
+/** An explicit proxy that is asked for a proxy, as which it would find itself, would call itself again and again. */
+const CIRCLE = create(RouteSchema, {
+  ...refused('circle', 'this is the proxy itself: no such host in the mesh\n'),
+  match: create(RouteMatchSchema, {
+    ...all,
+    headers: [
+      {
+        name: ':authority',
+        headerMatchSpecifier: {
+          case: 'stringMatch',
+          value: { matchPattern: { case: 'suffix', value: `:${OUTBOUND_CAPTURE_PORT}` } },
+        },
+      },
+    ],
+  }),
+});
+
+const FOUND = create(RouteSchema, {
+  name: 'allow_any_dynamic_dns',
+  match: all,
+  action: { case: 'route', value: { clusterSpecifier: { case: 'cluster', value: ANY_DYNAMIC }, ...timeouts(undefined) } },
+});
+const BY_NAME = fallback('allow_any_dynamic_dns', FOUND);
+const BY_NAME_EXPLICIT = create(VirtualHostSchema, { ...BY_NAME, routes: [CIRCLE, FOUND] });
+
+const NAMES: ReadonlySet<string> = new Set([BLOCK_ALL, BY_NAME, ALLOW_ANY].map(({ name }) => name));
 
 /** True for the routes of a whole port or proxy, which any host may be asked of; all others are one service's. */
 export function hasFallback({ virtualHosts }: RouteConfiguration): boolean {
@@ -44,11 +72,12 @@ export function hasFallback({ virtualHosts }: RouteConfiguration): boolean {
 }
 
 /**
- * Hosts that the mesh does not know: passed on to where the caller was going, or refused with 502, as
- * `outboundTrafficPolicy` says. An explicit proxy has no original destination (its own address is all it sees, and
- * forwarding there would loop), so it refuses; see docs/routing.md.
+ * Hosts that the mesh does not know: passed on to where the caller was going, found by their names, or refused with 502, as
+ * `outboundTrafficPolicy` says. An explicit proxy has no original destination (its own address is all it sees), so that for it
+ * `ALLOW_ANY` is by name as well.
  */
 export function fallbackHost(scope: Scope): VirtualHost {
   if (scope.view.outboundTrafficPolicy === 'REGISTRY_ONLY') return BLOCK_ALL;
-  return scope.proxy.instance.capture.kind === 'explicit' ? UNKNOWN_HOST : ALLOW_ANY;
+  if (!passesByName(scope)) return ALLOW_ANY;
+  return scope.proxy.instance.capture.kind === 'explicit' ? BY_NAME_EXPLICIT : BY_NAME;
 }

@@ -12,6 +12,9 @@ import { OpenTelemetryAccessLogConfigSchema } from '#gen/gatehouse/envoy/v3/open
 import { UuidRequestIdConfigSchema } from '#gen/envoy/extensions/request_id/uuid/v3/uuid_pb.js';
 import { ActionSchema } from '#gen/envoy/config/rbac/v3/rbac_pb.js';
 import { StderrAccessLogSchema, StdoutAccessLogSchema } from '#gen/envoy/extensions/access_loggers/stream/v3/stream_pb.js';
+import { ClusterConfigSchema as DynamicClusterSchema } from '#gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.js';
+import { FilterConfigSchema as HttpForwardSchema } from '#gen/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy_pb.js';
+import { FilterConfigSchema as SniForwardSchema } from '#gen/envoy/extensions/filters/network/sni_dynamic_forward_proxy/v3/sni_dynamic_forward_proxy_pb.js';
 import { CorsPolicySchema, CorsSchema } from '#gen/envoy/extensions/filters/http/cors/v3/cors_pb.js';
 import { ExtAuthzSchema } from '#gen/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.js';
 import { HTTPFaultSchema } from '#gen/envoy/extensions/filters/http/fault/v3/fault_pb.js';
@@ -48,6 +51,7 @@ export const EXTENSIONS: Registry = createRegistry(
   CorsPolicySchema,
   CorsSchema,
   DestinationPortInputSchema,
+  DynamicClusterSchema,
   DownstreamTlsContextSchema,
   ExpressionFilterSchema,
   FileAccessLogSchema,
@@ -56,6 +60,7 @@ export const EXTENSIONS: Registry = createRegistry(
   HTTPFaultSchema,
   HeaderMutationSchema,
   HttpConnectionManagerSchema,
+  HttpForwardSchema,
   HttpGrpcAccessLogConfigSchema,
   HttpInspectorSchema,
   HttpProtocolOptionsSchema,
@@ -69,6 +74,7 @@ export const EXTENSIONS: Registry = createRegistry(
   PreviousHostsPredicateSchema,
   PreviousPrioritiesConfigSchema,
   ProxyProtocolSchema,
+  SniForwardSchema,
   ProxyProtocolUpstreamTransportSchema,
   RawBufferSchema,
   RBACPerRouteSchema,

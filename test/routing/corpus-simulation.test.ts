@@ -28,6 +28,14 @@ function wrong(got: Want, want: Want): string | undefined {
   return want.routeConfigMatched !== undefined && want.routeConfigMatched !== got.routeConfigMatched ? told : undefined;
 }
 
+/** Of the mesh's configuration what a case is about. */
+function policyOf({ meshConfig }: SimulationCase): Parameters<typeof snapshotOf>[1] {
+  const mode = MODES.find((one) => one === meshConfig?.outboundTrafficPolicy?.mode);
+  return mode === undefined ? {} : { outboundTrafficPolicy: mode };
+}
+
+const MODES = ['ALLOW_ANY', 'ALLOW_ANY_DYNAMIC_DNS', 'REGISTRY_ONLY'] as const;
+
 describe('corpus: calls by what is compiled', () => {
   const cases = (corpusCases('traffic-simulation') as readonly SimulationCase[]).filter(({ id }) => !INBOUND.test(id));
   const different = divergences('traffic-simulation');
@@ -43,7 +51,7 @@ describe('corpus: calls by what is compiled', () => {
     it(one.id, () => {
       const router = one.proxy.type === 'router';
       const differences = () => {
-        const compiled = compiledFor(snapshotOf(caseYaml(one)), router ? 'gateway:istio-system/the-proxy' : 'default/the-proxy');
+        const compiled = compiledFor(snapshotOf(caseYaml(one), policyOf(one)), router ? 'gateway:istio-system/the-proxy' : 'default/the-proxy');
         return one.calls.flatMap((asked) => {
           const found = wrong(simulate(compiled, asked, router), asked.want);
           return found === undefined ? [] : [`${asked.name}: ${found}`];

@@ -162,8 +162,8 @@ describe('two sidecars in the real Envoy', function () {
     socket.destroy();
   });
 
-  it('says so when a host is not in the mesh', async () => {
-    const { status, body } = await proxied('http://nobody.test/');
+  it('says so when it is asked for itself', async () => {
+    const { status, body } = await proxied('http://nobody.test:15001/');
     assert.equal(status, 502);
     assert.match(body, /no such host in the mesh/);
   });

@@ -58,18 +58,26 @@ export function readServiceEntry(spec: Field, context: Context): { readonly meta
     addresses,
     ports,
     selector,
-    resolution: resolution === 'NONE' ? 'none' : resolution === 'STATIC' ? 'endpoints' : 'dns',
+    resolution: RESOLUTIONS[resolution],
     ...(resolution === 'DNS_ROUND_ROBIN' ? { oneAddress: true as const } : {}),
     ...(subjectAltNames.length === 0 ? {} : { subjectAltNames }),
     external: location === 'MESH_EXTERNAL',
     endpoints:
-      resolution !== 'STATIC' && resolution !== 'NONE' && endpoints.length === 0
+      RESOLUTIONS[resolution] === 'dns' && endpoints.length === 0
         ? [{ address: hostname, ports: {}, labels: {}, weight: 1, serviceAccount: undefined }]
         : endpoints,
     exportTo,
   }));
   return { meta: context.meta, services };
 }
+
+const RESOLUTIONS = Object.freeze({
+  NONE: 'none',
+  STATIC: 'endpoints',
+  DNS: 'dns',
+  DNS_ROUND_ROBIN: 'dns',
+  DYNAMIC_DNS: 'names',
+} as const);
 
 function readHosts(spec: Field, field: Field): readonly Hostname[] {
   const hosts: Hostname[] = [];

@@ -31,7 +31,7 @@ export function readSidecar(spec: Field, context: Context): Sidecar {
 function outboundPolicy(field: Field): Sidecar['outboundTrafficPolicy'] {
   if (!field.given) return undefined;
   const { mode, egressProxy } = fieldsOf(field, ['mode', 'egressProxy']);
-  const found = oneOf(mode, ['REGISTRY_ONLY', 'ALLOW_ANY']) ?? 'REGISTRY_ONLY';
+  const found = oneOf(mode, ['REGISTRY_ONLY', 'ALLOW_ANY', 'ALLOW_ANY_DYNAMIC_DNS']) ?? 'REGISTRY_ONLY';
   if (egressProxy.given) {
     if (found !== 'ALLOW_ANY')
       egressProxy.error('contradiction', 'has no meaning where unknown hosts are refused', 'use mode: ALLOW_ANY, or remove it');

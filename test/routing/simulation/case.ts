@@ -22,6 +22,7 @@ export interface SimulationCase {
   readonly id: string;
   readonly config?: string;
   readonly kubeConfig?: string;
+  readonly meshConfig?: { readonly outboundTrafficPolicy?: { readonly mode?: string } };
   readonly objects?: { readonly configs?: readonly unknown[] };
   readonly proxy: {
     readonly type: 'router' | 'sidecar';
