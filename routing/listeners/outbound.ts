@@ -223,6 +223,7 @@ function addressListeners(scope: Scope): Outbound {
     const inputs = [
       snapshot.meshConfig,
       view.sniffs,
+      asksForNames(scope),
       ...rulesFor(snapshot, service, view.namespace, proxy.instance.labels),
       ...(virtual === undefined ? [] : virtualInputs(scope, virtual)),
       ...(addressesOf(service).length > 0 ? [] : workloadsOf(snapshot, service)),
