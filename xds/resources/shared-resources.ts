@@ -66,8 +66,9 @@ function ownMayDiffer(now: Composing, proxy: Proxy, outbound: Outbound, before: 
   const { of, proxy: old } = before;
   if (proxy.workload !== old.workload || proxy.instance !== old.instance) return true;
   if (now.revoked !== of.revoked || now.keys !== of.keys) return true;
-  const [now, old] = [outbound.view, before.outbound.view];
-  if (now.sniffs !== old.sniffs || now.names !== old.names || outbound.carried !== before.outbound.carried) return true;
+  const [seen, seenBefore] = [outbound.view, before.outbound.view];
+  if (seen.sniffs !== seenBefore.sniffs || seen.names !== seenBefore.names || outbound.carried !== before.outbound.carried)
+    return true;
   if (now.snapshot === of.snapshot) return false;
   const elsewhere = ELSEWHERE[proxy.kind];
   return keysOf(now.snapshot).some((key) => !elsewhere.has(key) && now.snapshot[key] !== of.snapshot[key]);
