@@ -2,9 +2,11 @@ import type { Route } from '#gen/envoy/config/route/v3/route_components_pb.js';
 import { VirtualHost_TlsRequirementType } from '#gen/envoy/config/route/v3/route_components_pb.js';
 import type { RouteConfiguration } from '#gen/envoy/config/route/v3/route_pb.js';
 import type { Hostname } from '../../mesh/model/hostname.ts';
+import type { VirtualService } from '../../mesh/model/virtual-service.ts';
 import type { Port } from '../../mesh/model/port.ts';
 import { isCatchAll } from '../routes/match.ts';
-import { routeConfiguration } from '../routes/sidecar.ts';
+import { kept } from '../kept.ts';
+import { routeConfiguration, virtualInputs } from '../routes/sidecar.ts';
 import { VirtualHosts } from '../routes/virtual-hosts.ts';
 import { virtualServiceRoutes } from '../routes/virtual-service.ts';
 import type { Scope } from '../scope.ts';
@@ -24,6 +26,9 @@ function ordered(routes: readonly Route[]): Route[] {
   return [...routes.filter((route) => !takesAll(route)), ...routes.filter(takesAll).slice(0, 1)];
 }
 
+/** By VirtualService, for each server that takes requests for it. */
+const remembered = kept<VirtualService, Route[]>(64);
+
 function collect(scope: Scope, served: readonly Served[]): ReadonlyMap<Hostname, HostRoutes> {
   const hosts = new Map<Hostname, HostRoutes>();
   const home = scope.proxy.workload.namespace;
@@ -37,7 +42,8 @@ function collect(scope: Scope, served: readonly Served[]): ReadonlyMap<Hostname,
         (host) => !done.has(`${host} ${virtual.meta.namespace}/${virtual.meta.name}`),
       );
       if (common.length === 0) continue;
-      const routes = virtualServiceRoutes(scope, site, virtual);
+      const inputs = [name, server.port, ...virtualInputs(scope, virtual)];
+      const routes = remembered.get(virtual, inputs, () => virtualServiceRoutes(scope, site, virtual));
       for (const host of common) {
         done.add(`${host} ${virtual.meta.namespace}/${virtual.meta.name}`);
         const entry = hosts.get(host) ?? { routes: [], httpsRedirect: false };

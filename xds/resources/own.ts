@@ -1,6 +1,8 @@
+import { create } from '@bufbuild/protobuf';
 import { ClusterSchema } from '#gen/envoy/config/cluster/v3/cluster_pb.js';
 import { type Listener, ListenerSchema } from '#gen/envoy/config/listener/v3/listener_pb.js';
-import { RouteConfigurationSchema } from '#gen/envoy/config/route/v3/route_pb.js';
+import { VirtualHostSchema } from '#gen/envoy/config/route/v3/route_components_pb.js';
+import { type RouteConfiguration, RouteConfigurationSchema } from '#gen/envoy/config/route/v3/route_pb.js';
 import { indexedBy } from '../../mesh/model/indexed-by.ts';
 import type { PeerAuthentication } from '../../mesh/model/peer-authentication.ts';
 import type { Workload } from '../../mesh/model/workload.ts';
@@ -14,6 +16,7 @@ import { portsTaken, servicesOf } from '../../routing/listeners/inbound-ports.ts
 import type { Scope } from '../../routing/scope.ts';
 import { withTelemetry } from '../../routing/telemetry/listeners.ts';
 import { type EncodedResource, encodeResource, NO_RESOURCES, type Resources } from '../resource-set.ts';
+import { inlineRoutes } from './inline-routes.ts';
 
 /** What a proxy has for itself: how it takes traffic in, and what it listens on at its own address. */
 export interface Own {
@@ -61,6 +64,12 @@ function unlessSame(before: Resources | undefined, made: readonly EncodedResourc
 
 const encoded = (listeners: readonly Listener[]) => listeners.map((listener) => encodeResource(ListenerSchema, listener));
 
+/** From virtual hosts that are encoded once for as long as they stay the same. */
+function encodedRoutes(one: RouteConfiguration): EncodedResource {
+  const hosts = one.virtualHosts.map((host) => ({ name: host.name, resource: encodeResource(VirtualHostSchema, host) }));
+  return inlineRoutes(create(RouteConfigurationSchema, { ...one, virtualHosts: [] }), hosts);
+}
+
 export function composeOwn(scope: Scope, before: Own | undefined): Own {
   const { proxy } = scope;
   if (proxy.kind === 'gateway') {
@@ -68,10 +77,7 @@ export function composeOwn(scope: Scope, before: Own | undefined): Own {
     return {
       clusters: NO_RESOURCES,
       listeners: unlessSame(before?.listeners, encoded(withTelemetry(scope, listeners))),
-      routes: unlessSame(
-        before?.routes,
-        routes.map((one) => encodeResource(RouteConfigurationSchema, one)),
-      ),
+      routes: unlessSame(before?.routes, routes.map(encodedRoutes)),
     };
   }
   const into = inbound(scope);
