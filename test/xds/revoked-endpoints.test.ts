@@ -38,7 +38,14 @@ describe('xds: resources while identities are revoked', () => {
     assert.deepEqual(changed(revoked), [EXTENSION_CONFIG, LISTENER]);
   });
 
-  it('a serial: denied over HTTP, and no connection of others is touched', () => {
-    assert.deepEqual(changed({ identities: [], serials: [must(parseSerial('4f3d'))] }), [EXTENSION_CONFIG]);
+  it('a serial: denied by policy, and the chains of TCP ports drain once; forgotten, they do not', () => {
+    const newest = '2026-01-01T00:00:00.000Z';
+    const serials = [must(parseSerial('4f3d'))];
+    assert.deepEqual(changed({ identities: [], serials, newest }), [EXTENSION_CONFIG, LISTENER]);
+    const [listed, forgotten] = [compose({ identities: [], serials, newest }), compose({ identities: [], serials: [], newest })];
+    assert.equal(bytes(listed, LISTENER), bytes(forgotten, LISTENER));
+    assert.notEqual(bytes(listed, EXTENSION_CONFIG), bytes(forgotten, EXTENSION_CONFIG));
+    const later = compose({ identities: [], serials, newest: '2026-01-02T00:00:00.000Z' });
+    assert.notEqual(bytes(listed, LISTENER), bytes(later, LISTENER));
   });
 });
