@@ -1,4 +1,5 @@
 import { stringify } from 'yaml';
+import type { ProxyStart } from '../../mesh/model/proxy-settings.ts';
 import { type Pod, podKey } from './pod.ts';
 
 export interface AgentInput {
@@ -13,6 +14,8 @@ export interface AgentInput {
   readonly tokenFile: (pod: Pod) => string;
   /** The folder whose Secrets gateways may show; undefined: there are none. */
   readonly secretsDir?: string | undefined;
+  /** What ProxyConfig objects say of the pod's proxy. */
+  readonly startOf?: (pod: Pod) => ProxyStart;
 }
 
 /** The user and group that Envoy has inside a network namespace: the one whose connections iptables lets through (Istio's). */
@@ -20,6 +23,11 @@ export const PROXY_USER = 1337;
 
 /** The user and group that applications have there. */
 export const APPLICATION_USER = 1000;
+
+/** One thread unless more are asked for: the whole mesh shares this machine. */
+function startFields({ concurrency = 1, environment = {} }: Partial<ProxyStart> = {}) {
+  return { concurrency, ...(Object.keys(environment).length === 0 ? {} : { environment: { ...environment } }) };
+}
 
 /** The configuration of `gatehouse agent` for all pods that have a proxy: YAML. */
 export function agentConfig(input: AgentInput, pods: Iterable<Pod>): string {
@@ -45,7 +53,7 @@ export function agentConfig(input: AgentInput, pods: Iterable<Pod>): string {
       ...(pod.netns === undefined || input.addressFromNetns === undefined ? {} : { controlPlaneAddress: input.addressFromNetns }),
       ...(pod.netns === undefined ? {} : { workloadApi: { uid: APPLICATION_USER, gid: APPLICATION_USER } }),
       envoy: {
-        concurrency: 1,
+        ...startFields(input.startOf?.(pod)),
         ...(pod.netns === undefined ? {} : { netns: pod.netns, uid: PROXY_USER, gid: PROXY_USER }),
       },
     })),

@@ -1,8 +1,9 @@
 import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { proxyStart } from '../../mesh/model/proxy-settings.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { workloadPaths } from '../../sds/agent/run-directory.ts';
-import { agentConfig } from './agent-config.ts';
+import { type AgentInput, agentConfig } from './agent-config.ts';
 import type { Agent } from './agent.ts';
 import type { Applications } from './applications.ts';
 import type { Capture } from './capture.ts';
@@ -239,8 +240,14 @@ export class LocalMesh {
 
   #mesh = { trustDomain: 'cluster.local', domain: 'cluster.local' };
 
+  #startOf: NonNullable<AgentInput['startOf']> = () => ({ concurrency: undefined, environment: {} });
+
   #writeAgent(snapshot: Snapshot | undefined): void {
     const { options, dir, agentDir, controlPlaneAddress, addressFromNetns } = this.#parts;
+    if (snapshot !== undefined) {
+      const { proxySettings = [], meshConfig } = snapshot;
+      this.#startOf = ({ namespace, labels }) => proxyStart(proxySettings, meshConfig.rootNamespace, namespace, labels);
+    }
     if (snapshot !== undefined)
       this.#mesh = { trustDomain: snapshot.meshConfig.trustDomain, domain: snapshot.meshConfig.clusterDomain };
     const content = agentConfig(
@@ -252,6 +259,7 @@ export class LocalMesh {
         envoy: options.envoy,
         certificateTtl: options.certificateTtl,
         tokenFile: (pod) => this.#tokenFile(pod),
+        startOf: this.#startOf,
         secretsDir: options.paths.find((path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true),
       },
       this.#pods.values(),

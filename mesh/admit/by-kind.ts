@@ -12,6 +12,7 @@ import type { RateLimit } from '../model/rate-limit.ts';
 import type { RequestAuthentication } from '../model/request-authentication.ts';
 import type { Service } from '../model/service.ts';
 import type { Sidecar } from '../model/sidecar.ts';
+import type { ProxySettings } from '../model/proxy-settings.ts';
 import type { Telemetry } from '../model/telemetry.ts';
 import type { WorkloadEntry } from '../model/workload-entry.ts';
 import type { VirtualService } from '../model/virtual-service.ts';
@@ -40,6 +41,7 @@ export class ByKind {
   readonly configMaps: ConfigMap[] = [];
   readonly rateLimits: RateLimit[] = [];
   readonly telemetries: Telemetry[] = [];
+  readonly proxySettings: ProxySettings[] = [];
 
   constructor(objects: readonly Admitted[]) {
     for (const one of objects) this.#add(one);
@@ -98,7 +100,9 @@ export class ByKind {
         this.gateways.push(object.value);
         return;
       case 'WorkloadGroup':
+        return;
       case 'ProxyConfig':
+        this.proxySettings.push(object.value);
         return;
       case 'WorkloadEntry':
         this.workloadEntries.push(object.value);

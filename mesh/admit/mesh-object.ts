@@ -16,6 +16,7 @@ import type { Sidecar } from '../model/sidecar.ts';
 import type { Telemetry } from '../model/telemetry.ts';
 import type { WorkloadEntry } from '../model/workload-entry.ts';
 import type { VirtualService } from '../model/virtual-service.ts';
+import type { ProxySettings } from '../model/proxy-settings.ts';
 import type { ContainerPort, Instance } from '../model/workload.ts';
 import type { Node } from './node.ts';
 import type { Reference } from './reference.ts';
@@ -96,7 +97,7 @@ export type MeshObject =
   | GatewayApiObject
   | { readonly kind: 'RateLimit'; readonly value: RateLimit }
   | { readonly kind: 'Telemetry'; readonly value: Telemetry }
-  | { readonly kind: 'ProxyConfig'; readonly value: { readonly meta: Meta } };
+  | { readonly kind: 'ProxyConfig'; readonly value: ProxySettings };
 
 /** An admitted object with what is needed to check it against others. */
 export interface Admitted {

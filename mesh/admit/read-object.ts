@@ -22,7 +22,7 @@ import { readRateLimit } from './rate-limit/read.ts';
 import { readRequestAuthentication } from './request-authentication/read.ts';
 import { readServiceEntry } from './service-entry/read.ts';
 import { readSidecar } from './sidecar/read.ts';
-import { checkProxyConfig } from './proxy-settings/check.ts';
+import { readProxySettings } from './proxy-settings/read.ts';
 import { readTelemetry } from './telemetry/read.ts';
 import { checkWorkloadGroup } from './workload-entry/group.ts';
 import { readWorkloadEntry } from './workload-entry/read.ts';
@@ -125,8 +125,7 @@ export function readObject(kind: Kind, spec: Field, status: Field, context: Cont
     case 'Telemetry':
       return { kind, value: readTelemetry(spec, context) };
     case 'ProxyConfig':
-      checkProxyConfig(spec, context);
-      return { kind, value: { meta: context.meta } };
+      return { kind, value: readProxySettings(spec, context) };
   }
   return kind satisfies never;
 }

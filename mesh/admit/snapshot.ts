@@ -89,5 +89,6 @@ function sharing(made: Snapshot, previous: Snapshot): Snapshot {
     requestAuthentications: shared(made.requestAuthentications, previous.requestAuthentications),
     rateLimits: shared(made.rateLimits, previous.rateLimits),
     telemetries: shared(made.telemetries, previous.telemetries),
+    proxySettings: shared(made.proxySettings ?? [], previous.proxySettings ?? []),
   });
 }

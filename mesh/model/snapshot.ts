@@ -10,6 +10,7 @@ import type { RateLimit } from './rate-limit.ts';
 import type { RequestAuthentication } from './request-authentication.ts';
 import type { Service } from './service.ts';
 import type { Sidecar } from './sidecar.ts';
+import type { ProxySettings } from './proxy-settings.ts';
 import type { Telemetry } from './telemetry.ts';
 import type { VirtualService } from './virtual-service.ts';
 import type { Workload } from './workload.ts';
@@ -37,4 +38,6 @@ export interface Snapshot {
   readonly requestAuthentications: readonly RequestAuthentication[];
   readonly rateLimits: readonly RateLimit[];
   readonly telemetries: readonly Telemetry[];
+  /** For whoever starts proxies; absent: none. */
+  readonly proxySettings?: readonly ProxySettings[];
 }

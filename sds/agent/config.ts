@@ -68,7 +68,10 @@ export interface EnvoyConfig {
   readonly binary: string;
   readonly netns?: string | undefined;
   readonly owner?: Owner | undefined;
+  /** Threads; 0: one for each core. */
   readonly concurrency: number;
+  /** Variables beside the agent's own; absent: none. */
+  readonly environment?: Readonly<Record<string, string>>;
   readonly extraArgs: readonly string[];
   /** The command that was given to the agent to run as this Envoy: its end is the agent's. */
   readonly given?: GivenCommand | undefined;

@@ -35,7 +35,7 @@ const WORKLOAD =
   'namespace serviceAccount workload pod ip kind tokenFile labels locality controlPlaneAddress adminPort dnsNames secretFiles workloadApi files envoy'.split(
     ' ',
   );
-const ENVOY = ['netns', 'uid', 'gid', 'concurrency', 'extraArgs'];
+const ENVOY = ['netns', 'uid', 'gid', 'concurrency', 'environment', 'extraArgs'];
 const FILES = ['dir', 'uid', 'gid', 'reload'];
 const OWNER = ['uid', 'gid'];
 const LOCALITY = ['region', 'zone', 'subzone'];
@@ -221,13 +221,22 @@ function readOwner(part: Section | undefined): Owner | undefined {
   return uid === undefined ? undefined : { uid, gid: gid ?? uid };
 }
 
+/** Names as the shell has them: `env` reads anything else as the command that it is to run. */
+function variables(part: Section | undefined): Pick<EnvoyConfig, 'environment'> {
+  const found = part?.record('environment') ?? {};
+  for (const name of Object.keys(found))
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) part?.fail('environment', `${name} is no name of a variable`);
+  return Object.keys(found).length === 0 ? {} : { environment: found };
+}
+
 function readEnvoy(section: Section, shared: Shared): EnvoyConfig {
   const part = section.section('envoy', ENVOY);
   return {
     binary: shared.binary,
     netns: part?.optional('netns', scalars.parseNetns),
     owner: readOwner(part),
-    concurrency: part?.integer('concurrency', 1, 1024) ?? 1,
+    concurrency: part?.integer('concurrency', 0, 1024) ?? 1,
+    ...variables(part),
     extraArgs: part?.texts('extraArgs') ?? [],
     given: shared.given,
     drainMs: shared.drainMs,

@@ -27,10 +27,11 @@ export interface EnvoyStart {
 
 /** The command line of a workload's Envoy. */
 export function commandOf(envoy: EnvoyConfig, paths: WorkloadPaths): Command {
-  const { binary, concurrency, netns, owner, extraArgs, given } = envoy;
+  const { binary, concurrency, environment, netns, owner, extraArgs, given } = envoy;
   return envoyCommand({
     binary,
     concurrency,
+    environment,
     netns,
     owner,
     extraArgs,

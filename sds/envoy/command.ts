@@ -4,7 +4,10 @@ export interface EnvoyRun {
   readonly binary: string;
   readonly bootstrapPath: string;
   readonly logPath: string;
+  /** Threads; 0: one for each core. */
   readonly concurrency: number;
+  /** Variables beside those of the agent. */
+  readonly environment?: Readonly<Record<string, string>> | undefined;
   /** Name of a network namespace (`ip netns`) to run in. */
   readonly netns?: string | undefined;
   /** The user and group to run as; only root can ask for others than its own. */
@@ -25,12 +28,18 @@ export interface Command {
 }
 
 /**
- * The command line for an Envoy: `[ip netns exec NAME] [setpriv ...] envoy ...`. Each of these execs the next, so the
+ * The command line for an Envoy: `[ip netns exec NAME] [setpriv ...] [env ...] envoy ...`. Each of these execs the next, so the
  * child's process id is Envoy's. Always an argument vector, never a shell.
  */
 export function envoyCommand(run: EnvoyRun): Command {
   const { given = [run.binary] } = run;
-  const [file = run.binary, ...args] = [...namespacePart(run), ...privilegePart(run), ...given, ...envoyArgs(run)];
+  const [file = run.binary, ...args] = [
+    ...namespacePart(run),
+    ...privilegePart(run),
+    ...environmentPart(run),
+    ...given,
+    ...envoyArgs(run),
+  ];
   return { file, args, ...(run.given && { foreground: true }) };
 }
 
@@ -42,6 +51,11 @@ function privilegePart(run: EnvoyRun): readonly string[] {
   const { owner } = run;
   if (owner === undefined) return [];
   return ['setpriv', '--reuid', String(owner.uid), '--regid', String(owner.gid), '--clear-groups', '--no-new-privs'];
+}
+
+function environmentPart({ environment = {} }: EnvoyRun): readonly string[] {
+  const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+  return variables.length === 0 ? [] : ['env', '--', ...variables];
 }
 
 /** A replaced listener's connections are told to go at once and have Istio's 45 s to do so; Envoy's own default is 10 minutes. */
@@ -61,7 +75,7 @@ function envoyArgs(run: EnvoyRun): readonly string[] {
     run.bootstrapPath,
     // Shared memory of hot restart would tie together Envoys that have nothing to do with each other.
     ...alone('--disable-hot-restart'),
-    ...(chosen.has('--concurrency') ? [] : ['--concurrency', String(run.concurrency)]),
+    ...(chosen.has('--concurrency') || run.concurrency === 0 ? [] : ['--concurrency', String(run.concurrency)]),
     ...(run.given === undefined ? ['--log-path', run.logPath] : []),
     ...level,
     ...defaults,

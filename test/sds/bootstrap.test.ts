@@ -87,6 +87,12 @@ describe("sds: Envoy's command line", () => {
     );
   });
 
+  it('has the variables that it is given, as the user it runs as, and a thread for each core where 0 is asked for', () => {
+    const { file, args } = envoyCommand({ ...RUN, concurrency: 0, environment: { STAGE: 'a b' }, owner: { uid: 1, gid: 2 } });
+    assert.deepEqual([file, ...args].slice(0, 11).slice(7), ['env', '--', 'STAGE=a b', 'envoy']);
+    assert.ok(!args.includes('--concurrency'));
+  });
+
   it('sets nothing that the extra arguments set', () => {
     const { args } = envoyCommand({ ...RUN, extraArgs: ['-l', 'debug', '--drain-time-s=5'] });
     assert.equal(args.filter((arg) => arg === '--log-level').length, 0);

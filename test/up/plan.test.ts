@@ -302,6 +302,8 @@ ${ports.map((port) => `  - {name: p${port}, port: ${port}, protocol: HTTP}`).joi
         envoy: '/bin/envoy',
         certificateTtl: '24h',
         tokenFile: (pod) => `/r/tokens/${pod.name}`,
+        startOf: ({ namespace }) =>
+          namespace === 'shop' ? { concurrency: 0, environment: { STAGE: 'true' } } : { concurrency: undefined, environment: {} },
       },
       pods,
     );
@@ -311,7 +313,9 @@ ${ports.map((port) => `  - {name: p${port}, port: ${port}, protocol: HTTP}`).joi
     assert.equal(cart?.id, 'spiffe://cluster.local/ns/shop/sa/cart-account');
     assert.equal(cart.controlPlane.host, '10.187.0.1');
     assert.deepEqual(cart.envoy?.owner, { uid: 1337, gid: 1337 });
+    assert.deepEqual([cart.envoy.concurrency, cart.envoy.environment], [0, { STAGE: 'true' }]);
     assert.equal(gateway?.node.kind, 'router');
+    assert.deepEqual([gateway.envoy?.concurrency, gateway.envoy?.environment], [1, undefined]);
     assert.equal(gateway.controlPlane.host, '127.0.0.1');
   });
 });

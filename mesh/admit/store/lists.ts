@@ -12,6 +12,7 @@ import type { RequestAuthentication } from '../../model/request-authentication.t
 import type { Service } from '../../model/service.ts';
 import type { Sidecar } from '../../model/sidecar.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
+import type { ProxySettings } from '../../model/proxy-settings.ts';
 import type { Telemetry } from '../../model/telemetry.ts';
 import type { VirtualService } from '../../model/virtual-service.ts';
 import type { Workload } from '../../model/workload.ts';
@@ -100,6 +101,7 @@ export class Lists {
   readonly #requestAuthentications = new Ordered<RequestAuthentication>(byMeta);
   readonly #rateLimits = new Ordered<RateLimit>(byMeta);
   readonly #telemetries = new Ordered<Telemetry>(byMeta);
+  readonly #proxySettings = new Ordered<ProxySettings>(byMeta);
 
   constructor(assumePods: boolean) {
     this.#workloads = new Workloads(assumePods);
@@ -128,6 +130,7 @@ export class Lists {
     this.#requestAuthentications.patch(of('requestAuthentications'));
     this.#rateLimits.patch(of('rateLimits'));
     this.#telemetries.patch(of('telemetries'));
+    this.#proxySettings.patch(of('proxySettings'));
     const written = (this.#translated = translated(
       {
         objects: this.#gatewayApi.values,
@@ -184,6 +187,7 @@ export class Lists {
       requestAuthentications: this.#requestAuthentications.values,
       rateLimits: this.#rateLimits.values,
       telemetries: this.#telemetries.values,
+      proxySettings: this.#proxySettings.values,
     });
   }
 }
