@@ -219,13 +219,14 @@ async function start(options: UpOptions, output: Output, signal: AbortSignal, un
   return undefined;
 }
 
-/** Prints each finding once. That a Gateway selects nothing is no finding here: the gateway is added. */
+/** Prints each finding once. That a Gateway selects nothing, or has no pod, is no finding here: the gateway is added. */
 function tellNew(output: Output): (found: readonly Diagnostic[]) => void {
   let known = new Set<string>();
   return (found) => {
     const relevant = found.filter(
       ({ code, severity, object }) =>
-        severity !== 'info' && !(code === 'selects-nothing' && (object ?? '').startsWith('Gateway ')),
+        severity !== 'info' &&
+        !((code === 'selects-nothing' || code === 'not-programmed') && (object ?? '').startsWith('Gateway ')),
     );
     output.diagnostics(relevant.filter((diagnostic) => !known.has(formatDiagnostic(diagnostic))));
     known = new Set(relevant.map(formatDiagnostic));

@@ -24,7 +24,7 @@ const HINTS: Readonly<Record<string, string>> = Object.freeze({
   NotAllowed: "allow it in the Gateway's allowedListeners",
   TargetNotFound: 'correct targetRefs',
   Conflicted: 'remove one of the two',
-  AddressNotAssigned: 'add a Deployment with that label, or spec.addresses of type Hostname for one that is there',
+  AddressNotAssigned: 'gatehouse up starts one; elsewhere add a Deployment with that label, or spec.addresses of type Hostname',
   AddressNotUsable: 'name a Service by type: Hostname',
   UnsupportedAddress: 'use type: Hostname or IPAddress',
   unknown: 'use gatewayClassName: gatehouse, or add the GatewayClass',
