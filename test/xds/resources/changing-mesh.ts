@@ -24,7 +24,7 @@ function pod(
   at: string,
   ip: string,
   labels: Readonly<Record<string, string>>,
-  how: { readonly explicit?: string; readonly ready?: boolean; readonly zone?: string } = {},
+  how: { readonly explicit?: string; readonly ready?: boolean; readonly zone?: string; readonly hostname?: string } = {},
 ): Json {
   const [, name = ''] = at.split('/');
   const made_ = made(
@@ -33,6 +33,7 @@ function pod(
     at,
     {
       serviceAccountName: labels['app'] ?? name,
+      ...(how.hostname === undefined ? {} : { hostname: how.hostname, subdomain: 'db' }),
       containers: [
         { name: 'app', image: 'x', ports: [{ containerPort: 8000 }] },
         { name: 'istio-proxy', image: 'x' },
@@ -144,6 +145,14 @@ export const SLOTS: readonly (readonly (Json | undefined)[])[] = [
       ],
     }),
     entry('b/out', {
+      hosts: ['*.found.test'],
+      resolution: 'DYNAMIC_DNS',
+      ports: [
+        { number: 80, name: 'http', protocol: 'HTTP' },
+        { number: 443, name: 'tls', protocol: 'TLS' },
+      ],
+    }),
+    entry('b/out', {
       hosts: ['picked.test'],
       resolution: 'STATIC',
       workloadSelector: { labels: { app: 'web' } },
@@ -156,6 +165,12 @@ export const SLOTS: readonly (readonly (Json | undefined)[])[] = [
       ports: [{ number: 7000, name: 'tcp', protocol: 'TCP' }],
       endpoints: [{ address: '2.1.1.1' }],
     }),
+  ],
+  [
+    undefined,
+    service('c/alias', { type: 'ExternalName', externalName: 'web.a.svc.cluster.local', ports: [port(80)] }),
+    service('c/alias', { type: 'ExternalName', externalName: 'api.b.svc.cluster.local', ports: [port(8080)] }),
+    service('c/alias', { type: 'ExternalName', externalName: 'else.test', ports: [port(80)] }),
   ],
   ...['v1', 'v2'].map((version, at) => [
     pod(`a/web-${at}`, `10.1.0.${at + 1}`, { app: 'web', version }),
@@ -170,7 +185,11 @@ export const SLOTS: readonly (readonly (Json | undefined)[])[] = [
   ],
   [pod('b/api-0', '10.1.0.30', { app: 'api' }), pod('b/api-0', '10.1.0.31', { app: 'api', version: 'v1' }, { zone: 'z1' })],
   [pod('b/api-1', '10.1.0.32', { app: 'api' }, { explicit: '127.1.0.3' })],
-  [pod('b/db-0', '10.1.0.40', { app: 'db' }), pod('b/db-0', '10.1.0.41', { app: 'db' })],
+  [
+    pod('b/db-0', '10.1.0.40', { app: 'db' }),
+    pod('b/db-0', '10.1.0.41', { app: 'db' }),
+    pod('b/db-0', '10.1.0.41', { app: 'db' }, { hostname: 'first' }),
+  ],
   [
     pod('c/gate-0', '10.1.0.50', { app: 'gate', istio: 'gateway' }),
     pod('c/gate-0', '10.1.0.50', { app: 'gate', istio: 'other' }),
@@ -221,6 +240,7 @@ export const SLOTS: readonly (readonly (Json | undefined)[])[] = [
     undefined,
     virtual('b/leaf', { http: [{ route: [to('api', { port: { number: 8080 } })] }] }),
     virtual('b/leaf', { http: [{ match: [{ uri: { prefix: '/d/e' } }], route: [to('out.test')] }] }),
+    virtual('b/leaf', { hosts: ['alias.c.svc.cluster.local'], http: [{ route: [to('alias.c.svc.cluster.local')] }] }),
   ],
   [
     undefined,
@@ -360,4 +380,5 @@ export const MESH_CONFIGS: readonly MeshConfig[] = [
   DEFAULT_MESH_CONFIG,
   { ...DEFAULT_MESH_CONFIG, outboundTrafficPolicy: 'REGISTRY_ONLY' },
   { ...DEFAULT_MESH_CONFIG, enableAutoMtls: false },
+  { ...DEFAULT_MESH_CONFIG, outboundTrafficPolicy: 'ALLOW_ANY_DYNAMIC_DNS' },
 ];

@@ -40,7 +40,7 @@ const REVOKED = SLOTS.length + 1;
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 12, arbitrary: fc.record({ slot: fc.nat(SLOTS.length - 1), form: fc.nat(8) }) },
-  { weight: 1, arbitrary: fc.record({ slot: fc.constantFrom(MESH, REVOKED), form: fc.nat(2) }) },
+  { weight: 1, arbitrary: fc.record({ slot: fc.constantFrom(MESH, REVOKED), form: fc.nat(3) }) },
 );
 /** Some changes come together. */
 const steps = fc.array(fc.array(step, { minLength: 1, maxLength: 3 }), { minLength: 8, maxLength: STEPS });
