@@ -11,6 +11,7 @@ import { planMesh } from './mesh/plan.ts';
 import type { Variant } from './xds/messages.ts';
 import { type Figures, median, type Row } from './scale/figures.ts';
 import { Changes, churn, type Connected, firstConfiguration, reconnect } from './scale/steps.ts';
+import { realEnvoys } from './scale/real-envoys.ts';
 import { printRows } from './scale/table.ts';
 import { startGatehouse, type Target } from './scale/target.ts';
 
@@ -24,6 +25,7 @@ ${MESH_HELP}  --variants LIST   delta,sotw (both)
   --churn N         seconds of ten endpoint changes a second (20)
   --stuck N         so many proxies read nothing during the churn (0)
   --processes N     of the client (1)
+  --envoys N        at the end also so many real Envoys, over delta (0; GATEHOUSE_ENVOY tells where Envoy is)
   --timeout N       seconds for each step (300)
   --ads HOST:PORT   another ADS server in plain text, which reads --folder; measured in turn with ours
   --folder DIR      its folder, made by bench/mesh.ts with the same options
@@ -48,6 +50,7 @@ const { values } = parseArgs({
     stuck: { type: 'string', default: '0' },
     processes: { type: 'string', default: '1' },
     timeout: { type: 'string', default: '300' },
+    envoys: { type: 'string', default: '0' },
     ads: { type: 'string' },
     folder: { type: 'string' },
     pid: { type: 'string' },
@@ -72,6 +75,7 @@ async function main(): Promise<void> {
     if (name !== 'delta' && name !== 'sotw') throw new RangeError(`--variants: delta or sotw, not ${name}`);
     return name;
   });
+  const nodeFlags = values['node-flags'].split(' ').filter((flag) => flag !== '');
   const other = otherServer();
   const dir = mkdtempSync(join(tmpdir(), 'gatehouse-bench-'));
   const rows: Row[] = [];
@@ -87,14 +91,7 @@ async function main(): Promise<void> {
     for (const variant of variants) {
       // Ours anew for each, so that no memory and no compiled configuration is left from before.
       const targets: Target[] = other === undefined ? [] : [other];
-      if (!values['no-gatehouse'])
-        targets.unshift(
-          await startGatehouse(
-            folder,
-            join(dir, variant),
-            values['node-flags'].split(' ').filter((flag) => flag !== ''),
-          ),
-        );
+      if (!values['no-gatehouse']) targets.unshift(await startGatehouse(folder, join(dir, variant), nodeFlags));
       const connected: Connected[] = [];
       for (const target of targets) {
         if (target.readyAfter !== undefined && variant === variants[0])
@@ -126,6 +123,14 @@ async function main(): Promise<void> {
         await one.fleet.end();
       }
       for (const target of targets) await target.close();
+    }
+    const envoys = wholeNumber('envoys', values.envoys, 0);
+    if (envoys > 0) {
+      const target = await startGatehouse(folder, join(dir, 'envoys'), nodeFlags);
+      await realEnvoys(target, plan.proxies.slice(0, envoys), join(dir, 'envoys'), changes, repeats, timeoutMs, (work, all) =>
+        add(`${work}, ${String(envoys)} Envoys`, target, all),
+      );
+      await target.close();
     }
   } finally {
     rmSync(dir, { recursive: true, force: true });

@@ -124,10 +124,15 @@ export class Changes {
     return service;
   }
 
-  route(connected: Connected): Promise<Figures> {
+  routeFile(): { readonly file: MeshFile; readonly host: string } {
     const service = this.#pick(this.#plan.services.filter(({ weight }) => weight !== undefined));
     const weight = 1 + (((service.weight ?? 0) + this.#number) % 98);
-    return change(connected, routesFile(service, weight), [ROUTES, VIRTUAL_HOST], service.host);
+    return { file: routesFile(service, weight), host: service.host };
+  }
+
+  route(connected: Connected): Promise<Figures> {
+    const { file, host } = this.routeFile();
+    return change(connected, file, [ROUTES, VIRTUAL_HOST], host);
   }
 
   endpointFile(): { readonly file: MeshFile; readonly address: string } {

@@ -3,9 +3,12 @@ import { type ClientHttp2Session, connect } from 'node:http2';
 import type { Connect, Order, Tally } from './orders.ts';
 import { LoadProxy, now } from './proxy.ts';
 
-/** As Envoy's own for a gRPC cluster: the proxy does not hold the server back. */
-const STREAM_WINDOW = 16 * 1024 * 1024;
-const CONNECTION_WINDOW = 24 * 1024 * 1024;
+/**
+ * Less than Envoy's own 16 MiB: hundreds of proxies share this one thread, and a server's keepalive ping would wait behind all that is on its
+ * way to all of them until the server takes the connection for dead.
+ */
+const STREAM_WINDOW = 256 * 1024;
+const CONNECTION_WINDOW = 1024 * 1024;
 
 let connectTo: Connect | undefined;
 let proxies: LoadProxy[] = [];
