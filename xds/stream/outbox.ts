@@ -4,8 +4,8 @@ import { messageWriter, type WriteMessage } from './message-writer.ts';
 import { encodeResponse } from './wire.ts';
 
 /**
- * Gives responses to gRPC one at a time, the next when HTTP/2 has taken the one before, and stops reading requests until
- * all are taken. What waits is references to shared resources; only the response under way is bytes.
+ * Gives responses to gRPC one at a time, the next when HTTP/2 has taken the one before, and stops reading requests when
+ * it begins; who owns it reads on. What waits is references to shared resources; only the response under way is bytes.
  */
 export class Outbox {
   readonly #call: ServerDuplexStream<Buffer, Buffer>;
@@ -63,8 +63,6 @@ export class Outbox {
   #taken(): void {
     this.#writing = false;
     if (this.#waiting.length > 0) return this.#pump();
-    if (this.#closed) return;
-    this.#onIdle();
-    if (!this.busy) this.#call.resume();
+    if (!this.#closed) this.#onIdle();
   }
 }

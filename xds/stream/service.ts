@@ -74,7 +74,7 @@ export function addDiscoveryService(server: Server, options: DiscoveryServiceOpt
   const clock = options.clock ?? (() => new Date());
   let closed = false;
 
-  const turns = new Turns<DiscoveryStream>((stream) => stream.refresh());
+  const turns = new Turns<DiscoveryStream>((stream) => stream.work());
   const unsubscribe = source.onChange(() => {
     const at = clock();
     for (const stream of streams) {
@@ -129,6 +129,7 @@ export function addDiscoveryService(server: Server, options: DiscoveryServiceOpt
         limits,
         onNode,
         onEnd,
+        onWork: (stream) => turns.add(stream),
         observer: options.observer ?? NO_OBSERVER,
       }),
     );

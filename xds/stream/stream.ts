@@ -35,6 +35,8 @@ export interface StreamOptions {
   readonly observer: DiscoveryObserver;
   /** Called once, when the stream has named its node. */
   readonly onNode: (stream: DiscoveryStream) => void;
+  /** There is something to do: `work` is to be called, when it is this stream's turn. */
+  readonly onWork: (stream: DiscoveryStream) => void;
   readonly onEnd: (stream: DiscoveryStream) => void;
 }
 
@@ -57,6 +59,9 @@ export class DiscoveryStream {
   readonly #outbox: Outbox;
   readonly #traffic: Traffic;
   readonly #waiting = new WaitingSince();
+  /** Requests that wait for this stream's turn: one, or few more. Nothing is read until they are done. */
+  #requests: Buffer[] = [];
+  #published = false;
   /** There may be something newer than what the state knows. */
   #stale = false;
   #ended = false;
@@ -75,10 +80,17 @@ export class DiscoveryStream {
       call,
       variant,
       (response, bytes) => this.#traffic.sent(response, bytes),
-      () => this.#catchUp(),
+      () => {
+        this.#catchUp();
+        this.#readOn();
+      },
     );
     this.#cancelFirst = timers.after(limits.firstRequestMs, () => void this.end(status.DEADLINE_EXCEEDED, 'no request came'));
-    call.on('data', (bytes: Buffer) => this.#receive(bytes));
+    call.on('data', (bytes: Buffer) => {
+      call.pause();
+      this.#requests.push(bytes);
+      options.onWork(this);
+    });
     call.on('end', () => {
       this.#finish('the proxy ended the stream');
       call.end();
@@ -134,13 +146,33 @@ export class DiscoveryStream {
     return types.flatMap((type) => holdings(this.#state, type));
   }
 
-  /** Something new was published. It is looked at when {@link refresh} is called. */
+  /** Something new was published. It is looked at in {@link work}. */
   published(at: Date): void {
+    this.#published = true;
     if (this.#claim?.kind !== 'agent') this.#waiting.published(at);
   }
 
+  /**
+   * Does one piece of what is to be done: a request, or a look at what was published.
+   * @returns whether there is more
+   */
+  work(): boolean {
+    const request = this.#requests.shift();
+    if (request !== undefined) this.#receive(request);
+    else if (this.#published) {
+      this.#published = false;
+      this.#refresh();
+    }
+    this.#readOn();
+    return !this.#ended && (this.#requests.length > 0 || this.#published);
+  }
+
+  #readOn(): void {
+    if (!this.#ended && this.#requests.length === 0 && !this.#outbox.busy) this.#options.call.resume();
+  }
+
   /** There is a new snapshot. It is looked at now, or when all before it is on its way. */
-  refresh(): void {
+  #refresh(): void {
     if (this.#ended || this.#claim === undefined) return;
     if (this.#outbox.busy) this.#stale = true;
     else this.#guarded(() => this.#look());
@@ -168,6 +200,7 @@ export class DiscoveryStream {
     if (this.#ended) return;
     this.#ended = true;
     this.#outbox.close();
+    this.#requests = [];
     this.#cancelFirst();
     this.#cancelRelease?.();
     const { call, onEnd } = this.#options;

@@ -7,12 +7,13 @@ const SLICE_MS = 2;
  * nothing do not pay for a turn each. First come, first served.
  */
 export class Turns<Stream> {
-  readonly #work: (stream: Stream) => void;
+  readonly #work: (stream: Stream) => boolean;
   readonly #now: () => number;
   readonly #waiting = new Set<Stream>();
   #scheduled = false;
 
-  constructor(work: (stream: Stream) => void, now: () => number = () => performance.now()) {
+  /** @param work true when there is more to do for this stream: it goes to the end of the line */
+  constructor(work: (stream: Stream) => boolean, now: () => number = () => performance.now()) {
     this.#work = work;
     this.#now = now;
   }
@@ -37,7 +38,7 @@ export class Turns<Stream> {
     const end = this.#now() + SLICE_MS;
     for (const stream of this.#waiting) {
       this.#waiting.delete(stream);
-      this.#work(stream);
+      if (this.#work(stream)) this.#waiting.add(stream);
       if (this.#now() >= end) break;
     }
     this.#schedule();

@@ -106,7 +106,7 @@ export function hostsSet(
       name: `${name}-routes`,
       virtualHosts: [
         ...Object.entries(hosts).map(([host, cluster]) => ({ name: host, domains: [host], routes: [to(cluster)] })),
-        { name: 'unknown_host', domains: ['*'], routes: [unknown] },
+        { name: 'block_all', domains: ['*'], routes: [unknown] },
       ],
     }),
   );

@@ -356,6 +356,34 @@ describe('discovery service', () => {
     ]);
   });
 
+  it('gives others their turn between the first configurations of many proxies that come at once', async () => {
+    const server = await start({ limits: { streamsPerNode: 100 } });
+    server.source.publish(setOf(ONE));
+    let turn = 0;
+    let counting = true;
+    const count = (): void => {
+      turn += 1;
+      if (counting) setImmediate(count);
+    };
+    const turns = new Set<number>();
+    const resourcesFor = server.source.resourcesFor.bind(server.source);
+    server.source.resourcesFor = (claim) => {
+      turns.add(turn);
+      // What a first composition costs: more than a slice.
+      for (const end = performance.now() + 4; performance.now() < end;);
+      return resourcesFor(claim);
+    };
+    const clients = Array.from({ length: 40 }, () => delta(server));
+    for (const client of clients) client.ask(CLUSTER);
+    count();
+    try {
+      for (const client of clients) assert.equal((await client.next()).resources.length, 1);
+    } finally {
+      counting = false;
+    }
+    assert.equal(turns.size, clients.length);
+  });
+
   it('keeps a proxy that cannot be compiled for on what it has', async () => {
     const server = await start();
     const client = await settled(server);

@@ -14,6 +14,7 @@ async function turnsOf(costs: Readonly<Record<string, number>>, act: (turns: Tur
       }
       current.push(stream);
       now += costs[stream] ?? 0.1;
+      return false;
     },
     () => now,
   );
@@ -38,6 +39,19 @@ describe('turns of streams', () => {
     });
     assert.deepEqual(done, [['a'], ['b'], ['c']]);
     assert.equal(between, 1);
+  });
+
+  it('who has more to do goes to the end of the line', async () => {
+    const done: string[] = [];
+    let left = 2;
+    const turns = new Turns<string>((stream) => {
+      done.push(stream);
+      return stream === 'a' && (left -= 1) >= 0;
+    });
+    turns.add('a');
+    turns.add('b');
+    for (let turn = 0; turn < 10; turn += 1) await new Promise(setImmediate);
+    assert.deepEqual(done, ['a', 'b', 'a', 'a']);
   });
 
   it('who is gone is not worked on', async () => {
