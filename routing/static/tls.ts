@@ -47,22 +47,30 @@ function trusted(name: string, files: Files) {
 
 /** References to secrets become references to files. */
 function readFiles(context: CommonTlsContext, files: Files): void {
-  const [own] = context.tlsCertificateSdsSecretConfigs;
-  const pair = own === undefined ? undefined : keyPairFiles(own.name, files);
-  if (pair !== undefined) {
+  const shown = context.tlsCertificateSdsSecretConfigs.map((one) => ({ one, pair: keyPairFiles(one.name, files) }));
+  // Envoy takes certificates from files or from an agent, not from both; a Secret among them leaves all to the agent.
+  if (shown.length > 0 && shown.every(({ pair }) => pair !== undefined)) {
     context.tlsCertificateSdsSecretConfigs = [];
-    context.tlsCertificates = [
-      create(TlsCertificateSchema, { certificateChain: file(pair.certificate), privateKey: file(pair.key) }),
-    ];
+    context.tlsCertificates = shown.flatMap(({ pair }) =>
+      pair === undefined
+        ? []
+        : [create(TlsCertificateSchema, { certificateChain: file(pair.certificate), privateKey: file(pair.key) })],
+    );
   }
   const validation = context.validationContextType;
   if (validation.case !== 'combinedValidationContext') return;
   const roots = trusted(validation.value.validationContextSdsSecretConfig?.name ?? '', files);
   if (roots === undefined) return;
-  const names = validation.value.defaultValidationContext?.matchTypedSubjectAltNames ?? [];
+  const { matchTypedSubjectAltNames, verifyCertificateSpki, verifyCertificateHash } =
+    validation.value.defaultValidationContext ?? create(CertificateValidationContextSchema);
   context.validationContextType = {
     case: 'validationContext',
-    value: create(CertificateValidationContextSchema, { ...roots, matchTypedSubjectAltNames: names }),
+    value: create(CertificateValidationContextSchema, {
+      ...roots,
+      matchTypedSubjectAltNames,
+      verifyCertificateSpki,
+      verifyCertificateHash,
+    }),
   };
 }
 

@@ -1,5 +1,6 @@
 // Settings of DestinationRules, Sidecars and gateways that show in what servers are asked, through the real Envoy.
 import assert from 'node:assert/strict';
+import { createHash, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
@@ -28,6 +29,10 @@ spec: {hosts: [app.test], gateways: [gateway], http: [{retries: {attempts: 0}, r
 describe('settings of traffic in the real Envoy', () => {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-'));
   let envoy = '';
+  const file = (name: string, text: string): string => {
+    writeFileSync(join(folder, name), text, { mode: 0o600 });
+    return join(folder, name);
+  };
   let mesh: GatewayMesh | undefined;
 
   before(function () {
@@ -121,25 +126,39 @@ spec: {selector: {istio: ingressgateway}, servers: [{port: {number: ${port}, nam
     assert.doesNotMatch(await ask(''), /^HTTP\/1.1 200/);
   });
 
-  it('caCrl: a client whose certificate is revoked is refused, others are not', async () => {
-    const authority = await TestAuthority.create();
-    const [good, revoked] = [await authority.issueForHost('good.test'), await authority.issueForHost('revoked.test')];
-    const own = await authority.issueForHost('gate.test');
-    const file = (name: string, text: string): string => {
-      writeFileSync(join(folder, name), text, { mode: 0o600 });
-      return join(folder, name);
-    };
-    const port = await freePort();
-    const settings = [
-      'mode: MUTUAL',
-      `serverCertificate: ${file('gate.pem', own.cert)}`,
-      `privateKey: ${file('gate.key', own.key)}`,
-      `caCertificates: ${file('ca.pem', authority.root)}`,
-      `caCrl: ${file('crl.pem', await authority.revoke(revoked))}`,
-    ];
-    mesh = await startGatewayMesh(
-      envoy,
-      `
+  for (const [what, demand] of [
+    [
+      'caCrl: a client whose certificate is revoked is refused, others are not',
+      async (authority: TestAuthority, _: Issued, other: Issued) => `caCrl: ${file('crl.pem', await authority.revoke(other))}`,
+    ],
+    [
+      'verifyCertificateHash: only the client with that certificate is let in',
+      (_: TestAuthority, one: Issued) =>
+        Promise.resolve(`verifyCertificateHash: ["${new X509Certificate(one.cert).fingerprint256.replaceAll(':', '')}"]`),
+    ],
+    [
+      'verifyCertificateSpki: only the client with that key is let in',
+      (_: TestAuthority, one: Issued) => {
+        const key = new X509Certificate(one.cert).publicKey.export({ type: 'spki', format: 'der' });
+        return Promise.resolve(`verifyCertificateSpki: ["${createHash('sha256').update(key).digest('base64')}"]`);
+      },
+    ],
+  ] as const)
+    it(what, async () => {
+      const authority = await TestAuthority.create();
+      const [good, revoked] = [await authority.issueForHost('good.test'), await authority.issueForHost('revoked.test')];
+      const own = await authority.issueForHost('gate.test');
+      const port = await freePort();
+      const settings = [
+        'mode: MUTUAL',
+        `serverCertificate: ${file('gate.pem', own.cert)}`,
+        `privateKey: ${file('gate.key', own.key)}`,
+        `caCertificates: ${file('ca.pem', authority.root)}`,
+        await demand(authority, good, revoked),
+      ];
+      mesh = await startGatewayMesh(
+        envoy,
+        `
 apiVersion: networking.istio.io/v1
 kind: Gateway
 metadata: {name: secure, namespace: default}
@@ -147,28 +166,28 @@ spec:
   selector: {istio: ingressgateway}
   servers: [{port: {number: ${port}, name: https, protocol: HTTPS}, hosts: [gate.test], tls: {${settings.join(', ')}}}]
 ---${ROUTES.replace('[gateway]', '[secure]').replace('app.test', 'gate.test')}`,
-    );
-    const ask = async ({ cert, key }: Issued): Promise<number | string> => {
-      const outgoing = request({
-        host: '127.0.0.1',
-        port,
-        servername: 'gate.test',
-        headers: { host: 'gate.test' },
-        ca: authority.root,
-        cert,
-        key,
-        agent: false,
-      });
-      outgoing.end();
-      try {
-        const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
-        response.resume();
-        return response.statusCode ?? 0;
-      } catch {
-        return 'refused';
-      }
-    };
-    assert.equal(await ask(good), 200);
-    assert.equal(await ask(revoked), 'refused');
-  });
+      );
+      const ask = async ({ cert, key }: Issued): Promise<number | string> => {
+        const outgoing = request({
+          host: '127.0.0.1',
+          port,
+          servername: 'gate.test',
+          headers: { host: 'gate.test' },
+          ca: authority.root,
+          cert,
+          key,
+          agent: false,
+        });
+        outgoing.end();
+        try {
+          const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
+          response.resume();
+          return response.statusCode ?? 0;
+        } catch {
+          return 'refused';
+        }
+      };
+      assert.equal(await ask(good), 200);
+      assert.equal(await ask(revoked), 'refused');
+    });
 });
