@@ -44,3 +44,15 @@ export function knownOf(field: Field, known: ReadonlySet<string>, what: string):
   }
   return [...found];
 }
+
+export const SPKI = /^[A-Za-z0-9+/]{43}=$/;
+export const HASH = /^(?:[0-9A-Fa-f]{64}|[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){31})$/;
+
+/** What clients are pinned to. Envoy would refuse every server of the port for one that is malformed, and without it too many were let in. */
+export function pins(field: Field, form: RegExp, what: string): readonly string[] {
+  return itemsOf(field).map((item) => {
+    const written = requiredText(item, 'remove the empty item');
+    if (written !== '' && !form.test(written)) item.error('bad-hash', `"${shorten(written)}" is not ${what}`);
+    return written;
+  });
+}

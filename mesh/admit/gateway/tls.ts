@@ -2,7 +2,7 @@ import type { Authorities, KeyPair } from '../../model/destination-rule.ts';
 import type { GatewayServer, ServerTls, TlsVersion } from '../../model/gateway.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
 import { flag, oneOf, text, texts } from '../scalar.ts';
-import { CIPHER_SUITES, CURVES, knownOf } from './tls-parameters.ts';
+import { CIPHER_SUITES, CURVES, HASH, knownOf, pins, SPKI } from './tls-parameters.ts';
 
 /** The fields of Istio's ServerTLSSettings. */
 export const SERVER_TLS = [
@@ -72,8 +72,8 @@ const CLIENTS = Object.freeze({
 function settings(fields: Fields, mode: (typeof MODES)[number]): ServerTls {
   const [minVersion, maxVersion] = [version(fields.minProtocolVersion), version(fields.maxProtocolVersion)];
   const subjectAltNames = texts(fields.subjectAltNames);
-  const verifyCertificateSpki = texts(fields.verifyCertificateSpki);
-  const verifyCertificateHash = texts(fields.verifyCertificateHash);
+  const verifyCertificateSpki = pins(fields.verifyCertificateSpki, SPKI, 'the SHA-256 of a public key in base64 (44 characters)');
+  const verifyCertificateHash = pins(fields.verifyCertificateHash, HASH, 'the SHA-256 of a certificate in hex (64 digits)');
   const cipherSuites = knownOf(fields.cipherSuites, CIPHER_SUITES, 'cipher suite');
   const ecdhCurves = knownOf(fields.ecdhCurves, CURVES, 'curve');
   switch (mode) {

@@ -158,7 +158,7 @@ servers:
   bind: 127.0.0.1
   hosts: [a.test]
   defaultEndpoint: 127.0.0.1:80
-  tls: {mode: MUTUAL, serverCertificate: /c, privateKey: /k, caCertificates: /ca, caCrl: /crl, subjectAltNames: [b.test], verifyCertificateSpki: [a], verifyCertificateHash: [b], minProtocolVersion: TLSV1_2, maxProtocolVersion: TLSV1_3, cipherSuites: [ECDHE-RSA-AES128-GCM-SHA256], ecdhCurves: [P-256]}
+  tls: {mode: MUTUAL, serverCertificate: /c, privateKey: /k, caCertificates: /ca, caCrl: /crl, subjectAltNames: [b.test], verifyCertificateSpki: [AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=], verifyCertificateHash: [abababababababababababababababababababababababababababababababab], minProtocolVersion: TLSV1_2, maxProtocolVersion: TLSV1_3, cipherSuites: [ECDHE-RSA-AES128-GCM-SHA256], ecdhCurves: [P-256]}
 - {port: {number: 443, name: b, protocol: HTTPS}, hosts: [b.test], tls: {mode: MUTUAL, credentialName: a, caCertCredentialName: b}}
 - {port: {number: 443, name: c, protocol: HTTPS}, hosts: [c.test], tls: {mode: SIMPLE, credentialNames: [a, b]}}
 - {port: {number: 443, name: d, protocol: HTTPS}, hosts: [d.test], tls: {mode: SIMPLE, tlsCertificates: [{serverCertificate: /c, privateKey: /k, caCertificates: /ca}]}}
