@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { DeltaDiscoveryResponse } from '#gen/envoy/service/discovery/v3/discovery_pb.js';
+import { CLUSTER, LISTENER, ROUTES, type TypeUrl, VIRTUAL_HOST } from '../../xds/resource-set.ts';
+import { eventually } from '../eventually.ts';
+import { get, root } from '../feature/running-mesh.ts';
+import { DeltaClient } from '../xds/stream/client.ts';
+import { NODE } from '../xds/stream/server.ts';
+
+const service = (name: string) => `
+apiVersion: v1
+kind: Service
+metadata: {name: ${name}, namespace: shop}
+spec: {selector: {app: ${name}}, ports: [{name: http, port: 80, targetPort: 8080}]}
+---`;
+
+const MESH = `
+apiVersion: v1
+kind: Pod
+metadata: {name: web-1, namespace: shop, labels: {app: web}}
+spec: {serviceAccountName: web, containers: [{name: web, image: web, ports: [{containerPort: 8080}]}]}
+status: {podIP: 10.0.0.5}
+---${['web', 'users', 'carts'].map(service).join('')}`;
+
+const ROUTE = (timeout: string) => `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: users, namespace: shop}
+spec: {hosts: [users], http: [{timeout: ${timeout}, route: [{destination: {host: users}}]}]}
+`;
+
+const ASKED = [
+  [CLUSTER, []],
+  [LISTENER, []],
+  [ROUTES, ['80']],
+  [VIRTUAL_HOST, []],
+] as const;
+
+describe('two replicas on the same folder', function () {
+  this.timeout(60_000);
+  const children: ChildProcess[] = [];
+  let dir: string;
+  before(() => {
+    dir = mkdtempSync(join(tmpdir(), 'gatehouse-replicas-'));
+    mkdirSync(join(dir, 'mesh'));
+    writeFileSync(join(dir, 'mesh', 'mesh.yaml'), MESH);
+    writeFileSync(join(dir, 'mesh', 'route.yaml'), ROUTE('1s'));
+  });
+  after(async () => {
+    for (const child of children) {
+      if (child.exitCode !== null) continue;
+      const exit = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGTERM');
+      await exit;
+    }
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  async function replica(name: string): Promise<{ readonly plaintextXds: string; readonly http: string }> {
+    const main = ['--disable-warning=ExperimentalWarning', join(root, 'cli', 'main.ts')];
+    const own = ['--ca-dir', join(dir, name), '--audit-db', join(dir, `${name}.db`)];
+    const addresses = ['--grpc-address', '127.0.0.1:0', '--http-address', '127.0.0.1:0', '--plaintext-xds', '127.0.0.1:0'];
+    const child = spawn(process.execPath, [...main, 'serve', '-f', join(dir, 'mesh'), ...own, ...addresses], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    children.push(child);
+    for await (const line of createInterface({ input: child.stdout })) {
+      const ready: { readonly plaintextXds: string; readonly http: string } = JSON.parse(line);
+      return ready;
+    }
+    return assert.fail('serve ended before it was ready');
+  }
+
+  it('a proxy that comes back to the other is sent only what differs from what it has', async () => {
+    const [one, other] = [await replica('one'), await replica('other')];
+    const has = new Map<TypeUrl, Record<string, string>>();
+    const take = (type: TypeUrl, { resources }: DeltaDiscoveryResponse): void => {
+      has.set(type, { ...has.get(type), ...Object.fromEntries(resources.map(({ name, version }) => [name, version])) });
+    };
+    const first = new DeltaClient(one.plaintextXds);
+    for (const [type, names] of ASKED) {
+      first.ask(type, names);
+      const response = await first.next();
+      take(type, response);
+      first.answer(response);
+    }
+    first.close();
+    assert.ok(Object.keys(has.get(CLUSTER) ?? {}).length >= 3);
+    assert.ok(Object.keys(has.get(VIRTUAL_HOST) ?? {}).length >= 3);
+
+    const back = async (): Promise<readonly string[]> => {
+      const client = new DeltaClient(other.plaintextXds);
+      const sent: string[] = [];
+      for (const [type, names] of ASKED) {
+        client.send({
+          node: { id: NODE },
+          typeUrl: type,
+          resourceNamesSubscribe: [...names],
+          initialResourceVersions: has.get(type) ?? {},
+        });
+        // A wildcard is answered even when there is nothing to say.
+        if (names.length > 0) continue;
+        const response = await client.next();
+        assert.equal(response.typeUrl, type);
+        assert.deepEqual(response.removedResources, []);
+        sent.push(...response.resources.map(({ name }) => name));
+        client.answer(response);
+      }
+      assert.deepEqual(client.responses, []);
+      client.close();
+      return sent;
+    };
+    assert.deepEqual(await back(), []);
+
+    const snapshot = async (): Promise<number> => {
+      const status: { readonly snapshot: number } = JSON.parse((await get(other.http, '/healthz')).body);
+      return status.snapshot;
+    };
+    const before = await snapshot();
+    writeFileSync(join(dir, 'mesh', 'route.yaml'), ROUTE('2s'));
+    await eventually('the other replica has the change', async () => ((await snapshot()) > before ? true : undefined));
+    assert.deepEqual(await back(), ['80/users.shop.svc.cluster.local:80']);
+  });
+});
