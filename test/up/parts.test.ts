@@ -105,7 +105,7 @@ metadata: {name: ${name}, namespace: ${namespace}}
 spec: {selector: {app: x}, ports: [{port: 80, name: http}]}
 `;
     const snapshot = snapshotOf(`${service('cart', 'shop')}---${service('pay', 'bank')}`);
-    const text = hostsFile(snapshot, 'shop', { name: 'web-1', ip: '10.187.0.2' });
+    const text = hostsFile(snapshot, 'shop', { name: 'web-1', ip: '10.187.0.2' }, []);
     assert.match(text, /^127\.0\.0\.1 localhost\n10\.187\.0\.2 web-1\n/);
     assert.match(text, /^240\.240\.\d+\.\d+ cart\.shop\.svc\.cluster\.local cart\.shop\.svc cart\.shop cart$/m);
     assert.match(text, /^240\.240\.\d+\.\d+ pay\.bank\.svc\.cluster\.local pay\.bank\.svc pay\.bank$/m);

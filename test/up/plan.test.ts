@@ -229,7 +229,7 @@ spec: {schedule: "0 3 * * *", jobTemplate: {spec: {template: {spec: {containers:
     const [instance] = snapshot.workloads.find(({ name }) => name === 'cart')?.instances ?? [];
     assert.equal(instance?.hostname, 'cart-0');
     assert.match(
-      hostsFile(snapshot, 'shop', { name: 'x', ip: '10.0.0.9' }),
+      hostsFile(snapshot, 'shop', { name: 'x', ip: '10.0.0.9' }, [pod]),
       /^127\.10\.0\.1 cart-0\.cart\.shop\.svc\.cluster\.local .*cart-0\.cart .*cart$/m,
     );
   });

@@ -141,7 +141,8 @@ class NetnsCapture implements Capture {
   }
 
   refreshNames(snapshot: Snapshot, pods: Iterable<Pod>): void {
-    for (const pod of pods) if (pod.netns !== undefined) this.#write(pod, hostsFile(snapshot, pod.namespace, pod));
+    const all = [...pods];
+    for (const pod of all) if (pod.netns !== undefined) this.#write(pod, hostsFile(snapshot, pod.namespace, pod, all));
   }
 
   async close(): Promise<void> {

@@ -1,12 +1,19 @@
-import { endpointsOf } from '../../../mesh/model/endpoints.ts';
+import { selects } from '../../../mesh/model/object.ts';
 import type { Service } from '../../../mesh/model/service.ts';
 import type { Snapshot } from '../../../mesh/model/snapshot.ts';
+import type { Pod } from '../pod.ts';
 
 /**
  * The hosts file of a pod: what a cluster's DNS would answer. Services of the pod's own namespace have their short
  * names too, as the search list of a pod's resolv.conf gives them.
+ * @param pods all that run, behind headless Services
  */
-export function hostsFile(snapshot: Snapshot, namespace: string, pod: { readonly name: string; readonly ip: string }): string {
+export function hostsFile(
+  snapshot: Snapshot,
+  namespace: string,
+  pod: { readonly name: string; readonly ip: string },
+  pods: readonly Pod[],
+): string {
   const lines = ['127.0.0.1 localhost', `${pod.ip} ${pod.name}`];
   const suffix = `.svc.${snapshot.meshConfig.clusterDomain}`;
   for (const service of snapshot.services) {
@@ -19,18 +26,18 @@ export function hostsFile(snapshot: Snapshot, namespace: string, pod: { readonly
       if (service.meta.namespace === namespace) names.push(short.slice(0, short.length - namespace.length - 1));
     }
     if (address !== undefined) lines.push(`${address} ${names.join(' ')}`);
-    else if (service.headless === true) lines.push(...headlessLines(snapshot, service, names));
+    else if (service.headless === true) lines.push(...headlessLines(service, names, pods));
   }
   return `${lines.join('\n')}\n`;
 }
 
-/** A headless Service's name stands for its pods' addresses, and each pod that has a name there is found by it. */
-function headlessLines(snapshot: Snapshot, service: Service, names: readonly string[]): readonly string[] {
-  const found = new Map<string, string | undefined>();
-  for (const port of service.ports)
-    for (const { address, hostname } of endpointsOf(snapshot, service, port)) found.set(address, hostname);
-  return [...found].map(([address, hostname]) => {
-    const own = hostname === undefined ? [] : names.map((name) => `${hostname}.${name}`);
-    return `${address} ${[...own, ...names].join(' ')}`;
-  });
+/** A headless Service's name stands for its pods' addresses, and those of a StatefulSet have names of their own below it. */
+function headlessLines({ meta, selector }: Service, names: readonly string[], pods: readonly Pod[]): readonly string[] {
+  if (selector === undefined) return [];
+  return pods
+    .filter(({ namespace, labels }) => namespace === meta.namespace && selects(selector, labels))
+    .map(({ ip, name, owner }) => {
+      const own = owner?.kind === 'StatefulSet' ? names.map((one) => `${name}.${one}`) : [];
+      return `${ip} ${[...own, ...names].join(' ')}`;
+    });
 }
