@@ -10,6 +10,7 @@ import {
   resourceSet,
   ROUTES,
   SECRET,
+  VIRTUAL_HOST,
 } from '../../xds/resource-set.ts';
 
 /** A resource that is no message of its type: neither the subscription machine nor the streams look inside. */
@@ -30,6 +31,7 @@ export interface Content {
   readonly extensions?: Readonly<Record<string, string>>;
   readonly secrets?: Readonly<Record<string, string>>;
   readonly routes?: Readonly<Record<string, string>>;
+  readonly hosts?: Readonly<Record<string, string>>;
 }
 
 const all = (named: Readonly<Record<string, string>> = {}): EncodedResource[] =>
@@ -44,5 +46,6 @@ export function setOf(content: Content): ResourceSet {
     [EXTENSION_CONFIG]: all(content.extensions),
     [LISTENER]: all(content.listeners),
     [ROUTES]: all(content.routes),
+    [VIRTUAL_HOST]: all(content.hosts),
   });
 }

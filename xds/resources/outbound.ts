@@ -1,6 +1,5 @@
 import { create } from '@bufbuild/protobuf';
 import { type Cluster, ClusterSchema } from '#gen/envoy/config/cluster/v3/cluster_pb.js';
-import { ClusterLoadAssignmentSchema } from '#gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import type { Listener } from '#gen/envoy/config/listener/v3/listener_pb.js';
 import { VirtualHostSchema } from '#gen/envoy/config/route/v3/route_components_pb.js';
 import { type RouteConfiguration, RouteConfigurationSchema } from '#gen/envoy/config/route/v3/route_pb.js';
@@ -14,12 +13,10 @@ import type { Service } from '../../mesh/model/service.ts';
 import type { VirtualService } from '../../mesh/model/virtual-service.ts';
 import type { Change } from '../../routing/change.ts';
 import { unseenAuthorizers } from '../../routing/clusters/authorizers.ts';
-import { calledServices, clustersOf } from '../../routing/clusters/outbound.ts';
+import { calledServices } from '../../routing/clusters/outbound.ts';
 import { fixedClusters } from '../../routing/compile.ts';
-import { kept } from '../../routing/kept.ts';
 import { capturedParts } from '../../routing/listeners/outbound.ts';
 import {
-  hostInputs,
   type HostSite,
   mayBeHttp,
   proxyTable,
@@ -27,27 +24,18 @@ import {
   siteName,
   type RouteTable,
   tableRoutes,
-  virtualHostAt,
   virtualOf,
 } from '../../routing/routes/sidecar.ts';
 import type { Scope } from '../../routing/scope.ts';
 import { collectorClusters } from '../../routing/tracing/collector.ts';
 import type { View } from '../../routing/view.ts';
 import { type EncodedResource, encodeResource, type Resources } from '../resource-set.ts';
-import { type InlineHost, inlineRoutes } from './inline-routes.ts';
-import { cutOffAddresses, withoutRevoked } from './revoked-endpoints.ts';
-import { routesApart } from './routes.ts';
+import { hostAt, nameOf, type Piece, pieceOf, same, siteOf } from './pieces.ts';
 
 type Encoded = LayeredMap<string, EncodedResource>;
 
-/** What one service gives: its clusters, and the endpoints of those that get them by EDS. */
-interface Piece {
-  readonly clusters: readonly EncodedResource[];
-  readonly endpoints: readonly EncodedResource[];
-}
-
 /** A route configuration whose virtual hosts are resources of their own. */
-interface Routes {
+export interface Routes {
   /** Without virtual hosts. */
   readonly empty: RouteConfiguration;
   /** Names of the resources of its virtual hosts, in order. */
@@ -77,43 +65,6 @@ export interface Outbound {
   readonly open: boolean;
   /** Another object when what carriers are called by may have changed. */
   readonly carried: object;
-}
-
-const pieces = kept<Service, Piece>(32);
-
-function pieceOf(scope: Scope, revoked: RevokedPeers, service: Service): Piece | undefined {
-  const found = clustersOf(scope, service);
-  if (found === undefined) return undefined;
-  return pieces.get(service, [cutOffAddresses(scope.snapshot, revoked), ...found.inputs], () => {
-    const { clusters, endpoints } = found.make();
-    return {
-      clusters: clusters.map((cluster) => encodeResource(ClusterSchema, cluster)),
-      endpoints: withoutRevoked(scope.snapshot, revoked, endpoints).map((assignment) =>
-        encodeResource(ClusterLoadAssignmentSchema, assignment),
-      ),
-    };
-  });
-}
-
-const placed = new WeakMap<EncodedResource, HostSite>();
-const encodedHosts = kept<HostSite, EncodedResource>(32);
-
-function hostAt(scope: Scope, site: HostSite): EncodedResource {
-  return encodedHosts.get(site, hostInputs(scope, site), () => {
-    const name = nameOf(site);
-    const made = encodeResource(VirtualHostSchema, virtualHostAt(scope, site, name));
-    placed.set(made, site);
-    return made;
-  });
-}
-
-function nameOf({ table, name }: Pick<HostSite, 'table' | 'name'>): string {
-  return `${table}/${name}`;
-}
-
-/** `made`, or what there is already if that is the same. */
-function same(before: EncodedResource | undefined, made: EncodedResource): EncodedResource {
-  return before?.version === made.version ? before : made;
 }
 
 function collect(
@@ -266,7 +217,7 @@ function stays(
   virtual: VirtualService | undefined,
   old: EncodedResource,
 ): boolean {
-  if (!hostsStay || touched(site.host) || placed.get(old) !== site) return false;
+  if (!hostsStay || touched(site.host) || siteOf(old) !== site) return false;
   return virtualOf(before, site) === virtual && (virtual === undefined || !change.rerouted.has(keyOf(virtual.meta)));
 }
 
@@ -326,7 +277,7 @@ function patchHosts(before: Outbound, scope: Scope, services: readonly Service[]
   const changes: [string, EncodedResource][] = [];
   for (const name of names) {
     const old = before.hosts.get(name);
-    const site = old === undefined ? undefined : placed.get(old);
+    const site = old === undefined ? undefined : siteOf(old);
     if (old !== undefined && site !== undefined) changes.push([name, same(old, hostAt(scope, site))]);
   }
   return before.hosts.with(changes);
@@ -369,38 +320,4 @@ export function patchOutbound(before: Outbound, scope: Scope, revoked: RevokedPe
     whole: alike ? before.whole : whole,
     carried: {},
   };
-}
-
-/** Kept by what they follow from: most changes leave them as they are. */
-const apartMaps = new WeakMap<readonly EncodedResource[], WeakMap<readonly Routes[], Resources>>();
-const inlineMaps = new WeakMap<
-  Encoded,
-  { readonly whole: Outbound['whole']; readonly routes: Outbound['routes']; readonly made: Resources }
->();
-
-/** Route configurations as delta has them, with their virtual hosts apart. */
-export function routesOf({ whole, routes }: Outbound): Resources {
-  const known = apartMaps.get(whole) ?? new WeakMap<readonly Routes[], Resources>();
-  apartMaps.set(whole, known);
-  const made: Resources =
-    known.get(routes) ?? new Map([...routes.map(({ empty }) => routesApart(empty)), ...whole].map((one) => [one.name, one]));
-  known.set(routes, made);
-  return made;
-}
-
-/** Route configurations with their virtual hosts in them. */
-export function routesInline({ whole, routes, hosts }: Outbound, before: Outbound | undefined): Resources {
-  const known = inlineMaps.get(hosts);
-  if (known?.whole === whole && known.routes === routes) return known.made;
-  const old = before === undefined ? undefined : inlineMaps.get(before.hosts)?.made;
-  const made = routes.map(({ empty, order }) => {
-    const parts = order.flatMap((name): readonly InlineHost[] => {
-      const resource = hosts.get(name);
-      return resource === undefined ? [] : [{ name: name.slice(empty.name.length + 1), resource }];
-    });
-    return inlineRoutes(empty, parts);
-  });
-  const all = new Map([...made, ...whole].map((one) => [one.name, same(old?.get(one.name), one)]));
-  inlineMaps.set(hosts, { whole, routes, made: all });
-  return all;
 }

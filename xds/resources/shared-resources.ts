@@ -26,8 +26,9 @@ import {
   VIRTUAL_HOST,
 } from '../resource-set.ts';
 import { asSelected } from './as-selected.ts';
-import { type Outbound, routesInline, routesOf } from './outbound.ts';
+import type { Outbound } from './outbound.ts';
 import { composeOwn, type Own } from './own.ts';
+import { routesInline, routesOf } from './route-maps.ts';
 import type { HostDelivery } from './routes.ts';
 import { discoveredSecurity, extensionResources } from './security.ts';
 import { trustResource } from './trust.ts';
