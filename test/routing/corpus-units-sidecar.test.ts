@@ -4,6 +4,7 @@ import type { Service } from '../../mesh/model/service.ts';
 import type { Sidecar } from '../../mesh/model/sidecar.ts';
 import { rulesFor } from '../../routing/clusters/rules.ts';
 import { importsVirtualService, sidecarFor } from '../../routing/sidecar-scope.ts';
+import { visibleFrom } from '../../routing/visibility.ts';
 import { viewFrom } from '../../routing/view.ts';
 import { corpusFile } from './corpora.ts';
 import { compiledFor, proxyOf, snapshotOf } from './compiled.ts';
@@ -245,26 +246,28 @@ interface VirtualRow {
   readonly proxyNs: string;
   readonly wantHosts: readonly string[];
 }
-table<VirtualRow>(
-  'TestVirtualServiceWithDefaultExportTo',
-  ({ proxyNs, wantHosts }) => {
-    const namespaces = { kind: 'namespaces' as const, namespaces: ['.', 'ns1'] };
-    const { defaults: said } = snapshotOf('').meshConfig;
-    const defaults = {
-      connectTimeoutMs: said?.connectTimeoutMs,
-      tcpKeepalive: said?.tcpKeepalive,
-      upgradeToHttp2: said?.upgradeToHttp2,
-      retries: said?.retries,
-      exportTo: { virtualService: namespaces, service: undefined, destinationRule: undefined },
-    };
-    const yaml = fixture('TestVirtualServiceWithDefaultExportTo').map((one) =>
-      yamlOf('VirtualService', { ...one, spec: { ...one.spec, ...ROUTE } }),
-    );
-    const view = viewFrom(snapshotOf(yaml.join(''), { defaults }), proxyNs);
-    assert.deepEqual(view.meshVirtualServices.flatMap(({ hosts }) => hosts).sort(), wantHosts.toSorted());
-  },
-  ({ gateway }) => gateway === 'mesh',
-);
+table<VirtualRow>('TestVirtualServiceWithDefaultExportTo', ({ gateway, proxyNs, wantHosts }) => {
+  const namespaces = { kind: 'namespaces' as const, namespaces: ['.', 'ns1'] };
+  const { defaults: said } = snapshotOf('').meshConfig;
+  const defaults = {
+    connectTimeoutMs: said?.connectTimeoutMs,
+    tcpKeepalive: said?.tcpKeepalive,
+    upgradeToHttp2: said?.upgradeToHttp2,
+    retries: said?.retries,
+    exportTo: { virtualService: namespaces, service: undefined, destinationRule: undefined },
+  };
+  const yaml = fixture('TestVirtualServiceWithDefaultExportTo').map((one) =>
+    yamlOf('VirtualService', { ...one, spec: { ...one.spec, ...ROUTE } }),
+  );
+  const snapshot = snapshotOf(yaml.join(''), { defaults });
+  const seen =
+    gateway === 'mesh'
+      ? viewFrom(snapshot, proxyNs).meshVirtualServices
+      : snapshot.virtualServices.filter(
+          ({ gateways, exportTo, meta }) => gateways.includes(gateway) && visibleFrom(exportTo, meta.namespace, proxyNs),
+        );
+  assert.deepEqual(seen.flatMap(({ hosts }) => hosts).sort(), wantHosts.toSorted());
+});
 
 interface ScopeOf {
   readonly proxy: { readonly ConfigNamespace: string; readonly Type: string };
