@@ -68,6 +68,7 @@ async function measure(shape: Shape): Promise<Figures> {
     const began = cpuMs();
     const first = scan();
     const firstMs = cpuMs() - began;
+    const peak = process.resourceUsage().maxRSS / 1000;
     const heap = heapMb();
     const edit = (path: string, make: () => string, find: RegExp): (() => void) => {
       const target = shape.files === 'folder' ? path : WHOLE;
@@ -152,7 +153,7 @@ async function measure(shape: Shape): Promise<Figures> {
       MB: round(bytes / 1_000_000),
       'first load, CPU s': round(firstMs / 1000),
       'heap, MB': round(heap - empty),
-      'peak, MB': round(process.resourceUsage().maxRSS / 1000),
+      'peak, MB': round(peak),
       diagnostics: first.diagnostics.length,
       ...Object.fromEntries(Object.entries(changes).map(([what, ms]) => [`${what} changed, ms`, round(ms)])),
       'looked at all, nothing changed, ms': round(full),

@@ -54,6 +54,8 @@ export function withAliases(services: readonly Service[]): readonly Service[] {
     const aliasOf = resolved.get(service);
     if (aliasOf !== undefined) return remade(service, [aliasOf], { aliasOf });
     const own = pointsTo(service) === undefined ? named.get(service.hostname) : undefined;
-    return own === undefined ? service : remade(service, own, { aliases: own.map(({ hostname }) => hostname) });
+    if (own === undefined) return service;
+    const names = own.map(({ hostname }) => hostname);
+    return remade(service, names, { aliases: names });
   });
 }

@@ -14,10 +14,10 @@ interface Made {
 /** Workloads made before, by the object they stand for: one whose inputs did not change keeps its identity. */
 const made = new WeakMap<Deployment | Pod, Made>();
 
-export interface Found {
-  readonly workloads: readonly Workload[];
-  /** How many numbers its Deployments take. */
-  readonly numbered: number;
+/** How many numbers the Deployments of a namespace take. */
+export function numbersOf(templated: readonly Deployment[]): number {
+  const owners = new Owners(templated);
+  return templated.filter((one) => owners.of(one) === undefined).length;
 }
 
 /**
@@ -31,7 +31,7 @@ export function workloadsFrom(
   pods: readonly Pod[],
   places: Places,
   first: number | undefined,
-): Found {
+): readonly Workload[] {
   const owners = new Owners(templated);
   // A Deployment's ReplicaSets, and a CronJob's Jobs, are part of it.
   const deployments = templated.filter((one) => owners.of(one) === undefined);
@@ -57,8 +57,7 @@ export function workloadsFrom(
   });
   // A bare Pod of a Deployment's name would be a second workload under one name; the Deployment has it.
   const alone = bare.filter((pod) => !taken.has(`${pod.meta.namespace}/${pod.meta.name}`));
-  const workloads = [...found, ...alone.map((pod) => workloadOf(pod, pod.meta.name, [pod], 1, places, undefined))];
-  return { workloads, numbered: deployments.length };
+  return [...found, ...alone.map((pod) => workloadOf(pod, pod.meta.name, [pod], 1, places, undefined))];
 }
 
 /** Objects of different kinds may have one name; then the kind tells the later ones apart: `web`, `web.statefulset`. */

@@ -228,8 +228,9 @@ function keptOf<T extends { readonly meta: Meta }>(before: readonly T[], now: re
 /**
  * Ingresses as the Gateways and VirtualServices that routing compiles, as Istio makes them.
  * @param surroundings ingresses oldest first
+ * @param previous of which what is the same is kept
  */
-export function ingressesTranslated(surroundings: Surroundings): FromIngress {
+export function ingressesTranslated(surroundings: Surroundings, previous: FromIngress = NONE): FromIngress {
   const { classes, services, meshConfig } = surroundings;
   const ingresses = surroundings.ingresses.filter((one) => isOurs(one, classes));
   const [oldest] = ingresses;
@@ -254,8 +255,8 @@ export function ingressesTranslated(surroundings: Surroundings): FromIngress {
     tcp: [],
   }));
   const translated = {
-    gateways: keptOf(before?.made.gateways ?? [], gateways),
-    virtualServices: keptOf(before?.made.virtualServices ?? [], virtualServices),
+    gateways: keptOf((before?.made ?? previous).gateways, gateways),
+    virtualServices: keptOf((before?.made ?? previous).virtualServices, virtualServices),
   };
   last.set(oldest, { among: surroundings, made: translated });
   return translated;

@@ -20,7 +20,7 @@ import type { ByKind } from '../by-kind.ts';
 import type { MachineNode } from '../mesh-object.ts';
 import { type Places, placesOf } from '../places.ts';
 import { translated, type Translated } from '../../gateway-api/translate.ts';
-import { ingressesTranslated } from '../../ingress/translate.ts';
+import { type FromIngress, ingressesTranslated } from '../../ingress/translate.ts';
 import { compareMeta } from './order.ts';
 import { type Difference, NO_DIFFERENCE, Ordered } from './ordered.ts';
 import { Services } from './services.ts';
@@ -91,6 +91,7 @@ export class Lists {
   readonly #ingresses = new Ordered<Ingress>(byMeta);
   readonly #ingressClasses = new Ordered<IngressClass>(byMeta);
   #translated: Translated | undefined;
+  #fromIngress: FromIngress | undefined;
   // Objects of Istio's kinds say more of one host than routes do.
   readonly virtualServices = new WithWritten<VirtualService>((own, written) => [...own, ...written]);
   readonly destinationRules = new WithWritten<DestinationRule>(sorted);
@@ -141,12 +142,15 @@ export class Lists {
       },
       this.#translated,
     ));
-    const ingress = ingressesTranslated({
-      ingresses: this.#ingresses.values,
-      classes: this.#ingressClasses.values,
-      services: this.services.values,
-      meshConfig,
-    });
+    const ingress = (this.#fromIngress = ingressesTranslated(
+      {
+        ingresses: this.#ingresses.values,
+        classes: this.#ingressClasses.values,
+        services: this.services.values,
+        meshConfig,
+      },
+      this.#fromIngress,
+    ));
     return {
       services,
       workloads,

@@ -3,7 +3,7 @@ import type { Workload } from '../../model/workload.ts';
 import type { Deployment, Pod } from '../mesh-object.ts';
 import type { Places } from '../places.ts';
 import { withEntries } from '../workload-entry/workload.ts';
-import { workloadsFrom } from '../workloads.ts';
+import { numbersOf, workloadsFrom } from '../workloads.ts';
 import { compareMeta } from './order.ts';
 import { type Difference, Ordered } from './ordered.ts';
 
@@ -65,12 +65,10 @@ export class Workloads {
     this.#places = places;
     const gone: Workload[] = [];
     const come: Workload[] = [];
+    if (this.#assumePods) this.#number(touched);
     for (const space of touched) this.#make(space, places, gone, come);
     for (const [name, space] of this.#spaces) if (touched.has(space) && isEmpty(space)) this.#spaces.delete(name);
-    if (this.#assumePods) this.#renumber(places, gone, come);
-    // One that was made twice came and went.
-    const [left, arrived] = [new Set(gone), new Set(come)];
-    const difference = { gone: gone.filter((one) => !arrived.has(one)), come: come.filter((one) => !left.has(one)) };
+    const difference = { gone, come };
     this.#ordered.patch(difference);
     return difference;
   }
@@ -85,25 +83,21 @@ export class Workloads {
 
   #make(space: Space, places: Places, gone: Workload[], come: Workload[]): void {
     const first = this.#assumePods ? space.first : undefined;
-    const found = workloadsFrom(space.templated.values, space.pods.values, places, first);
-    const workloads = withEntries(found.workloads, space.entries.values);
+    const workloads = withEntries(workloadsFrom(space.templated.values, space.pods.values, places, first), space.entries.values);
     const before = new Set(space.workloads);
     const after = new Set(workloads);
     for (const one of space.workloads) if (!after.has(one)) gone.push(one);
     for (const one of workloads) if (!before.has(one)) come.push(one);
     space.workloads = workloads;
-    space.numbered = found.numbered;
   }
 
-  /** Made-up addresses count through all namespaces in order of their names. */
-  #renumber(places: Places, gone: Workload[], come: Workload[]): void {
+  /** Made-up addresses count through all namespaces in order of their names: one that begins with another number is touched too. */
+  #number(touched: Set<Space>): void {
+    for (const space of touched) space.numbered = numbersOf(space.templated.values);
     let first = 0;
-    const spaces = [...this.#spaces].sort(([one], [other]) => (`${one}/` < `${other}/` ? -1 : 1));
-    for (const [, space] of spaces) {
-      if (space.first !== first) {
-        space.first = first;
-        this.#make(space, places, gone, come);
-      }
+    for (const [, space] of [...this.#spaces].sort(([one], [other]) => (`${one}/` < `${other}/` ? -1 : 1))) {
+      if (space.first !== first) touched.add(space);
+      space.first = first;
       first += space.numbered;
     }
   }

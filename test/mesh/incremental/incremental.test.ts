@@ -9,10 +9,11 @@ import { LiveMesh } from '../../../mesh/source/live-mesh.ts';
 import { loadMeshConfig } from '../../../mesh/source/mesh-config.ts';
 import { TestFolder } from '../folder.ts';
 import { Expected } from './expected.ts';
-import { Dice, documentBy } from './objects.ts';
+import { Dice, documentBy, someMakers } from './objects.ts';
 
 const SEED = Number(process.env['SEED'] ?? 20261121);
 const STEPS = Number(process.env['STEPS'] ?? 240);
+const RUNS = Number(process.env['RUNS'] ?? 8);
 const FILES = ['a.yaml', 'b.yaml', 'b/c.yaml', 'b/d.json', 'e.yml', 'late/f.yaml'] as const;
 const CONFIGS = ['{}', 'rootNamespace: one', 'trustDomain: other.example', 'trustDomain: [', 'clusterDomain: x.local'] as const;
 
@@ -40,10 +41,12 @@ function settled(diagnostics: readonly Diagnostic[]): readonly string[] {
 class Editor {
   readonly #folder: TestFolder;
   readonly #dice: Dice;
+  readonly #makers: ReturnType<typeof someMakers>;
 
   constructor(folder: TestFolder, dice: Dice) {
     this.#folder = folder;
     this.#dice = dice;
+    this.#makers = someMakers(dice);
   }
 
   #documents(name: string): string[] {
@@ -91,12 +94,14 @@ class Editor {
       case 4:
         return [this.#write(name, documents.toSpliced(at, 1))];
       case 5:
-        return [this.#write(name, [...documents, dice.one(documents.length === 0 ? [documentBy(dice)] : documents)])];
+        return [
+          this.#write(name, [...documents, dice.one(documents.length === 0 ? [documentBy(dice, this.#makers)] : documents)]),
+        ];
       case 6:
         return [this.#write(name, documents.toReversed())];
       default:
         if (documents.length > 6) return [this.#write(name, documents.slice(2))];
-        return [this.#write(name, documents.toSpliced(at, dice.below(2), documentBy(dice)))];
+        return [this.#write(name, documents.toSpliced(at, dice.below(2), documentBy(dice, this.#makers)))];
     }
   }
 }
@@ -118,7 +123,7 @@ function run(seed: number, steps: number): void {
     for (let step = 0; step < steps; step++) {
       const touched = new Set<string>();
       for (let edit = dice.below(4); edit >= 0; edit--) for (const file of editor.edit()) touched.add(file);
-      if (dice.chance(4)) touched.add(folder.write('config.yaml', dice.one(CONFIGS)));
+      if (step > 0 && dice.chance(4)) touched.add(folder.write('config.yaml', dice.one(CONFIGS)));
       now += 60_000;
       const all = dice.chance(20);
       const scan = live.scan(now, 20, step === 0 || all ? undefined : touched);
@@ -156,7 +161,9 @@ function run(seed: number, steps: number): void {
       last = got;
     }
   } catch (cause) {
-    process.stderr.write(`again: SEED=${seed} STEPS=${steps} npx mocha --no-config test/mesh/incremental/incremental.test.ts\n`);
+    process.stderr.write(
+      `again: SEED=${seed} RUNS=1 STEPS=${steps} npx mocha --no-config test/mesh/incremental/incremental.test.ts\n`,
+    );
     throw cause;
   } finally {
     folder.dispose();
@@ -164,8 +171,8 @@ function run(seed: number, steps: number): void {
 }
 
 describe('a mesh that is kept up to date', () => {
-  for (let at = 0; at < 4; at++)
-    it(`is what it would be if it were read anew (SEED=${SEED + at}, ${STEPS / 4} steps)`, () => {
-      run(SEED + at, Math.ceil(STEPS / 4));
+  for (let at = 0; at < RUNS; at++)
+    it(`is what it would be if it were read anew (SEED=${SEED + at}, ${STEPS / RUNS} steps)`, () => {
+      run(SEED + at, Math.ceil(STEPS / RUNS));
     }).timeout(STEPS * 500);
 });

@@ -125,13 +125,20 @@ const SPOIL: readonly ((text: string) => string)[] = [
   () => 'just text\n',
 ];
 
+type Maker = (typeof MAKERS)[number];
+
+/** Few kinds of all, so that those of one run meet more often. */
+export function someMakers(dice: Dice): readonly Maker[] {
+  return dice.chance(25) ? MAKERS : Array.from({ length: 6 }, () => dice.one(MAKERS));
+}
+
 /** A document as somebody may write it, at times a wrong one, or two without a marker between. */
-export function documentBy(dice: Dice): string {
-  const text = dice.one(MAKERS)(dice);
+export function documentBy(dice: Dice, makers: readonly Maker[]): string {
+  const text = dice.one(makers)(dice);
   if (dice.chance(6)) return dice.one(SPOIL)(text);
-  if (dice.chance(4)) return `${text}${dice.one(MAKERS)(dice)}`;
+  if (dice.chance(4)) return `${text}${dice.one(makers)(dice)}`;
   if (dice.chance(4)) {
-    const items = [text, dice.one(MAKERS)(dice)].map((one) => `- ${one.trimEnd().replaceAll('\n', '\n  ')}\n`);
+    const items = [text, dice.one(makers)(dice)].map((one) => `- ${one.trimEnd().replaceAll('\n', '\n  ')}\n`);
     return `apiVersion: v1\nkind: List\nitems:\n${items.join('')}`;
   }
   return dice.chance(10) ? `# a comment\n${text}` : text;
