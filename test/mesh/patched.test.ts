@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { virtualAddresses } from '../../mesh/model/virtual-address.ts';
 import { AddressBook } from '../../mesh/admit/store/address-book.ts';
+import { LiveMesh } from '../../mesh/source/live-mesh.ts';
 import { resplit, sectionsOf } from '../../mesh/source/split.ts';
+import { TestFolder } from './folder.ts';
 import { Dice } from './incremental/objects.ts';
 
 const SEED = Number(process.env['SEED'] ?? 7);
@@ -47,6 +49,39 @@ describe('what is worked out from a change', () => {
       );
       const found = [...old.slice(0, head), ...middle, ...old.slice(old.length - tail)];
       assert.deepEqual(found, sectionsOf(after), JSON.stringify({ before, after, SEED }));
+    }
+  });
+
+  it('endpoints of slices are elsewhere as soon as the machines are', () => {
+    const folder = new TestFolder();
+    try {
+      folder.write(
+        'mesh/service.yaml',
+        `apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {selector: {app: web}, ports: [{name: http, port: 80}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: web-1, namespace: shop, labels: {kubernetes.io/service-name: web}}
+addressType: IPv4
+ports: [{name: http, port: 8080}]
+endpoints: [{addresses: [10.1.0.1], zone: z1}]
+`,
+      );
+      const live = new LiveMesh({ paths: [folder.at('mesh')] });
+      const region = (): string | undefined => live.snapshot?.services[0]?.sliced?.[0]?.locality?.region;
+      live.scan(Date.now() + 60_000, 0);
+      assert.equal(region(), '');
+      const node = folder.write(
+        'mesh/node.yaml',
+        'apiVersion: v1\nkind: Node\nmetadata: {name: n, labels: {topology.kubernetes.io/region: r, topology.kubernetes.io/zone: z1}}\n',
+      );
+      live.scan(Date.now() + 60_000, 0, new Set([node]));
+      assert.equal(region(), 'r');
+    } finally {
+      folder.dispose();
     }
   });
 });
