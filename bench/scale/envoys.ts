@@ -74,8 +74,10 @@ export class Envoys {
       writeFileSync(file, JSON.stringify(bootstrap(proxy, address, folder)));
       const flags = ['--concurrency', '1', '--use-dynamic-base-id', '-l', 'error', '--admin-address-path', adminFile];
       const child = spawn(path, ['-c', file, ...flags], { stdio: 'ignore' });
-      process.once('exit', () => child.kill('SIGKILL'));
       return { child, pid: child.pid ?? 0, adminFile };
+    });
+    process.once('exit', () => {
+      for (const { child } of running) child.kill('SIGKILL');
     });
     return new Envoys(running);
   }
@@ -105,7 +107,7 @@ export class Envoys {
     while (waiting.length > 0 && now() < end) {
       const states = await Promise.all(waiting.map(done));
       waiting = waiting.filter((_, index) => states[index] !== true);
-      if (waiting.length > 0) await sleep(20);
+      if (waiting.length > 0) await sleep(50);
     }
     return waiting.length;
   }

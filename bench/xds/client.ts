@@ -11,6 +11,7 @@ const STREAM_WINDOW = 256 * 1024;
 const CONNECTION_WINDOW = 1024 * 1024;
 
 let connectTo: Connect | undefined;
+let dropped: Connect | undefined;
 let proxies: LoadProxy[] = [];
 let sessions: ClientHttp2Session[] = [];
 let ended: Record<string, number> = {};
@@ -62,7 +63,7 @@ function take(order: Order): void {
     case 'connect':
       connectTo = order;
       proxies = order.proxies.map(
-        (proxy) =>
+        (proxy, index) =>
           new LoadProxy({
             proxy,
             variant: order.variant,
@@ -70,7 +71,10 @@ function take(order: Order): void {
             remember: order.remember,
             onConfigured: () => (configuredAt = now()),
             onSeen: () => (seenAt = now()),
-            onEnd: count,
+            onEnd: (reason) => {
+              count(reason);
+              if (connectTo === order) again(order, index);
+            },
           }),
       );
       begin((proxy, session) => proxy.start(session));
@@ -85,11 +89,14 @@ function take(order: Order): void {
       return;
     case 'drop':
       forget();
+      dropped = connectTo;
+      connectTo = undefined;
       for (const session of sessions) session.destroy();
       sessions = [];
       return;
     case 'resume':
       forget();
+      connectTo = dropped;
       configuredAt = 0;
       begin((proxy, session) => proxy.resume(session, order.withVersions));
       return;
@@ -102,6 +109,20 @@ function take(order: Order): void {
     default:
       return order satisfies never;
   }
+}
+
+/** As a proxy does: who was refused or lost comes back a little later, with what it has. */
+function again(order: Connect, index: number): void {
+  setTimeout(
+    () => {
+      if (connectTo !== order) return;
+      void open(order, index).then((session) => {
+        sessions.push(session);
+        proxies[index]?.resume(session, true);
+      });
+    },
+    200 + Math.random() * 800,
+  );
 }
 
 function begin(how: (proxy: LoadProxy, session: ClientHttp2Session) => void): void {
