@@ -88,6 +88,10 @@ export class OutsideTrust implements SecretProvider {
     return this.#secrets?.get(namespace, name);
   }
 
+  granted(gateways: string, namespace: string, name: string): boolean {
+    return this.#secrets?.granted(gateways, namespace, name) === true;
+  }
+
   onChange(listener: () => void): () => void {
     this.#onSecrets.add(listener);
     return () => this.#onSecrets.delete(listener);

@@ -17,6 +17,11 @@ export class FollowedSecrets {
     for (const listener of this.#listeners) listener();
   }
 
+  forget(name: string): void {
+    if (!this.#secrets.delete(name)) return;
+    for (const listener of this.#listeners) listener();
+  }
+
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

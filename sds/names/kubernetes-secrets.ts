@@ -12,25 +12,32 @@ export type SecretData = ReadonlyMap<string, string>;
 /** Where Kubernetes Secrets come from: a folder of YAML, or an API server. */
 export interface SecretProvider {
   get(namespace: string, name: string): SecretData | undefined;
+  /** Whether gateways of a namespace may read a Secret of another: its owner must have said so. */
+  granted(gateways: string, namespace: string, name: string): boolean;
   /** Returns the function that ends the subscription. */
   onChange(listener: () => void): () => void;
 }
 
 export interface KubernetesSecretsOptions {
   readonly provider: SecretProvider;
-  /** The gateway's namespace: it gets the Secrets of this one and no others. */
+  /** The gateway's namespace: it gets the Secrets of this one, and those of others that are granted to it. */
   readonly namespace: string;
   readonly log: Logger;
 }
 
 const MOST_NAMES = 1000;
 
-/** `kubernetes://…` for one gateway. A Secret that is removed, or broken, leaves the last good one in force, as in Istio. */
+/**
+ * `kubernetes://…` for one gateway. A Secret that is removed, or broken, leaves the last good one in force, as in Istio; one that is no longer
+ * granted is gone at once.
+ */
 export class KubernetesSecrets implements SecretSource {
   readonly #options: KubernetesSecretsOptions;
   readonly #followed = new FollowedSecrets();
   readonly #names = new Map<string, KubernetesName>();
   readonly #complaints = new Map<string, string>();
+  /** From which Secrets each name could be served at the last look. */
+  readonly #readable = new Map<string, string>();
   readonly #end: () => void;
 
   constructor(options: KubernetesSecretsOptions) {
@@ -43,13 +50,13 @@ export class KubernetesSecrets implements SecretSource {
   lookup(name: string): Lookup | undefined {
     const parsed = parseKubernetesName(name, this.#options.namespace);
     if (parsed === undefined) return undefined;
-    if (!parsed.ok || parsed.value.namespace !== this.#options.namespace) return { kind: 'absent' };
+    if (!parsed.ok) return { kind: 'absent' };
     if (!this.#names.has(name)) {
       if (this.#names.size >= MOST_NAMES) return { kind: 'absent' };
       this.#names.set(name, parsed.value);
       this.#look(name, parsed.value);
     }
-    return this.#followed.lookup(name);
+    return this.#secretsOf(parsed.value).length === 0 ? { kind: 'absent' } : this.#followed.lookup(name);
   }
 
   onChange(listener: () => void): () => void {
@@ -60,10 +67,26 @@ export class KubernetesSecrets implements SecretSource {
     this.#end();
   }
 
-  #look(name: string, { namespace, name: wanted, authorities }: KubernetesName): void {
+  /** The Secrets that a name means, of those that the gateway may read; the first that is there counts. */
+  #secretsOf({ namespace, name, authorities }: KubernetesName): readonly string[] {
+    const { provider, namespace: own } = this.#options;
+    const meant = authorities ? [`${name}-cacert`, name] : [name];
+    return namespace === own ? meant : meant.filter((one) => provider.granted(own, namespace, one));
+  }
+
+  #look(name: string, wanted: KubernetesName): void {
     const { provider, log } = this.#options;
-    const own = authorities ? provider.get(namespace, `${wanted}-cacert`) : undefined;
-    const data = own ?? provider.get(namespace, wanted);
+    const { namespace, authorities } = wanted;
+    const secrets = this.#secretsOf(wanted);
+    const readable = secrets.join(' ');
+    // What was read by a grant does not outlive it as the last good one.
+    if (this.#readable.get(name) !== readable) this.#followed.forget(name);
+    this.#readable.set(name, readable);
+    if (secrets.length === 0) {
+      this.#complaints.delete(name);
+      return;
+    }
+    const data = secrets.map((one) => provider.get(namespace, one)).find((one) => one !== undefined);
     const secret: Parsed<EncodedSecret> =
       data === undefined ? { ok: false, reason: 'there is no such Secret' } : secretOf(name, data, authorities);
     const reason = secret.ok ? '' : secret.reason;

@@ -1,9 +1,10 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { parseAllDocuments } from 'yaml';
 import type { Timers } from '../clock.ts';
 import type { SecretData, SecretProvider } from './kubernetes-secrets.ts';
+import { type SecretGrants, secretGrants } from './secret-grants.ts';
+import { type Fields, isRecord, type Written, writtenObjects } from './written-object.ts';
 
 const LOOK_EVERY_MS = 500;
 const LARGEST_FILE = 4 << 20;
@@ -14,15 +15,18 @@ const HIDDEN = /(?:^|\/)\./;
 interface KnownFile {
   readonly stamp: string;
   readonly secrets: ReadonlyMap<string, SecretData>;
+  /** Objects that may say who else reads Secrets. */
+  readonly granting: readonly Written[];
 }
 
-/** Kubernetes Secrets from the YAML files of a folder and those in it, followed through their changes. A broken file keeps what it last said. */
+/** Kubernetes Secrets, and what grants them to gateways of other namespaces, from the YAML files of a folder and those in it, followed through their changes. A broken file keeps what it last said. */
 export class SecretsFolder implements SecretProvider {
   readonly path: string;
   readonly #timers: Timers;
   readonly #log: Logger;
   readonly #listeners = new Set<() => void>();
   #files = new Map<string, KnownFile>();
+  #granted: SecretGrants = () => false;
   #closed = false;
   #complaint = '';
   #cancel: () => void = () => {};
@@ -44,6 +48,10 @@ export class SecretsFolder implements SecretProvider {
       if (found !== undefined) return found;
     }
     return undefined;
+  }
+
+  granted(gateways: string, namespace: string, name: string): boolean {
+    return this.#granted(gateways, namespace, name);
   }
 
   onChange(listener: () => void): () => void {
@@ -70,6 +78,7 @@ export class SecretsFolder implements SecretProvider {
       const changed = files.size !== this.#files.size || [...files].some(([name, file]) => this.#files.get(name) !== file);
       this.#files = files;
       this.#complaint = '';
+      if (changed) this.#granted = secretGrants([...files.values()].flatMap(({ granting }) => granting));
       if (changed) for (const listener of this.#listeners) listener();
     } catch (error) {
       this.#complain(error instanceof Error ? error.message : String(error));
@@ -83,8 +92,8 @@ export class SecretsFolder implements SecretProvider {
     const { mtimeMs, size, ino } = await stat(path);
     const stamp = `${ino}/${mtimeMs}/${size}`;
     if (known?.stamp === stamp) return known;
-    const secrets = size > LARGEST_FILE ? undefined : secretsOf(await readFile(path, 'utf8'));
-    if (secrets !== undefined) return { stamp, secrets };
+    const objects = size > LARGEST_FILE ? undefined : writtenObjects(await readFile(path, 'utf8'));
+    if (objects !== undefined) return { stamp, secrets: secretsOf(objects), granting: objects.filter(isGranting) };
     this.#complain(`${path} is no YAML, or too large`);
     return known;
   }
@@ -96,26 +105,19 @@ export class SecretsFolder implements SecretProvider {
   }
 }
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isGranting = ({ value }: Written): boolean => value['kind'] === 'ReferenceGrant' || value['kind'] === 'ListenerSet';
 
-/** All Secrets of a text, by NAMESPACE/NAME; other objects are passed over. Undefined when it is no YAML. */
-function secretsOf(text: string): ReadonlyMap<string, SecretData> | undefined {
-  const secrets = new Map<string, SecretData>();
-  const documents = parseAllDocuments(text, { prettyErrors: false, uniqueKeys: true });
-  for (const document of documents) {
-    if (document.errors.length > 0) return undefined;
-    const value: unknown = document.toJS({ maxAliasCount: 100 });
-    if (!isRecord(value) || value['kind'] !== 'Secret' || value['apiVersion'] !== 'v1') continue;
-    const metadata = isRecord(value['metadata']) ? value['metadata'] : {};
-    const { name, namespace = 'default' } = metadata;
-    if (typeof name === 'string' && typeof namespace === 'string') secrets.set(`${namespace}/${name}`, dataOf(value));
-  }
-  return secrets;
+/** All Secrets among objects, by NAMESPACE/NAME; others are passed over. */
+function secretsOf(objects: readonly Written[]): ReadonlyMap<string, SecretData> {
+  return new Map(
+    objects
+      .filter(({ value }) => value['kind'] === 'Secret' && value['apiVersion'] === 'v1')
+      .map(({ namespace, name, value }) => [`${namespace}/${name}`, dataOf(value)]),
+  );
 }
 
 /** `data` is base64, `stringData` is not and counts more (Kubernetes API, Secret). */
-function dataOf(secret: Readonly<Record<string, unknown>>): SecretData {
+function dataOf(secret: Fields): SecretData {
   const data = new Map<string, string>();
   for (const [key, value] of Object.entries(isRecord(secret['data']) ? secret['data'] : {}))
     if (typeof value === 'string') data.set(key, Buffer.from(value, 'base64').toString());

@@ -64,6 +64,31 @@ metadata: {name: secure, namespace: pair}
 spec: {parentRefs: [{name: secure}], rules: [{backendRefs: [{name: client, port: 8080}]}]}
 `;
 
+/** HTTPS with the Secret of another namespace, and the grant without which it is not shown. */
+const borrowing = (port: number) => `
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: borrowing, namespace: pair}
+spec:
+  gatewayClassName: istio
+  listeners: [{name: https, port: ${port}, protocol: HTTPS, tls: {certificateRefs: [{name: cert, namespace: certificates}]}}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: borrowing, namespace: pair}
+spec: {parentRefs: [{name: borrowing}], rules: [{backendRefs: [{name: client, port: 8080}]}]}
+`;
+
+const grant = (name: string) => `
+apiVersion: gateway.networking.k8s.io/v1beta1
+kind: ReferenceGrant
+metadata: {name: gateways, namespace: certificates}
+spec:
+  from: [{group: gateway.networking.k8s.io, kind: Gateway, namespace: pair}]
+  to: [{group: "", kind: Secret, name: ${name}}]
+`;
+
 async function secureStatus(port: number, ca: string, shown?: Issued): Promise<number | undefined> {
   const outgoing = request({
     host: '127.0.0.1',
@@ -100,11 +125,12 @@ spec:
 inBothCaptureModes('gateways of the Gateway API in a whole mesh', (capture) => {
   let mesh: RunningMesh | undefined;
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-gateway-api-'));
-  let [edge, late, left] = [0, 0, 0];
+  let [edge, late, left, borrowed] = [0, 0, 0, 0];
 
   before(async () => {
-    [edge, late, left] = [await freePort(), await freePort(), await freePort()];
-    writeFileSync(join(folder, 'edge.yaml'), `${gateway('edge', edge)}${gateway('left', left, 'somebody-else')}`);
+    [edge, late, left, borrowed] = [await freePort(), await freePort(), await freePort(), await freePort()];
+    const text = `${gateway('edge', edge)}${gateway('left', left, 'somebody-else')}${borrowing(borrowed)}`;
+    writeFileSync(join(folder, 'edge.yaml'), text);
     mesh = await RunningMesh.start([join(root, 'test', 'feature', 'meshes', 'pair'), folder], capture, [
       '--gateway-port',
       String(await freePort()),
@@ -153,6 +179,34 @@ inBothCaptureModes('gateways of the Gateway API in a whole mesh', (capture) => {
     assert.equal(await secureStatus(closed, authority.root), undefined, 'clients show a certificate');
     const stranger = await authority.issueForHost('someone.test');
     assert.equal(await secureStatus(closed, authority.root, stranger), undefined, 'of their own authority');
+  });
+
+  it('the Secret of another namespace while it is granted, by the same Envoy', async () => {
+    assert.ok(mesh !== undefined);
+    const running = mesh;
+    const authority = await TestAuthority.create();
+    const text = secret('certificates', await authority.issueForHost('secure.test'));
+    writeFileSync(join(running.dir, 'certificate.yaml'), text, { mode: 0o600 });
+    const uptime = async () => {
+      const info: unknown = JSON.parse(await running.admin('pair/borrowing-istio', '/server_info'));
+      assert.ok(typeof info === 'object' && info !== null && 'uptime_current_epoch' in info);
+      return Number.parseInt(String(info.uptime_current_epoch), 10);
+    };
+    const status = () => secureStatus(borrowed, authority.root);
+    const becomes = (wanted: number | undefined) =>
+      eventually(`an answer ${wanted}`, async () => ((await status()) === wanted ? true : undefined));
+    await running.apply(grant('other'), 'grant.yaml');
+    assert.equal(await status(), undefined, 'another Secret is granted');
+    await running.apply(grant('cert'), 'grant.yaml');
+    await becomes(200);
+    const before = await uptime();
+    await running.apply(grant('other'), 'grant.yaml');
+    await becomes(undefined);
+    await running.apply(grant('cert'), 'grant.yaml');
+    await becomes(200);
+    rmSync(join(running.dir, 'grant.yaml'));
+    await becomes(undefined);
+    assert.ok((await uptime()) >= before, 'the Envoy was not started anew');
   });
 
   it('a route at a Service is in force for its callers', async () => {
