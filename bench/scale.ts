@@ -25,22 +25,25 @@ ${MESH_HELP}  --variants LIST   delta,sotw (both)
   --churn N         seconds of ten endpoint changes a second (20)
   --stuck N         so many proxies read nothing during the churn (0)
   --processes N     of the client (1)
-  --envoys N        at the end also so many real Envoys, over delta (0; GATEHOUSE_ENVOY tells where Envoy is)
+  --envoys N        at the end also so many real Envoys, over delta and TLS, with an agent (0; GATEHOUSE_ENVOY tells where Envoy is)
+  --only-envoys     nothing but these
   --timeout N       seconds for each step (300)
   --ads HOST:PORT   another ADS server in plain text, which reads --folder; measured in turn with ours
   --folder DIR      its folder, made by bench/mesh.ts with the same options
   --pid PID         its process
   --no-gatehouse    measure the other one only
-  --node-flags LIST for our server, such as --cpu-prof
+  --node-flags=LIST for our server, after an equals sign: --node-flags='--cpu-prof --cpu-prof-dir=/tmp'
   -o json           instead of a table
 
 Examples:
   node bench/scale.ts --services 1000 --proxies 20
   node bench/scale.ts --only route,endpoint --variants delta -o json
+  node bench/scale.ts --services 1000 --envoys 20 --only-envoys
+  node bench/scale.ts --variants delta --only reconnect --node-flags=--cpu-prof
   node bench/scale.ts --ads 127.0.0.1:15010 --folder /tmp/mesh --pid 4711
 `;
 
-const { values } = parseArgs({
+const flags = {
   options: {
     ...meshFlags,
     variants: { type: 'string', default: 'delta,sotw' },
@@ -51,6 +54,7 @@ const { values } = parseArgs({
     processes: { type: 'string', default: '1' },
     timeout: { type: 'string', default: '300' },
     envoys: { type: 'string', default: '0' },
+    'only-envoys': { type: 'boolean', default: false },
     ads: { type: 'string' },
     folder: { type: 'string' },
     pid: { type: 'string' },
@@ -59,7 +63,19 @@ const { values } = parseArgs({
     output: { type: 'string', short: 'o', default: 'table' },
     help: { type: 'boolean', short: 'h', default: false },
   },
-});
+} as const;
+
+function read(): ReturnType<typeof parseArgs<typeof flags>>['values'] {
+  try {
+    return parseArgs(flags).values;
+  } catch (error) {
+    // Of node:util: an unknown flag, or one whose value begins with a dash and is not behind an equals sign.
+    if (!(error instanceof TypeError)) throw error;
+    process.stderr.write(`bench/scale.ts: ${error.message} (see --help)\n`);
+    process.exit(2);
+  }
+}
+const values = read();
 
 async function main(): Promise<void> {
   const mesh = parseMeshOptions(values);
@@ -79,7 +95,7 @@ async function main(): Promise<void> {
   const other = otherServer();
   const dir = mkdtempSync(join(tmpdir(), 'gatehouse-bench-'));
   const rows: Row[] = [];
-  const add = (work: string, target: Target, all: readonly Figures[]): void => {
+  const add = (work: string, target: Pick<Target, 'name'>, all: readonly Figures[]): void => {
     rows.push({ work, server: target.name, repeats: all.length, figures: median(all) });
     if (values.output !== 'json') process.stderr.write(`${work}, ${target.name}: ${JSON.stringify(rows.at(-1)?.figures)}\n`);
   };
@@ -89,6 +105,7 @@ async function main(): Promise<void> {
   const changes = new Changes(plan);
   try {
     for (const variant of variants) {
+      if (values['only-envoys']) break;
       // Ours anew for each, so that no memory and no compiled configuration is left from before.
       const targets: Target[] = other === undefined ? [] : [other];
       if (!values['no-gatehouse']) targets.unshift(await startGatehouse(folder, join(dir, variant), nodeFlags));
@@ -126,11 +143,18 @@ async function main(): Promise<void> {
     }
     const envoys = wholeNumber('envoys', values.envoys, 0);
     if (envoys > 0) {
-      const target = await startGatehouse(folder, join(dir, 'envoys'), nodeFlags);
-      await realEnvoys(target, plan.proxies.slice(0, envoys), join(dir, 'envoys'), changes, repeats, timeoutMs, (work, all) =>
-        add(`${work}, ${String(envoys)} Envoys`, target, all),
-      );
-      await target.close();
+      const name = 'gatehouse';
+      const proxies = plan.proxies.slice(0, envoys);
+      await realEnvoys({
+        folder,
+        dir: join(dir, 'envoys'),
+        nodeFlags,
+        proxies,
+        changes,
+        repeats,
+        timeoutMs,
+        add: (work, all) => add(`${work}, ${String(proxies.length)} Envoys`, { name }, all),
+      });
     }
   } finally {
     rmSync(dir, { recursive: true, force: true });

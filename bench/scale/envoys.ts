@@ -1,162 +1,186 @@
-// Real Envoys as ADS clients: the time until a change is in force in each of them, and what it costs them.
+// Real Envoys as sidecars: one `gatehouse agent` keeps all of them in certificates from the server that is measured, and runs them.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { TokenIssuer } from '../../cli/up/tokens.ts';
+import type { AgentEvent } from '../../sds/agent/event.ts';
 import type { PlannedProxy } from '../mesh/plan.ts';
 import { now } from '../xds/proxy.ts';
 import type { Figures } from './figures.ts';
 import { cpuSeconds, rssMb } from './process.ts';
+import type { Target } from './target.ts';
 
-const HTTP2 = {
-  'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
-    '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
-    explicit_http_config: { http2_protocol_options: {} },
-  },
-};
+const POLL_MS = 10;
 
-function cluster(name: string, address: object): object {
-  return {
-    name,
-    type: 'STATIC',
-    connect_timeout: '1s',
-    typed_extension_protocol_options: HTTP2,
-    load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }] },
-  };
-}
-
-function bootstrap({ name, namespace, pod, ip }: PlannedProxy, address: string, folder: string): object {
-  const at = address.lastIndexOf(':');
-  const ads = { ads: {}, resource_api_version: 'V3', initial_fetch_timeout: '0s' };
-  return {
-    node: { id: `sidecar~${ip}~${pod}.${namespace}~${namespace}.svc.cluster.local`, cluster: `${name}.${namespace}` },
-    admin: { address: { socket_address: { address: '127.0.0.1', port_value: 0 } } },
-    dynamic_resources: {
-      ads_config: {
-        api_type: 'DELTA_GRPC',
-        transport_api_version: 'V3',
-        set_node_on_first_message_only: true,
-        grpc_services: [{ envoy_grpc: { cluster_name: 'xds' } }],
-      },
-      cds_config: ads,
-      lds_config: ads,
-    },
-    static_resources: {
-      clusters: [
-        cluster('xds', { socket_address: { address: address.slice(0, at), port_value: Number(address.slice(at + 1)) } }),
-        // No agent is there: what needs a certificate of its own goes on without one when Envoy has waited for it.
-        cluster('sds-grpc', { pipe: { path: join(folder, 'none.sock') } }),
-        cluster('access-log', { pipe: { path: join(folder, 'none.sock') } }),
-      ],
-    },
-  };
+export interface EnvoyChange {
+  readonly write: () => void;
+  /** Path of the admin interface, and whether what it answers has the change in it. */
+  readonly seen: { readonly path: string; readonly in: (answer: string) => boolean };
 }
 
 interface Running {
-  readonly child: ChildProcess;
   readonly pid: number;
-  readonly adminFile: string;
+  readonly adminSocket: string;
+}
+
+interface SyncStatus {
+  readonly snapshot: number;
+  readonly proxies: readonly { readonly acknowledged: number }[];
+}
+
+function admin({ adminSocket: socketPath }: Running, path: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ socketPath, path }, (answer) => {
+      const chunks: Buffer[] = [];
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+      answer.on('end', () => resolve(Buffer.concat(chunks).toString()));
+      answer.on('error', reject);
+    });
+    asked.on('error', reject);
+    asked.end();
+  });
 }
 
 export class Envoys {
-  readonly #running: readonly Running[];
+  readonly #agent: ChildProcess;
+  readonly #http: string;
+  readonly #size: number;
+  readonly #log: string;
+  readonly #running = new Map<string, Running>();
 
-  private constructor(running: readonly Running[]) {
-    this.#running = running;
+  private constructor(agent: ChildProcess, http: string, size: number, log: string) {
+    this.#agent = agent;
+    this.#http = http;
+    this.#size = size;
+    this.#log = log;
+    if (agent.stdout === null) throw new Error('gatehouse agent has no standard output');
+    createInterface({ input: agent.stdout }).on('line', (line) => this.#note(line));
   }
 
-  static start(path: string, proxies: readonly PlannedProxy[], address: string, dir: string): Envoys {
-    const running = proxies.map((proxy): Running => {
-      const folder = join(dir, proxy.pod);
-      mkdirSync(folder, { recursive: true });
-      const [file, adminFile] = [join(folder, 'envoy.json'), join(folder, 'admin.txt')];
-      writeFileSync(file, JSON.stringify(bootstrap(proxy, address, folder)));
-      const flags = ['--concurrency', '1', '--use-dynamic-base-id', '-l', 'error', '--admin-address-path', adminFile];
-      const child = spawn(path, ['-c', file, ...flags], { stdio: 'ignore' });
-      return { child, pid: child.pid ?? 0, adminFile };
+  static async start(
+    envoy: string,
+    proxies: readonly PlannedProxy[],
+    { gatehouse }: Target,
+    tokens: TokenIssuer,
+    dir: string,
+  ): Promise<Envoys> {
+    if (gatehouse === undefined) throw new RangeError('--envoys needs a server of ours');
+    mkdirSync(join(dir, 'tokens'), { recursive: true });
+    const workloads = await Promise.all(
+      proxies.map(async ({ name, namespace, pod, serviceAccount, ip, labels }) => {
+        const tokenFile = join(dir, 'tokens', `${namespace}.${pod}`);
+        writeFileSync(tokenFile, await tokens.issue({ namespace, name: pod, serviceAccount }));
+        return { namespace, serviceAccount, workload: name, pod, ip, labels, tokenFile, envoy: { concurrency: 1 } };
+      }),
+    );
+    const config = join(dir, 'agent.yaml');
+    const controlPlane = { address: gatehouse.grpc, rootCert: gatehouse.rootCert };
+    writeFileSync(config, JSON.stringify({ controlPlane, runDir: join(dir, 'run'), envoy, drainTime: '1s', workloads }));
+    const main = join(import.meta.dirname, '..', '..', 'cli', 'main.ts');
+    const log = join(dir, 'agent.log');
+    const agent = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, 'agent', '--config', config], {
+      stdio: ['ignore', 'pipe', openSync(log, 'w')],
     });
-    process.once('exit', () => {
-      for (const { child } of running) child.kill('SIGKILL');
-    });
-    return new Envoys(running);
+    return new Envoys(agent, gatehouse.http, proxies.length, log);
   }
 
-  async #admin({ adminFile }: Running, path: string): Promise<string> {
-    if (!existsSync(adminFile)) return '';
-    try {
-      return await (await fetch(`http://${readFileSync(adminFile, 'utf8')}${path}`)).text();
-    } catch {
-      return '';
-    }
+  #note(line: string): void {
+    const event: AgentEvent = JSON.parse(line);
+    if (event.event !== 'ready') return;
+    const { workload, pid, adminSocket } = event;
+    if (pid !== undefined && adminSocket !== undefined) this.#running.set(workload, { pid, adminSocket });
   }
 
   #cpu(): number {
-    return this.#running.reduce((sum, { pid }) => sum + cpuSeconds(pid), 0);
+    return [...this.#running.values()].reduce((sum, { pid }) => sum + cpuSeconds(pid), 0);
   }
 
-  /** Updates that an Envoy has taken, of its routes and virtual hosts or of its endpoints. */
-  async #updates(one: Running, filter: string): Promise<number> {
-    const text = await this.#admin(one, `/stats?filter=${encodeURIComponent(filter)}`);
-    return [...text.matchAll(/: (\d+)$/gm)].reduce((sum, [, value]) => sum + Number(value), 0);
+  async #status(): Promise<SyncStatus> {
+    const status: SyncStatus = JSON.parse(await (await fetch(`http://${this.#http}/debug/syncz`)).text());
+    return status;
   }
 
-  async #each(timeoutMs: number, done: (one: Running) => Promise<boolean>): Promise<number> {
-    const end = now() + timeoutMs;
-    let waiting = [...this.#running];
-    while (waiting.length > 0 && now() < end) {
-      const states = await Promise.all(waiting.map(done));
-      waiting = waiting.filter((_, index) => states[index] !== true);
-      if (waiting.length > 0) await sleep(50);
-    }
-    return waiting.length;
-  }
-
-  /** Until each has virtual hosts from the server: those come last. */
+  /** Until each has its listeners, and has answered for all that it was sent; then until none of them does anything any more. */
   async configured(timeoutMs: number): Promise<Figures> {
     const began = now();
-    const missing = await this.#each(timeoutMs, async (one) => (await this.#updates(one, 'vhds.*update_success')) > 0);
+    for (;;) {
+      if (this.#agent.exitCode !== null)
+        throw new Error(`gatehouse agent ended:\n${readFileSync(this.#log, 'utf8').slice(-2000)}`);
+      if (this.#running.size === this.#size && (await this.#behind(0)) === 0) break;
+      if (now() - began > timeoutMs) break;
+      await sleep(100);
+    }
     const wallSeconds = (now() - began) / 1000;
     await this.#calm();
+    const all = [...this.#running.values()];
+    const missing = this.#size - all.length;
     return {
       wallSeconds,
-      cpuSeconds: this.#cpu(),
-      memoryMb: this.#running.reduce((sum, { pid }) => sum + rssMb(pid), 0) / this.#running.length,
-      note: `CPU of all Envoys, RSS of one${missing > 0 ? `; ${String(missing)} without virtual hosts` : ''}`,
+      clientCpuSeconds: this.#cpu(),
+      memoryMb: all.reduce((sum, { pid }) => sum + rssMb(pid), 0) / Math.max(1, all.length),
+      note: `RSS is of one Envoy${missing > 0 ? `; ${String(missing)} not ready` : ''}`,
     };
+  }
+
+  /** How many have not answered for the newest snapshot, which must be newer than `before`. */
+  async #behind(before: number): Promise<number> {
+    const { snapshot, proxies } = await this.#status();
+    if (snapshot <= before) return this.#size;
+    return this.#size - proxies.filter(({ acknowledged }) => acknowledged >= snapshot).length;
   }
 
   async #calm(): Promise<void> {
     for (let before = -1, round = 0; round < 60; round++) {
       const used = this.#cpu();
-      if (used - before < 0.01 * this.#running.length) return;
+      if (used - before < 0.002 * this.#size) return;
       before = used;
       await sleep(500);
     }
   }
 
-  async change(write: () => void, filter: string, server: number, timeoutMs: number): Promise<Figures> {
-    const before = new Map(await Promise.all(this.#running.map(async (one) => [one, await this.#updates(one, filter)] as const)));
+  /**
+   * One change. Envoy acknowledges what it has taken over, so the time is until the server has the last acknowledgement, and the Envoys are
+   * not disturbed by questions. Afterwards each of them is asked whether it has it.
+   */
+  async change({ write, seen }: EnvoyChange, server: number, timeoutMs: number): Promise<Figures> {
+    await this.#calm();
+    const { snapshot } = await this.#status();
     const [cpu, served, began] = [this.#cpu(), cpuSeconds(server), now()];
     write();
-    const missing = await this.#each(timeoutMs, async (one) => (await this.#updates(one, filter)) > (before.get(one) ?? 0));
+    let behind = this.#size;
+    while (behind > 0 && now() - began < timeoutMs) {
+      behind = await this.#behind(snapshot);
+      if (behind > 0) await sleep(POLL_MS);
+    }
     const lastMs = now() - began;
-    await sleep(500);
+    await sleep(1000);
+    const used = { cpuSeconds: cpuSeconds(server) - served, clientCpuSeconds: this.#cpu() - cpu };
+    const have = await Promise.all([...this.#running.values()].map(async (one) => seen.in(await admin(one, seen.path))));
+    const without = this.#size - have.filter(Boolean).length;
     return {
-      cpuSeconds: cpuSeconds(server) - served,
-      clientCpuSeconds: this.#cpu() - cpu,
-      ...(missing === 0 ? { lastMs } : { note: `${String(missing)} of ${String(this.#running.length)} did not see it` }),
+      ...used,
+      ...(behind === 0 && { lastMs }),
+      note:
+        behind === 0 && without === 0
+          ? 'all Envoys have it'
+          : `${String(behind)} have not acknowledged it, ${String(without)} do not have it`,
     };
   }
 
   async stop(): Promise<void> {
-    await Promise.all(
-      this.#running.map(async ({ child }) => {
-        if (child.exitCode !== null || child.signalCode !== null) return;
-        const gone = once(child, 'exit');
-        child.kill('SIGKILL');
-        await gone;
-      }),
-    );
+    if (this.#agent.exitCode !== null || this.#agent.signalCode !== null) return;
+    const gone = once(this.#agent, 'exit');
+    this.#agent.kill('SIGTERM');
+    const late = setTimeout(() => {
+      // Envoys wait for another agent when theirs is killed; nobody comes.
+      this.#agent.kill('SIGKILL');
+      for (const { pid } of this.#running.values()) process.kill(pid, 'SIGKILL');
+    }, 30_000);
+    await gone;
+    clearTimeout(late);
   }
 }

@@ -124,10 +124,10 @@ export class Changes {
     return service;
   }
 
-  routeFile(): { readonly file: MeshFile; readonly host: string } {
+  routeFile(): { readonly file: MeshFile; readonly host: string; readonly weight: number } {
     const service = this.#pick(this.#plan.services.filter(({ weight }) => weight !== undefined));
     const weight = 1 + (((service.weight ?? 0) + this.#number) % 98);
-    return { file: routesFile(service, weight), host: service.host };
+    return { file: routesFile(service, weight), host: service.host, weight };
   }
 
   route(connected: Connected): Promise<Figures> {

@@ -27,11 +27,19 @@ interface Ready {
 
 const START_MS = 600_000;
 
-/** `gatehouse serve` in a process of its own, with its files in `dir`. */
-export async function startGatehouse(folder: string, dir: string, nodeFlags: readonly string[] = []): Promise<Target> {
+/**
+ * `gatehouse serve` in a process of its own, with its files in `dir`.
+ * @param more of its own flags
+ */
+export async function startGatehouse(
+  folder: string,
+  dir: string,
+  nodeFlags: readonly string[] = [],
+  more: readonly string[] = [],
+): Promise<Target> {
   mkdirSync(dir, { recursive: true });
   const began = performance.now();
-  const args = ['serve', '-f', folder, '--ca-dir', join(dir, 'ca'), '--audit-db', join(dir, 'audit.db')];
+  const args = ['serve', '-f', folder, '--ca-dir', join(dir, 'ca'), '--audit-db', join(dir, 'audit.db'), ...more];
   for (const flag of ['--grpc-address', '--http-address', '--plaintext-xds']) args.push(flag, '127.0.0.1:0');
   const main = join(import.meta.dirname, '..', '..', 'cli', 'main.ts');
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...nodeFlags, main, ...args], {
