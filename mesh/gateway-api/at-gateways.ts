@@ -52,18 +52,25 @@ function requests(world: World, open: OpenListener, all: readonly OpenListener[]
   }));
 }
 
-/** Where the connections of a route go; one of the backends that is not there takes its share, and closes it. */
+const nowhere = (port: RouteDestination['destination']['port']): RouteDestination['destination'] => ({
+  host: NOBODY,
+  subset: undefined,
+  port,
+});
+
+/**
+ * Where the connections of a route go: by its first rule, since rules of connections have nothing to choose by. One of the backends that is not
+ * there takes its share, and closes it; without any that takes a share all are closed.
+ */
 export function connectionTargets(world: World, route: ConnectionRoute): readonly RouteDestination[] {
-  return route.rules.slice(0, 1).flatMap(({ backends }) =>
-    backends.map((ref) => {
-      const to = resolvedBackend(world, route.kind, route.meta.namespace, ref);
-      return {
-        destination: typeof to === 'string' ? { host: NOBODY, subset: undefined, port: ref.port } : to,
-        weight: ref.weight,
-        headers: undefined,
-      };
-    }),
-  );
+  const [rule] = route.rules;
+  if (rule === undefined) return [];
+  if (rule.backends.every(({ weight }) => weight === 0))
+    return [{ destination: nowhere(undefined), weight: 1, headers: undefined }];
+  return rule.backends.map((ref) => {
+    const to = resolvedBackend(world, route.kind, route.meta.namespace, ref);
+    return { destination: typeof to === 'string' ? nowhere(ref.port) : to, weight: ref.weight, headers: undefined };
+  });
 }
 
 function connections(world: World, open: OpenListener): readonly VirtualService[] {

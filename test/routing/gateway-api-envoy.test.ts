@@ -49,7 +49,7 @@ describe('Gateway API in the real Envoy', () => {
   let authority: TestAuthority;
   let client: Issued;
   let stranger: Issued;
-  const ports = { http: 0, tcp: 0, passed: 0, ended: 0, valid: 0, fallback: 0, open: 0, grpc: 0 };
+  const ports = { http: 0, tcp: 0, closed: 0, passed: 0, ended: 0, valid: 0, fallback: 0, open: 0, grpc: 0 };
 
   const listen = async (server: Server, address: string, port: number) => {
     servers.push(server);
@@ -68,7 +68,7 @@ describe('Gateway API in the real Envoy', () => {
     const foreign = await TestAuthority.create();
     client = await authority.issueForHost('client.test');
     stranger = await foreign.issueForHost('client.test');
-    for (const name of ['http', 'tcp', 'passed', 'ended', 'valid', 'fallback', 'open', 'grpc'] as const)
+    for (const name of ['http', 'tcp', 'closed', 'passed', 'ended', 'valid', 'fallback', 'open', 'grpc'] as const)
       ports[name] = await freePort();
     const port = await freePort();
     for (const [at, name] of ['v1', 'v2', 'copy'].entries())
@@ -114,6 +114,7 @@ describe('Gateway API in the real Envoy', () => {
   - {name: http, port: ${ports.http}, protocol: HTTP, ${all}}
   - {name: grpc, port: ${ports.grpc}, protocol: HTTP}
   - {name: tcp, port: ${ports.tcp}, protocol: TCP}
+  - {name: closed, port: ${ports.closed}, protocol: TCP}
   - {name: passed, port: ${ports.passed}, protocol: TLS, hostname: "*.test", tls: {mode: Passthrough}}
   - {name: ended, port: ${ports.ended}, protocol: TLS, tls: {mode: Terminate, certificateRefs: [{name: cert, namespace: keys}]}}
   - {name: valid, port: ${ports.valid}, protocol: HTTPS, ${certificate}}
@@ -183,10 +184,17 @@ describe('Gateway API in the real Envoy', () => {
         'TCPRoute',
         'tcp',
         'tcp',
-        'rules: [{backendRefs: [{name: one, port: 80, weight: 3}, {name: two, port: 80, weight: 1}]}]',
+        `rules: [{backendRefs: [{name: one, port: 80, weight: 3}, {name: two, port: 80, weight: 1}]}, {${to('through')}}]`,
         'v1alpha2',
       ),
-      route('TLSRoute', 'passed', 'passed', `hostnames: [through.test], rules: [{${to('through')}}]`),
+      route(
+        'TCPRoute',
+        'closed',
+        'closed',
+        `rules: [{backendRefs: [{name: one, port: 80, weight: 0}]}, {${to('one')}}]`,
+        'v1alpha2',
+      ),
+      route('TLSRoute', 'passed', 'passed', `hostnames: [through.test], rules: [{${to('through')}}, {${to('one')}}]`, 'v1alpha2'),
       route('TLSRoute', 'ended', 'ended', `rules: [{${to('one')}}]`),
       route(
         'GRPCRoute',
@@ -293,6 +301,10 @@ describe('Gateway API in the real Envoy', () => {
     }
     assert.deepEqual([...counts.keys()].sort(), ['one', 'two']);
     assert.ok(Math.abs((counts.get('one') ?? 0) - 150) <= 31, JSON.stringify([...counts]));
+  });
+
+  it('TCPRoute: backends of weight 0 take nothing, and no later rule takes it for them', async () => {
+    assert.ok(['', 'no connection'].includes(await bytes(connectTcp(ports.closed, EDGE))));
   });
 
   it('TLSRoute: passed through to the application by name, other names nowhere', async () => {

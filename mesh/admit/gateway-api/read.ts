@@ -112,9 +112,16 @@ function connectionRoute(spec: Field, context: Context, kind: 'TLSRoute' | 'TCPR
     meta: context.meta,
     parents: parentRefs(fields.parentRefs, context),
     hostnames: hostnames === undefined ? [] : itemsOf(hostnames).flatMap((item) => plainHostname(item) ?? []),
-    rules: itemsOf(fields.rules).map((item) => {
+    rules: itemsOf(fields.rules).map((item, at) => {
       const rule = fieldsOf(item, ['name', 'backendRefs']);
       text(rule.name);
+      // The API says of several rules nothing but how many there may be: of TLSRoutes one since v1.
+      if (at > 0)
+        item.warning(
+          'unreachable-route',
+          `rules of a ${kind} match alike: the first takes every connection, and this one none`,
+          'put its backendRefs into the first rule, or make it a route of its own for other hostnames or another listener',
+        );
       return { backends: itemsOf(rule.backendRefs).map((one) => backendRef(one, context, noFilters)) };
     }),
   };

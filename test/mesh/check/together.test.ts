@@ -90,6 +90,28 @@ describe('objects checked against each other', () => {
     });
   });
 
+  it('a rule of a TLSRoute or TCPRoute behind the first', () => {
+    const rule = '{backendRefs: [{name: web, port: 80}]}';
+    const route = (kind: string, rules: string) => `apiVersion: gateway.networking.k8s.io/v1alpha2
+kind: ${kind}
+metadata: {name: r, namespace: shop}
+spec:
+  parentRefs: [{group: "", kind: Service, name: web}]
+  rules:
+${rules}
+---
+`;
+    const found = (kind: string, rules: string) =>
+      told(SERVICE + route(kind, rules)).filter((one) => one.startsWith('unreachable-route'));
+    for (const kind of ['TCPRoute', 'TLSRoute']) {
+      assert.deepEqual(found(kind, `  - ${rule}`), []);
+      assert.deepEqual(found(kind, `  - ${rule}\n  - ${rule}\n  - ${rule}`), [
+        'unreachable-route 13 spec.rules[1]',
+        'unreachable-route 14 spec.rules[2]',
+      ]);
+    }
+  });
+
   it('a Gateway that accepts none of the hosts, where another one does', () => {
     const text =
       SERVICE +
