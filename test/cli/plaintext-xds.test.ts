@@ -1,37 +1,18 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { Client, credentials, status } from '@grpc/grpc-js';
 import { isLoopback, parseListenAddress } from '../../cli/options/address.ts';
 import { CLUSTER, LISTENER, SECRET } from '../../xds/resource-set.ts';
-import { get, root } from '../feature/running-mesh.ts';
+import { get } from '../feature/running-mesh.ts';
 import { DeltaClient } from '../xds/stream/client.ts';
-
-const MESH = `
-apiVersion: v1
-kind: Pod
-metadata: {name: web-1, namespace: shop, labels: {app: web}}
-spec: {serviceAccountName: web, containers: [{name: web, image: web, ports: [{containerPort: 8080}]}]}
-status: {podIP: 10.0.0.5}
----
-apiVersion: v1
-kind: Service
-metadata: {name: web, namespace: shop}
-spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}
-`;
-
-interface Ready {
-  readonly plaintextXds: string | null;
-  readonly http: string;
-}
+import { MESH, RunningServe } from './running-serve.ts';
 
 describe('gatehouse serve --plaintext-xds', function () {
   this.timeout(30_000);
   let dir: string;
-  let child: ChildProcess | undefined;
+  let running: RunningServe | undefined;
   before(() => {
     dir = mkdtempSync(join(tmpdir(), 'gatehouse-plaintext-'));
     mkdirSync(join(dir, 'mesh'));
@@ -39,39 +20,22 @@ describe('gatehouse serve --plaintext-xds', function () {
   });
   after(() => rmSync(dir, { recursive: true, force: true }));
   afterEach(async () => {
-    const running = child;
-    child = undefined;
-    if (running === undefined || running.exitCode !== null) return;
-    const exit = new Promise((resolve) => running.once('exit', resolve));
-    running.kill('SIGTERM');
-    assert.equal(await exit, 0);
+    const last = running;
+    running = undefined;
+    if (last?.over === false) assert.equal(await last.stop(), 0);
   });
 
-  function run(...more: readonly string[]): { readonly out: () => Promise<Ready>; readonly err: () => string } {
-    const flags = ['serve', '-f', join(dir, 'mesh'), '--ca-dir', join(dir, 'ca'), '--audit-db', join(dir, 'audit.db')];
-    const addresses = ['--grpc-address', '127.0.0.1:0', '--http-address', '127.0.0.1:0'];
-    const main = ['--disable-warning=ExperimentalWarning', join(root, 'cli', 'main.ts')];
-    const started = spawn(process.execPath, [...main, ...flags, ...addresses, ...more], { stdio: ['ignore', 'pipe', 'pipe'] });
-    child = started;
-    let err = '';
-    started.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
-    return {
-      err: () => err,
-      out: async () => {
-        for await (const line of createInterface({ input: started.stdout })) {
-          const ready: Ready = JSON.parse(line);
-          return ready;
-        }
-        return assert.fail(`serve ended before it was ready: ${err}`);
-      },
-    };
+  function run(...flags: readonly string[]): RunningServe {
+    const started = new RunningServe(join(dir, 'mesh'), dir, ...flags);
+    running = started;
+    return started;
   }
 
   it('serves a pod by its node id, says so loudly, and gives out neither certificates nor the trust of agents', async () => {
-    const { out, err } = run('--plaintext-xds', '127.0.0.1:0');
-    const { plaintextXds, http } = await out();
-    assert.ok(plaintextXds !== null);
-    assert.match(err(), /"level":40[^\n]*xDS IS SERVED IN PLAIN TEXT/);
+    const serve = run('--plaintext-xds', '127.0.0.1:0');
+    const { http } = await serve.ready();
+    const plaintextXds = await serve.plaintextXds();
+    assert.match(serve.errors, /"level":40[^\n]*xDS IS SERVED IN PLAIN TEXT/);
 
     const web = new DeltaClient(plaintextXds);
     web.ask(CLUSTER);
@@ -110,7 +74,7 @@ describe('gatehouse serve --plaintext-xds', function () {
   });
 
   it('is off without the flag', async () => {
-    assert.equal((await run().out()).plaintextXds, null);
+    assert.equal((await run().ready()).plaintextXds, null);
   });
 
   for (const [flags, message] of [
@@ -123,10 +87,9 @@ describe('gatehouse serve --plaintext-xds', function () {
     [['--plaintext-xds-anywhere'], /--plaintext-xds-anywhere needs --plaintext-xds/],
   ] as const) {
     it(`refuses ${flags.join(' ')} as wrong usage`, async () => {
-      const { err } = run(...flags);
-      const code = await new Promise((resolve) => child?.once('exit', resolve));
-      assert.equal(code, 2);
-      assert.match(err(), message);
+      const serve = run(...flags);
+      assert.equal(await serve.ended(), 2);
+      assert.match(serve.errors, message);
     });
   }
 });

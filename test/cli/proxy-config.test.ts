@@ -1,32 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { CLUSTER, ENDPOINTS, LISTENER, ROUTES, SECRET } from '../../xds/resource-set.ts';
 import { eventually } from '../eventually.ts';
-import { get, root } from '../feature/running-mesh.ts';
+import { get } from '../feature/running-mesh.ts';
 import { DeltaClient } from '../xds/stream/client.ts';
-
-const MESH = `
-apiVersion: v1
-kind: Pod
-metadata: {name: web-1, namespace: shop, labels: {app: web}}
-spec: {serviceAccountName: web, containers: [{name: web, image: web, ports: [{containerPort: 8080}]}]}
-status: {podIP: 10.0.0.5}
----
-apiVersion: v1
-kind: Service
-metadata: {name: web, namespace: shop}
-spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}
----
-apiVersion: v1
-kind: Service
-metadata: {name: users, namespace: shop}
-spec: {selector: {app: users}, ports: [{name: http, port: 80, targetPort: 8080}]}
-`;
+import { MAIN, MESH, RunningServe, serviceOf } from './running-serve.ts';
 
 const RULE = (connections: number) => `
 apiVersion: networking.istio.io/v1
@@ -34,8 +15,6 @@ kind: DestinationRule
 metadata: {name: users, namespace: shop}
 spec: {host: users, trafficPolicy: {connectionPool: {tcp: {maxConnections: ${connections}}}}}
 `;
-
-const MAIN = ['--disable-warning=ExperimentalWarning', join(root, 'cli', 'main.ts')];
 
 interface Done {
   readonly code: number;
@@ -54,29 +33,18 @@ function gatehouse(...args: readonly string[]): Promise<Done> {
 describe('a running control plane, asked about its proxies', function () {
   this.timeout(60_000);
   let dir: string;
-  let child: ChildProcess;
+  let serve: RunningServe;
   let http: string;
   let web: DeltaClient;
 
   before(async () => {
     dir = mkdtempSync(join(tmpdir(), 'gatehouse-config-'));
     mkdirSync(join(dir, 'mesh'));
-    writeFileSync(join(dir, 'mesh', 'mesh.yaml'), MESH);
+    writeFileSync(join(dir, 'mesh', 'mesh.yaml'), MESH + serviceOf('users'));
     writeFileSync(join(dir, 'mesh', 'rule.yaml'), RULE(1));
-    const flags = ['serve', '-f', join(dir, 'mesh'), '--ca-dir', join(dir, 'ca'), '--audit-db', join(dir, 'audit.db')];
-    const addresses = ['--grpc-address', '127.0.0.1:0', '--http-address', '127.0.0.1:0', '--plaintext-xds', '127.0.0.1:0'];
-    const started = spawn(process.execPath, [...MAIN, ...flags, ...addresses, '--allow-captures'], {
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    child = started;
-    let ready: { readonly http: string; readonly plaintextXds: string } | undefined;
-    for await (const line of createInterface({ input: started.stdout })) {
-      ready = JSON.parse(line);
-      break;
-    }
-    assert.ok(ready);
-    http = ready.http;
-    web = new DeltaClient(ready.plaintextXds);
+    serve = new RunningServe(join(dir, 'mesh'), dir, '--plaintext-xds', '127.0.0.1:0', '--allow-captures');
+    ({ http } = await serve.ready());
+    web = new DeltaClient(await serve.plaintextXds());
     for (const [type, names] of [
       [CLUSTER, []],
       [ENDPOINTS, ['outbound|80||web.shop.svc.cluster.local']],
@@ -90,9 +58,7 @@ describe('a running control plane, asked about its proxies', function () {
   });
   after(async () => {
     web.close();
-    const exit = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGTERM');
-    await exit;
+    await serve.stop();
     rmSync(dir, { recursive: true, force: true });
   });
 

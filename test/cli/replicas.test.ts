@@ -1,30 +1,14 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import type { DeltaDiscoveryResponse } from '#gen/envoy/service/discovery/v3/discovery_pb.js';
 import { CLUSTER, LISTENER, ROUTES, type TypeUrl, VIRTUAL_HOST } from '../../xds/resource-set.ts';
 import { eventually } from '../eventually.ts';
-import { get, root } from '../feature/running-mesh.ts';
+import { get } from '../feature/running-mesh.ts';
 import { DeltaClient } from '../xds/stream/client.ts';
 import { NODE } from '../xds/stream/server.ts';
-
-const service = (name: string) => `
-apiVersion: v1
-kind: Service
-metadata: {name: ${name}, namespace: shop}
-spec: {selector: {app: ${name}}, ports: [{name: http, port: 80, targetPort: 8080}]}
----`;
-
-const MESH = `
-apiVersion: v1
-kind: Pod
-metadata: {name: web-1, namespace: shop, labels: {app: web}}
-spec: {serviceAccountName: web, containers: [{name: web, image: web, ports: [{containerPort: 8080}]}]}
-status: {podIP: 10.0.0.5}
----${['web', 'users', 'carts'].map(service).join('')}`;
+import { MESH, RunningServe, serviceOf } from './running-serve.ts';
 
 const ROUTE = (timeout: string) => `
 apiVersion: networking.istio.io/v1
@@ -42,37 +26,23 @@ const ASKED = [
 
 describe('two replicas on the same folder', function () {
   this.timeout(60_000);
-  const children: ChildProcess[] = [];
+  const running: RunningServe[] = [];
   let dir: string;
   before(() => {
     dir = mkdtempSync(join(tmpdir(), 'gatehouse-replicas-'));
     mkdirSync(join(dir, 'mesh'));
-    writeFileSync(join(dir, 'mesh', 'mesh.yaml'), MESH);
+    writeFileSync(join(dir, 'mesh', 'mesh.yaml'), MESH + serviceOf('users') + serviceOf('carts'));
     writeFileSync(join(dir, 'mesh', 'route.yaml'), ROUTE('1s'));
   });
   after(async () => {
-    for (const child of children) {
-      if (child.exitCode !== null) continue;
-      const exit = new Promise((resolve) => child.once('exit', resolve));
-      child.kill('SIGTERM');
-      await exit;
-    }
+    for (const serve of running) await serve.stop();
     rmSync(dir, { recursive: true, force: true });
   });
 
   async function replica(name: string): Promise<{ readonly plaintextXds: string; readonly http: string }> {
-    const main = ['--disable-warning=ExperimentalWarning', join(root, 'cli', 'main.ts')];
-    const own = ['--ca-dir', join(dir, name), '--audit-db', join(dir, `${name}.db`)];
-    const addresses = ['--grpc-address', '127.0.0.1:0', '--http-address', '127.0.0.1:0', '--plaintext-xds', '127.0.0.1:0'];
-    const child = spawn(process.execPath, [...main, 'serve', '-f', join(dir, 'mesh'), ...own, ...addresses], {
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    children.push(child);
-    for await (const line of createInterface({ input: child.stdout })) {
-      const ready: { readonly plaintextXds: string; readonly http: string } = JSON.parse(line);
-      return ready;
-    }
-    return assert.fail('serve ended before it was ready');
+    const serve = new RunningServe(join(dir, 'mesh'), join(dir, name), '--plaintext-xds', '127.0.0.1:0');
+    running.push(serve);
+    return { plaintextXds: await serve.plaintextXds(), http: (await serve.ready()).http };
   }
 
   it('a proxy that comes back to the other is sent only what differs from what it has', async () => {
