@@ -16,7 +16,7 @@ import { openSqliteStore } from '../../audit/store/sqlite.ts';
 import { bootstrap } from './envoy/bootstrap.ts';
 import { TestAuthority } from './envoy/certificates.ts';
 import { connection, freePort, type Identity, statusOf } from './envoy/client.ts';
-import { type Envoy, envoyPath, startEnvoy } from './envoy/process.ts';
+import { type Envoy, envoyOrSkip, startEnvoy } from './envoy/process.ts';
 import { eventually } from '../eventually.ts';
 import { APP, directory as world, EDGE, WEB } from './world.ts';
 
@@ -84,11 +84,7 @@ describe('audit: a real Envoy reports', function () {
   }
 
   before(async function () {
-    const path = envoyPath();
-    if (path === undefined) {
-      assert.ok(!process.env['CI'], 'GATEHOUSE_ENVOY must name an Envoy');
-      return this.skip();
-    }
+    const path = envoyOrSkip(this);
     const authority = await TestAuthority.create();
     const { root } = authority;
     web = { issued: await authority.issue(WEB), root };

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { Server } from 'node:net';
 import { connect, createServer } from 'node:tls';
 import { type Issued, TestAuthority } from '../audit/envoy/certificates.ts';
-import { envoyPath } from '../audit/envoy/process.ts';
+import { envoyOrSkip } from '../audit/envoy/process.ts';
 import { type GatewayMesh, startGatewayMesh } from './envoy/gateway-mesh.ts';
 import { freePort } from './envoy/upstream.ts';
 
@@ -50,11 +50,7 @@ describe('AUTO_PASSTHROUGH in the real Envoy', () => {
 
   before(async function () {
     this.timeout(60_000);
-    const envoy = envoyPath();
-    if (envoy === undefined) {
-      if (process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-      this.skip();
-    }
+    const envoy = envoyOrSkip(this);
     const authority = await TestAuthority.create();
     root = authority.root;
     client = await authority.issue('spiffe://cluster.local/ns/far/sa/caller');

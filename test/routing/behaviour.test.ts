@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { envoyPath } from '../audit/envoy/process.ts';
+import { envoyOrSkip } from '../audit/envoy/process.ts';
 import { eventually } from '../eventually.ts';
 import { type GatewayMesh, startGatewayMesh } from './envoy/gateway-mesh.ts';
 
@@ -158,11 +158,7 @@ describe('routing in the real Envoy', function () {
   const serverOf = async (...how: Parameters<GatewayMesh['get']>) => (await get(...how)).server;
 
   before(async function () {
-    const envoy = envoyPath();
-    if (envoy === undefined) {
-      if (process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-      this.skip();
-    }
+    const envoy = envoyOrSkip(this);
     mesh = await startGatewayMesh(envoy, RULES);
   });
 

@@ -10,7 +10,7 @@ import { buildSnapshot } from '../../mesh/admit/snapshot.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { documentsOf } from '../../mesh/source/load.ts';
 import { staticConfig } from '../../routing/static.ts';
-import { envoyPath } from '../audit/envoy/process.ts';
+import { envoyOrSkip, envoyPath } from '../audit/envoy/process.ts';
 import { compiledFor } from './compiled.ts';
 import { corpusCases, corpusFile } from './corpora.ts';
 
@@ -58,10 +58,7 @@ describe('corpus: inputs in the real Envoy', function () {
 
   before(function () {
     if (cases.length === 0) this.skip();
-    if (envoyPath() === undefined) {
-      if (process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-      this.skip();
-    }
+    envoyOrSkip(this);
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-'));
   });
 

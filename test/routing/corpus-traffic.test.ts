@@ -4,14 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, credentials, status } from '@grpc/grpc-js';
 import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
-import { staticConfig } from '../../routing/static.ts';
-import { TestAuthority } from '../audit/envoy/certificates.ts';
-import { envoyPath, startEnvoy } from '../audit/envoy/process.ts';
+import { envoyOrSkip } from '../audit/envoy/process.ts';
 import { divergences } from '../mesh/corpus/divergences.ts';
 import { compiledFor, snapshotOf } from './compiled.ts';
 import { corpusCases, corpusFile } from './corpora.ts';
 import { type Answer, call } from './envoy/call.ts';
-import { secretFiles } from './envoy/secrets.ts';
+import { startStaticProxy } from './envoy/static-proxy.ts';
 import { freePort, startUpstream, type Upstream } from './envoy/upstream.ts';
 
 interface Expected {
@@ -142,6 +140,7 @@ describe('corpus: traffic through the real Envoy', function () {
   this.timeout(60_000);
   const cases = corpusCases('routing-traffic') as readonly Case[];
   const tokens = JSON.parse(corpusFile('routing-traffic', 'jwt', 'tokens.json') ?? '{}') as Tokens;
+  let envoy = '';
   let folder = '';
   let port = 0;
   let gatewayPort = 0;
@@ -149,10 +148,7 @@ describe('corpus: traffic through the real Envoy', function () {
 
   before(async function () {
     if (cases.length === 0) this.skip();
-    if (envoyPath() === undefined) {
-      if (process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-      this.skip();
-    }
+    envoy = envoyOrSkip(this);
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-'));
     port = await freePort();
     gatewayPort = await freePort();
@@ -177,13 +173,8 @@ describe('corpus: traffic through the real Envoy', function () {
       const snapshot = snapshotOf(surroundings(port, gatewayPort) + inNamespace(yaml), meshConfig);
       const own = join(folder, String(index));
       mkdirSync(own);
-      const config = staticConfig(compiledFor(snapshot, gateway ? 'gateway:istio-system/ingress' : `${NAMESPACE}/a`), {
-        node: { id: 'test', cluster: 'test' },
-        secrets: await secretFiles(await TestAuthority.create(), own, 'spiffe://cluster.local/ns/echo1/sa/a'),
-        accessLog: { kind: 'none' },
-        admin: { address: '127.0.0.1', port: 0 },
-      });
-      const proxy = await startEnvoy(envoyPath() ?? '', Object(config) as object, own);
+      const compiled = compiledFor(snapshot, gateway ? 'gateway:istio-system/ingress' : `${NAMESPACE}/a`);
+      const proxy = await startStaticProxy({ envoy, compiled, folder: own, account: 'echo1/a' });
       try {
         for (const { name, method, path, headers = {}, followRedirects, count, expect } of one.calls) {
           const { host = 'b', ...others } = headers;

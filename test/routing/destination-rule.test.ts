@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TestAuthority } from '../audit/envoy/certificates.ts';
-import { envoyPath } from '../audit/envoy/process.ts';
+import { envoyOrSkip } from '../audit/envoy/process.ts';
 import { type GatewayMesh, startGatewayMesh } from './envoy/gateway-mesh.ts';
 
 /** A Service of its own in front of the two versions, with this traffic policy, reached as NAME.test. */
@@ -58,11 +58,7 @@ describe('DestinationRules in the real Envoy', () => {
 
   before(async function () {
     this.timeout(60_000);
-    const envoy = envoyPath();
-    if (envoy === undefined) {
-      if (process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-      this.skip();
-    }
+    const envoy = envoyOrSkip(this);
     const authority = await TestAuthority.create();
     const [own, client] = [await authority.issueForHost('bank.example.org'), await authority.issueForHost('client.test')];
     for (const [name, text] of Object.entries({ 'ca.pem': authority.root, 'client.pem': client.cert, 'client.key': client.key }))

@@ -5,12 +5,11 @@ import type { Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, createServer } from 'node:tls';
-import { staticConfig } from '../../routing/static.ts';
 import { TestAuthority } from '../audit/envoy/certificates.ts';
-import { type Envoy, envoyPath, startEnvoy } from '../audit/envoy/process.ts';
+import { type Envoy, envoyOrSkip } from '../audit/envoy/process.ts';
 import { compiledFor, snapshotOf } from './compiled.ts';
 import { call } from './envoy/call.ts';
-import { secretFiles } from './envoy/secrets.ts';
+import { startStaticProxy } from './envoy/static-proxy.ts';
 import { freePort, startUpstream, type Upstream } from './envoy/upstream.ts';
 
 const APP = '127.20.4.9';
@@ -49,12 +48,7 @@ describe('hosts found by their names in the real Envoy', () => {
 
   before(async function () {
     this.timeout(60_000);
-    const path = envoyPath();
-    if (path === undefined) {
-      if (process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-      this.skip();
-    }
-    envoy = path;
+    envoy = envoyOrSkip(this);
     [http, tls] = [await freePort(), await freePort()];
     upstream = await startUpstream('outside', '127.0.0.1', http);
     const authority = await TestAuthority.create();
@@ -75,13 +69,8 @@ describe('hosts found by their names in the real Envoy', () => {
     const folder = mkdtempSync(join(tmpdir(), 'gatehouse-'));
     let running: Envoy | undefined;
     try {
-      const config = staticConfig(compiledFor(snapshotOf(mesh(http, tls, policy)), 'shop/app'), {
-        node: { id: 'test', cluster: 'test' },
-        secrets: await secretFiles(await TestAuthority.create(), folder, 'spiffe://cluster.local/ns/shop/sa/default'),
-        accessLog: { kind: 'none' },
-        admin: { address: '127.0.0.1', port: 0 },
-      });
-      running = await startEnvoy(envoy, Object(config) as object, folder);
+      const compiled = compiledFor(snapshotOf(mesh(http, tls, policy)), 'shop/app');
+      running = await startStaticProxy({ envoy, compiled, folder, account: 'shop/default' });
       await ask();
     } finally {
       await running?.stop();

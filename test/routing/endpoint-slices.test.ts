@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
-import { anyUnpack } from '@bufbuild/protobuf/wkt';
-import { UpstreamTlsContextSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { inboundPorts } from '../../routing/listeners/inbound-ports.ts';
+import { endpointsIn, serversIn } from './compiled-endpoints.ts';
 import { compiledFor, snapshotOf } from './compiled.ts';
 
 const MESH = `
@@ -53,31 +52,13 @@ endpoints: [${endpoints}]
 
 const HTTP = '{name: http, port: 8080}';
 
-/** Address and port, `mtls` where so called, and the place. */
-function endpointsOf(yaml: string, service: string, port = 80): readonly string[] {
-  const { endpoints } = compiledFor(snapshotOf(MESH + yaml), 'shop/client');
-  const assignment = endpoints.find(({ clusterName }) => clusterName === `outbound|${port}||${service}.shop.svc.cluster.local`);
-  const listed = (assignment?.endpoints ?? []).flatMap(({ lbEndpoints, locality }) =>
-    lbEndpoints.map(({ hostIdentifier, metadata }) => {
-      assert.ok(hostIdentifier.case === 'endpoint' && hostIdentifier.value.address?.address.case === 'socketAddress');
-      const { address, portSpecifier } = hostIdentifier.value.address.address.value;
-      const mtls = metadata?.filterMetadata['envoy.transport_socket_match'] === undefined ? '' : ' mtls';
-      const place = locality === undefined ? '' : ` ${locality.region}/${locality.zone}`;
-      return `${address}:${portSpecifier.value}${mtls}${place}`;
-    }),
+const endpointsOf = (yaml: string, service: string, port = 80): readonly string[] =>
+  endpointsIn(
+    compiledFor(snapshotOf(MESH + yaml), 'shop/client'),
+    (name) => name === `outbound|${port}||${service}.shop.svc.cluster.local`,
   );
-  return listed.sort();
-}
-
-function serversOf(yaml: string, service: string): readonly string[] {
-  const { clusters } = compiledFor(snapshotOf(MESH + yaml), 'shop/client');
-  const socket = clusters.find(({ name }) => name.endsWith(`||${service}.shop.svc.cluster.local`))?.transportSocketMatches[0];
-  assert.ok(socket?.transportSocket?.configType.case === 'typedConfig');
-  const context = anyUnpack(socket.transportSocket.configType.value, UpstreamTlsContextSchema)?.commonTlsContext;
-  assert.ok(context?.validationContextType.case === 'combinedValidationContext');
-  const names = context.validationContextType.value.defaultValidationContext?.matchTypedSubjectAltNames ?? [];
-  return names.map(({ matcher }) => (matcher?.matchPattern.case === 'exact' ? matcher.matchPattern.value : 'not one name'));
-}
+const serversOf = (yaml: string, service: string): readonly string[] =>
+  serversIn(compiledFor(snapshotOf(MESH + yaml), 'shop/client'), `${service}.shop.svc.cluster.local`);
 
 describe('EndpointSlices', () => {
   it('win over what the selector gives, as far as they are ready', () => {

@@ -4,9 +4,8 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type ServerHttp2Session } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { staticConfig } from '../../routing/static.ts';
 import { type Issued, TestAuthority } from '../audit/envoy/certificates.ts';
-import { type Envoy, envoyPath, startEnvoy } from '../audit/envoy/process.ts';
+import { envoyOrSkip } from '../audit/envoy/process.ts';
 import { judge } from '../../mesh/gateway-api/status/judge.ts';
 import { eventually } from '../eventually.ts';
 import { divergences } from '../mesh/corpus/divergences.ts';
@@ -14,8 +13,8 @@ import { compiledFor, snapshotOf } from './compiled.ts';
 import { corpusCases, corpusFile } from './corpora.ts';
 import { type Answer, call } from './envoy/call.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
-import { type Json, withSecrets } from './envoy/gateway-api-edge.ts';
-import { secretFiles } from './envoy/secrets.ts';
+import { withSecrets } from './envoy/gateway-api-edge.ts';
+import { startStaticProxy } from './envoy/static-proxy.ts';
 import { freePort, startUpstream, type Upstream } from './envoy/upstream.ts';
 
 interface Row {
@@ -244,6 +243,7 @@ describe('corpus: Gateway API conformance through the real Envoy', function () {
   this.timeout(90_000);
   const cases = corpusCases('gateway-api-conformance') as readonly Case[];
   const file = (path: string) => corpusFile('gateway-api-conformance', path) ?? '';
+  let envoy = '';
   let folder = '';
   let port = 0;
   let authority: TestAuthority;
@@ -252,10 +252,7 @@ describe('corpus: Gateway API conformance through the real Envoy', function () {
 
   before(async function () {
     if (cases.length === 0) this.skip();
-    if (envoyPath() === undefined) {
-      if (process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-      this.skip();
-    }
+    envoy = envoyOrSkip(this);
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-'));
     port = await freePort();
     authority = await TestAuthority.create();
@@ -301,14 +298,8 @@ describe('corpus: Gateway API conformance through the real Envoy', function () {
         const compiled = compiledFor(snapshot, mesh ? `${MESH}/caller` : `gateway:${INFRA}/pod-${through}`);
         const place = join(folder, `${index}-${which}`);
         mkdirSync(place);
-        const config = staticConfig(compiled, {
-          node: { id: 'test', cluster: 'test' },
-          secrets: await secretFiles(await TestAuthority.create(), place, 'spiffe://cluster.local/ns/x/sa/a'),
-          accessLog: { kind: 'none' },
-          admin: { address: '127.0.0.1', port: 0 },
-        });
-        const json = withSecrets(JSON.parse(JSON.stringify(config)) as Json, secrets);
-        const proxy: Envoy = await startEnvoy(envoyPath() ?? '', Object(json) as object, place);
+        const amend = (config: object) => withSecrets(config, secrets);
+        const proxy = await startStaticProxy({ envoy, compiled, folder: place, account: 'x/a', amend });
         try {
           for (const [at, row] of rows.entries()) {
             if (divergences('gateway-api-conformance').has(one.id) && CONTRADICTED[one.id]?.includes(at) === true) continue;

@@ -6,7 +6,7 @@ import { connect as connectTcp, createServer as createTcpServer, type Server } f
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { Client, credentials, Metadata, Server as GrpcServer, ServerCredentials, status, type ServiceError } from '@grpc/grpc-js';
 import { type Issued, TestAuthority } from '../audit/envoy/certificates.ts';
-import { envoyPath } from '../audit/envoy/process.ts';
+import { envoyOrSkip } from '../audit/envoy/process.ts';
 import { eventually } from '../eventually.ts';
 import { type Answer, call, type Call } from './envoy/call.ts';
 import { backend, configMap, document, EDGE, startEdge } from './envoy/gateway-api-edge.ts';
@@ -59,11 +59,7 @@ describe('Gateway API in the real Envoy', () => {
 
   before(async function () {
     this.timeout(60_000);
-    const envoy = envoyPath();
-    if (envoy === undefined) {
-      if (process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-      this.skip();
-    }
+    const envoy = envoyOrSkip(this);
     authority = await TestAuthority.create();
     const foreign = await TestAuthority.create();
     client = await authority.issueForHost('client.test');
@@ -93,6 +89,13 @@ describe('Gateway API in the real Envoy', () => {
       ADDRESS(14),
       port,
     );
+    await listen(
+      createHttpsServer({ ...own, ca: authority.root, requestCert: true, rejectUnauthorized: true }, (_request, response) => {
+        response.end(JSON.stringify({ server: 'asking', path: '', headers: {} }));
+      }),
+      ADDRESS(15),
+      port,
+    );
     for (const [at, name] of ['grpc-one', 'grpc-two'].entries()) grpcServers.push(await startGrpc(name, ADDRESS(at + 21), port));
 
     const certificate = 'tls: {certificateRefs: [{name: cert, namespace: keys}]}';
@@ -104,6 +107,7 @@ describe('Gateway API in the real Envoy', () => {
       `
   gatewayClassName: gatehouse
   tls:
+    backend: {clientCertificateRef: {name: cert, namespace: keys}}
     frontend:
       default: {validation: {caCertificateRefs: [{group: "", kind: ConfigMap, name: ca}]}}
       perPort:
@@ -136,6 +140,7 @@ describe('Gateway API in the real Envoy', () => {
       );
     const by = (name: string) => `caCertificateRefs: [{group: "", kind: ConfigMap, name: ${name}}]`;
     const secured = ['good', 'wrong-ca', 'wrong-host', 'no-ca', 'named'];
+    const asking = backend('edge', 'asking', ADDRESS(15), port);
     const rules = [
       gateway,
       backend('edge', 'v1', ADDRESS(1), port),
@@ -147,6 +152,9 @@ describe('Gateway API in the real Envoy', () => {
       backend('edge', 'grpc-one', ADDRESS(21), port, 'grpc'),
       backend('edge', 'grpc-two', ADDRESS(22), port, 'grpc'),
       ...secured.map((name) => backend('edge', name, ADDRESS(14), port)),
+      asking,
+      http('asking', `{${to('asking')}}`),
+      policy('asking', 'secure.test', by('ca')),
       configMap('edge', 'ca', authority.root),
       configMap('edge', 'foreign', foreign.root),
       http(
@@ -276,6 +284,10 @@ describe('Gateway API in the real Envoy', () => {
     assert.equal((await get('named.test')).server, 'secure');
     for (const name of ['wrong-ca', 'wrong-host']) assert.equal((await get(`${name}.test`)).status, 503, name);
     assert.equal((await get('no-ca.test')).status, 500, 'nothing to check it against');
+  });
+
+  it('BackendTLSPolicy: a server that asks for a certificate sees that of the Gateway', async () => {
+    assert.equal((await get('asking.test')).server, 'asking');
   });
 
   it('a backend of another namespace with a ReferenceGrant', async () => {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Route } from '#gen/envoy/config/route/v3/route_components_pb.js';
+import { fromBinary } from '@bufbuild/protobuf';
+import { UpstreamTlsContextSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { compiledFor, snapshotOf } from './compiled.ts';
 
 const PODS = `
@@ -87,6 +89,54 @@ describe('Gateway API', () => {
     const listeners = (yaml: string) => compiledFor(snapshotOf(PODS + yaml), 'gateway:edge/edge-pod').listeners.length;
     assert.equal(listeners(gateway(tls) + route('shop', TO_WEB)), 0);
     assert.equal(listeners(gateway(tls) + route('shop', TO_WEB) + grant('Gateway', 'edge', 'Secret', 'keys')), 1);
+  });
+
+  it('the certificate toward backends is that of one Gateway, by a ReferenceGrant, where a BackendTLSPolicy is', () => {
+    const policy = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: BackendTLSPolicy
+metadata: {name: web, namespace: shop}
+spec: {targetRefs: [{group: "", kind: Service, name: web}], validation: {hostname: web.test, wellKnownCACertificates: System}}
+---
+`;
+    const more = `
+apiVersion: v1
+kind: Pod
+metadata: {name: beside, namespace: edge, labels: {gateway.networking.k8s.io/gateway-name: second}}
+spec: {containers: [{name: proxy}]}
+status: {podIP: 10.0.0.3, phase: Running}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: caller, namespace: edge, labels: {gateway.networking.k8s.io/gateway-name: edge, app: caller}}
+spec: {containers: [{name: proxy}]}
+status: {podIP: 10.0.0.4, phase: Running}
+---
+`;
+    const second = gateway(ALL).replace('name: edge', 'name: second');
+    const both = route('shop', TO_WEB).replace('parentRefs: [', 'parentRefs: [{name: second, namespace: edge}, ');
+    const shown = (ref: string, rest: string, ...names: readonly string[]) => {
+      const withRef = gateway(ALL).replace('spec: {', `spec: {tls: {backend: {clientCertificateRef: ${ref}}}, `);
+      // Of one snapshot: what proxies share must not be the certificate.
+      const snapshot = snapshotOf(PODS + more + withRef + second + both + rest);
+      return names.map((name) => {
+        const web = compiledFor(snapshot, name).clusters.find((one) => one.name.includes('web.shop'));
+        assert.ok(web?.transportSocket?.configType.case === 'typedConfig');
+        const { commonTlsContext } = fromBinary(UpstreamTlsContextSchema, web.transportSocket.configType.value.value);
+        return commonTlsContext?.tlsCertificateSdsSecretConfigs.map((one) => one.name);
+      });
+    };
+    const [far, edge] = ['{name: cert, namespace: keys}', 'gateway:edge/edge-pod'];
+    const granted = grant('Gateway', 'edge', 'Secret', 'keys');
+    assert.deepEqual(shown(far, policy, edge), [[]], 'no grant');
+    assert.deepEqual(shown(far, policy + granted, edge), [['kubernetes://keys/cert']]);
+    assert.deepEqual(shown('{kind: ConfigMap, name: cert}', policy, edge), [[]]);
+    const own = ['kubernetes://cert'];
+    assert.deepEqual(
+      shown('{name: cert}', policy, 'edge/caller', edge, 'gateway:edge/beside', edge, 'edge/caller'),
+      [[], own, [], own, []],
+      'neither another Gateway nor a sidecar',
+    );
   });
 
   it('a filter that is not there refuses the requests of its rule', () => {

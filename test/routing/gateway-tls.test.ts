@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, createServer as createTlsServer, type ConnectionOptions } from 'node:tls';
 import { type Issued, TestAuthority } from '../audit/envoy/certificates.ts';
-import { envoyPath } from '../audit/envoy/process.ts';
+import { envoyOrSkip } from '../audit/envoy/process.ts';
 import { type GatewayMesh, startGatewayMesh } from './envoy/gateway-mesh.ts';
 import { freePort } from './envoy/upstream.ts';
 
@@ -58,11 +58,7 @@ describe('gateways with TLS and TCP in the real Envoy', () => {
 
   before(async function () {
     this.timeout(60_000);
-    const envoy = envoyPath();
-    if (envoy === undefined) {
-      if (process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-      this.skip();
-    }
+    const envoy = envoyOrSkip(this);
     authority = await TestAuthority.create();
     client = await authority.issueForHost('client.test');
     stranger = await (await TestAuthority.create()).issueForHost('client.test');

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { staticConfig } from '../../routing/static.ts';
-import { envoyPath } from '../audit/envoy/process.ts';
+import { envoyOrSkip, envoyPath } from '../audit/envoy/process.ts';
 import { compiledFor, snapshotOf } from './compiled.ts';
 import { goldenCases } from './golden.test.ts';
 
@@ -12,10 +12,7 @@ describe('golden files of routing in the real Envoy', function () {
   let folder = '';
 
   before(function () {
-    if (envoyPath() === undefined) {
-      if (process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-      this.skip();
-    }
+    envoyOrSkip(this);
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-'));
   });
 

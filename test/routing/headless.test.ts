@@ -4,12 +4,10 @@ import { TcpProxySchema } from '#gen/envoy/extensions/filters/network/tcp_proxy/
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { staticConfig } from '../../routing/static.ts';
-import { TestAuthority } from '../audit/envoy/certificates.ts';
-import { type Envoy, envoyPath, startEnvoy } from '../audit/envoy/process.ts';
+import { type Envoy, envoyOrSkip } from '../audit/envoy/process.ts';
 import { compiledFor, snapshotOf } from './compiled.ts';
 import { call } from './envoy/call.ts';
-import { secretFiles } from './envoy/secrets.ts';
+import { startStaticProxy } from './envoy/static-proxy.ts';
 import { freePort, startUpstream, type Upstream } from './envoy/upstream.ts';
 
 const PODS = ['127.20.2.1', '127.20.2.2', '127.20.2.3'] as const;
@@ -53,21 +51,12 @@ describe('pods of a headless Service by their own names in the real Envoy', () =
 
   before(async function () {
     this.timeout(60_000);
-    const path = envoyPath();
-    if (path === undefined) {
-      if (process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-      this.skip();
-    }
+    const path = envoyOrSkip(this);
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-'));
     port = await freePort();
     for (const [at, address] of PODS.entries()) upstreams.push(await startUpstream(`db-${at}`, address, port));
-    const config = staticConfig(compiledFor(snapshotOf(mesh(port)), 'shop/caller'), {
-      node: { id: 'test', cluster: 'test' },
-      secrets: await secretFiles(await TestAuthority.create(), folder, 'spiffe://cluster.local/ns/shop/sa/default'),
-      accessLog: { kind: 'none' },
-      admin: { address: '127.0.0.1', port: 0 },
-    });
-    envoy = await startEnvoy(path, Object(config) as object, folder);
+    const compiled = compiledFor(snapshotOf(mesh(port)), 'shop/caller');
+    envoy = await startStaticProxy({ envoy: path, compiled, folder, account: 'shop/default' });
   });
 
   after(async () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { envoyPath } from '../audit/envoy/process.ts';
+import { envoyOrSkip } from '../audit/envoy/process.ts';
 import { type GatewayMesh, startGatewayMesh } from './envoy/gateway-mesh.ts';
 import { compiledFor, snapshotOf } from './compiled.ts';
 
@@ -53,11 +53,7 @@ describe('Ingress in the real Envoy', () => {
 
   before(async function () {
     this.timeout(60_000);
-    const envoy = envoyPath();
-    if (envoy === undefined) {
-      if (process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-      this.skip();
-    }
+    const envoy = envoyOrSkip(this);
     mesh = await startGatewayMesh(envoy, (port) => SERVICES.replaceAll('TARGET', String(port)) + RULES);
   });
   after(() => mesh?.close());

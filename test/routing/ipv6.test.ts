@@ -2,12 +2,10 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { staticConfig } from '../../routing/static.ts';
-import { TestAuthority } from '../audit/envoy/certificates.ts';
-import { type Envoy, envoyPath, startEnvoy } from '../audit/envoy/process.ts';
+import { type Envoy, envoyOrSkip } from '../audit/envoy/process.ts';
 import { compiledFor, snapshotOf } from './compiled.ts';
 import { type Answer, call } from './envoy/call.ts';
-import { secretFiles } from './envoy/secrets.ts';
+import { startStaticProxy } from './envoy/static-proxy.ts';
 import { freePort, startUpstream, type Upstream } from './envoy/upstream.ts';
 
 const APP = '127.20.5.9';
@@ -61,22 +59,16 @@ describe('IPv6 in the real Envoy', () => {
 
   before(async function () {
     this.timeout(60_000);
-    const path = envoyPath();
+    const path = envoyOrSkip(this);
     const loopback = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1') === true);
-    if (path === undefined && process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-    if (path === undefined || !loopback) this.skip();
+    if (!loopback) this.skip();
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-'));
     const port = await freePort();
     own = await freePort();
     web = await startUpstream('web', '::1', port);
     app = await startUpstream('app', APP, own);
-    const config = staticConfig(compiledFor(snapshotOf(mesh(port, own)), 'shop/app'), {
-      node: { id: 'test', cluster: 'test' },
-      secrets: await secretFiles(await TestAuthority.create(), folder, 'spiffe://cluster.local/ns/shop/sa/default'),
-      accessLog: { kind: 'none' },
-      admin: { address: '127.0.0.1', port: 0 },
-    });
-    envoy = await startEnvoy(path, Object(config) as object, folder);
+    const compiled = compiledFor(snapshotOf(mesh(port, own)), 'shop/app');
+    envoy = await startStaticProxy({ envoy: path, compiled, folder, account: 'shop/default' });
   });
 
   after(async () => {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
-import { envoyPath } from '../audit/envoy/process.ts';
+import { envoyOrSkip } from '../audit/envoy/process.ts';
 import { type Answer, type Call, call } from './envoy/call.ts';
 import { CLIENT_APP, SERVER_POD, type SidecarMesh, startSidecarMesh } from './envoy/sidecar-mesh.ts';
 
@@ -34,11 +34,7 @@ describe('two sidecars in the real Envoy', function () {
   const direct = (port: number, path: string, how?: Call) => call(undefined, SERVER_POD, port, 'any.test', path, how);
 
   before(async function () {
-    const envoy = envoyPath();
-    if (envoy === undefined) {
-      if (process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-      this.skip();
-    }
+    const envoy = envoyOrSkip(this);
     running = await startSidecarMesh(envoy);
   });
 

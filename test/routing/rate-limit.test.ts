@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { envoyPath } from '../audit/envoy/process.ts';
+import { envoyOrSkip } from '../audit/envoy/process.ts';
 import { type GatewayMesh, startGatewayMesh } from './envoy/gateway-mesh.ts';
 
 /** A time in which no bucket fills again. */
@@ -42,11 +42,7 @@ describe('rate limits in the real Envoy, without a control plane', () => {
 
   before(async function () {
     this.timeout(60_000);
-    const envoy = envoyPath();
-    if (envoy === undefined) {
-      if (process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-      this.skip();
-    }
+    const envoy = envoyOrSkip(this);
     mesh = await startGatewayMesh(envoy, RULES);
   });
   after(() => mesh?.close());
@@ -129,11 +125,7 @@ describe('rate limits behind a trusted proxy', () => {
 
   before(async function () {
     this.timeout(60_000);
-    const envoy = envoyPath();
-    if (envoy === undefined) {
-      if (process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-      this.skip();
-    }
+    const envoy = envoyOrSkip(this);
     mesh = await startGatewayMesh(envoy, RULES, { numTrustedProxies: 1 });
   });
   after(() => mesh?.close());

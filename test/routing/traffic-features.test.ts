@@ -9,7 +9,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Issued, TestAuthority } from '../audit/envoy/certificates.ts';
-import { envoyPath } from '../audit/envoy/process.ts';
+import { envoyOrSkip } from '../audit/envoy/process.ts';
 import { type GatewayMesh, startGatewayMesh } from './envoy/gateway-mesh.ts';
 import { freePort } from './envoy/upstream.ts';
 
@@ -36,12 +36,7 @@ describe('settings of traffic in the real Envoy', () => {
   let mesh: GatewayMesh | undefined;
 
   before(function () {
-    const path = envoyPath();
-    if (path === undefined) {
-      if (process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-      this.skip();
-    }
-    envoy = path;
+    envoy = envoyOrSkip(this);
   });
   afterEach(async () => {
     await mesh?.close();

@@ -4,12 +4,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { staticConfig } from '../../routing/static.ts';
-import { TestAuthority } from '../audit/envoy/certificates.ts';
-import { type Envoy, envoyPath, startEnvoy } from '../audit/envoy/process.ts';
+import { type Envoy, envoyOrSkip } from '../audit/envoy/process.ts';
 import { compiledFor, snapshotOf } from './compiled.ts';
 import { call } from './envoy/call.ts';
-import { secretFiles } from './envoy/secrets.ts';
+import { startStaticProxy } from './envoy/static-proxy.ts';
 
 const APP = '127.20.3.9';
 const POD = '127.20.3.1';
@@ -63,11 +61,7 @@ describe('Unix sockets in the real Envoy', () => {
 
   before(async function () {
     this.timeout(60_000);
-    const path = envoyPath();
-    if (path === undefined) {
-      if (process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-      this.skip();
-    }
+    const path = envoyOrSkip(this);
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-'));
     for (const server of ['own', 'written', 'chosen']) {
       const made = createServer((_, response) => response.end(JSON.stringify({ server })));
@@ -75,13 +69,8 @@ describe('Unix sockets in the real Envoy', () => {
       made.listen(join(folder, server));
       await once(made, 'listening');
     }
-    const config = staticConfig(compiledFor(snapshotOf(mesh(folder)), 'shop/app'), {
-      node: { id: 'test', cluster: 'test' },
-      secrets: await secretFiles(await TestAuthority.create(), folder, 'spiffe://cluster.local/ns/shop/sa/default'),
-      accessLog: { kind: 'none' },
-      admin: { address: '127.0.0.1', port: 0 },
-    });
-    envoy = await startEnvoy(path, Object(config) as object, folder);
+    const compiled = compiledFor(snapshotOf(mesh(folder)), 'shop/app');
+    envoy = await startStaticProxy({ envoy: path, compiled, folder, account: 'shop/default' });
   });
 
   after(async () => {

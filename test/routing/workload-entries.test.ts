@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { anyUnpack } from '@bufbuild/protobuf/wkt';
-import { UpstreamTlsContextSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
+import { endpointsIn, serversIn } from './compiled-endpoints.ts';
 import { compiledFor, snapshotOf } from './compiled.ts';
 
 const MESH = `
@@ -33,30 +32,10 @@ metadata: {name: ${name}, namespace: ${namespace}}
 spec: {${spec}}
 ---`;
 
-function endpointsOf(yaml: string, host: string): readonly string[] {
-  const { endpoints } = compiledFor(snapshotOf(MESH + yaml), 'shop/client');
-  const assignment = endpoints.find(({ clusterName }) => clusterName.endsWith(`||${host}`));
-  const listed = (assignment?.endpoints ?? []).flatMap(({ lbEndpoints }) =>
-    lbEndpoints.map(({ hostIdentifier, metadata, loadBalancingWeight }) => {
-      assert.ok(hostIdentifier.case === 'endpoint' && hostIdentifier.value.address?.address.case === 'socketAddress');
-      const { address, portSpecifier } = hostIdentifier.value.address.address.value;
-      const mtls = metadata?.filterMetadata['envoy.transport_socket_match'] === undefined ? '' : ' mtls';
-      return `${address}:${portSpecifier.value}${loadBalancingWeight === undefined ? '' : ` x${loadBalancingWeight}`}${mtls}`;
-    }),
-  );
-  return listed.sort();
-}
-
-/** Who may answer for a host in mutual TLS. */
-function serversOf(yaml: string, host: string): readonly string[] {
-  const { clusters } = compiledFor(snapshotOf(MESH + yaml), 'shop/client');
-  const socket = clusters.find(({ name }) => name.endsWith(`||${host}`))?.transportSocketMatches[0]?.transportSocket;
-  assert.ok(socket?.configType.case === 'typedConfig');
-  const validation = anyUnpack(socket.configType.value, UpstreamTlsContextSchema)?.commonTlsContext?.validationContextType;
-  assert.ok(validation?.case === 'combinedValidationContext');
-  const names = validation.value.defaultValidationContext?.matchTypedSubjectAltNames ?? [];
-  return names.map(({ matcher }) => (matcher?.matchPattern.case === 'exact' ? matcher.matchPattern.value : 'not one name'));
-}
+const endpointsOf = (yaml: string, host: string): readonly string[] =>
+  endpointsIn(compiledFor(snapshotOf(MESH + yaml), 'shop/client'), (name) => name.endsWith(`||${host}`));
+const serversOf = (yaml: string, host: string): readonly string[] =>
+  serversIn(compiledFor(snapshotOf(MESH + yaml), 'shop/client'), host);
 
 describe('WorkloadEntries', () => {
   it('stand behind a Service as pods do, on its target port or their own', () => {

@@ -16,6 +16,14 @@ export function envoyPath(): string | undefined {
   return path !== undefined && existsSync(path) ? path : undefined;
 }
 
+/** The Envoy that a test needs: without one the test is skipped, except where the repository's own set-up brings it (CI). */
+export function envoyOrSkip(test: Mocha.Context): string {
+  const path = envoyPath();
+  if (path !== undefined) return path;
+  if (process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
+  return test.skip();
+}
+
 async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = once(child, 'exit');

@@ -3,7 +3,7 @@ import { strict as assert } from 'node:assert';
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import type { Authority } from '../../../ca/authority.ts';
 import type { KeyType } from '../../../ca/key-store/key-type.ts';
-import { type Envoy, envoyPath, startEnvoy } from '../../audit/envoy/process.ts';
+import { type Envoy, envoyOrSkip, envoyPath, startEnvoy } from '../../audit/envoy/process.ts';
 import { TlsConnection } from '../../feature/tls-connection.ts';
 import { requestPem } from '../requests.ts';
 import { type World, world } from '../world.ts';
@@ -76,10 +76,7 @@ describe('ca/keys: key types in the real Envoy', function () {
   let here: World;
   let envoy: Envoy | undefined;
   before(function () {
-    if (envoyPath() === undefined) {
-      if (process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-      this.skip();
-    }
+    envoyOrSkip(this);
     for (const [type, make] of Object.entries(LEAVES)) keys.set(type, make());
   });
   beforeEach(async () => {

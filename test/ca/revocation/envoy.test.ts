@@ -10,7 +10,7 @@ import { SecretSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/sec
 import type { Authority } from '../../../ca/authority.ts';
 import { parseSerial } from '../../../ca/revocation/revocation.ts';
 import { trustResource } from '../../../xds/resources/trust.ts';
-import { type Envoy, envoyPath, startEnvoy } from '../../audit/envoy/process.ts';
+import { type Envoy, envoyOrSkip, envoyPath, startEnvoy } from '../../audit/envoy/process.ts';
 import { TlsConnection } from '../../feature/tls-connection.ts';
 import { NOBODY } from '../../../ca/rotation/rotation.ts';
 import { must } from '../identity/must.ts';
@@ -33,9 +33,7 @@ describe('ca: revocation lists in the real Envoy', function () {
   let here: World;
   let envoy: Envoy | undefined;
   before(function () {
-    if (envoyPath() !== undefined) return;
-    if (process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-    this.skip();
+    envoyOrSkip(this);
   });
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-crl-'));

@@ -7,7 +7,7 @@ import { parse, parseAllDocuments, stringify } from 'yaml';
 import { loadMesh } from '../../../mesh/source/mesh.ts';
 import { evaluate } from '../../../policy/evaluate/evaluate.ts';
 import { TestAuthority } from '../../audit/envoy/certificates.ts';
-import { envoyPath } from '../../audit/envoy/process.ts';
+import { envoyOrSkip, envoyPath } from '../../audit/envoy/process.ts';
 import { startApplication } from '../envoy/application.ts';
 import { send } from '../envoy/caller.ts';
 import { startTarget } from '../envoy/target.ts';
@@ -98,8 +98,8 @@ describe('policy, corpus: what is left of policies below HTTP', function () {
   const cases = casesOf<Conversion>(THEME);
   let folder = '';
   before(function () {
-    if (envoy === undefined && process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-    if (envoy === undefined || path === undefined) this.skip();
+    envoyOrSkip(this);
+    if (path === undefined) this.skip();
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-l4-'));
   });
   after(() => {
@@ -230,8 +230,8 @@ describe('policy, corpus: TCP connections in the real Envoy', function () {
   const cases = casesOf<Connections>('ztunnel-rbac');
   let folder = '';
   before(function () {
-    if (envoy === undefined && process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-    if (envoy === undefined || cases.length === 0) this.skip();
+    envoyOrSkip(this);
+    if (cases.length === 0) this.skip();
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-connections-'));
   });
   after(() => {

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Issued, TestAuthority } from '../../audit/envoy/certificates.ts';
-import { envoyPath } from '../../audit/envoy/process.ts';
+import { envoyOrSkip, envoyPath } from '../../audit/envoy/process.ts';
 import { type ApplicationPort, startApplication } from '../envoy/application.ts';
 import { type Call, type Outcome, send } from '../envoy/caller.ts';
 import { objectsOf, type RunningTarget, startTarget, type Target } from '../envoy/target.ts';
@@ -81,8 +81,8 @@ describe('policy, corpus: mutual TLS in the real Envoy', function () {
   let runs = 0;
 
   before(async function () {
-    if (envoy === undefined && process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-    if (envoy === undefined || path === undefined) this.skip();
+    envoyOrSkip(this);
+    if (path === undefined) this.skip();
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-mtls-'));
     authority = await TestAuthority.create();
     const own = await authority.issueForHost('app.test');

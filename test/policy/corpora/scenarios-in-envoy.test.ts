@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Issued, TestAuthority } from '../../audit/envoy/certificates.ts';
-import { envoyPath } from '../../audit/envoy/process.ts';
+import { envoyOrSkip, envoyPath } from '../../audit/envoy/process.ts';
 import { startApplication } from '../envoy/application.ts';
 import { DENIED_BY_AUTHORIZER, startGrpcAuthorizer, startHttpAuthorizer } from '../ext-authz/servers.ts';
 import { type Outcome, send } from '../envoy/caller.ts';
@@ -146,8 +146,8 @@ describe('policy, corpus: scenarios in the real Envoy', function () {
   const certificates = new Map<string, Issued>();
 
   before(async function () {
-    if (envoy === undefined && process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-    if (envoy === undefined || path === undefined) this.skip();
+    envoyOrSkip(this);
+    if (path === undefined) this.skip();
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-scenarios-'));
     authority = await TestAuthority.create();
     stopApplication = await startApplication(APPLICATION, APPLICATION_PORTS);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { envoyPath } from '../../audit/envoy/process.ts';
+import { envoyOrSkip } from '../../audit/envoy/process.ts';
 import { askEnvoy } from './golden/ask.ts';
 import { compiled } from './golden/ours.ts';
 import { freePorts } from './golden/ports.ts';
@@ -14,13 +14,12 @@ import { pairs } from './unit-pairs.ts';
 
 describe('policy, corpus: what Istio makes of one value', function () {
   this.timeout(60_000);
-  const envoy = envoyPath();
   const all = pairs();
   const said = new Map<string, { theirs: string; ours: string }>();
 
   before(async function () {
-    if (envoy === undefined && process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-    if (envoy === undefined || all.length === 0) this.skip();
+    const envoy = envoyOrSkip(this);
+    if (all.length === 0) this.skip();
     const folder = mkdtempSync(join(tmpdir(), 'gatehouse-units-'));
     const translation = new Translation(await freePorts(8));
     const policies = all.map(({ rule }, index) =>

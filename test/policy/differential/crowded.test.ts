@@ -7,7 +7,7 @@ import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import * as fc from 'fast-check';
 import { RBACSchema } from '#gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
 import { httpRbac } from '../../../policy/compile/authorization.ts';
-import { envoyPath } from '../../audit/envoy/process.ts';
+import { envoyOrSkip, envoyPath } from '../../audit/envoy/process.ts';
 import { people } from './callers.ts';
 import { crowdedWorlds } from './crowded.ts';
 import { ownNet } from './net.ts';
@@ -22,10 +22,7 @@ describe('policy, differential: many rules that grant', () => {
   let folder: string | undefined;
 
   before(function () {
-    if (envoyPath() === undefined) {
-      if (process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-      this.skip();
-    }
+    envoyOrSkip(this);
     process.stdout.write(`    seed ${SEED}; again: GATEHOUSE_SEED=${SEED} npm test -- --grep differential\n`);
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-crowded-'));
   });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { envoyPath } from '../../audit/envoy/process.ts';
+import { envoyOrSkip, envoyPath } from '../../audit/envoy/process.ts';
 import { type People, people } from './callers.ts';
 import { ownNet } from './net.ts';
 import { round } from './round.ts';
@@ -17,10 +17,7 @@ describe('policy, differential: evaluate and Envoy', () => {
 
   before(async function () {
     this.timeout(60_000);
-    if (envoyPath() === undefined) {
-      if (process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-      this.skip();
-    }
+    envoyOrSkip(this);
     process.stdout.write(`    seed ${SEED}; again: GATEHOUSE_SEED=${SEED} npm test -- --grep differential\n`);
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-differential-'));
     known = await people(folder);

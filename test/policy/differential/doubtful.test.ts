@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { AuthorizationPolicy } from '../../../mesh/model/authorization-policy.ts';
 import { valueOf } from '../../../policy/evaluate/text.ts';
 import type { Issued } from '../../audit/envoy/certificates.ts';
-import { type Envoy, envoyPath, startEnvoy } from '../../audit/envoy/process.ts';
+import { type Envoy, envoyOrSkip, startEnvoy } from '../../audit/envoy/process.ts';
 import { given, policy, rule, snapshot, source } from '../model.ts';
 import { type CarelessAuthority, type Names, carelessAuthority } from './certificates.ts';
 import { HttpClient, callTcp } from './client.ts';
@@ -65,11 +65,7 @@ describe('policy, peers in doubt', () => {
 
   before(async function () {
     this.timeout(60_000);
-    const path = envoyPath();
-    if (path === undefined) {
-      if (process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-      this.skip();
-    }
+    const path = envoyOrSkip(this);
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-doubtful-'));
     authority = await carelessAuthority();
     envoy = await startEnvoy(path, bootstrapOf(places, await authority.issue({ uris: [WEB] }), authority.root), folder);

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KEPT_AS_ONE } from '../../../policy/evaluate/joined.ts';
-import { type Envoy, envoyPath, startEnvoy } from '../../audit/envoy/process.ts';
+import { type Envoy, envoyOrSkip, startEnvoy } from '../../audit/envoy/process.ts';
 import { given, MESH_CONFIG, policy, rule } from '../model.ts';
 import { type Caller, people } from './callers.ts';
 import { bootstrapOf } from './envoy-config.ts';
@@ -37,11 +37,7 @@ describe('policy, headers in two lines', () => {
 
   before(async function () {
     this.timeout(60_000);
-    const path = envoyPath();
-    if (path === undefined) {
-      if (process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-      this.skip();
-    }
+    const path = envoyOrSkip(this);
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-headers-'));
     const known = await people(folder);
     caller = known.callers[0];

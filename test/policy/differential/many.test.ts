@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { valueOf } from '../../../policy/evaluate/text.ts';
 import { TestAuthority } from '../../audit/envoy/certificates.ts';
-import { type Envoy, envoyPath, startEnvoy } from '../../audit/envoy/process.ts';
+import { type Envoy, envoyOrSkip, envoyPath, startEnvoy } from '../../audit/envoy/process.ts';
 import { given, policy, rule, snapshot, source } from '../model.ts';
 import { HttpClient, callTcp } from './client.ts';
 import { bootstrapOf } from './listeners.ts';
@@ -35,11 +35,7 @@ describe('policy, many principals', () => {
 
   before(async function () {
     this.timeout(60_000);
-    const path = envoyPath();
-    if (path === undefined) {
-      if (process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-      this.skip();
-    }
+    envoyOrSkip(this);
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-many-'));
   });
 

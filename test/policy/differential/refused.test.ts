@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Envoy, envoyPath, startEnvoy } from '../../audit/envoy/process.ts';
+import { type Envoy, envoyOrSkip, startEnvoy } from '../../audit/envoy/process.ts';
 import { MESH_CONFIG } from '../model.ts';
 import { type Caller, people } from './callers.ts';
 import { bootstrapOf } from './envoy-config.ts';
@@ -53,11 +53,7 @@ describe('policy, requests that the proxy refuses', () => {
 
   before(async function () {
     this.timeout(60_000);
-    const path = envoyPath();
-    if (path === undefined) {
-      if (process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-      this.skip();
-    }
+    const path = envoyOrSkip(this);
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-refused-'));
     const known = await people(folder);
     caller = known.callers[0];

@@ -8,7 +8,7 @@ import type { RevokedPeers } from '../../../ca/revocation/list.ts';
 import { parseIdentity, parseSerial } from '../../../ca/revocation/revocation.ts';
 import { valueOf } from '../../../policy/evaluate/text.ts';
 import { type Issued, TestAuthority } from '../../audit/envoy/certificates.ts';
-import { type Envoy, envoyPath, startEnvoy } from '../../audit/envoy/process.ts';
+import { type Envoy, envoyOrSkip, startEnvoy } from '../../audit/envoy/process.ts';
 import { must } from '../../ca/identity/must.ts';
 import { given, policy, rule, snapshot, source } from '../model.ts';
 import { callTcp, HttpClient } from './client.ts';
@@ -34,11 +34,7 @@ describe('policy, revoked peers', () => {
 
   before('start Envoy', async function () {
     this.timeout(60_000);
-    const path = envoyPath();
-    if (path === undefined) {
-      if (process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-      return this.skip();
-    }
+    const path = envoyOrSkip(this);
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-revoked-'));
     const authority = await TestAuthority.create();
     for (const name of ['cart', 'carts', 'web']) callers[name] = await authority.issue(`spiffe://${account(name)}`);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { type Issued, TestAuthority } from '../../audit/envoy/certificates.ts';
-import { envoyPath } from '../../audit/envoy/process.ts';
+import { envoyOrSkip } from '../../audit/envoy/process.ts';
 import { startApplication } from './application.ts';
 import { type Call, send } from './caller.ts';
 import { type RunningTarget, startTarget } from './target.ts';
@@ -49,7 +49,6 @@ const POLICIES = [
 
 describe('policy over gRPC and web sockets, and at a gateway that is a target', function () {
   this.timeout(30_000);
-  const envoy = envoyPath();
   let folder = '';
   let target: RunningTarget | undefined;
   let gateway: RunningTarget | undefined;
@@ -57,8 +56,7 @@ describe('policy over gRPC and web sockets, and at a gateway that is a target', 
   const callers = new Map<string, Issued>();
 
   before(async function () {
-    if (envoy === undefined && process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-    if (envoy === undefined) this.skip();
+    const envoy = envoyOrSkip(this);
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-protocols-'));
     const authority = await TestAuthority.create();
     for (const [name, id] of [

@@ -5,12 +5,10 @@ import type { Diagnostic } from '../../../mesh/model/diagnostic.ts';
 import type { Snapshot } from '../../../mesh/model/snapshot.ts';
 import { loadMesh } from '../../../mesh/source/mesh.ts';
 import { type CompiledProxy, compileProxy } from '../../../routing/compile.ts';
-import { staticConfig } from '../../../routing/static.ts';
 import { inboundSecurity } from '../../../xds/resources/security.ts';
 import type { TestAuthority } from '../../audit/envoy/certificates.ts';
-import { type Envoy, startEnvoy } from '../../audit/envoy/process.ts';
 import { proxyOf } from '../../routing/compiled.ts';
-import { secretFiles } from '../../routing/envoy/secrets.ts';
+import { startStaticProxy } from '../../routing/envoy/static-proxy.ts';
 
 export interface TargetPort {
   readonly name: string;
@@ -126,15 +124,15 @@ export function loadTarget(options: TargetOptions): LoadedTarget {
 export async function startTarget(envoy: string, options: TargetOptions): Promise<RunningTarget> {
   const { target, folder, authority, amend } = options;
   const loaded = loadTarget(options);
-  const account = target.serviceAccount ?? 'default';
-  const made = staticConfig(loaded.compiled, {
+  const proxy = await startStaticProxy({
+    envoy,
+    compiled: loaded.compiled,
+    folder,
+    account: `${target.namespace}/${target.serviceAccount ?? 'default'}`,
+    authority,
     node: { id: target.service, cluster: target.service },
-    secrets: await secretFiles(authority, folder, `spiffe://cluster.local/ns/${target.namespace}/sa/${account}`),
-    accessLog: { kind: 'none' },
-    admin: { address: '127.0.0.1', port: 0 },
+    amend: (config) => amend?.(config, loaded.snapshot) ?? config,
   });
-  const config = Object(made) as object;
-  const proxy: Envoy = await startEnvoy(envoy, amend?.(config, loaded.snapshot) ?? config, folder);
   const ports = loaded.compiled.listeners.flatMap(({ address }) => {
     const at = address?.address;
     return at?.case === 'socketAddress' && at.value.portSpecifier.case === 'portValue' ? [at.value.portSpecifier.value] : [];

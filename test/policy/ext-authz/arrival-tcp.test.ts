@@ -10,7 +10,7 @@ import { NOBODY } from '../../../policy/compile/revoked.ts';
 import { NO_KEYS } from '../../../policy/jwks/known.ts';
 import { EXTENSIONS } from '../../../routing/wire/registry.ts';
 import { discoveredSecurity } from '../../../xds/resources/security.ts';
-import { type Envoy, envoyPath, startEnvoy } from '../../audit/envoy/process.ts';
+import { type Envoy, envoyOrSkip, startEnvoy } from '../../audit/envoy/process.ts';
 import { snapshotOf } from '../../routing/compiled.ts';
 import { callTcp } from '../differential/client.ts';
 import { policy, port, rule } from '../model.ts';
@@ -98,9 +98,7 @@ describe('policy, the filters of a change arriving one by one, on TCP', function
   let folder = '';
 
   before(async function () {
-    const path = envoyPath();
-    if (path === undefined && process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-    if (path === undefined) this.skip();
+    const path = envoyOrSkip(this);
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-arrival-'));
     grpc = await startGrpcAuthorizer(address);
     const listeners = mixes.map(({ filters }, index) => ({

@@ -7,7 +7,7 @@ import { type Any, anyPack, anyUnpack } from '@bufbuild/protobuf/wkt';
 import * as fc from 'fast-check';
 import { RBACSchema } from '#gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
 import { UNSETTLED } from '../../../policy/compile/custom/marking.ts';
-import { type Envoy, envoyPath, startEnvoy } from '../../audit/envoy/process.ts';
+import { type Envoy, envoyOrSkip, envoyPath, startEnvoy } from '../../audit/envoy/process.ts';
 import { bootstrapOf, type Mix, mixesOf, PATHS, SAID, type Said, type World } from './mixes.ts';
 import { type GrpcAuthorizer, type HttpAuthorizer, startGrpcAuthorizer, startHttpAuthorizer } from './servers.ts';
 
@@ -71,8 +71,7 @@ describe('policy, the filters of a change arriving one by one', function () {
   const moves = [...CHOSEN, ...fc.sample(fc.tuple(world, world), { seed: SEED, numRuns: CHANGES })];
 
   before(async function () {
-    if (path === undefined && process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-    if (path === undefined) this.skip();
+    envoyOrSkip(this);
     process.stdout.write(`    seed ${SEED}; again: GATEHOUSE_SEED=${SEED} npm test -- --grep 'one by one'\n`);
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-arrival-'));
     http = await startHttpAuthorizer(address);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { type Issued, TestAuthority } from '../../audit/envoy/certificates.ts';
 import { evaluate } from '../../../policy/evaluate/evaluate.ts';
-import { envoyPath } from '../../audit/envoy/process.ts';
+import { envoyOrSkip } from '../../audit/envoy/process.ts';
 import { startApplication } from '../envoy/application.ts';
 import { type Outcome, send } from '../envoy/caller.ts';
 import { type RunningTarget, startTarget } from '../envoy/target.ts';
@@ -116,9 +116,7 @@ describe('policy, external authorization in the real Envoy', function () {
   const shown: { a?: Issued; b?: Issued } = {};
 
   before(async function () {
-    const envoy = envoyPath();
-    if (envoy === undefined && process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-    if (envoy === undefined) this.skip();
+    const envoy = envoyOrSkip(this);
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-ext-authz-'));
     const authority = await TestAuthority.create();
     shown.a = await authority.issue('spiffe://cluster.local/ns/shop/sa/a');

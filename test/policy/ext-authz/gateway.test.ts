@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { type Issued, TestAuthority } from '../../audit/envoy/certificates.ts';
-import { envoyPath } from '../../audit/envoy/process.ts';
+import { envoyOrSkip, envoyPath } from '../../audit/envoy/process.ts';
 import { startApplication } from '../envoy/application.ts';
 import { type Outcome, send } from '../envoy/caller.ts';
 import { type RunningTarget, type Target, startTarget } from '../envoy/target.ts';
@@ -144,8 +144,7 @@ describe('policy, external authorization at a gateway in the real Envoy', functi
   let count = 0;
 
   before(async function () {
-    if (envoy === undefined && process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-    if (envoy === undefined) this.skip();
+    envoyOrSkip(this);
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-ext-authz-gateway-'));
     authority = await TestAuthority.create();
     account = {

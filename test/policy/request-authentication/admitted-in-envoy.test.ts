@@ -13,7 +13,7 @@ import { nodeOf } from '../../../mesh/admit/node.ts';
 import { buildSnapshot } from '../../../mesh/admit/snapshot.ts';
 import { NO_KEYS } from '../../../policy/jwks/known.ts';
 import { jwtAuthentication, outputHeaders } from '../../../policy/request-authentication/filter.ts';
-import { envoyPath } from '../../audit/envoy/process.ts';
+import { envoyOrSkip } from '../../audit/envoy/process.ts';
 
 const TYPE = 'type.googleapis.com/envoy.extensions';
 const SEED = Number(process.env['GATEHOUSE_SEED'] ?? 20261121);
@@ -154,9 +154,7 @@ function bootstrap(all: readonly (readonly object[])[]): object {
 describe('RequestAuthentications that are admitted', function () {
   this.timeout(60_000);
   it('are taken by the real Envoy, however odd they are', function () {
-    const envoy = envoyPath();
-    if (envoy === undefined && process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-    if (envoy === undefined) return this.skip();
+    const envoy = envoyOrSkip(this);
     const rules = fc.sample(rule, { numRuns: 3_000, seed: SEED });
     const taken = rules.flatMap((one) => {
       const filters = filtersOf(one);

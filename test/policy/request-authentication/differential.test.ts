@@ -8,7 +8,7 @@ import { stringify } from 'yaml';
 import { evaluate } from '../../../policy/evaluate/evaluate.ts';
 import { readRequests } from '../../../policy/evaluate/read-requests.ts';
 import { TestAuthority } from '../../audit/envoy/certificates.ts';
-import { envoyPath } from '../../audit/envoy/process.ts';
+import { envoyOrSkip, envoyPath } from '../../audit/envoy/process.ts';
 import { startApplication } from '../envoy/application.ts';
 import { send } from '../envoy/caller.ts';
 import { startTarget } from '../envoy/target.ts';
@@ -126,8 +126,7 @@ describe('RequestAuthentication, differential: evaluate and Envoy', function () 
   let stopApplication: (() => Promise<void>) | undefined;
 
   before(async function () {
-    if (envoyPath() === undefined && process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-    if (envoyPath() === undefined) this.skip();
+    envoyOrSkip(this);
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-tokens-'));
     authority = await TestAuthority.create();
     issuers = [await tokenIssuer(KNOWN[0]), await tokenIssuer(KNOWN[1], 'b'), await tokenIssuer('https://c.test', 'c')];

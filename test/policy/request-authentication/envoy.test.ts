@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { TestAuthority } from '../../audit/envoy/certificates.ts';
 import { eventually } from '../../eventually.ts';
-import { envoyPath } from '../../audit/envoy/process.ts';
+import { envoyOrSkip, envoyPath } from '../../audit/envoy/process.ts';
 import { startApplication } from '../envoy/application.ts';
 import { type Outcome, send } from '../envoy/caller.ts';
 import { type RunningTarget, startTarget } from '../envoy/target.ts';
@@ -55,8 +55,7 @@ describe('RequestAuthentication in the real Envoy', function () {
   const running: RunningTarget[] = [];
 
   before(async function () {
-    if (envoy === undefined && process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-    if (envoy === undefined) this.skip();
+    envoyOrSkip(this);
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-tokens-'));
     authority = await TestAuthority.create();
     a = await tokenIssuer('https://a.test');

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { TestAuthority } from '../../audit/envoy/certificates.ts';
-import { envoyPath } from '../../audit/envoy/process.ts';
+import { envoyOrSkip, envoyPath } from '../../audit/envoy/process.ts';
 import { startApplication } from '../envoy/application.ts';
 import { type Outcome, send } from '../envoy/caller.ts';
 import { type RunningTarget, type Target, startTarget } from '../envoy/target.ts';
@@ -54,8 +54,7 @@ describe('RequestAuthentication in the real Envoy, elsewhere', function () {
   const running: RunningTarget[] = [];
 
   before(async function () {
-    if (envoy === undefined && process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-    if (envoy === undefined) this.skip();
+    envoyOrSkip(this);
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-tokens-'));
     authority = await TestAuthority.create();
     a = await tokenIssuer('https://a.test');

@@ -2,11 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Snapshot } from '../../../mesh/model/snapshot.ts';
-import { staticConfig } from '../../../routing/static.ts';
 import { TestAuthority } from '../../audit/envoy/certificates.ts';
-import { type Envoy, startEnvoy } from '../../audit/envoy/process.ts';
+import type { Envoy } from '../../audit/envoy/process.ts';
 import { compiledFor } from '../compiled.ts';
-import { secretFiles } from '../envoy/secrets.ts';
+import { startStaticProxy } from '../envoy/static-proxy.ts';
 import { startUpstream, type Upstream } from '../envoy/upstream.ts';
 import type { Places } from './world.ts';
 
@@ -29,13 +28,8 @@ export async function startEnvoys(
     const authority = await TestAuthority.create();
     for (const name of ['gateway:istio-system/ingress', 'default/client']) {
       const place = mkdtempSync(join(folder, 'proxy-'));
-      const config = staticConfig(compiledFor(snapshot, name), {
-        node: { id: 'test', cluster: 'test' },
-        secrets: await secretFiles(authority, place, 'spiffe://cluster.local/ns/default/sa/default'),
-        accessLog: { kind: 'none' },
-        admin: { address: '127.0.0.1', port: 0 },
-      });
-      proxies.push(await startEnvoy(envoy, Object(config) as object, place));
+      const compiled = compiledFor(snapshot, name);
+      proxies.push(await startStaticProxy({ envoy, compiled, folder: place, account: 'default/default', authority }));
     }
   } catch (error) {
     await close();

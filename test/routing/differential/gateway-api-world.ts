@@ -1,6 +1,5 @@
-import { stringify } from 'yaml';
 import type { GeneratedApiRoutes } from './gateway-api-arbitrary.ts';
-import { pod, type Places, service } from './world.ts';
+import { caller, documents, pod, type Places, service } from './world.ts';
 
 const GROUP = 'gateway.networking.k8s.io';
 const api = (kind: string, name: string, spec: object, namespace = 'default'): object => ({
@@ -31,7 +30,7 @@ export function writtenApiRoutes(index: number, routes: GeneratedApiRoutes): rea
 }
 
 export function apiWorldYaml(places: Places, all: readonly GeneratedApiRoutes[]): string {
-  const { upstreamPort, gatewayPort, servers, pod: podAddress, application } = places;
+  const { upstreamPort, gatewayPort, servers } = places;
   const gatewayLabel = { [`${GROUP}/gateway-name`]: 'gw' };
   const objects = [
     ...['v1', 'v2', 'v3'].flatMap((name) => [
@@ -59,17 +58,11 @@ export function apiWorldYaml(places: Places, all: readonly GeneratedApiRoutes[])
     ),
     service('ingress', gatewayLabel, 80, gatewayPort, 'istio-system'),
     pod('ingress', 'istio-system', '127.0.0.1', gatewayLabel, { 'gatehouse.dev/bind-address': '127.0.0.1' }),
-    pod(
-      'client',
-      'default',
-      podAddress,
-      { app: 'client' },
-      { 'gatehouse.dev/capture': 'explicit', 'gatehouse.dev/app-address': application },
-    ),
+    caller(places),
     ...all.flatMap((routes, index) => [
       service(`s${index}`, { app: 'v1' }, 8000, upstreamPort),
       ...writtenApiRoutes(index, routes),
     ]),
   ];
-  return objects.map((object) => stringify(JSON.parse(JSON.stringify(object)))).join('---\n');
+  return documents(objects);
 }

@@ -11,6 +11,20 @@ export interface Places {
   readonly application: string;
 }
 
+/** Objects as the documents of one file. */
+export const documents = (objects: readonly object[]): string =>
+  objects.map((object) => stringify(JSON.parse(JSON.stringify(object)))).join('---\n');
+
+/** The caller, beside which the HTTP proxy is. */
+export const caller = ({ pod: address, application }: Places): object =>
+  pod(
+    'client',
+    'default',
+    address,
+    { app: 'client' },
+    { 'gatehouse.dev/capture': 'explicit', 'gatehouse.dev/app-address': application },
+  );
+
 const istio = (kind: string, name: string, spec: object): object => ({
   apiVersion: 'networking.istio.io/v1',
   kind,
@@ -63,7 +77,7 @@ export function written(index: number, { http, delegate }: Generated): readonly 
 }
 
 export function worldYaml(places: Places, all: readonly Generated[]): string {
-  const { upstreamPort, gatewayPort, servers, pod: podAddress, application } = places;
+  const { upstreamPort, gatewayPort, servers } = places;
   const objects = [
     service('app', { app: 'app' }, 8000, upstreamPort),
     service('other', { app: 'other' }, 9000, upstreamPort),
@@ -85,17 +99,11 @@ export function worldYaml(places: Places, all: readonly Generated[]): string {
       selector: { istio: 'ingressgateway' },
       servers: [{ port: { number: 80, name: 'http', protocol: 'HTTP' }, hosts: ['*'] }],
     }),
-    pod(
-      'client',
-      'default',
-      podAddress,
-      { app: 'client' },
-      { 'gatehouse.dev/capture': 'explicit', 'gatehouse.dev/app-address': application },
-    ),
+    caller(places),
     ...all.flatMap((one, index) => [
       ...(index % 2 === 0 ? [service(`s${index}`, { app: 'app' }, 8000, upstreamPort)] : []),
       ...written(index, one),
     ]),
   ];
-  return objects.map((object) => stringify(JSON.parse(JSON.stringify(object)))).join('---\n');
+  return documents(objects);
 }

@@ -1,11 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { staticConfig } from '../../../routing/static.ts';
-import { type Issued, TestAuthority } from '../../audit/envoy/certificates.ts';
-import { type Envoy, startEnvoy } from '../../audit/envoy/process.ts';
+import type { Issued } from '../../audit/envoy/certificates.ts';
+import type { Envoy } from '../../audit/envoy/process.ts';
 import { compiledFor, snapshotOf } from '../compiled.ts';
-import { secretFiles } from './secrets.ts';
+import { startStaticProxy } from './static-proxy.ts';
 
 /** One document of gateway.networking.k8s.io. */
 export function document(kind: string, namespace: string, name: string, spec: string, version = 'v1'): string {
@@ -62,17 +61,21 @@ spec: {containers: [{name: proxy}]}
 status: {podIP: ${EDGE}, phase: Running}
 `;
 
-export type Json = null | string | number | boolean | readonly Json[] | { readonly [key: string]: Json };
+type Json = null | string | number | boolean | readonly Json[] | { readonly [key: string]: Json };
 
 /** Certificates of Secrets, which an agent would serve, written into the configuration. */
-export function withSecrets(value: Json, secrets: ReadonlyMap<string, Issued>): Json {
-  if (Array.isArray(value)) return value.map((item: Json) => withSecrets(item, secrets));
+export function withSecrets(config: object, secrets: ReadonlyMap<string, Issued>): object {
+  return Object(replaced(JSON.parse(JSON.stringify(config)) as Json, secrets)) as object;
+}
+
+function replaced(value: Json, secrets: ReadonlyMap<string, Issued>): Json {
+  if (Array.isArray(value)) return value.map((item: Json) => replaced(item, secrets));
   if (typeof value !== 'object' || value === null) return value;
   const entries = Object.entries(value).map(([name, item]): [string, Json] => {
     const wanted = name === 'tlsCertificateSdsSecretConfigs' ? JSON.stringify(item) : '';
     const found = [...secrets].find(([secret]) => wanted.includes(`"kubernetes://${secret}"`))?.[1];
     return found === undefined
-      ? [name, withSecrets(item, secrets)]
+      ? [name, replaced(item, secrets)]
       : ['tlsCertificates', [{ certificateChain: { inlineString: found.cert }, privateKey: { inlineString: found.key } }]];
   });
   return Object.fromEntries(entries);
@@ -91,14 +94,9 @@ export async function startEdge(
     rmSync(folder, { recursive: true });
   };
   try {
-    const config = staticConfig(compiledFor(snapshotOf(POD + yaml), 'gateway:edge/edge'), {
-      node: { id: 'test', cluster: 'test' },
-      secrets: await secretFiles(await TestAuthority.create(), folder, 'spiffe://cluster.local/ns/edge/sa/default'),
-      accessLog: { kind: 'none' },
-      admin: { address: '127.0.0.1', port: 0 },
-    });
-    const json = JSON.parse(JSON.stringify(config)) as Json;
-    proxy = await startEnvoy(envoy, Object(withSecrets(json, secrets)) as object, folder);
+    const compiled = compiledFor(snapshotOf(POD + yaml), 'gateway:edge/edge');
+    const amend = (config: object) => withSecrets(config, secrets);
+    proxy = await startStaticProxy({ envoy, compiled, folder, account: 'edge/default', amend });
   } catch (error) {
     await close();
     throw error;

@@ -3,12 +3,10 @@ import { Agent } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { MeshConfig } from '../../../mesh/model/mesh-config.ts';
-import { staticConfig } from '../../../routing/static.ts';
-import { TestAuthority } from '../../audit/envoy/certificates.ts';
-import { type Envoy, startEnvoy } from '../../audit/envoy/process.ts';
+import type { Envoy } from '../../audit/envoy/process.ts';
 import { compiledFor, snapshotOf } from '../compiled.ts';
 import { type Answer, type Call, call } from './call.ts';
-import { secretFiles } from './secrets.ts';
+import { startStaticProxy } from './static-proxy.ts';
 import { freePort, startUpstream, type Upstream } from './upstream.ts';
 
 /** A gateway on 127.0.0.1 in front of two versions of the Service `app`, outside of the mesh. */
@@ -82,13 +80,7 @@ export async function startGatewayMesh(
   };
   try {
     const compiled = compiledFor(snapshotOf(surroundings(port, gatewayPort) + written, config), 'gateway:istio-system/ingress');
-    const bootstrap = staticConfig(compiled, {
-      node: { id: 'test', cluster: 'test' },
-      secrets: await secretFiles(await TestAuthority.create(), folder, 'spiffe://cluster.local/ns/istio-system/sa/default'),
-      accessLog: { kind: 'none' },
-      admin: { address: '127.0.0.1', port: 0 },
-    });
-    proxy = await startEnvoy(envoy, Object(bootstrap) as object, folder);
+    proxy = await startStaticProxy({ envoy, compiled, folder, account: 'istio-system/default' });
   } catch (error) {
     await close();
     throw error;

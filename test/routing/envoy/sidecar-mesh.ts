@@ -1,15 +1,14 @@
-import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer as createHttp2Server } from 'node:http2';
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer as createTlsServer } from 'node:tls';
-import { staticConfig } from '../../../routing/static.ts';
 import { TestAuthority } from '../../audit/envoy/certificates.ts';
-import { type Envoy, startEnvoy } from '../../audit/envoy/process.ts';
+import type { Envoy } from '../../audit/envoy/process.ts';
 import { compiledFor, snapshotOf } from '../compiled.ts';
-import { secretFiles } from './secrets.ts';
+import { listening } from './listening.ts';
+import { startStaticProxy } from './static-proxy.ts';
 import { freePort, startUpstream } from './upstream.ts';
 
 /** Where the client's HTTP proxy is, and where the server's proxy takes traffic. */
@@ -82,31 +81,10 @@ spec:
 `;
 }
 
-async function listening(server: Server, address: string, port: number): Promise<() => Promise<void>> {
-  const open = new Set<Socket>();
-  server.on('connection', (socket) => {
-    open.add(socket);
-    socket.on('error', () => socket.destroy());
-    socket.on('close', () => open.delete(socket));
-  });
-  server.listen(port, address);
-  await once(server, 'listening');
-  return async () => {
-    for (const socket of open) socket.destroy();
-    server.close();
-    await once(server, 'close');
-  };
-}
-
-async function closer(name: string, address: string, port: number): Promise<() => Promise<void>> {
-  const upstream = await startUpstream(name, address, port);
-  return () => upstream.close();
-}
-
 /** What the server's application offers; each port is taken on the application's address. */
-async function applications(ports: Ports, authority: TestAuthority): Promise<readonly (() => Promise<void>)[]> {
+async function applications(ports: Ports, authority: TestAuthority): Promise<readonly { close(): Promise<void> }[]> {
   const own = await authority.issue('https://application.test');
-  const http = [ports.http, ports.strict, ports.undeclared].map((port) => closer('server', SERVER_APP, port));
+  const http = [ports.http, ports.strict, ports.undeclared].map((port) => startUpstream('server', SERVER_APP, port));
   const echo = createServer((socket) => socket.pipe(socket));
   const tls = createTlsServer({ cert: own.cert, key: own.key }, (socket) => socket.end('application'));
   const http2 = createHttp2Server();
@@ -116,7 +94,7 @@ async function applications(ports: Ports, authority: TestAuthority): Promise<rea
   });
   return Promise.all([
     ...http,
-    closer('impostor', IMPOSTOR_APP, ports.http),
+    startUpstream('impostor', IMPOSTOR_APP, ports.http),
     listening(echo, SERVER_APP, ports.tcp),
     listening(tls, SERVER_APP, ports.tls),
     listening(http2, SERVER_APP, ports.grpc),
@@ -136,10 +114,10 @@ export async function startSidecarMesh(envoy: string): Promise<SidecarMesh> {
   const ports: Ports = { http, strict, undeclared, tcp, tls, grpc };
   const snapshot = snapshotOf(mesh(ports));
   const running: Envoy[] = [];
-  const closers = await applications(ports, authority);
+  const beside = await applications(ports, authority);
   const close = async () => {
     await Promise.all(running.map((proxy) => proxy.stop()));
-    await Promise.all(closers.map((closer) => closer()));
+    await Promise.all(beside.map((one) => one.close()));
     rmSync(folder, { recursive: true });
   };
   try {
@@ -150,13 +128,9 @@ export async function startSidecarMesh(envoy: string): Promise<SidecarMesh> {
     ] as const) {
       const own = join(folder, name);
       mkdirSync(own);
-      const config = staticConfig(compiledFor(snapshot, `default/${name}`), {
-        node: { id: name, cluster: name },
-        secrets: await secretFiles(authority, own, `spiffe://cluster.local/ns/default/sa/${account}`),
-        accessLog: { kind: 'none' },
-        admin: { address: '127.0.0.1', port: 0 },
-      });
-      running.push(await startEnvoy(envoy, Object(config) as object, own));
+      const compiled = compiledFor(snapshot, `default/${name}`);
+      const node = { id: name, cluster: name };
+      running.push(await startStaticProxy({ envoy, compiled, folder: own, account: `default/${account}`, authority, node }));
     }
   } catch (error) {
     await close();

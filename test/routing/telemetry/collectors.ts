@@ -1,7 +1,6 @@
-import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { createServer as createHttp2Server } from 'node:http2';
-import type { Socket } from 'node:net';
+import { listening } from '../envoy/listening.ts';
 
 export interface Span {
   readonly service: string;
@@ -121,7 +120,6 @@ function fromOtlp(body: Buffer): Span[] {
 export async function startCollector(kind: 'zipkin' | 'otel-http' | 'otel-grpc'): Promise<CollectorServer> {
   const spans: Span[] = [];
   const headers: Readonly<Record<string, string | undefined>>[] = [];
-  const sockets = new Set<Socket>();
   const take = (path: string, body: Buffer, custom: unknown) => {
     headers.push({ path, custom: typeof custom === 'string' ? custom : undefined });
     spans.push(...(kind === 'zipkin' ? fromZipkin(body) : fromOtlp(body)));
@@ -150,23 +148,5 @@ export async function startCollector(kind: 'zipkin' | 'otel-http' | 'otel-grpc')
         response.end();
       });
     });
-  const server = kind === 'otel-grpc' ? grpc() : http();
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.on('error', () => socket.destroy());
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new TypeError('a TCP server has a port');
-  return {
-    port: address.port,
-    spans,
-    headers,
-    close: async () => {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-      await once(server, 'close');
-    },
-  };
+  return { ...(await listening(kind === 'otel-grpc' ? grpc() : http())), spans, headers };
 }

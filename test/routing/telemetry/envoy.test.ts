@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { envoyPath } from '../../audit/envoy/process.ts';
+import { envoyOrSkip } from '../../audit/envoy/process.ts';
 import { eventually } from '../../eventually.ts';
 import { call } from '../envoy/call.ts';
 import { freePort } from '../envoy/upstream.ts';
@@ -26,12 +26,7 @@ describe('tracing and access logs in the real Envoy', () => {
   const collectors: CollectorServer[] = [];
 
   before(async function () {
-    const path = envoyPath();
-    if (path === undefined) {
-      if (process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-      this.skip();
-    }
-    envoy = path;
+    envoy = envoyOrSkip(this);
     port = await freePort();
   });
   afterEach(async () => {

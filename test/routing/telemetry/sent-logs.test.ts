@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { envoyPath } from '../../audit/envoy/process.ts';
+import { envoyOrSkip } from '../../audit/envoy/process.ts';
 import { eventually } from '../../eventually.ts';
 import { OUTBOUND_CAPTURE_PORT } from '../../../routing/names.ts';
 import { call } from '../envoy/call.ts';
@@ -31,12 +31,7 @@ describe('access logs sent to Services, and tracing at gateways, in the real Env
   let collector: CollectorServer | undefined;
 
   before(async function () {
-    const path = envoyPath();
-    if (path === undefined) {
-      if (process.env['CI'] !== undefined) throw new Error('GATEHOUSE_ENVOY names no Envoy');
-      this.skip();
-    }
-    envoy = path;
+    envoy = envoyOrSkip(this);
     port = await freePort();
   });
   afterEach(async () => {

@@ -8,11 +8,10 @@ import { readMeshConfig } from '../../../mesh/admit/mesh-config.ts';
 import { nodeOf } from '../../../mesh/admit/node.ts';
 import { Report } from '../../../mesh/admit/report.ts';
 import type { MeshConfig } from '../../../mesh/model/mesh-config.ts';
-import { staticConfig } from '../../../routing/static.ts';
 import { TestAuthority } from '../../audit/envoy/certificates.ts';
-import { type Envoy, startEnvoy } from '../../audit/envoy/process.ts';
+import type { Envoy } from '../../audit/envoy/process.ts';
 import { compiledFor, snapshotOf } from '../compiled.ts';
-import { secretFiles } from '../envoy/secrets.ts';
+import { startStaticProxy } from '../envoy/static-proxy.ts';
 import { startUpstream } from '../envoy/upstream.ts';
 
 export const CLIENT_APP = '127.22.78.1';
@@ -88,13 +87,9 @@ export async function startTelemetryMesh(envoy: string, port: number, yaml: stri
     for (const name of ['server', 'client']) {
       const own = join(folder, name);
       mkdirSync(own);
-      const config = staticConfig(compiledFor(snapshot, `default/${name}`), {
-        node: { id: name, cluster: `${name}.default` },
-        secrets: await secretFiles(authority, own, `spiffe://cluster.local/ns/default/sa/${name}`),
-        accessLog: { kind: 'none' },
-        admin: { address: '127.0.0.1', port: 0 },
-      });
-      running.push(await startEnvoy(envoy, Object(config) as object, own));
+      const compiled = compiledFor(snapshot, `default/${name}`);
+      const node = { id: name, cluster: `${name}.default` };
+      running.push(await startStaticProxy({ envoy, compiled, folder: own, account: `default/${name}`, authority, node }));
     }
   } catch (error) {
     await close();

@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { LISTENER, type ResourceSet, ROUTES } from '../../../xds/resource-set.ts';
+import { envoyOrSkip } from '../../audit/envoy/process.ts';
 import { eventually } from '../../eventually.ts';
 import { meshSet } from './envoy-resources.ts';
-import { type Envoy, envoyPath, startEnvoy } from './envoy.ts';
+import { type Envoy, startEnvoy } from './envoy.ts';
 import { type Running, startServer } from './server.ts';
 
 async function application(answer: string): Promise<{ readonly server: Server; readonly port: number }> {
@@ -30,11 +31,7 @@ for (const variant of ['delta', 'sotw'] as const) {
     const ports: { blue: number; green: number } = { blue: 0, green: 0 };
 
     before(async function () {
-      const path = envoyPath();
-      if (path === undefined) {
-        if (process.env['CI'] !== undefined) assert.fail('no Envoy: set GATEHOUSE_ENVOY');
-        this.skip();
-      }
+      const path = envoyOrSkip(this);
       for (const colour of ['blue', 'green'] as const) {
         const { server, port } = await application(colour);
         applications.push(server);

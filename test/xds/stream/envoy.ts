@@ -13,12 +13,6 @@ export interface Envoy {
   stop(): Promise<void>;
 }
 
-/** The Envoy to test with; undefined when this machine has none. */
-export function envoyPath(): string | undefined {
-  const path = process.env['GATEHOUSE_ENVOY'];
-  return path !== undefined && existsSync(path) ? path : undefined;
-}
-
 const HTTP2 = {
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
     '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions',

@@ -10,11 +10,12 @@ import { ROOTS, trustedRoots } from '../../../routing/tls/secrets.ts';
 import { typedConfig } from '../../../routing/wire/any.ts';
 import { CLUSTER, encodeResource, type ResourceSet, resourceSet, SECRET } from '../../../xds/resource-set.ts';
 import { trustResource } from '../../../xds/resources/trust.ts';
+import { envoyOrSkip } from '../../audit/envoy/process.ts';
 import { eventually } from '../../eventually.ts';
 import { must } from '../../ca/identity/must.ts';
 import { fake } from '../resources.ts';
 import { DeltaClient, SotwClient } from './client.ts';
-import { type Envoy, envoyPath, startEnvoy } from './envoy.ts';
+import { type Envoy, startEnvoy } from './envoy.ts';
 import { type Running, startServer } from './server.ts';
 
 /** What the only stream says of its trust bundle. */
@@ -84,11 +85,7 @@ for (const variant of ['delta', 'sotw'] as const) {
     let running: Running;
     let envoy: Envoy;
     before(async function () {
-      const path = envoyPath();
-      if (path === undefined) {
-        if (process.env['CI'] !== undefined) assert.fail('no Envoy: set GATEHOUSE_ENVOY');
-        this.skip();
-      }
+      const path = envoyOrSkip(this);
       running = await startServer();
       envoy = await startEnvoy(path, running.address, variant);
     });

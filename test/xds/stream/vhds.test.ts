@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import { Agent, createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ResourceSet } from '../../../xds/resource-set.ts';
+import { envoyOrSkip } from '../../audit/envoy/process.ts';
 import { eventually } from '../../eventually.ts';
 import { hostsSet } from './envoy-resources.ts';
-import { type Envoy, envoyPath, startEnvoy } from './envoy.ts';
+import { type Envoy, startEnvoy } from './envoy.ts';
 import { type Running, startServer } from './server.ts';
 
 const HOSTS = 300;
@@ -39,11 +40,7 @@ describe('virtual hosts as resources, in a real Envoy with two workers', functio
   const hosts: Record<string, string> = Object.fromEntries(Array.from({ length: HOSTS }, (_, at) => [`svc-${at}`, 'blue']));
 
   before(async function () {
-    const path = envoyPath();
-    if (path === undefined) {
-      if (process.env['CI'] !== undefined) assert.fail('no Envoy: set GATEHOUSE_ENVOY');
-      this.skip();
-    }
+    const path = envoyOrSkip(this);
     for (const colour of ['blue', 'green']) {
       const { server, port } = await application(colour);
       applications.push(server);
