@@ -9,6 +9,7 @@ import type { Workload } from '../mesh/model/workload.ts';
 import type { Hostname } from '../mesh/model/hostname.ts';
 import { virtualServices } from './delegates.ts';
 import { localityName, localityOf } from './endpoints/nearness.ts';
+import { gatewayLabels } from './clusters/gateway-key-pair.ts';
 
 /** What a VirtualService's routes depend on beside itself. */
 export interface Asked {
@@ -54,7 +55,7 @@ const nameOf = (priority: string): string => priority.split('=')[0] ?? '';
 const ONE = 'one';
 const askingVirtuals = indexedBy<VirtualService>((virtual) => (askedBy(virtual).labels.length > 0 ? [ONE] : []));
 const askingRules = indexedBy<DestinationRule>((rule) =>
-  rule.workloadSelector !== undefined || priorities(rule).length > 0 ? [ONE] : [],
+  rule.workloadSelector !== undefined || priorities(rule).length > 0 || gatewayLabels(rule).length > 0 ? [ONE] : [],
 );
 const placedWorkloads = indexedBy<Workload>(({ instances }) =>
   instances.some(({ locality }) => locality !== undefined) ? [ONE] : [],
@@ -87,7 +88,11 @@ function labelsAsked(snapshot: Snapshot): readonly string[] {
   if (last?.virtuals === virtuals && last.rules === rules && last.mesh === mesh) return last.aspects.labels;
   const labels = [
     ...virtuals.flatMap((virtual) => askedBy(virtual).labels),
-    ...rules.flatMap((rule) => [...Object.keys(rule.workloadSelector ?? {}), ...priorities(rule).map(nameOf)]),
+    ...rules.flatMap((rule) => [
+      ...Object.keys(rule.workloadSelector ?? {}),
+      ...priorities(rule).map(nameOf),
+      ...gatewayLabels(rule),
+    ]),
     ...(mesh.localityLb?.failoverPriority ?? []).map(nameOf),
   ];
   last = { virtuals, rules, mesh, aspects: { labels: [...new Set(labels)].sort(), place: false } };

@@ -1,8 +1,9 @@
-import type { ClientTls, DestinationRule, TrafficPolicy } from '../model/destination-rule.ts';
+import type { ClientTls, DestinationRule, GatewayKeyPair, TrafficPolicy } from '../model/destination-rule.ts';
 import type { BackendTlsPolicy } from '../model/gateway-api.ts';
 import type { Port } from '../model/port.ts';
-import { authoritiesOf } from './listener-references.ts';
-import { metaOf } from './open.ts';
+import { gatewayProblem } from './accepted.ts';
+import { authoritiesOf, keyPair } from './listener-references.ts';
+import { metaOf, podsOf } from './open.ts';
 import type { World } from './world.ts';
 
 function policyOf(tls: ClientTls | undefined, portLevel: ReadonlyMap<Port, TrafficPolicy>): TrafficPolicy {
@@ -18,7 +19,25 @@ function policyOf(tls: ClientTls | undefined, portLevel: ReadonlyMap<Port, Traff
   };
 }
 
-function tlsOf(world: World, { meta, hostname, subjectAltNames, authorities }: BackendTlsPolicy): ClientTls {
+/** What Gateways show to backends (`spec.tls.backend.clientCertificateRef`); one that cannot be had is not shown. */
+function gatewayKeyPairs(world: World): readonly GatewayKeyPair[] {
+  return world.gateways
+    .filter((gateway) => gatewayProblem(world, gateway) === undefined)
+    .flatMap((gateway) => {
+      const { meta, clientCertificate } = gateway;
+      if (clientCertificate === undefined) return [];
+      return podsOf(world, gateway).flatMap(({ selector, podNamespace }) => {
+        const pair = keyPair(world, { kind: 'Gateway', meta }, clientCertificate, podNamespace);
+        return 'reason' in pair ? [] : [{ namespace: podNamespace, selector, keyPair: pair }];
+      });
+    });
+}
+
+function tlsOf(
+  world: World,
+  shown: readonly GatewayKeyPair[],
+  { meta, hostname, subjectAltNames, authorities }: BackendTlsPolicy,
+): ClientTls {
   const by =
     authorities === 'system'
       ? ({ kind: 'system' } as const)
@@ -30,18 +49,20 @@ function tlsOf(world: World, { meta, hostname, subjectAltNames, authorities }: B
     sni: hostname,
     subjectAltNames: subjectAltNames.length === 0 ? [hostname] : subjectAltNames,
     keyPair: undefined,
+    ...(shown.length === 0 ? {} : { gatewayKeyPairs: shown }),
     authorities: by,
   };
 }
 
 /** TLS toward Services, as DestinationRules of the Service's namespace; the oldest policy for a port is in force. */
 export function backendTlsRules(world: World): readonly DestinationRule[] {
+  const shown = world.policies.length === 0 ? [] : gatewayKeyPairs(world);
   return world.policies.flatMap((policy) =>
     policy.targets.flatMap((target) => {
       if (target.kind !== 'Service' || target.group !== '') return [];
       const service = world.service(policy.meta.namespace, target.name);
       if (service === undefined) return [];
-      const tls = tlsOf(world, policy);
+      const tls = tlsOf(world, shown, policy);
       const ports = service.ports.filter(({ name }) => name === target.section);
       // A section that is not there means no port, never all of them.
       if (target.section !== undefined && ports.length === 0) return [];

@@ -42,7 +42,8 @@ export function routeKinds(listener: Listener): { readonly kinds: readonly strin
 
 export const nameOf = ({ kind, namespace, name }: ObjectRef): string => `${kind} ${namespace}/${name}`;
 
-function keyPair(world: World, owner: Owner, ref: ObjectRef, home: string): KeyPair | Reason {
+/** @param home where the gateway's pods are, whose agent names Secrets of its own namespace without it */
+export function keyPair(world: World, owner: Owner, ref: ObjectRef, home: string): KeyPair | Reason {
   if (ref.kind !== 'Secret' || (ref.group !== '' && ref.group !== 'core'))
     return { reason: 'InvalidCertificateRef', message: `${nameOf(ref)} is no Secret` };
   if (!world.granted(owner.kind, owner.meta.namespace, { ...ref, group: '' }))

@@ -19,6 +19,13 @@ export type Authorities =
   /** `insecureSkipVerify`: the server is not checked. */
   | { readonly kind: 'none' };
 
+/** What the pods of a gateway show to servers that ask for a certificate. */
+export interface GatewayKeyPair {
+  readonly namespace: string;
+  readonly selector: Labels;
+  readonly keyPair: KeyPair;
+}
+
 /** TLS toward a server outside of the mesh's mutual TLS. */
 export interface OriginatedTls {
   readonly mode: 'SIMPLE' | 'MUTUAL';
@@ -27,6 +34,8 @@ export interface OriginatedTls {
   readonly subjectAltNames: readonly string[];
   /** Undefined for SIMPLE. */
   readonly keyPair: KeyPair | undefined;
+  /** Of callers that are gateways, where none is given for all. */
+  readonly gatewayKeyPairs?: readonly GatewayKeyPair[];
   readonly authorities: Authorities;
 }
 

@@ -30,6 +30,7 @@ import { outlierDetection } from './outlier-detection.ts';
 import { type HostByRequest, httpProtocolOptions, upgraded } from './protocol-options.ts';
 import { rulesFor } from './rules.ts';
 import { destinationPolicy, type PortPolicy, portPolicy } from './traffic-policy.ts';
+import { gatewayKeyPairs } from './gateway-key-pair.ts';
 import { transport } from './transport.ts';
 
 type Discovery = 'eds' | 'dns' | 'names' | 'original-destination';
@@ -192,6 +193,7 @@ export function clustersOf(scope: Scope, service: Service): ClustersInMaking | u
     rules.some(asksForCapture) && isCaptured(scope),
     rules.length,
     ...rules,
+    ...gatewayKeyPairs(scope, rules),
     ...nearness(scope, service, rules),
     ...workloadsOf(snapshot, service),
     authenticationsOf(peerAuthentications, service.meta.namespace),

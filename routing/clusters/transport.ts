@@ -13,6 +13,7 @@ import { originateTls } from '../tls/originate.ts';
 import { serverIdentities } from '../tls/secure-naming.ts';
 import { meshAlpn, mutualTlsClient, plainText } from '../tls/upstream.ts';
 import { typedConfig } from '../wire/any.ts';
+import { gatewayKeyPair } from './gateway-key-pair.ts';
 import type { PortPolicy } from './traffic-policy.ts';
 
 type Transport = Pick<Cluster, 'transportSocketMatches'> | { readonly transportSocket?: TransportSocket };
@@ -66,9 +67,10 @@ export function transport(scope: Scope, { service, port, subset, policy, protoco
         tls.subjectAltNames.length > 0 || service.subjectAltNames === undefined
           ? tls
           : { ...tls, subjectAltNames: service.subjectAltNames };
+      const keyPair = tls.keyPair ?? gatewayKeyPair(scope, tls);
       return alone(
         originateTls({
-          tls: named,
+          tls: { ...named, keyPair },
           host,
           byRequest: speaksHttp && tls.sni === undefined,
           http2,
