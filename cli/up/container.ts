@@ -2,7 +2,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { parseAllDocuments } from 'yaml';
 import { listFiles } from '../../mesh/source/files.ts';
-import { isTemplated } from '../../mesh/admit/mesh-object.ts';
+import { isTemplated } from '../../mesh/model/templated-kinds.ts';
 import { splitDocuments } from '../../mesh/source/split.ts';
 
 /** A literal value, or a field of the pod (Kubernetes' downward API). */

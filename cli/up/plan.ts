@@ -3,7 +3,7 @@ import { selects } from '../../mesh/model/object.ts';
 import { parsePort } from '../../mesh/model/port.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { Workload } from '../../mesh/model/workload.ts';
-import { isTemplated } from '../../mesh/admit/mesh-object.ts';
+import { isTemplated } from '../../mesh/model/templated-kinds.ts';
 import { applicationEnv } from './application-env.ts';
 import type { Environments } from './container.ts';
 import { GATEWAY_NAME, GATEWAY_NAMESPACE, gatewayPodOf } from './gateway-objects.ts';

@@ -14,6 +14,7 @@ import type { Probe } from '../model/probe.ts';
 import type { Service } from '../model/service.ts';
 import type { Sidecar } from '../model/sidecar.ts';
 import type { Telemetry } from '../model/telemetry.ts';
+import type { TemplatedKind } from '../model/templated-kinds.ts';
 import type { WorkloadEntry } from '../model/workload-entry.ts';
 import type { VirtualService } from '../model/virtual-service.ts';
 import type { ProxySettings } from '../model/proxy-settings.ts';
@@ -32,22 +33,6 @@ export interface PodShape {
   readonly hasProxy: boolean;
   readonly ports: readonly ContainerPort[];
   readonly image: string | undefined;
-}
-
-/** Kinds whose objects are workloads: they have a pod template, and own the Pods made of it. */
-export const TEMPLATED = Object.freeze([
-  'Deployment',
-  'StatefulSet',
-  'DaemonSet',
-  'ReplicaSet',
-  'ReplicationController',
-  'Job',
-  'CronJob',
-] as const);
-export type TemplatedKind = (typeof TEMPLATED)[number];
-
-export function isTemplated(kind: string): kind is TemplatedKind {
-  return TEMPLATED.some((one) => one === kind);
 }
 
 /** A Deployment, or what else has a pod template. */

@@ -1,6 +1,7 @@
 import type { MeshConfig } from '../model/mesh-config.ts';
 import { isGatewayApiKind } from '../model/gateway-api-kinds.ts';
 import type { Kind } from '../model/object.ts';
+import { isTemplated } from '../model/templated-kinds.ts';
 import { readAuthorizationPolicy } from './authorization-policy/read.ts';
 import type { Context } from './context.ts';
 import { readDestinationRule } from './destination-rule/read.ts';
@@ -31,17 +32,11 @@ import { readVirtualService } from './virtual-service/read.ts';
 /** Kinds of Istio's and our own are read strictly; of Kubernetes' own kinds only a part is needed, so their other fields are left alone. */
 export function isStrict(kind: Kind): boolean {
   if (isGatewayApiKind(kind)) return true;
+  if (isTemplated(kind)) return false;
   switch (kind) {
     case 'Namespace':
     case 'ServiceAccount':
     case 'Service':
-    case 'Deployment':
-    case 'StatefulSet':
-    case 'DaemonSet':
-    case 'ReplicaSet':
-    case 'ReplicationController':
-    case 'Job':
-    case 'CronJob':
     case 'Pod':
     case 'ConfigMap':
     case 'Node':
@@ -71,20 +66,13 @@ export function isStrict(kind: Kind): boolean {
 /** Reads an object's spec (and, of a Pod, its status). What is wrong goes to the report of `spec`. */
 export function readObject(kind: Kind, spec: Field, status: Field, context: Context, root: Node): MeshObject {
   if (isGatewayApiKind(kind)) return readGatewayApi(kind, spec, context);
+  if (isTemplated(kind)) return { kind, value: readTemplated(kind, spec, context, root) };
   switch (kind) {
     case 'Namespace':
     case 'ServiceAccount':
       return { kind, value: { meta: context.meta } };
     case 'Service':
       return { kind, value: readService(spec, context) };
-    case 'Deployment':
-    case 'StatefulSet':
-    case 'DaemonSet':
-    case 'ReplicaSet':
-    case 'ReplicationController':
-    case 'Job':
-    case 'CronJob':
-      return { kind, value: readTemplated(kind, spec, context, root) };
     case 'Node':
       return { kind, value: { meta: context.meta, locality: localityOfNode(context.meta.labels) } };
     case 'EndpointSlice':

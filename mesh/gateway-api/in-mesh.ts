@@ -2,7 +2,7 @@ import type { ConnectionRoute, ParentRef, RequestRoute } from '../model/gateway-
 import type { Meta } from '../model/object.ts';
 import { isHttp } from '../model/port.ts';
 import type { Service, Visibility } from '../model/service.ts';
-import type { HttpRoute, TcpRoute, VirtualService } from '../model/virtual-service.ts';
+import { ANY_REQUEST, type HttpRoute, type TcpRoute, type VirtualService } from '../model/virtual-service.ts';
 import { connectionTargets } from './at-gateways.ts';
 import { metaOf } from './open.ts';
 import { byPrecedence, rankedMatches, type Ranked } from './request-routes.ts';
@@ -37,24 +37,7 @@ function untouched({ service, requests }: Mine): readonly HttpRoute[] {
     .filter(({ port }) => !spoken.has(port))
     .map(({ port }) => ({
       name: 'default',
-      match: [
-        {
-          name: undefined,
-          uri: undefined,
-          ignoreUriCase: false,
-          scheme: undefined,
-          method: undefined,
-          authority: undefined,
-          headers: {},
-          withoutHeaders: {},
-          queryParams: {},
-          port,
-          sourceLabels: {},
-          sourceNamespace: undefined,
-          gateways: [],
-          statPrefix: undefined,
-        },
-      ],
+      match: [{ ...ANY_REQUEST, port }],
       action: {
         kind: 'route',
         destinations: [{ destination: { host: service.hostname, subset: undefined, port }, weight: 1, headers: undefined }],

@@ -29,6 +29,23 @@ export interface TerminatedTls {
   readonly ecdhCurves: readonly string[];
 }
 
+/** TLS that ends with these certificates and asks nothing of clients; of all else the proxy's own defaults hold. */
+export function terminatedWith(keyPairs: readonly KeyPair[]): TerminatedTls {
+  return {
+    kind: 'terminate',
+    clients: 'none',
+    keyPairs,
+    authorities: undefined,
+    subjectAltNames: [],
+    verifyCertificateSpki: [],
+    verifyCertificateHash: [],
+    minVersion: undefined,
+    maxVersion: undefined,
+    cipherSuites: [],
+    ecdhCurves: [],
+  };
+}
+
 export type ServerTls =
   | { readonly kind: 'none' }
   /** The destination ends it; the server name tells where to. */

@@ -1,5 +1,6 @@
 import type { Origin } from './diagnostic.ts';
 import { GATEWAY_API_KINDS } from './gateway-api-kinds.ts';
+import { TEMPLATED_KINDS } from './templated-kinds.ts';
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -8,13 +9,7 @@ export const KINDS = Object.freeze([
   'Namespace',
   'Service',
   'ServiceAccount',
-  'Deployment',
-  'StatefulSet',
-  'DaemonSet',
-  'ReplicaSet',
-  'ReplicationController',
-  'Job',
-  'CronJob',
+  ...TEMPLATED_KINDS,
   'Pod',
   'ConfigMap',
   'Node',

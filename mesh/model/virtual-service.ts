@@ -30,6 +30,24 @@ export interface HttpMatch {
   readonly statPrefix: string | undefined;
 }
 
+/** Asks for nothing. */
+export const ANY_REQUEST: HttpMatch = Object.freeze({
+  name: undefined,
+  uri: undefined,
+  ignoreUriCase: false,
+  scheme: undefined,
+  method: undefined,
+  authority: undefined,
+  headers: {},
+  withoutHeaders: {},
+  queryParams: {},
+  port: undefined,
+  sourceLabels: {},
+  sourceNamespace: undefined,
+  gateways: [],
+  statPrefix: undefined,
+});
+
 /** `mesh` (every sidecar) or `namespace/name` of a Gateway. */
 export type GatewayName = string;
 

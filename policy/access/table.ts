@@ -1,7 +1,7 @@
 import type { Port } from '../../mesh/model/port.ts';
 import type { Request } from '../evaluate/request.ts';
 import type { MtlsSetting } from '../peer-authentication/mode.ts';
-import { type Box, has, setOf } from './box.ts';
+import { type Box, setOf } from './box.ts';
 import { type Caller, callersIn } from './callers.ts';
 import { type Condition, conditionsOf } from './grant.ts';
 import { type PortOf, portsOf } from './ports.ts';
@@ -120,9 +120,4 @@ function tableOf(
     untold: callersOf(setOf(untold)),
   };
   return { port, table };
-}
-
-/** The grants of which a caller is one. */
-export function grantsTo(table: PortTable, caller: number): readonly Grant[] {
-  return table.grants.filter(({ callerBits }) => has(callerBits, caller));
 }

@@ -1,6 +1,7 @@
 import type { Context } from '../context.ts';
 import { Field, fieldsOf } from '../field.ts';
-import type { Deployment, TemplatedKind } from '../mesh-object.ts';
+import type { TemplatedKind } from '../../model/templated-kinds.ts';
+import type { Deployment } from '../mesh-object.ts';
 import type { Node } from '../node.ts';
 import { integer } from '../scalar.ts';
 import { ownerIn } from './owner.ts';

@@ -7,7 +7,7 @@ import type {
   ObjectRef,
 } from '../../model/gateway-api.ts';
 import { GATEWAY_API_GROUP } from '../../model/gateway-api-kinds.ts';
-import type { ServerTls } from '../../model/gateway.ts';
+import { type ServerTls, terminatedWith } from '../../model/gateway.ts';
 import type { Context } from '../context.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
 import { plainHostname } from '../hosts.ts';
@@ -71,22 +71,7 @@ function listenerTls(field: Field, context: Context, protocol: Listener['protoco
     fields.mode.error('contradiction', 'a listener of HTTPS ends TLS', 'use protocol: TLS with mode: Passthrough');
     return { tls: { kind: 'unavailable' }, certificates: [] };
   }
-  return {
-    tls: {
-      kind: 'terminate',
-      clients: 'none',
-      keyPairs: [],
-      authorities: undefined,
-      subjectAltNames: [],
-      verifyCertificateSpki: [],
-      verifyCertificateHash: [],
-      minVersion: undefined,
-      maxVersion: undefined,
-      cipherSuites: [],
-      ecdhCurves: [],
-    },
-    certificates,
-  };
+  return { tls: terminatedWith([]), certificates };
 }
 
 const PROTOCOLS: ReadonlyMap<string, ListenerProtocol> = new Map(

@@ -20,7 +20,3 @@ export function fails(type: string, { reason, message }: Reason): Condition {
 export function either(type: string, problem: Reason | undefined, message: string): Condition {
   return problem === undefined ? holds(type, message) : fails(type, problem);
 }
-
-export function isTrue(conditions: readonly Condition[], type: string): boolean {
-  return conditions.some((one) => one.type === type && one.status === 'True');
-}

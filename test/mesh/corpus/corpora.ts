@@ -4,13 +4,6 @@ import { CORPORA, isPresent } from '../../shared-data.ts';
 
 export type Row = Readonly<Record<string, unknown>>;
 
-export interface TableCase {
-  readonly id: string;
-  readonly table: string;
-  readonly key: string | undefined;
-  readonly row: Row;
-}
-
 export function isRow(value: unknown): value is Row {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
