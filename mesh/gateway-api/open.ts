@@ -1,6 +1,6 @@
 import type { KubernetesGateway, ParentRef } from '../model/gateway-api.ts';
 import { GATEWAY_API_GROUP } from '../model/gateway-api-kinds.ts';
-import type { Gateway, GatewayServer } from '../model/gateway.ts';
+import type { Gateway, GatewayServer, ServerTls } from '../model/gateway.ts';
 import { covers, type Hostname, parseHostname } from '../model/hostname.ts';
 import type { Labels, Meta } from '../model/object.ts';
 import { GATEWAY_NAME_LABEL } from '../model/target-ref.ts';
@@ -35,6 +35,17 @@ export function metaOf(from: Meta, kind: 'Gateway' | 'VirtualService' | 'Destina
   return { ...from, kind, apiVersion: 'networking.istio.io/v1', name, labels: {}, annotations: {} };
 }
 
+/** An agent takes a name without a namespace to be of its own: elsewhere that would be somebody else's Secret. */
+function namedFrom(tls: ServerTls, home: string, podNamespace: string): ServerTls {
+  if (tls.kind !== 'terminate' || home === podNamespace) return tls;
+  return {
+    ...tls,
+    keyPairs: tls.keyPairs.map((pair) =>
+      pair.kind === 'secret' && !pair.name.includes('/') ? { ...pair, name: `${home}/${pair.name}` } : pair,
+    ),
+  };
+}
+
 /** The Gateways that routing compiles: one for each listener. */
 export function gatewaysFor(world: World, open: OpenListener): readonly Gateway[] {
   const { gateway, listener, host, name, tls } = open;
@@ -48,7 +59,11 @@ export function gatewaysFor(world: World, open: OpenListener): readonly Gateway[
     tls,
     bind: undefined,
   };
-  return podsOf(world, gateway).map((where) => ({ meta: metaOf(gateway.meta, 'Gateway', name), ...where, servers: [server] }));
+  return podsOf(world, gateway).map((where) => ({
+    meta: metaOf(gateway.meta, 'Gateway', name),
+    ...where,
+    servers: [{ ...server, tls: namedFrom(tls, gateway.meta.namespace, where.podNamespace) }],
+  }));
 }
 
 /** Whether a route's reference means this listener by what it names. */

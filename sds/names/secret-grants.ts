@@ -13,10 +13,11 @@ interface Grant {
   readonly to: readonly (string | undefined)[];
 }
 
-/** A ListenerSet brings listeners of its namespace, with their Secrets, to a Gateway of another one. */
+/** Listeners with their Secrets, for gateways of another namespace: those of a ListenerSet, or of a Gateway whose addresses are Services there. */
 interface Brought {
+  readonly kind: 'Gateway' | 'ListenerSet';
   readonly namespace: string;
-  readonly gateways: string;
+  readonly gateways: readonly string[];
   readonly secrets: readonly { readonly namespace: string; readonly name: string }[];
 }
 
@@ -30,7 +31,9 @@ export function secretGrants(objects: readonly Written[]): SecretGrants {
     ...Map.groupBy(objects.filter(isOfApi), ({ value, namespace, name }) => `${String(value['kind'])} ${namespace}/${name}`),
   ].flatMap(([, all]) => (all.length === 1 ? all : []));
   const grants = once.filter(({ value }) => value['kind'] === 'ReferenceGrant').flatMap((one) => grantOf(one) ?? []);
-  const sets = once.filter(({ value }) => value['kind'] === 'ListenerSet').flatMap((one) => broughtBy(one) ?? []);
+  const sets = once.filter(({ value }) => value['kind'] === 'ListenerSet').flatMap((one) => broughtBySet(one) ?? []);
+  const gateways = once.filter(({ value }) => value['kind'] === 'Gateway').map(broughtByGateway);
+  const brought = [...sets, ...gateways];
   const granted = (kind: string, from: string, namespace: string, name: string) =>
     grants.some(
       (grant) =>
@@ -38,13 +41,13 @@ export function secretGrants(objects: readonly Written[]): SecretGrants {
         grant.from.some((one) => one.kind === kind && one.namespace === from) &&
         grant.to.some((one) => one === undefined || one === name),
     );
-  return (gateways, namespace, name) =>
-    granted('Gateway', gateways, namespace, name) ||
-    sets.some(
-      (set) =>
-        set.gateways === gateways &&
-        set.secrets.some((one) => one.namespace === namespace && one.name === name) &&
-        (set.namespace === namespace || granted('ListenerSet', set.namespace, namespace, name)),
+  return (home, namespace, name) =>
+    granted('Gateway', home, namespace, name) ||
+    brought.some(
+      (by) =>
+        by.gateways.includes(home) &&
+        by.secrets.some((one) => one.namespace === namespace && one.name === name) &&
+        (by.namespace === namespace || granted(by.kind, by.namespace, namespace, name)),
     );
 }
 
@@ -85,16 +88,38 @@ function grantOf({ namespace, value }: Written): Grant | undefined {
 const isSecret = (ref: ReadonlyMap<string, string>): boolean =>
   (ref.get('kind') ?? 'Secret') === 'Secret' && ['', 'core'].includes(ref.get('group') ?? '');
 
-function broughtBy({ namespace, value }: Written): Brought | undefined {
+function secretsIn(refs: unknown, namespace: string): Brought['secrets'] {
+  return (allTexts(refs, ['name'], ['group', 'kind', 'namespace']) ?? [])
+    .filter(isSecret)
+    .map((ref) => ({ namespace: ref.get('namespace') ?? namespace, name: ref.get('name') ?? '' }));
+}
+
+function secretsOf(listeners: unknown, namespace: string): Brought['secrets'] {
+  if (!Array.isArray(listeners)) return [];
+  return listeners.flatMap((listener: unknown) => {
+    const tls = isRecord(listener) && isRecord(listener['tls']) ? listener['tls'] : {};
+    return secretsIn(tls['certificateRefs'], namespace);
+  });
+}
+
+function broughtBySet({ namespace, value }: Written): Brought | undefined {
   const spec = isRecord(value['spec']) ? value['spec'] : {};
   const parent = textsOf(spec['parentRef'], ['name'], ['group', 'kind', 'namespace']);
-  if (parent === undefined || !Array.isArray(spec['listeners'])) return undefined;
+  if (parent === undefined) return undefined;
   if ((parent.get('group') ?? GROUP) !== GROUP || (parent.get('kind') ?? 'Gateway') !== 'Gateway') return undefined;
-  const secrets = spec['listeners'].flatMap((listener: unknown) => {
-    const tls = isRecord(listener) && isRecord(listener['tls']) ? listener['tls'] : {};
-    return (allTexts(tls['certificateRefs'], ['name'], ['group', 'kind', 'namespace']) ?? [])
-      .filter(isSecret)
-      .map((ref) => ({ namespace: ref.get('namespace') ?? namespace, name: ref.get('name') ?? '' }));
-  });
-  return { namespace, gateways: parent.get('namespace') ?? namespace, secrets };
+  const gateways = [parent.get('namespace') ?? namespace];
+  return { kind: 'ListenerSet', namespace, gateways, secrets: secretsOf(spec['listeners'], namespace) };
+}
+
+const SERVICE = /^[a-z0-9-]+\.([a-z0-9-]+)\.svc(?:\.|$)/;
+
+function broughtByGateway({ namespace, value }: Written): Brought {
+  const spec = isRecord(value['spec']) ? value['spec'] : {};
+  const addresses = allTexts(spec['addresses'], ['type', 'value'], []) ?? [];
+  const gateways = addresses.flatMap((one) =>
+    one.get('type') === 'Hostname' ? (SERVICE.exec(one.get('value') ?? '')?.[1] ?? []) : [],
+  );
+  const tls = isRecord(spec['tls']) && isRecord(spec['tls']['backend']) ? spec['tls']['backend'] : {};
+  const shown = tls['clientCertificateRef'] === undefined ? [] : secretsIn([tls['clientCertificateRef']], namespace);
+  return { kind: 'Gateway', namespace, gateways, secrets: [...secretsOf(spec['listeners'], namespace), ...shown] };
 }

@@ -105,7 +105,9 @@ export class SecretsFolder implements SecretProvider {
   }
 }
 
-const isGranting = ({ value }: Written): boolean => value['kind'] === 'ReferenceGrant' || value['kind'] === 'ListenerSet';
+const GRANTING: ReadonlySet<unknown> = new Set(['ReferenceGrant', 'ListenerSet', 'Gateway']);
+
+const isGranting = ({ value }: Written): boolean => GRANTING.has(value['kind']);
 
 /** All Secrets among objects, by NAMESPACE/NAME; others are passed over. */
 function secretsOf(objects: readonly Written[]): ReadonlyMap<string, SecretData> {

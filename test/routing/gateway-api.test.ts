@@ -91,6 +91,27 @@ describe('Gateway API', () => {
     assert.equal(listeners(gateway(tls) + route('shop', TO_WEB) + grant('Gateway', 'edge', 'Secret', 'keys')), 1);
   });
 
+  it('a Secret keeps its namespace where the pods are of another one', () => {
+    const ingress = `
+apiVersion: v1
+kind: Service
+metadata: {name: ingress, namespace: other}
+spec: {selector: {gateway.networking.k8s.io/gateway-name: edge}, ports: [{name: https, port: 443}]}
+---
+`;
+    const tls = '{name: https, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: cert}]}}';
+    const names = (yaml: string, proxy: string) =>
+      JSON.stringify(compiledFor(snapshotOf(PODS + ingress + yaml), proxy).listeners, (_key, value: unknown) =>
+        value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : typeof value === 'bigint' ? String(value) : value,
+      ).match(/kubernetes:\/\/[a-z/]+/g);
+    assert.deepEqual(names(gateway(tls), 'gateway:edge/edge-pod'), ['kubernetes://cert']);
+    const addressed = gateway(tls).replace(
+      'spec: {',
+      'spec: {addresses: [{type: Hostname, value: ingress.other.svc.cluster.local}], ',
+    );
+    assert.deepEqual(names(addressed, 'gateway:other/other-pod'), ['kubernetes://edge/cert']);
+  });
+
   it('the certificate toward backends is that of one Gateway, by a ReferenceGrant, where a BackendTLSPolicy is', () => {
     const policy = `
 apiVersion: gateway.networking.k8s.io/v1

@@ -98,6 +98,31 @@ describe('sds/names: which Secrets of others gateways may read', () => {
     assert.equal(granted([far, toGateways], 'edge', 'far'), false, 'a grant to Gateways is none to ListenerSets');
   });
 
+  it('those of a Gateway whose pods are behind a Service of another namespace', () => {
+    const at = (value: string, type = 'Hostname', apiVersion = `${GROUP}/v1`, ref: object = { name: 'web' }) => ({
+      apiVersion,
+      kind: 'Gateway',
+      metadata: { name: 'g', namespace: 'shop' },
+      spec: { addresses: [{ type, value }], listeners: [{ name: 'https', tls: { certificateRefs: [ref] } }] },
+    });
+    const service = 'ingress.edge.svc.cluster.local';
+    assert.equal(granted([at(service)]), true);
+    assert.equal(granted([at(service)], 'else'), false);
+    assert.equal(granted([at(service)], 'edge', 'shop', 'other'), false);
+    assert.equal(granted([at('ingress.else.svc.cluster.local')]), false);
+    assert.equal(granted([at('edge')]), false);
+    assert.equal(granted([at(service, 'IPAddress')]), false);
+    assert.equal(granted([at(service, 'Hostname', 'networking.istio.io/v1')]), false);
+    const client = {
+      tls: { backend: { clientCertificateRef: { name: 'web' } } },
+      addresses: [{ type: 'Hostname', value: service }],
+    };
+    assert.equal(granted([{ ...at(service), spec: client }]), true);
+    const far = at(service, 'Hostname', `${GROUP}/v1`, { name: 'web', namespace: 'far' });
+    assert.equal(granted([far], 'edge', 'far'), false);
+    assert.equal(granted([far, grant({ namespace: 'far', from: [{ ...FROM, namespace: 'shop' }] })], 'edge', 'far'), true);
+  });
+
   it('come and go with the grant on an open stream', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'gatehouse-grants-'));
     const time = new StillTime();
