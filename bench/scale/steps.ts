@@ -159,9 +159,8 @@ export async function reconnect({ target, fleet, plan, timeoutMs }: Connected, w
   const [cpu, began] = [cpuSeconds(target.pid), now()];
   await fleet.resume(withVersions);
   const busy = (): number => cpuSeconds(target.pid);
-  // Who has all of it may be sent nothing, so there it is over when all is quiet.
-  const done = ({ configured, open }: Counted): boolean =>
-    withVersions ? open === plan.proxies.length : configured === plan.proxies.length;
+  // Who has all of it is answered too, though with nothing: it asks for all of some types.
+  const done = ({ configured }: Counted): boolean => configured === plan.proxies.length;
   const counted = await fleet.settle(done, timeoutMs, busy);
   const loop = await eventLoopMs(target);
   return {

@@ -93,8 +93,8 @@ export class Fleet {
       const counted = await this.count();
       const at = now();
       const use = busy?.() ?? 0;
-      // A server that works at something still, though it sends nothing yet, is not done either.
-      if (use - used > 0.02) [used, usedAt] = [use, at];
+      // A server that works at something still, though it sends nothing yet, is not done either. What a profiler uses does not count.
+      if (use - used > Math.max(0.02, ((at - usedAt) / 1000) * 0.15)) [used, usedAt] = [use, at];
       const quiet = at - Math.max(counted.lastByteAt, usedAt, began) > QUIET_MS;
       if (quiet && done(counted)) return counted;
       if (at - began > timeoutMs) return { ...counted, timedOut: true };

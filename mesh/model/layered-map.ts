@@ -40,6 +40,7 @@ export class LayeredMap<K, V> implements ReadonlyMap<K, V> {
   }
 
   get(key: K): V | undefined {
+    if (this.#layer.size === 0) return this.#base.get(key);
     const over = this.#layer.get(key);
     return over !== undefined || this.#layer.has(key) ? over : this.#base.get(key);
   }

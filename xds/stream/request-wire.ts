@@ -1,3 +1,6 @@
+import { isAscii } from 'node:buffer';
+import type { BroughtVersions } from '../subscription/event.ts';
+
 /** A google.rpc.Status, as far as a NACK has one. */
 export interface WireError {
   readonly code: number;
@@ -10,13 +13,19 @@ export interface WireRequest {
   /** SotW: resource_names; delta: resource_names_subscribe. */
   readonly names: string[];
   readonly unsubscribe: string[];
-  readonly initialVersions: Map<string, string>;
+  readonly initialVersions: BroughtVersions;
   version: string;
   nonce: string;
   error: WireError | undefined;
 }
 
-type Take = (into: WireRequest, bytes: Buffer, from: number, to: number) => void;
+/** What is read so far: entries of the map as they come. */
+interface Reading extends WireRequest {
+  readonly entries: string[];
+  readonly text: (bytes: Buffer, from: number, to: number) => string;
+}
+
+type Take = (into: Reading, bytes: Buffer, from: number, to: number) => void;
 
 const node: Take = (into, bytes, from, to) => {
   eachField(bytes, from, to, (field, start, end) => {
@@ -31,17 +40,47 @@ const error: Take = (into, bytes, from, to) => {
   });
   into.error = { code, message };
 };
-const names: Take = (into, bytes, from, to) => void into.names.push(text(bytes, from, to));
+const names: Take = (into, bytes, from, to) => void into.names.push(into.text(bytes, from, to));
 const nonce: Take = (into, bytes, from, to) => void (into.nonce = text(bytes, from, to));
 const typeUrl: Take = (into, bytes, from, to) => void (into.typeUrl = text(bytes, from, to));
 const initialVersion: Take = (into, bytes, from, to) => {
+  // As every client writes it: the name and then the version, each shorter than 128 bytes.
+  const name = from + 2;
+  const version = name + (bytes[from + 1] ?? 0) + 2;
+  if (
+    bytes[from] === 0x0a &&
+    version <= to &&
+    version - name < 0x82 &&
+    bytes[version - 2] === 0x12 &&
+    bytes[version - 1] === to - version &&
+    to - version < 0x80
+  ) {
+    into.entries.push(into.text(bytes, name, version - 2), into.text(bytes, version, to));
+    return;
+  }
   let [key, value] = ['', ''];
   eachField(bytes, from, to, (field, start, end) => {
     if (field === 1) key = text(bytes, start, end);
     if (field === 2) value = text(bytes, start, end);
   });
-  into.initialVersions.set(key, value);
+  into.entries.push(key, value);
 };
+
+const NO_VERSIONS: BroughtVersions = new Map();
+
+/**
+ * Names and versions in turn. No client's library writes a name of a map twice; of one that does so the last one counts, and what it did not name
+ * at all may be taken for named: that is its own loss.
+ */
+function versionsOf(entries: readonly string[]): BroughtVersions {
+  if (entries.length === 0) return NO_VERSIONS;
+  return {
+    size: entries.length / 2,
+    forEach(visit) {
+      for (let at = 0; at + 1 < entries.length; at += 2) visit(entries[at + 1] ?? '', entries[at] ?? '');
+    },
+  };
+}
 
 /** By field number; envoy.service.discovery.v3. All of these are length-delimited; others are passed over. */
 const FIELDS: Readonly<Record<'sotw' | 'delta', readonly (Take | undefined)[]>> = Object.freeze({
@@ -65,12 +104,14 @@ const FIELDS: Readonly<Record<'sotw' | 'delta', readonly (Take | undefined)[]>> 
  */
 export function readRequest(variant: 'sotw' | 'delta', message: Uint8Array): WireRequest {
   const bytes = Buffer.from(message.buffer, message.byteOffset, message.byteLength);
-  const request: WireRequest = {
+  const request: Reading = {
+    entries: [],
+    text: isAscii(bytes) ? asciiText : text,
     nodeId: '',
     typeUrl: '',
     names: [],
     unsubscribe: [],
-    initialVersions: new Map(),
+    initialVersions: NO_VERSIONS,
     version: '',
     nonce: '',
     error: undefined,
@@ -80,7 +121,8 @@ export function readRequest(variant: 'sotw' | 'delta', message: Uint8Array): Wir
     if (delimited) fields[field]?.(request, bytes, from, to);
     else if (fields[field] !== undefined) throw new Error('a field has another type');
   });
-  return request;
+  const { entries, text: _, ...read } = request;
+  return { ...read, initialVersions: versionsOf(entries) };
 }
 
 /** Protobuf's wire format (encoding guide): `number` is the value of a varint; the others are bytes `from` to `to`. */
@@ -152,6 +194,8 @@ class Cursor {
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+const asciiText = (bytes: Buffer, from: number, to: number): string => bytes.toString('latin1', from, to);
 
 /** @throws TypeError when the bytes are no UTF-8 */
 function text(bytes: Buffer, from: number, to: number): string {

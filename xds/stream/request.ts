@@ -1,6 +1,6 @@
 import { parsed, refused, type Parsed } from '../../ca/identity/parsed.ts';
 import { parseTypeUrl, type TypeUrl } from '../resource-set.ts';
-import type { DeltaRequest, SotwRequest, Variant } from '../subscription/event.ts';
+import type { BroughtVersions, DeltaRequest, SotwRequest, Variant } from '../subscription/event.ts';
 import type { Limits } from './limits.ts';
 import { readRequest, type WireRequest } from './request-wire.ts';
 
@@ -28,9 +28,8 @@ export function parseRequest(variant: Variant, bytes: Uint8Array, limits: Limits
   const wrong =
     namesReason(names, limits) ??
     namesReason(unsubscribe, limits) ??
-    namesReason(initialVersions.keys(), limits) ??
     versionReason([version, nonce]) ??
-    versionReason(initialVersions.values());
+    broughtReason(initialVersions, limits);
   if (wrong !== undefined) return refused(wrong);
   if (message.typeUrl.length > 512) return refused('type_url is too long');
   const type = parseTypeUrl(message.typeUrl);
@@ -61,6 +60,17 @@ function namesReason(names: Iterable<string>, limits: Limits): string | undefine
     if (name.length > limits.nameLength) return `a resource name is longer than ${limits.nameLength} characters`;
   }
   return undefined;
+}
+
+function broughtReason(brought: BroughtVersions, limits: Limits): string | undefined {
+  if (brought.size > limits.names) return `a request has more than ${limits.names} names`;
+  let [name, version] = [0, 0];
+  brought.forEach((itsVersion, itsName) => {
+    if (itsName.length > name) name = itsName.length;
+    if (itsVersion.length > version) version = itsVersion.length;
+  });
+  if (name > limits.nameLength) return `a resource name is longer than ${limits.nameLength} characters`;
+  return version > LONGEST_VERSION ? 'a version or nonce is too long' : undefined;
 }
 
 function versionReason(versions: Iterable<string>): string | undefined {

@@ -13,6 +13,12 @@ export interface SotwRequest {
   readonly error?: string;
 }
 
+/** Versions by name. As much of a Map as is needed: there are thousands, and they are walked through once. */
+export interface BroughtVersions {
+  readonly size: number;
+  forEach(visit: (version: string, name: string) => void): void;
+}
+
 /** A DeltaDiscoveryRequest, as far as it matters here. */
 export interface DeltaRequest {
   readonly kind: 'delta-request';
@@ -20,7 +26,7 @@ export interface DeltaRequest {
   readonly subscribe: readonly string[];
   readonly unsubscribe: readonly string[];
   /** What the client kept from an earlier stream; read in the first request of a type only. */
-  readonly initialVersions: ReadonlyMap<string, string>;
+  readonly initialVersions: BroughtVersions;
   readonly nonce: string;
   readonly error?: string;
 }

@@ -68,11 +68,12 @@ export function amendInterest(
   let wildcard = subscribe.length > 0 && old.wildcard === 'legacy' ? 'none' : old.wildcard;
   if (subscribe.includes(WILDCARD)) wildcard = 'explicit';
   if (unsubscribe.includes(WILDCARD)) wildcard = 'none';
-  const names = old.names.with(subscribe.filter((name) => name !== WILDCARD)).without(unsubscribe);
+  const named = subscribe.includes(WILDCARD) ? subscribe.filter((name) => name !== WILDCARD) : subscribe;
+  const names = old.names.with(named).without(unsubscribe);
   return change(
     old,
     { wildcard, names },
-    subscribe.filter((name) => names.has(name)),
+    unsubscribe.length === 0 ? named : named.filter((name) => names.has(name)),
     unsubscribe.filter((name) => old.names.has(name) && !names.has(name)),
   );
 }

@@ -36,15 +36,17 @@ export class Names implements Iterable<string> {
   }
 
   with(names: readonly string[]): Names {
+    if (names.length === 0) return this;
+    if (this.size === 0) return Names.of(names);
     const fresh = names.filter((name) => !this.has(name));
     if (fresh.length === 0) return this;
-    if (this.size === 0 || this.#places.size !== this.size) return Names.of([...this, ...fresh]);
+    if (this.#places.size !== this.size) return Names.of([...this, ...fresh]);
     for (const name of fresh) if (!this.#places.has(name)) this.#places.set(name, this.#places.size);
     return new Names(this.#places, this.#places.size);
   }
 
   without(names: readonly string[]): Names {
-    if (!names.some((name) => this.has(name))) return this;
+    if (names.length === 0 || !names.some((name) => this.has(name))) return this;
     const gone = new Set(names);
     return Names.of([...this].filter((name) => !gone.has(name)));
   }

@@ -1,5 +1,6 @@
 import { changedNames, NO_RESOURCES } from '../resource-set.ts';
 import type { Resources } from '../resource-set.ts';
+import type { BroughtVersions } from './event.ts';
 import { type Interest, NO_INTEREST, wants } from './interest.ts';
 
 /** Anything with a version; encoded resources are shared here by reference. */
@@ -32,13 +33,27 @@ export class Sent {
   }
 
   /** What a client brings along from an earlier stream, name -> version. */
-  static brought(current: Resources, interest: Interest, versions: ReadonlyMap<string, string>): Sent {
+  static brought(current: Resources, interest: Interest, versions: BroughtVersions): Sent {
     if (versions.size === 0) return Sent.NOTHING;
     const exceptions = new Map<string, Versioned | undefined>();
-    for (const [name, version] of versions)
-      if (wants(interest, name) && current.get(name)?.version !== version) exceptions.set(name, { version });
-    if (interest.wildcard !== 'none') for (const name of current.keys()) if (!versions.has(name)) exceptions.set(name, undefined);
-    for (const name of interest.names) if (!versions.has(name)) exceptions.set(name, undefined);
+    const { names } = interest;
+    const all = interest.wildcard !== 'none';
+    let [found, named] = [0, 0];
+    versions.forEach((version, name) => {
+      const byName = names.size > 0 && names.has(name);
+      if (byName) named += 1;
+      if (!all && !byName) return;
+      const there = current.get(name);
+      if (there !== undefined) found += 1;
+      if (there?.version !== version) exceptions.set(name, { version });
+      else if (exceptions.size > 0) exceptions.delete(name);
+    });
+    // Nearly always the client brings all there is, and nothing has to be looked for from the other side.
+    if ((!all || found === current.size) && named === names.size) return new Sent(current, interest, exceptions);
+    const brought = new Set<string>();
+    versions.forEach((_, name) => brought.add(name));
+    if (all) for (const name of current.keys()) if (!brought.has(name)) exceptions.set(name, undefined);
+    for (const name of names) if (!brought.has(name)) exceptions.set(name, undefined);
     return new Sent(current, interest, exceptions);
   }
 

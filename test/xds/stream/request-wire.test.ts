@@ -53,7 +53,10 @@ function byHand(variant: 'sotw' | 'delta', bytes: Uint8Array): WireRequest | und
 }
 
 function sorted(request: WireRequest | undefined) {
-  return request && { ...request, initialVersions: [...request.initialVersions].sort() };
+  if (request === undefined) return undefined;
+  const versions = new Map<string, string>();
+  request.initialVersions.forEach((version, name) => versions.set(name, version));
+  return { ...request, initialVersions: [...versions].sort() };
 }
 
 describe(`requests read by hand (seed ${SEED})`, () => {
