@@ -9,6 +9,7 @@ import { divergences } from '../mesh/corpus/divergences.ts';
 import { compiledFor, snapshotOf } from './compiled.ts';
 import { corpusCases, corpusFile } from './corpora.ts';
 import { type Answer, call } from './envoy/call.ts';
+import { ingressGateway } from './envoy/gateway-mesh.ts';
 import { startStaticProxy } from './envoy/static-proxy.ts';
 import { freePort, startUpstream, type Upstream } from './envoy/upstream.ts';
 
@@ -92,22 +93,7 @@ metadata:
   annotations: {gatehouse.dev/capture: explicit, gatehouse.dev/app-address: ${CLIENT}}
 spec: {containers: [{name: app}]}
 status: {podIP: 127.23.77.9, phase: Running}
----
-apiVersion: v1
-kind: Service
-metadata: {name: ingress, namespace: istio-system}
-spec: {selector: {istio: ingressgateway}, ports: [{name: http2, port: 80, targetPort: ${gatewayPort}}]}
----
-apiVersion: v1
-kind: Pod
-metadata:
-  name: ingress
-  namespace: istio-system
-  labels: {istio: ingressgateway, security.istio.io/tlsMode: istio}
-  annotations: {gatehouse.dev/bind-address: 127.0.0.1}
-spec: {containers: [{name: proxy}]}
-status: {podIP: 127.0.0.1, phase: Running}
----
+---${ingressGateway(gatewayPort)}
 `;
 }
 

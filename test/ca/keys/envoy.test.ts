@@ -5,10 +5,9 @@ import type { Authority } from '../../../ca/authority.ts';
 import type { KeyType } from '../../../ca/key-store/key-type.ts';
 import { type Envoy, envoyOrSkip, envoyPath, startEnvoy } from '../../audit/envoy/process.ts';
 import { TlsConnection } from '../../feature/tls-connection.ts';
+import { mutualTlsBootstrap } from '../mutual-tls-bootstrap.ts';
 import { requestPem } from '../requests.ts';
 import { type World, world } from '../world.ts';
-
-const TYPE = 'type.googleapis.com/envoy.extensions';
 
 interface Leaf {
   readonly cert: string;
@@ -25,50 +24,6 @@ const LEAVES: Readonly<Record<string, () => KeyObject>> = {
 };
 const ROOTS: readonly KeyType[] = ['ec-p256', 'ec-p384', 'rsa-2048', 'rsa-3072', 'rsa-4096', 'ed25519'];
 const TYPES = Object.keys(LEAVES);
-
-function listener(name: string, server: Leaf, rootsPem: string): object {
-  return {
-    name,
-    address: { socket_address: { address: '127.0.0.1', port_value: 0 } },
-    filter_chains: [
-      {
-        transport_socket: {
-          name: 'tls',
-          typed_config: {
-            '@type': `${TYPE}.transport_sockets.tls.v3.DownstreamTlsContext`,
-            require_client_certificate: true,
-            common_tls_context: {
-              tls_certificates: [
-                { certificate_chain: { inline_string: server.cert }, private_key: { inline_string: server.key } },
-              ],
-              validation_context: { trusted_ca: { inline_string: rootsPem } },
-            },
-          },
-        },
-        filters: [
-          {
-            name: 'http',
-            typed_config: {
-              '@type': `${TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
-              stat_prefix: 'in',
-              http_filters: [{ name: 'router', typed_config: { '@type': `${TYPE}.filters.http.router.v3.Router` } }],
-              route_config: {
-                virtual_hosts: [
-                  { name: 'all', domains: ['*'], routes: [{ match: { prefix: '' }, direct_response: { status: 200 } }] },
-                ],
-              },
-            },
-          },
-        ],
-      },
-    ],
-  };
-}
-
-const bootstrap = (listeners: readonly object[]) => ({
-  admin: { address: { socket_address: { address: '127.0.0.1', port_value: 0 } } },
-  static_resources: { listeners },
-});
 
 describe('ca/keys: key types in the real Envoy', function () {
   this.timeout(120_000);
@@ -110,9 +65,11 @@ describe('ca/keys: key types in the real Envoy', function () {
       for (const type of TYPES) leaves.set(type, await issue(authority, type));
       const servers = TYPES.flatMap((type) => {
         const leaf = leaves.get(type);
-        return leaf === undefined ? [] : [listener(type, leaf, authority.rootCertPem)];
+        return leaf === undefined
+          ? []
+          : [{ name: type, server: leaf, validation: { trusted_ca: { inline_string: authority.rootCertPem } } }];
       });
-      const running = await startEnvoy(envoyPath() ?? '', bootstrap(servers), here.dir);
+      const running = await startEnvoy(envoyPath() ?? '', mutualTlsBootstrap(servers), here.dir);
       envoy = running;
       const results: Record<string, string> = {};
       for (const server of TYPES)

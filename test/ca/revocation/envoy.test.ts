@@ -15,10 +15,10 @@ import { TlsConnection } from '../../feature/tls-connection.ts';
 import { NOBODY } from '../../../ca/rotation/rotation.ts';
 import { must } from '../identity/must.ts';
 import { certificateAuthority, writeCacerts } from '../keys/ca-files.ts';
+import { mutualTlsBootstrap } from '../mutual-tls-bootstrap.ts';
 import { requestPem, testKey } from '../requests.ts';
 import { type World, world } from '../world.ts';
 
-const TYPE = 'type.googleapis.com/envoy.extensions';
 const keyPem = testKey('P-256').export({ type: 'pkcs8', format: 'pem' }).toString();
 
 interface Leaf {
@@ -72,46 +72,7 @@ describe('ca: revocation lists in the real Envoy', function () {
     return toJson(CertificateValidationContextSchema, secret.type.value) as object;
   };
   const start = async (authority: Authority, server: Leaf): Promise<(leaf: Leaf) => Promise<string>> => {
-    const listener = {
-      name: 'in',
-      address: { socket_address: { address: '127.0.0.1', port_value: 0 } },
-      filter_chains: [
-        {
-          transport_socket: {
-            name: 'tls',
-            typed_config: {
-              '@type': `${TYPE}.transport_sockets.tls.v3.DownstreamTlsContext`,
-              require_client_certificate: true,
-              common_tls_context: {
-                tls_certificates: [
-                  { certificate_chain: { inline_string: server.cert }, private_key: { inline_string: server.key } },
-                ],
-                validation_context: context(authority),
-              },
-            },
-          },
-          filters: [
-            {
-              name: 'http',
-              typed_config: {
-                '@type': `${TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
-                stat_prefix: 'in',
-                http_filters: [{ name: 'router', typed_config: { '@type': `${TYPE}.filters.http.router.v3.Router` } }],
-                route_config: {
-                  virtual_hosts: [
-                    { name: 'all', domains: ['*'], routes: [{ match: { prefix: '' }, direct_response: { status: 200 } }] },
-                  ],
-                },
-              },
-            },
-          ],
-        },
-      ],
-    };
-    const bootstrap = {
-      admin: { address: { socket_address: { address: '127.0.0.1', port_value: 0 } } },
-      static_resources: { listeners: [listener] },
-    };
+    const bootstrap = mutualTlsBootstrap([{ name: 'in', server, validation: context(authority) }]);
     const running = await startEnvoy(envoyPath() ?? '', bootstrap, folder);
     envoy = running;
     return async (leaf) => {

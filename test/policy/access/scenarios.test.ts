@@ -10,29 +10,11 @@ import { accessTable } from '../../../policy/access/table.ts';
 import { evaluate } from '../../../policy/evaluate/evaluate.ts';
 import { readRequests } from '../../../policy/evaluate/read-requests.ts';
 import { corpusPath } from '../corpora/corpus.ts';
-import { type Asked, SCENARIOS, type Scenario, Tokens, hostOf, scenarios, sniOf } from '../corpora/scenario.ts';
+import { type Asked, SCENARIOS, scenarios, Tokens, written } from '../corpora/scenario.ts';
 import { told } from './told.ts';
 
 function protocolOf({ port }: Asked): 'HTTP' | 'TCP' {
   return port.protocol === 'TCP' ? 'TCP' : 'HTTP';
-}
-
-/** As `gatehouse policy check` takes it. */
-function written(asked: Asked, scenario: Scenario, tokens: Tokens): object {
-  const { target } = scenario;
-  return {
-    source: asked.from,
-    destination: {
-      namespace: target.namespace,
-      labels: target.labels,
-      ip: target.ip,
-      port: asked.port.number,
-      protocol: protocolOf(asked),
-      sni: sniOf(asked, scenario),
-    },
-    request: { method: asked.method, path: asked.path, host: hostOf(asked, scenario), headers: { ...asked.headers } },
-    jwt: asked.jwt === undefined ? undefined : { claims: tokens.claims(asked.jwt) },
-  };
 }
 
 describe('policy, access: scenarios of the corpus', () => {
@@ -80,7 +62,9 @@ describe('policy, access: scenarios of the corpus', () => {
           );
         }
       }
-      const { requests, faults } = readRequests(scenario.requests.map((asked) => written(asked, scenario, tokens)));
+      const { requests, faults } = readRequests(
+        scenario.requests.map((asked) => written(asked, scenario, tokens, protocolOf(asked))),
+      );
       assert.deepEqual(faults, []);
       for (const { request } of requests) {
         compared += 1;

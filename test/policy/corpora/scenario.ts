@@ -82,6 +82,24 @@ export function sniOf(asked: Asked, { target }: Scenario): string | undefined {
   return asked.sni ?? `outbound_.${asked.port.servicePort ?? asked.port.number}_._.${target.fqdn}`;
 }
 
+/** As `gatehouse policy check` takes it. */
+export function written(asked: Asked, scenario: Scenario, tokens: Tokens, protocol: string): object {
+  const { target } = scenario;
+  return {
+    source: asked.from,
+    destination: {
+      namespace: target.namespace,
+      labels: target.labels,
+      ip: target.ip,
+      port: asked.port.number,
+      protocol,
+      sni: sniOf(asked, scenario),
+    },
+    request: { method: asked.method, path: asked.path, host: hostOf(asked, scenario), headers: { ...asked.headers } },
+    jwt: asked.jwt === undefined ? undefined : { claims: tokens.claims(asked.jwt) },
+  };
+}
+
 /** The request as it goes over the wire, but for where to and who from. */
 export function callOf(asked: Asked, scenario: Scenario, tokens: Tokens): Omit<Call, 'to' | 'shown'> {
   const given = Object.entries(asked.headers ?? {}).map(([name, value]) => [name, tokens.fill(value)] as const);

@@ -7,7 +7,7 @@ import { loadMesh } from '../../../mesh/source/mesh.ts';
 import { evaluate } from '../../../policy/evaluate/evaluate.ts';
 import { readRequests } from '../../../policy/evaluate/read-requests.ts';
 import { corpusPath } from './corpus.ts';
-import { type Asked, hostOf, type Scenario, SCENARIOS, scenarios, sniOf, Tokens } from './scenario.ts';
+import { type Asked, type Scenario, SCENARIOS, scenarios, Tokens, written } from './scenario.ts';
 
 /** What the authorizers of `custom` cases say: see ext-authz/servers.ts. */
 function answers({ from, headers, port }: Asked, { meshConfig }: Scenario): object {
@@ -25,24 +25,8 @@ function isAboutSignature({ id }: Scenario, { jwt, path, headers }: Asked): bool
   return [path ?? '', ...Object.values(headers ?? {})].some((text) => text.includes('@jwt:'));
 }
 
-/** As the command takes it. */
-function written(asked: Asked, scenario: Scenario, tokens: Tokens): object {
-  const { target } = scenario;
-  const { protocol, number } = asked.port;
-  return {
-    source: asked.from,
-    destination: {
-      namespace: target.namespace,
-      labels: target.labels,
-      ip: target.ip,
-      port: number,
-      protocol: protocol.startsWith('HTTP') ? 'HTTP' : protocol,
-      sni: sniOf(asked, scenario),
-    },
-    request: { method: asked.method, path: asked.path, host: hostOf(asked, scenario), headers: { ...asked.headers } },
-    extAuthz: answers(asked, scenario),
-    jwt: asked.jwt === undefined ? undefined : { claims: tokens.claims(asked.jwt) },
-  };
+function protocolOf({ port: { protocol } }: Asked): string {
+  return protocol.startsWith('HTTP') ? 'HTTP' : protocol;
 }
 
 describe('policy, corpus: scenarios', () => {
@@ -70,7 +54,12 @@ describe('policy, corpus: scenarios', () => {
       const meshConfigFile = join(folder, 'mesh.yaml');
       writeFileSync(meshConfigFile, stringify({ ...scenario.meshConfig, rootNamespace: scenario.rootNamespace }));
       const { snapshot } = loadMesh({ paths: [join(path, scenario.config)], meshConfigFile });
-      const { requests, faults } = readRequests(decidable.map((asked) => written(asked, scenario, tokens)));
+      const { requests, faults } = readRequests(
+        decidable.map((asked) => ({
+          ...written(asked, scenario, tokens, protocolOf(asked)),
+          extAuthz: answers(asked, scenario),
+        })),
+      );
       assert.deepEqual(faults, []);
       const wrong = requests.flatMap(({ request }, index) => {
         const asked = decidable[index];

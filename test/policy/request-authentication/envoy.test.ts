@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { stringify } from 'yaml';
 import { TestAuthority } from '../../audit/envoy/certificates.ts';
 import { eventually } from '../../eventually.ts';
-import { envoyOrSkip, envoyPath } from '../../audit/envoy/process.ts';
+import { envoyOrSkip } from '../../audit/envoy/process.ts';
 import { startApplication } from '../envoy/application.ts';
 import { type Outcome, send } from '../envoy/caller.ts';
-import { type RunningTarget, startTarget } from '../envoy/target.ts';
+import type { RunningTarget } from '../envoy/target.ts';
+import { startPoliced, webOn } from './policed.ts';
 import { type TokenIssuer, tokenIssuer } from './tokens.ts';
 
 // Addresses of this process alone, since Envoy must bind the ports that policies name.
@@ -45,7 +45,7 @@ function encoded(value: unknown): string {
 
 describe('RequestAuthentication in the real Envoy', function () {
   this.timeout(60_000);
-  const envoy = envoyPath();
+  let envoy = '';
   let folder = '';
   let authority: TestAuthority;
   let stopApplication: (() => Promise<void>) | undefined;
@@ -55,7 +55,7 @@ describe('RequestAuthentication in the real Envoy', function () {
   const running: RunningTarget[] = [];
 
   before(async function () {
-    envoyOrSkip(this);
+    envoy = envoyOrSkip(this);
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-tokens-'));
     authority = await TestAuthority.create();
     a = await tokenIssuer('https://a.test');
@@ -74,32 +74,10 @@ describe('RequestAuthentication in the real Envoy', function () {
   async function under(
     ...objects: readonly object[]
   ): Promise<(headers: Headers, path?: string, method?: string) => Promise<Outcome>> {
-    assert.ok(envoy !== undefined);
     count += 1;
-    const own = mkdtempSync(join(folder, 'case-'));
-    const file = join(own, 'policies.yaml');
-    writeFileSync(file, objects.map((one) => stringify(one)).join('---\n'));
     const address = `${NET}.${count}`;
-    const target = await startTarget(envoy, {
-      paths: [file],
-      meshConfig: {},
-      target: {
-        kind: 'sidecar',
-        namespace: 'shop',
-        service: 'web',
-        labels: { app: 'web' },
-        ports: [{ name: 'http', protocol: 'HTTP', service: 80, workload: PORT }],
-      },
-      address,
-      application: APPLICATION,
-      authority,
-      folder: own,
-    });
-    running.push(target);
-    assert.deepEqual(
-      target.diagnostics.filter(({ severity }) => severity === 'error'),
-      [],
-    );
+    const target = webOn(PORT);
+    running.push(await startPoliced({ envoy, folder, target, address, application: APPLICATION, authority, objects }));
     const once = (headers: Headers, path: string, method: string): Promise<Outcome> =>
       send({
         to: { host: address, port: PORT },

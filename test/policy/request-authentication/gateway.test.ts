@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { stringify } from 'yaml';
 import { TestAuthority } from '../../audit/envoy/certificates.ts';
-import { envoyOrSkip, envoyPath } from '../../audit/envoy/process.ts';
+import { envoyOrSkip } from '../../audit/envoy/process.ts';
 import { startApplication } from '../envoy/application.ts';
 import { type Outcome, send } from '../envoy/caller.ts';
-import { type RunningTarget, type Target, startTarget } from '../envoy/target.ts';
+import type { RunningTarget, Target } from '../envoy/target.ts';
 import { keySet } from '../../../policy/request-authentication/key-set.ts';
+import { startPoliced } from './policed.ts';
 import { type TokenIssuer, tokenIssuer } from './tokens.ts';
 
 const NET = `127.${10 + (process.pid % 60)}.${(process.pid >> 6) % 256}`;
@@ -45,7 +45,7 @@ const BACKEND = [
 
 describe('RequestAuthentication in the real Envoy, elsewhere', function () {
   this.timeout(60_000);
-  const envoy = envoyPath();
+  let envoy = '';
   let folder = '';
   let authority: TestAuthority;
   let stopApplication: (() => Promise<void>) | undefined;
@@ -54,7 +54,7 @@ describe('RequestAuthentication in the real Envoy, elsewhere', function () {
   const running: RunningTarget[] = [];
 
   before(async function () {
-    envoyOrSkip(this);
+    envoy = envoyOrSkip(this);
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-tokens-'));
     authority = await TestAuthority.create();
     a = await tokenIssuer('https://a.test');
@@ -73,27 +73,10 @@ describe('RequestAuthentication in the real Envoy, elsewhere', function () {
   });
 
   async function start(target: Target, objects: readonly object[], amend?: (config: object) => object): Promise<string> {
-    assert.ok(envoy !== undefined);
     count += 1;
-    const own = mkdtempSync(join(folder, 'case-'));
-    const file = join(own, 'policies.yaml');
-    writeFileSync(file, objects.map((one) => stringify(one)).join('---\n'));
     const address = `${NET}.${count}`;
-    const started = await startTarget(envoy, {
-      paths: [file],
-      meshConfig: {},
-      target,
-      address,
-      application: APPLICATION,
-      authority,
-      folder: own,
-      ...(amend === undefined ? {} : { amend }),
-    });
-    running.push(started);
-    assert.deepEqual(
-      started.diagnostics.filter(({ severity }) => severity === 'error'),
-      [],
-    );
+    const options = { envoy, folder, target, address, application: APPLICATION, authority, objects };
+    running.push(await startPoliced({ ...options, ...(amend === undefined ? {} : { amend }) }));
     return address;
   }
 

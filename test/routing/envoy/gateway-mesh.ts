@@ -27,17 +27,12 @@ status: {podIP: ${address}, phase: Running}
 ---`;
 }
 
-function surroundings(port: number, gatewayPort: number): string {
-  return `
-apiVersion: v1
-kind: Service
-metadata: {name: app, namespace: default}
-spec: {selector: {app: app}, ports: [{name: http, port: 8000, targetPort: ${port}}]}
----${pod('v1', '127.20.0.1', port)}${pod('v2', '127.20.0.2', port)}
+/** The mesh's gateway, on this machine. */
+export const ingressGateway = (port: number): string => `
 apiVersion: v1
 kind: Service
 metadata: {name: ingress, namespace: istio-system}
-spec: {selector: {istio: ingressgateway}, ports: [{name: http2, port: 80, targetPort: ${gatewayPort}}]}
+spec: {selector: {istio: ingressgateway}, ports: [{name: http2, port: 80, targetPort: ${port}}]}
 ---
 apiVersion: v1
 kind: Pod
@@ -48,7 +43,15 @@ metadata:
   annotations: {gatehouse.dev/bind-address: 127.0.0.1}
 spec: {containers: [{name: proxy}]}
 status: {podIP: 127.0.0.1, phase: Running}
----
+---`;
+
+function surroundings(port: number, gatewayPort: number): string {
+  return `
+apiVersion: v1
+kind: Service
+metadata: {name: app, namespace: default}
+spec: {selector: {app: app}, ports: [{name: http, port: 8000, targetPort: ${port}}]}
+---${pod('v1', '127.20.0.1', port)}${pod('v2', '127.20.0.2', port)}${ingressGateway(gatewayPort)}
 apiVersion: networking.istio.io/v1
 kind: Gateway
 metadata: {name: gateway, namespace: default}

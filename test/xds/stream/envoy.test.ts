@@ -1,20 +1,11 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { LISTENER, type ResourceSet, ROUTES } from '../../../xds/resource-set.ts';
 import { envoyOrSkip } from '../../audit/envoy/process.ts';
 import { eventually } from '../../eventually.ts';
 import { meshSet } from './envoy-resources.ts';
+import { application } from './application.ts';
 import { type Envoy, startEnvoy } from './envoy.ts';
 import { type Running, startServer } from './server.ts';
-
-async function application(answer: string): Promise<{ readonly server: Server; readonly port: number }> {
-  const server = createServer((_request, response) => response.end(answer));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return { server, port: (server.address() as AddressInfo).port };
-}
 
 async function get(port: number): Promise<string> {
   const response = await fetch(`http://127.0.0.1:${port}/`, { headers: { connection: 'close' } });
@@ -27,15 +18,15 @@ for (const variant of ['delta', 'sotw'] as const) {
     this.timeout(60_000);
     let running: Running;
     let envoy: Envoy;
-    const applications: Server[] = [];
+    const applications: { close(): Promise<void> }[] = [];
     const ports: { blue: number; green: number } = { blue: 0, green: 0 };
 
     before(async function () {
       const path = envoyOrSkip(this);
       for (const colour of ['blue', 'green'] as const) {
-        const { server, port } = await application(colour);
-        applications.push(server);
-        ports[colour] = port;
+        const made = await application(colour);
+        applications.push(made);
+        ports[colour] = made.port;
       }
       running = await startServer();
       envoy = await startEnvoy(path, running.address, variant);
@@ -43,10 +34,7 @@ for (const variant of ['delta', 'sotw'] as const) {
     after(async () => {
       await envoy?.stop();
       running?.stop();
-      for (const server of applications) {
-        server.closeAllConnections();
-        server.close();
-      }
+      await Promise.all(applications.map((one) => one.close()));
     });
 
     const publish = async (set: ResourceSet): Promise<void> => {

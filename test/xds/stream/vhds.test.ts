@@ -1,22 +1,14 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { Agent, createServer, request, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { Agent, request } from 'node:http';
 import type { ResourceSet } from '../../../xds/resource-set.ts';
 import { envoyOrSkip } from '../../audit/envoy/process.ts';
 import { eventually } from '../../eventually.ts';
 import { hostsSet } from './envoy-resources.ts';
+import { application } from './application.ts';
 import { type Envoy, startEnvoy } from './envoy.ts';
 import { type Running, startServer } from './server.ts';
 
 const HOSTS = 300;
-
-async function application(answer: string): Promise<{ readonly server: Server; readonly port: number }> {
-  const server = createServer((_request, response) => response.end(answer));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return { server, port: (server.address() as AddressInfo).port };
-}
 
 function get(agent: Agent, port: number, host: string): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -34,7 +26,7 @@ describe('virtual hosts as resources, in a real Envoy with two workers', functio
   this.timeout(120_000);
   let running: Running;
   let envoy: Envoy;
-  const applications: Server[] = [];
+  const applications: { close(): Promise<void> }[] = [];
   const clusters: Record<string, number> = {};
   const agent = new Agent({ keepAlive: true });
   const hosts: Record<string, string> = Object.fromEntries(Array.from({ length: HOSTS }, (_, at) => [`svc-${at}`, 'blue']));
@@ -42,9 +34,9 @@ describe('virtual hosts as resources, in a real Envoy with two workers', functio
   before(async function () {
     const path = envoyOrSkip(this);
     for (const colour of ['blue', 'green']) {
-      const { server, port } = await application(colour);
-      applications.push(server);
-      clusters[colour] = port;
+      const made = await application(colour);
+      applications.push(made);
+      clusters[colour] = made.port;
     }
     running = await startServer();
     envoy = await startEnvoy(path, running.address, 'delta', 2);
@@ -53,10 +45,7 @@ describe('virtual hosts as resources, in a real Envoy with two workers', functio
     agent.destroy();
     await envoy?.stop();
     running?.stop();
-    for (const server of applications) {
-      server.closeAllConnections();
-      server.close();
-    }
+    await Promise.all(applications.map((one) => one.close()));
   });
 
   const publish = async (set: ResourceSet): Promise<void> => {
