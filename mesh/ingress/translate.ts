@@ -29,7 +29,7 @@ export interface FromIngress {
 const NONE: FromIngress = Object.freeze({ gateways: [], virtualServices: [] });
 
 /** Whether an Ingress is for the mesh's gateway. One that names no class is another controller's, unless the default class is Istio's. */
-export function isOurs({ annotatedClass, className }: Ingress, classes: readonly IngressClass[]): boolean {
+function isOurs({ annotatedClass, className }: Ingress, classes: readonly IngressClass[]): boolean {
   if (annotatedClass !== undefined) return annotatedClass === CLASS;
   const named = classes.find((one) => (className === undefined ? one.isDefault : one.meta.name === className));
   return named?.controller === CONTROLLER;

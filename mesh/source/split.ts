@@ -13,7 +13,7 @@ export interface Section {
 }
 
 /** Directives (%YAML, %TAG) belong to the marker after them; such streams are rare and are left whole. */
-export function hasDirectives(text: string): boolean {
+function hasDirectives(text: string): boolean {
   return text.startsWith('%') || /[\n\r\u2028\u2029]%/.test(text);
 }
 

@@ -11,6 +11,7 @@ import { corpusCases, corpusFile } from './corpora.ts';
 import { type Answer, call } from './envoy/call.ts';
 import { ingressGateway } from './envoy/gateway-mesh.ts';
 import { startStaticProxy } from './envoy/static-proxy.ts';
+import { explicitPod } from './workloads.ts';
 import { freePort, startUpstream, type Upstream } from './envoy/upstream.ts';
 
 interface Expected {
@@ -83,17 +84,7 @@ status: {podIP: ${address}, phase: Running}
 ---`;
   return `${Object.entries(SERVERS)
     .map(([name, address]) => server(name, address))
-    .join('')}
-apiVersion: v1
-kind: Pod
-metadata:
-  name: a
-  namespace: ${NAMESPACE}
-  labels: {app: a, security.istio.io/tlsMode: istio}
-  annotations: {gatehouse.dev/capture: explicit, gatehouse.dev/app-address: ${CLIENT}}
-spec: {containers: [{name: app}]}
-status: {podIP: 127.23.77.9, phase: Running}
----${ingressGateway(gatewayPort)}
+    .join('')}${explicitPod('a', NAMESPACE, '127.23.77.9', CLIENT)}${ingressGateway(gatewayPort)}
 `;
 }
 

@@ -2,13 +2,9 @@ import assert from 'node:assert/strict';
 import { inboundPorts } from '../../routing/listeners/inbound-ports.ts';
 import { endpointsIn, serversIn } from './compiled-endpoints.ts';
 import { compiledFor, snapshotOf } from './compiled.ts';
+import { clientIn } from './workloads.ts';
 
-const MESH = `
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: client, namespace: shop}
-spec: {template: {metadata: {labels: {app: client}}, spec: {containers: [{name: app}]}}}
----
+const MESH = `${clientIn('shop')}
 apiVersion: v1
 kind: Service
 metadata: {name: db, namespace: shop}

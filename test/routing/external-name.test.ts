@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { compiledFor, snapshotOf } from './compiled.ts';
+import { clientIn } from './workloads.ts';
 
 const service = (name: string, spec: string, namespace = 'shop') => `
 apiVersion: v1
@@ -11,12 +12,7 @@ spec: {${spec}}
 const alias = (name: string, of: string, namespace = 'shop') =>
   service(name, `type: ExternalName, externalName: ${of}, ports: [{name: http, port: 80}]`, namespace);
 
-const MESH = `
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: client, namespace: shop}
-spec: {template: {metadata: {labels: {app: client}}, spec: {containers: [{name: app}]}}}
----
+const MESH = `${clientIn('shop')}
 ${service('web', 'selector: {app: web}, ports: [{name: http, port: 80}]', 'back')}`;
 
 const virtualService = (host: string, route: string, match = '') => `

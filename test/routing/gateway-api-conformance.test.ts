@@ -15,6 +15,7 @@ import { type Answer, call } from './envoy/call.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { withSecrets } from './envoy/gateway-api-edge.ts';
 import { startStaticProxy } from './envoy/static-proxy.ts';
+import { explicitPod } from './workloads.ts';
 import { freePort, startUpstream, type Upstream } from './envoy/upstream.ts';
 
 interface Row {
@@ -112,18 +113,7 @@ status: {podIP: ${addressOf(name)}, phase: Running}`;
   }).join('');
 }
 
-const caller = `
----
-apiVersion: v1
-kind: Pod
-metadata:
-  name: caller
-  namespace: ${MESH}
-  labels: {app: caller, security.istio.io/tlsMode: istio}
-  annotations: {gatehouse.dev/capture: explicit, gatehouse.dev/app-address: ${CLIENT}}
-spec: {containers: [{name: app}]}
-status: {podIP: 127.27.77.9, phase: Running}
-`;
+const caller = `\n---${explicitPod('caller', MESH, '127.27.77.9', CLIENT)}`;
 
 function gatewayPod(name: string, address: string, port: number, port8080: number, port443: number): string {
   return `

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import type { IncomingMessage } from 'node:http';
-import { createServer as createHttpsServer, request as httpsRequest } from 'node:https';
+import { createServer as createHttpsServer } from 'node:https';
 import { connect as connectTcp, createServer as createTcpServer, type Server } from 'node:net';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { Client, credentials, Metadata, Server as GrpcServer, ServerCredentials, status, type ServiceError } from '@grpc/grpc-js';
@@ -10,6 +9,7 @@ import { envoyOrSkip } from '../audit/envoy/process.ts';
 import { eventually } from '../eventually.ts';
 import { type Answer, call, type Call } from './envoy/call.ts';
 import { backend, configMap, document, EDGE, startEdge } from './envoy/gateway-api-edge.ts';
+import { httpsStatus } from './envoy/https-status.ts';
 import { freePort, startUpstream, type Upstream } from './envoy/upstream.ts';
 
 const ADDRESS = (n: number) => `127.29.78.${n}`;
@@ -330,24 +330,14 @@ describe('Gateway API in the real Envoy', () => {
     assert.equal(await bytes(socket), 'one');
   });
 
-  async function secure(port: number, shown?: Issued): Promise<number | string> {
-    const outgoing = httpsRequest({
+  const secure = (port: number, shown?: Issued): Promise<number | 'refused'> =>
+    httpsStatus({
       host: EDGE,
       port,
       servername: 'edge.test',
       ca: authority.root,
-      agent: false,
       ...(shown === undefined ? {} : { cert: shown.cert, key: shown.key }),
     });
-    outgoing.end();
-    try {
-      const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
-      response.resume();
-      return response.statusCode ?? 0;
-    } catch {
-      return 'refused';
-    }
-  }
 
   it('client certificates: needed, or let in without, and never a wrong one', async () => {
     assert.deepEqual(

@@ -6,6 +6,7 @@ import { type Envoy, envoyOrSkip } from '../audit/envoy/process.ts';
 import { compiledFor, snapshotOf } from './compiled.ts';
 import { type Answer, call } from './envoy/call.ts';
 import { startStaticProxy } from './envoy/static-proxy.ts';
+import { explicitPod } from './workloads.ts';
 import { freePort, startUpstream, type Upstream } from './envoy/upstream.ts';
 
 const APP = '127.20.5.9';
@@ -32,17 +33,7 @@ apiVersion: v1
 kind: Service
 metadata: {name: app, namespace: shop}
 spec: {selector: {app: app}, ports: [{name: http, port: ${own}}]}
----
-apiVersion: v1
-kind: Pod
-metadata:
-  name: app
-  namespace: shop
-  labels: {app: app, security.istio.io/tlsMode: istio}
-  annotations: {gatehouse.dev/capture: explicit, gatehouse.dev/app-address: ${APP}}
-spec: {containers: [{name: app}]}
-status: {podIP: "::1", phase: Running}
----
+---${explicitPod('app', 'shop', '::1', APP)}
 apiVersion: v1
 kind: Pod
 metadata: {name: captured, namespace: shop, labels: {app: captured, security.istio.io/tlsMode: istio}}

@@ -8,6 +8,7 @@ import { Report } from '../../mesh/admit/report.ts';
 import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import { type CompiledProxy } from '../../routing/compile.ts';
 import { compiledFor, snapshotOf } from './compiled.ts';
+import { clientIn } from './workloads.ts';
 
 function meshConfig(content: object): MeshConfig {
   const report = new Report('mesh.yaml', undefined);
@@ -16,12 +17,7 @@ function meshConfig(content: object): MeshConfig {
   return read;
 }
 
-const MESH = `
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: client, namespace: office}
-spec: {template: {metadata: {labels: {app: client}}, spec: {containers: [{name: app}]}}}
----
+const MESH = `${clientIn('office')}
 apiVersion: v1
 kind: Service
 metadata: {name: own, namespace: office}

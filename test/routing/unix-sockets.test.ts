@@ -8,21 +8,12 @@ import { type Envoy, envoyOrSkip } from '../audit/envoy/process.ts';
 import { compiledFor, snapshotOf } from './compiled.ts';
 import { call } from './envoy/call.ts';
 import { startStaticProxy } from './envoy/static-proxy.ts';
+import { explicitPod } from './workloads.ts';
 
 const APP = '127.20.3.9';
 const POD = '127.20.3.1';
 
-const mesh = (folder: string) => `
-apiVersion: v1
-kind: Pod
-metadata:
-  name: app
-  namespace: shop
-  labels: {app: app, security.istio.io/tlsMode: istio}
-  annotations: {gatehouse.dev/capture: explicit, gatehouse.dev/app-address: ${APP}}
-spec: {containers: [{name: app}]}
-status: {podIP: ${POD}, phase: Running}
----
+const mesh = (folder: string) => `${explicitPod('app', 'shop', POD, APP)}
 apiVersion: networking.istio.io/v1
 kind: Sidecar
 metadata: {name: app, namespace: shop}

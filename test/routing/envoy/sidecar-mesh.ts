@@ -7,6 +7,7 @@ import { createServer as createTlsServer } from 'node:tls';
 import { TestAuthority } from '../../audit/envoy/certificates.ts';
 import type { Envoy } from '../../audit/envoy/process.ts';
 import { compiledFor, snapshotOf } from '../compiled.ts';
+import { explicitPod } from '../workloads.ts';
 import { listening } from './listening.ts';
 import { startStaticProxy } from './static-proxy.ts';
 import { freePort, startUpstream } from './upstream.ts';
@@ -30,17 +31,7 @@ export interface SidecarMesh {
 
 function pod(name: string, address: string, appAddress: string, ports: readonly (readonly [string, number])[]): string {
   const listed = ports.map(([portName, port]) => `{name: ${portName}, containerPort: ${port}}`).join(', ');
-  return `
-apiVersion: v1
-kind: Pod
-metadata:
-  name: ${name}
-  namespace: default
-  labels: {app: ${name}, security.istio.io/tlsMode: istio}
-  annotations: {gatehouse.dev/capture: explicit, gatehouse.dev/app-address: ${appAddress}}
-spec: {serviceAccountName: ${name}, containers: [{name: app, ports: [${listed}]}]}
-status: {podIP: ${address}, phase: Running}
----`;
+  return explicitPod(name, 'default', address, appAddress, { account: name, ports: listed });
 }
 
 function mesh(ports: Ports): string {

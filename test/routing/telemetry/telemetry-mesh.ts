@@ -13,6 +13,7 @@ import type { Envoy } from '../../audit/envoy/process.ts';
 import { compiledFor, snapshotOf } from '../compiled.ts';
 import { startStaticProxy } from '../envoy/static-proxy.ts';
 import { startUpstream } from '../envoy/upstream.ts';
+import { explicitPod } from '../workloads.ts';
 
 export const CLIENT_APP = '127.22.78.1';
 const SERVER_APP = '127.22.78.2';
@@ -28,19 +29,8 @@ export function meshConfigOf(yaml: string): MeshConfig {
   return config;
 }
 
-export function pod(name: string, address: string, appAddress: string): string {
-  return `
-apiVersion: v1
-kind: Pod
-metadata:
-  name: ${name}
-  namespace: default
-  labels: {app: ${name}, security.istio.io/tlsMode: istio}
-  annotations: {gatehouse.dev/capture: explicit, gatehouse.dev/app-address: ${appAddress}}
-spec: {serviceAccountName: ${name}, containers: [{name: app}]}
-status: {podIP: ${address}, phase: Running}
----`;
-}
+export const pod = (name: string, address: string, application: string): string =>
+  explicitPod(name, 'default', address, application, { account: name });
 
 /** A client and a server, and the collectors `zipkin` and `otel` outside of the mesh, on ports of this machine. */
 export function world(port: number, collectors: Readonly<Record<string, number>>): string {
