@@ -98,10 +98,11 @@ async function change(
     timeoutMs,
     () => cpuSeconds(target.pid),
   );
+  const used = cpuSeconds(target.pid) - cpu;
   const loop = await eventLoopMs(target);
   return {
     ...sums(counted),
-    cpuSeconds: cpuSeconds(target.pid) - cpu,
+    cpuSeconds: used,
     clientCpuSeconds: counted.cpuSeconds - client,
     ...(loop !== undefined && { eventLoopMs: loop }),
     ...(counted.waiting === 0 ? { lastMs: counted.seenAt - began } : { note: `${String(counted.waiting)} did not see it` }),
@@ -162,10 +163,11 @@ export async function reconnect({ target, fleet, plan, timeoutMs }: Connected, w
   // Who has all of it is answered too, though with nothing: it asks for all of some types.
   const done = ({ configured }: Counted): boolean => configured === plan.proxies.length;
   const counted = await fleet.settle(done, timeoutMs, busy);
+  const used = busy() - cpu;
   const loop = await eventLoopMs(target);
   return {
     ...sums(counted),
-    cpuSeconds: busy() - cpu,
+    cpuSeconds: used,
     wallSeconds: (Math.max(counted.lastByteAt, counted.configuredAt) - began) / 1000,
     peakMb: peakRssMb(target.pid),
     clientCpuSeconds: counted.cpuSeconds - client,
