@@ -8,17 +8,8 @@ import { readIssuanceLog } from '../../../ca/log/read.ts';
 import { refusalBudget } from '../../../ca/log/refusals.ts';
 import { type LogRecord, toLine } from '../../../ca/log/record.ts';
 import { memoryLog, temporaryFolder } from '../world.ts';
+import { intent } from './records.ts';
 
-const intent = (serial: string): LogRecord => ({
-  kind: 'intent',
-  time: '2026-11-21T12:00:00.000Z',
-  serial,
-  names: 'URI:spiffe://cluster.local/ns/a/sa/b',
-  evidence: { kind: 'token', subject: 'system:serviceaccount:a:b' },
-  key: 'P-256',
-  notBefore: '2026-11-21T11:58:00.000Z',
-  notAfter: '2026-11-21T13:00:00.000Z',
-});
 const issued = (serial: string): LogRecord => ({ kind: 'issued', time: '2026-11-21T12:00:00.001Z', serial, sha256: 'ab' });
 
 describe('ca/log: the issuance log', () => {

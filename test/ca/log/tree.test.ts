@@ -13,18 +13,9 @@ import { AuthorityError } from '../../../ca/root/error.ts';
 import { eventually } from '../../eventually.ts';
 import { must } from '../identity/must.ts';
 import { memoryLog, temporaryFolder } from '../world.ts';
+import { intent } from './records.ts';
 
 const refusal = (reason: string): LogRecord => ({ kind: 'refused', time: '2026-11-21T12:00:00.000Z', code: 'invalid', reason });
-const intent = (serial: string): LogRecord => ({
-  kind: 'intent',
-  time: '2026-11-21T12:00:00.000Z',
-  serial,
-  names: 'URI:spiffe://cluster.local/ns/a/sa/b',
-  evidence: { kind: 'token', subject: 'system:serviceaccount:a:b' },
-  key: 'P-256',
-  notBefore: '2026-11-21T11:58:00.000Z',
-  notAfter: '2026-11-21T13:00:00.000Z',
-});
 
 const { log } = memoryLog();
 const NEVER = { records: 1_000_000, everyMs: 1 };

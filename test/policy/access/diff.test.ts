@@ -8,21 +8,12 @@ import { evaluate } from '../../../policy/evaluate/evaluate.ts';
 import type { Request } from '../../../policy/evaluate/request.ts';
 import { factsOf } from '../../../policy/evaluate/facts.ts';
 import { PORTS, SINGLE, type World, requests, worlds } from '../differential/arbitrary.ts';
+import { DESTINATION } from './destination.ts';
 import { given, operation, peerAuthentication, policy, port, request, rule, snapshot, source } from '../model.ts';
 
 const SEED = Number(process.env['GATEHOUSE_SEED'] ?? 20261121);
 const PAIRS = Number(process.env['GATEHOUSE_WORLDS'] ?? 80);
 const LABELS = { app: 'web' };
-const DESTINATION = {
-  name: 'shop/web',
-  namespace: 'shop',
-  labels: LABELS,
-  ports: [
-    { port: port(PORTS.http), protocol: 'HTTP' as const },
-    { port: port(PORTS.tcp), protocol: 'TCP' as const },
-  ],
-  hosts: ['app.example'],
-};
 const KNOWN = SINGLE.map(([id]) => (id ?? '').slice('spiffe://'.length));
 
 type Decided = 'ALLOW' | 'DENY';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { describedText } from '../../../policy/access/describe.ts';
+import { DESTINATION } from './destination.ts';
 import { accessTable } from '../../../policy/access/table.ts';
 import { evaluate } from '../../../policy/evaluate/evaluate.ts';
 import type { Request } from '../../../policy/evaluate/request.ts';
@@ -98,17 +99,7 @@ describe('policy, access: what is told and what is decided', () => {
             : []),
         ],
       });
-      const destination = {
-        name: 'shop/web',
-        namespace: 'shop',
-        labels: LABELS,
-        ports: [
-          { port: port(PORTS.http), protocol: 'HTTP' as const },
-          { port: port(PORTS.tcp), protocol: 'TCP' as const },
-        ],
-        hosts: ['app.example'],
-      };
-      const table = accessTable({ snapshot: mesh, destination }, [ODD]);
+      const table = accessTable({ snapshot: mesh, destination: DESTINATION }, [ODD]);
       assert.ok(table.world.complete);
       for (const { grants } of table.tables) {
         for (const { confirmed, witness, conditions } of grants) {

@@ -2,7 +2,8 @@ import * as fc from 'fast-check';
 import type { AuthorizationPolicy, Condition, PolicyMatch, When } from '../../../mesh/model/authorization-policy.ts';
 import type { MeshConfig, PathNormalization } from '../../../mesh/model/mesh-config.ts';
 import { valueOf } from '../../../policy/evaluate/text.ts';
-import { given, MESH_CONFIG, operation, policy, rule, source, trustDomain } from '../model.ts';
+import { given, MESH_CONFIG, operation, policy, source, trustDomain } from '../model.ts';
+import { rulesOf } from './rules.ts';
 
 // Small pools, so that policies and requests meet often; each pool holds values that differ only a little.
 
@@ -141,16 +142,7 @@ const whens = fc.oneof(
   whenOf('nobody.knows[this]', ['x', '*']),
 );
 
-const rules = fc
-  .record({
-    from: fc.array(sources, { maxLength: 2 }),
-    to: fc.array(operations, { maxLength: 2 }),
-    when: fc.oneof(
-      { weight: 3, arbitrary: fc.constant([]) },
-      { weight: 2, arbitrary: fc.array(whens, { minLength: 1, maxLength: 2 }) },
-    ),
-  })
-  .map(rule);
+const rules = rulesOf(sources, operations, whens);
 
 const actions = fc.oneof(
   { weight: 10, arbitrary: fc.constant('ALLOW' as const) },

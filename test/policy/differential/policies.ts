@@ -3,7 +3,8 @@ import type { AuthorizationPolicy, Condition, PolicyMatch, When } from '../../..
 import type { JwtRule } from '../../../mesh/model/request-authentication.ts';
 import type { MeshConfig, PathNormalization } from '../../../mesh/model/mesh-config.ts';
 import { valueOf } from '../../../policy/evaluate/text.ts';
-import { given, MESH_CONFIG, operation, policy, rule, source, trustDomain } from '../model.ts';
+import { given, MESH_CONFIG, operation, policy, source, trustDomain } from '../model.ts';
+import { rulesOf } from './rules.ts';
 import { EXTENSION_PROVIDERS } from './authorizers.ts';
 import {
   ACCOUNTS,
@@ -144,16 +145,7 @@ const whens = fc.oneof(
   whenOf('request.headers', 'x'),
 );
 
-const rules = fc
-  .record({
-    from: fc.array(sources, { maxLength: 2 }),
-    to: fc.array(operations, { maxLength: 2 }),
-    when: fc.oneof(
-      { weight: 3, arbitrary: fc.constant([]) },
-      { weight: 2, arbitrary: fc.array(whens, { minLength: 1, maxLength: 2 }) },
-    ),
-  })
-  .map(rule);
+const rules = rulesOf(sources, operations, whens);
 
 /** A RequestAuthentication's rule; its keys are added where they are known. */
 export interface TokenRule extends Omit<JwtRule, 'keys' | 'issuer'> {

@@ -5,6 +5,7 @@ import { eventually } from '../../eventually.ts';
 import { meshSet } from './envoy-resources.ts';
 import { application } from './application.ts';
 import { type Envoy, startEnvoy } from './envoy.ts';
+import { publishTo } from './publish.ts';
 import { type Running, startServer } from './server.ts';
 
 async function get(port: number): Promise<string> {
@@ -37,12 +38,7 @@ for (const variant of ['delta', 'sotw'] as const) {
       await Promise.all(applications.map((one) => one.close()));
     });
 
-    const publish = async (set: ResourceSet): Promise<void> => {
-      const snapshot = running.source.publish(set);
-      await eventually(`Envoy has answered snapshot ${snapshot}`, () =>
-        (running.only()?.acknowledged ?? 0) >= snapshot ? true : undefined,
-      );
-    };
+    const publish = (set: ResourceSet): Promise<void> => publishTo(running, set);
     const rejected = () => running.only()?.rejected ?? [];
 
     it('gets listeners, routes, clusters and endpoints', async () => {

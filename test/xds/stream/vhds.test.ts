@@ -6,6 +6,7 @@ import { eventually } from '../../eventually.ts';
 import { hostsSet } from './envoy-resources.ts';
 import { application } from './application.ts';
 import { type Envoy, startEnvoy } from './envoy.ts';
+import { publishTo } from './publish.ts';
 import { type Running, startServer } from './server.ts';
 
 const HOSTS = 300;
@@ -49,10 +50,7 @@ describe('virtual hosts as resources, in a real Envoy with two workers', functio
   });
 
   const publish = async (set: ResourceSet): Promise<void> => {
-    const snapshot = running.source.publish(set);
-    await eventually(`Envoy has answered snapshot ${snapshot}`, () =>
-      (running.only()?.acknowledged ?? 0) >= snapshot ? true : undefined,
-    );
+    await publishTo(running, set);
     assert.deepEqual(running.only()?.rejected, []);
   };
   const sent = () => running.only()?.sent ?? { responses: 0, resources: 0, bytes: 0 };
