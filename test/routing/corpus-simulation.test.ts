@@ -51,7 +51,10 @@ describe('corpus: calls by what is compiled', () => {
     it(one.id, () => {
       const router = one.proxy.type === 'router';
       const differences = () => {
-        const compiled = compiledFor(snapshotOf(caseYaml(one), policyOf(one)), router ? 'gateway:istio-system/the-proxy' : 'default/the-proxy');
+        const compiled = compiledFor(
+          snapshotOf(caseYaml(one), policyOf(one)),
+          router ? 'gateway:istio-system/the-proxy' : 'default/the-proxy',
+        );
         return one.calls.flatMap((asked) => {
           const found = wrong(simulate(compiled, asked, router), asked.want);
           return found === undefined ? [] : [`${asked.name}: ${found}`];
