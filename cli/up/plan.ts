@@ -33,6 +33,9 @@ export interface Plan {
 }
 
 const MOST_REPLICAS = 100;
+/** Where callers from outside of the mesh come in. */
+const OUTSIDE_ADDRESS = '127.0.0.1';
+const INGRESS = Object.freeze({ istio: 'ingressgateway' });
 
 /** The pods that a snapshot asks for. A workload that cannot be run gets a diagnostic; the others are planned all the same. */
 export function planPods(input: PlanInput): Plan {
@@ -69,8 +72,7 @@ function hasIngressGateway(snapshot: Snapshot): boolean {
   return snapshot.workloads.some(
     (workload) =>
       isTemplated(workload.meta.kind) &&
-      ((workload.namespace === GATEWAY_NAMESPACE && workload.name === GATEWAY_NAME) ||
-        selects({ istio: 'ingressgateway' }, workload.labels)),
+      ((workload.namespace === GATEWAY_NAMESPACE && workload.name === GATEWAY_NAME) || selects(INGRESS, workload.labels)),
   );
 }
 
@@ -108,6 +110,7 @@ function podOf(input: PlanInput, workload: Workload, kind: PodKind, copy: number
     workload: workload.name,
     owner: { kind: workload.meta.kind, name: workload.meta.name },
     kind,
+    ...(kind === 'router' ? { bindAddress: selects(INGRESS, labels) ? OUTSIDE_ADDRESS : place.ip } : {}),
     netns: place.netns,
     application: image === undefined ? undefined : { command: image.command, cwd: image.cwd, env },
   };
@@ -127,6 +130,7 @@ function addedGateway(input: PlanInput, started: StartedGateway): Pod | undefine
     labels,
     kind: 'router',
     ip,
+    bindAddress: OUTSIDE_ADDRESS,
     appAddress,
     netns: undefined,
     ports: started.ports.flatMap(({ bound }) => {

@@ -17,7 +17,7 @@ export function podObject(pod: Pod, placement: Placement['kind'], ready: boolean
       annotations: {
         'gatehouse.dev/capture': capture,
         ...(capture === 'explicit' ? { 'gatehouse.dev/app-address': pod.appAddress } : {}),
-        ...(pod.kind === 'router' ? { 'gatehouse.dev/bind-address': '127.0.0.1' } : {}),
+        ...(pod.bindAddress === undefined ? {} : { 'gatehouse.dev/bind-address': pod.bindAddress }),
       },
       ownerReferences: [
         {
