@@ -78,6 +78,7 @@ export function backendTlsRules(world: World): readonly DestinationRule[] {
           trafficPolicy,
           subsets: [],
           workloadSelector: undefined,
+          demandsTls: true as const,
         },
       ];
     }),

@@ -123,4 +123,6 @@ export interface DestinationRule {
   readonly subsets: readonly Subset[];
   /** Labels of the callers for which it holds; undefined: all of those that see it. */
   readonly workloadSelector: Labels | undefined;
+  /** Made of a BackendTLSPolicy: its TLS holds for every caller, whatever other rules say of the host. */
+  readonly demandsTls?: true;
 }

@@ -12,10 +12,13 @@ import { destinationPolicy, type PortPolicy, portPolicy } from './traffic-policy
 const NONE: readonly DestinationRule[] = Object.freeze([]);
 
 /** Rules by namespace and host; those of wildcards by namespace alone. */
-const byHost = indexedBy<DestinationRule>(({ meta, host }) => [
-  `${meta.namespace} ${host}`,
-  ...(host.startsWith('*') ? [meta.namespace] : []),
-]);
+const byHost = indexedBy<DestinationRule>(({ meta, host, demandsTls }) =>
+  demandsTls === true ? [] : [`${meta.namespace} ${host}`, ...(host.startsWith('*') ? [meta.namespace] : [])],
+);
+
+const demandingTls = indexedBy<DestinationRule>(({ meta, host, demandsTls }) =>
+  demandsTls === true ? [`${meta.namespace} ${host}`] : [],
+);
 
 /** The rules of a namespace for the most specific host over one, as another namespace sees them. */
 function specific(snapshot: Snapshot, home: string, seenFrom: string, host: Hostname): readonly DestinationRule[] {
@@ -53,9 +56,15 @@ function forCaller(rules: readonly DestinationRule[], caller: Labels): readonly 
 
 /**
  * The DestinationRules that hold for a service as a caller of a namespace sees it: of that namespace, else of the service's, else of
- * the root namespace; there those of the most specific host. In snapshot order.
+ * the root namespace; there those of the most specific host. In snapshot order; at the end those that demand TLS of every caller.
  */
 export function rulesFor(snapshot: Snapshot, service: Service, seenFrom: string, caller: Labels): readonly DestinationRule[] {
+  const held = heldFor(snapshot, service, seenFrom, caller);
+  const demanding = demandingTls(snapshot.destinationRules, `${service.meta.namespace} ${service.hostname}`);
+  return demanding.length === 0 ? held : [...held, ...demanding];
+}
+
+function heldFor(snapshot: Snapshot, service: Service, seenFrom: string, caller: Labels): readonly DestinationRule[] {
   for (const home of new Set([seenFrom, service.meta.namespace, snapshot.meshConfig.rootNamespace])) {
     const found = specific(snapshot, home, seenFrom, service.hostname);
     const held = found.length === 0 ? NONE : forCaller(found, caller);

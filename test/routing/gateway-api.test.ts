@@ -112,6 +112,34 @@ spec: {selector: {gateway.networking.k8s.io/gateway-name: edge}, ports: [{name: 
     assert.deepEqual(names(addressed, 'gateway:other/other-pod'), ['kubernetes://edge/cert']);
   });
 
+  it('a BackendTLSPolicy is in force beside DestinationRules of the caller and of the Service, which keep all but TLS', () => {
+    const policy = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: BackendTLSPolicy
+metadata: {name: web, namespace: shop}
+spec: {targetRefs: [{group: "", kind: Service, name: web}], validation: {hostname: web.test, wellKnownCACertificates: System}}
+---
+`;
+    const rule = (namespace: string, tls: string) => `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: web, namespace: ${namespace}, creationTimestamp: "2020-01-01T00:00:00Z"}
+spec: {host: web.shop.svc.cluster.local, trafficPolicy: {connectionPool: {tcp: {maxConnections: 7}}${tls}}}
+---
+`;
+    const toWeb = (rules: string) => {
+      const snapshot = snapshotOf(PODS + gateway(ALL) + route('shop', TO_WEB) + policy + rules);
+      const web = compiledFor(snapshot, 'gateway:edge/edge-pod').clusters.find((one) => one.name.includes('web.shop'));
+      if (web?.transportSocket?.configType.case !== 'typedConfig') return { sni: undefined, connections: undefined };
+      const { sni } = fromBinary(UpstreamTlsContextSchema, web.transportSocket.configType.value.value);
+      return { sni, connections: web.circuitBreakers?.thresholds[0]?.maxConnections };
+    };
+    assert.equal(toWeb('').sni, 'web.test');
+    for (const home of ['edge', 'shop'])
+      for (const tls of ['', ', tls: {mode: DISABLE}', ', tls: {mode: SIMPLE, sni: other.test}'])
+        assert.deepEqual(toWeb(rule(home, tls)), { sni: 'web.test', connections: 7 }, `${home}${tls}`);
+  });
+
   it('the certificate toward backends is that of one Gateway, by a ReferenceGrant, where a BackendTLSPolicy is', () => {
     const policy = `
 apiVersion: gateway.networking.k8s.io/v1
