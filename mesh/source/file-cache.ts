@@ -60,7 +60,7 @@ export class WatchedFile {
     if (before !== undefined && before.stamp === stamp && !before.racy) return { kind: 'content', content: before.content };
     const age = now - stat.mtimeMs;
     // A time stamp from the future says nothing about when the file was written; but `now` is in whole milliseconds, and stamps are finer.
-    if (age > -TICK_MS && age < settleMs && before?.stamp !== stamp && !wasPutHere(stat, before))
+    if (age > -TICK_MS && Math.max(age, 0) < settleMs && before?.stamp !== stamp && !wasPutHere(stat, before))
       return { kind: 'unsettled', content: before?.content, until: stat.mtimeMs + settleMs };
     const read = readText(this.#path);
     if (!read.ok) return { kind: 'content', content: this.#unreadable(read.reason, read.hint) };

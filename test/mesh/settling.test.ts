@@ -33,6 +33,14 @@ describe('a file that is being written', () => {
     });
   }
 
+  it('is read at once at the start, when there is nothing older to keep', () => {
+    const first = new LiveMesh({ paths: [folder.at('mesh')] }).scan(written - 0.9, 0);
+    assert.deepEqual(
+      first.snapshot?.namespaces.map(({ name }) => name),
+      ['after-it'],
+    );
+  });
+
   it('is read once it has been quiet, and when its time stamp lies far ahead', () => {
     mesh.scan(written + SETTLE_MS, SETTLE_MS);
     assert.deepEqual(names(), ['after-it']);
