@@ -62,6 +62,14 @@ const does = (one: Route | undefined): unknown => {
   return one?.action.case === 'route' ? one.action.value.clusterSpecifier.value : one?.action.case;
 };
 
+const BACKEND_TLS = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: BackendTLSPolicy
+metadata: {name: web, namespace: shop}
+spec: {targetRefs: [{group: "", kind: Service, name: web}], validation: {hostname: web.test, wellKnownCACertificates: System}}
+---
+`;
+
 describe('Gateway API', () => {
   it('a backend of another namespace needs a ReferenceGrant', () => {
     assert.equal(does(routes(gateway(ALL) + route('edge', TO_WEB))[0]), 500);
@@ -113,13 +121,6 @@ spec: {selector: {gateway.networking.k8s.io/gateway-name: edge}, ports: [{name: 
   });
 
   it('a BackendTLSPolicy is in force beside DestinationRules of the caller and of the Service, which keep all but TLS', () => {
-    const policy = `
-apiVersion: gateway.networking.k8s.io/v1
-kind: BackendTLSPolicy
-metadata: {name: web, namespace: shop}
-spec: {targetRefs: [{group: "", kind: Service, name: web}], validation: {hostname: web.test, wellKnownCACertificates: System}}
----
-`;
     const rule = (namespace: string, tls: string) => `
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
@@ -128,7 +129,7 @@ spec: {host: web.shop.svc.cluster.local, trafficPolicy: {connectionPool: {tcp: {
 ---
 `;
     const toWeb = (rules: string) => {
-      const snapshot = snapshotOf(PODS + gateway(ALL) + route('shop', TO_WEB) + policy + rules);
+      const snapshot = snapshotOf(PODS + gateway(ALL) + route('shop', TO_WEB) + BACKEND_TLS + rules);
       const web = compiledFor(snapshot, 'gateway:edge/edge-pod').clusters.find((one) => one.name.includes('web.shop'));
       if (web?.transportSocket?.configType.case !== 'typedConfig') return { sni: undefined, connections: undefined };
       const { sni } = fromBinary(UpstreamTlsContextSchema, web.transportSocket.configType.value.value);
@@ -141,13 +142,6 @@ spec: {host: web.shop.svc.cluster.local, trafficPolicy: {connectionPool: {tcp: {
   });
 
   it('the certificate toward backends is that of one Gateway, by a ReferenceGrant, where a BackendTLSPolicy is', () => {
-    const policy = `
-apiVersion: gateway.networking.k8s.io/v1
-kind: BackendTLSPolicy
-metadata: {name: web, namespace: shop}
-spec: {targetRefs: [{group: "", kind: Service, name: web}], validation: {hostname: web.test, wellKnownCACertificates: System}}
----
-`;
     const more = `
 apiVersion: v1
 kind: Pod
@@ -177,12 +171,12 @@ status: {podIP: 10.0.0.4, phase: Running}
     };
     const [far, edge] = ['{name: cert, namespace: keys}', 'gateway:edge/edge-pod'];
     const granted = grant('Gateway', 'edge', 'Secret', 'keys');
-    assert.deepEqual(shown(far, policy, edge), [[]], 'no grant');
-    assert.deepEqual(shown(far, policy + granted, edge), [['kubernetes://keys/cert']]);
-    assert.deepEqual(shown('{kind: ConfigMap, name: cert}', policy, edge), [[]]);
+    assert.deepEqual(shown(far, BACKEND_TLS, edge), [[]], 'no grant');
+    assert.deepEqual(shown(far, BACKEND_TLS + granted, edge), [['kubernetes://keys/cert']]);
+    assert.deepEqual(shown('{kind: ConfigMap, name: cert}', BACKEND_TLS, edge), [[]]);
     const own = ['kubernetes://cert'];
     assert.deepEqual(
-      shown('{name: cert}', policy, 'edge/caller', edge, 'gateway:edge/beside', edge, 'edge/caller'),
+      shown('{name: cert}', BACKEND_TLS, 'edge/caller', edge, 'gateway:edge/beside', edge, 'edge/caller'),
       [[], own, [], own, []],
       'neither another Gateway nor a sidecar',
     );
