@@ -14,6 +14,15 @@ export interface Figures {
   readonly clientCpuSeconds?: number;
   readonly perCpuSecond?: number;
   readonly eventLoopMs?: number;
+  /** Certificates that were asked for meanwhile, and how long they took. */
+  readonly csrs?: number;
+  readonly csrP50Ms?: number;
+  readonly csrP99Ms?: number;
+  readonly csrMaxMs?: number;
+  /** The longest time that the event loop was held, and how often it was for longer than so many ms. */
+  readonly holdMs?: number;
+  readonly holdsOver20?: number;
+  readonly holdsOver50?: number;
   readonly note?: string;
 }
 
@@ -37,6 +46,13 @@ const KEYS = Object.freeze([
   'clientCpuSeconds',
   'perCpuSecond',
   'eventLoopMs',
+  'csrs',
+  'csrP50Ms',
+  'csrP99Ms',
+  'csrMaxMs',
+  'holdMs',
+  'holdsOver20',
+  'holdsOver50',
 ] as const);
 
 /** Each figure's median; notes are put together. */

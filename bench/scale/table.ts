@@ -13,6 +13,13 @@ const COLUMNS: readonly (readonly [title: string, key: Exclude<keyof Figures, 'n
   ['loop p99 ms', 'eventLoopMs', 0],
   ['client CPU s', 'clientCpuSeconds', 2],
   ['per CPU s', 'perCpuSecond', 0],
+  ['CSRs', 'csrs', 0],
+  ['CSR p50', 'csrP50Ms', 1],
+  ['CSR p99', 'csrP99Ms', 0],
+  ['CSR max', 'csrMaxMs', 0],
+  ['hold', 'holdMs', 0],
+  ['over 20', 'holdsOver20', 0],
+  ['over 50', 'holdsOver50', 0],
 ]);
 
 export function printRows(rows: readonly Row[]): void {
