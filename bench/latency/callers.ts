@@ -20,13 +20,18 @@ function next({ messages }: Evidence, number: number): Buffer {
   return message;
 }
 
+function stopping(): { readonly signal: AbortSignal; readonly stop: () => void } {
+  const controller = new AbortController();
+  return { signal: controller.signal, stop: () => controller.abort() };
+}
+
 /** So many a second, whether those before are answered or not: what a caller feels, also of a server that answers nobody for a while. */
 export function paced(over: ClientHttp2Session, evidence: Evidence, perSecond: number): Asking {
   const began = performance.now();
   const took: Promise<number>[] = [];
-  let stopped = false;
+  const { signal, stop } = stopping();
   const run = (async () => {
-    for (let number = 0; !stopped; number++) {
+    for (let number = 0; !signal.aborted; number++) {
       const due = began + (number * 1000) / perSecond;
       const early = due - performance.now();
       if (early > 0) await sleep(early);
@@ -35,7 +40,7 @@ export function paced(over: ClientHttp2Session, evidence: Evidence, perSecond: n
   })();
   return {
     async stop() {
-      stopped = true;
+      stop();
       await run;
       return (await Promise.all(took)).toSorted((one, other) => one - other);
     },
@@ -45,9 +50,10 @@ export function paced(over: ClientHttp2Session, evidence: Evidence, perSecond: n
 /** So many callers, each asking again as soon as it has its answer: a crowd after a restart. */
 export function crowd(over: ClientHttp2Session, evidence: Evidence, callers: number): Asking {
   const took: number[] = [];
-  let [number, stopped] = [0, false];
+  const { signal, stop } = stopping();
+  let number = 0;
   const caller = async (): Promise<void> => {
-    while (!stopped) {
+    while (!signal.aborted) {
       const began = performance.now();
       await createCertificate(over, next(evidence, number++), evidence.token);
       took.push(performance.now() - began);
@@ -56,7 +62,7 @@ export function crowd(over: ClientHttp2Session, evidence: Evidence, callers: num
   const all = Promise.all(Array.from({ length: callers }, caller));
   return {
     async stop() {
-      stopped = true;
+      stop();
       await all;
       return took.toSorted((one, other) => one - other);
     },
