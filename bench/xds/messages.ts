@@ -2,7 +2,12 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { NodeSchema } from '#gen/envoy/config/core/v3/base_pb.js';
 import type { PlannedProxy } from '../mesh/plan.ts';
-import { field, framed, Reader } from './wire.ts';
+import { Reader, Writer } from './wire.ts';
+
+/** gRPC's, before each message: not compressed, and its length. */
+const PREFIX = 5;
+/** Field of both responses. */
+const RESOURCES = 2;
 
 export type Variant = 'sotw' | 'delta';
 
@@ -42,32 +47,40 @@ export interface Ask {
   readonly nonce?: string;
   readonly subscribe?: readonly string[];
   readonly unsubscribe?: readonly string[];
-  readonly versions?: ReadonlyMap<string, string>;
+  readonly versions?: readonly (readonly [name: string, version: string])[];
 }
 
 export function sotwNames(names: Iterable<string>): Buffer {
-  return Buffer.concat([...names].map((name) => field(3, name)));
+  const out = new Writer();
+  for (const name of names) out.text(3, name);
+  return out.take();
 }
 
+/** The request as a gRPC message. */
 export function encodeRequest(variant: Variant, ask: Ask): Buffer {
-  const { type, node, names, version = '', nonce = '', subscribe = [], unsubscribe = [], versions } = ask;
+  const { type, node, names, version = '', nonce = '', subscribe = [], unsubscribe = [], versions = [] } = ask;
+  const out = new Writer(PREFIX);
+  const text = (number: number, value: string): void => {
+    if (value !== '') out.text(number, value);
+  };
   if (variant === 'sotw') {
-    return framed([
-      ...(version === '' ? [] : [field(1, version)]),
-      ...(node === undefined ? [] : [field(2, node)]),
-      ...(names === undefined ? [] : [names]),
-      field(4, type),
-      ...(nonce === '' ? [] : [field(5, nonce)]),
-    ]);
+    text(1, version);
+    if (node !== undefined) out.bytes(2, node);
+    if (names !== undefined) out.raw(names);
+    out.text(4, type);
+    text(5, nonce);
+  } else {
+    if (node !== undefined) out.bytes(1, node);
+    out.text(2, type);
+    for (const name of subscribe) out.text(3, name);
+    for (const name of unsubscribe) out.text(4, name);
+    for (const [name, known] of versions) out.entry(5, name, known);
+    text(6, nonce);
   }
-  return framed([
-    ...(node === undefined ? [] : [field(1, node)]),
-    field(2, type),
-    ...subscribe.map((name) => field(3, name)),
-    ...unsubscribe.map((name) => field(4, name)),
-    ...[...(versions ?? [])].map(([name, known]) => field(5, Buffer.concat([field(1, name), field(2, known)]))),
-    ...(nonce === '' ? [] : [field(6, nonce)]),
-  ]);
+  const message = out.take();
+  message[0] = 0;
+  message.writeUInt32BE(message.length - PREFIX, 1);
+  return message;
 }
 
 export interface Response {
@@ -75,29 +88,37 @@ export interface Response {
   readonly version: string;
   readonly nonce: string;
   readonly removed: readonly string[];
-  readonly resources: number;
+  /** The part of the message in which all resources are. */
+  readonly resources: Buffer;
 }
 
-/** `each` is called with the type and the content of each resource, and with its name and version in delta. */
-export function decodeResponse(
-  variant: Variant,
-  bytes: Buffer,
-  each: (type: string, value: Reader, name: string, version: string) => void,
-): Response {
-  let [type, version, nonce, resources] = ['', '', '', 0];
+export function decodeResponse(variant: Variant, bytes: Buffer): Response {
+  let [type, version, nonce] = ['', '', ''];
+  let [from, to] = [0, 0];
   const removed: string[] = [];
   const all = new Reader(bytes);
-  const places: number[] = [];
-  for (let number = all.next(); number !== 0; number = all.next()) {
-    if (number === 1) version = all.text();
-    else if (number === 2) places.push(all.from, all.to);
+  for (let start = 0, number = all.next(); number !== 0; start = all.at, number = all.next()) {
+    if (number === RESOURCES) {
+      if (to === 0) from = start;
+      to = all.at;
+    } else if (number === 1) version = all.text();
     else if (number === 4) type = all.text();
     else if (number === 5) nonce = all.text();
     else if (number === 6 && variant === 'delta') removed.push(all.text());
   }
-  for (let index = 0; index < places.length; index += 2) {
-    resources += 1;
-    const outer = new Reader(bytes, places[index], places[index + 1]);
+  return { type, version, nonce, removed, resources: bytes.subarray(from, to) };
+}
+
+/** `each` is called with the content of each resource, and with its name and version in delta. */
+export function eachResource(
+  variant: Variant,
+  bytes: Buffer,
+  each: (value: Reader, name: string, version: string) => void,
+): void {
+  const all = new Reader(bytes);
+  for (let field = all.next(); field !== 0; field = all.next()) {
+    if (field !== RESOURCES) continue;
+    const outer = all.inside();
     let [name, known] = ['', ''];
     let any: Reader | undefined = variant === 'sotw' ? outer : undefined;
     if (variant === 'delta') {
@@ -108,7 +129,6 @@ export function decodeResponse(
       }
     }
     if (any === undefined) continue;
-    for (let number = any.next(); number !== 0; number = any.next()) if (number === 2) each(type, any.inside(), name, known);
+    for (let number = any.next(); number !== 0; number = any.next()) if (number === 2) each(any.inside(), name, known);
   }
-  return { type, version, nonce, removed, resources };
 }

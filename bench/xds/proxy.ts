@@ -3,8 +3,8 @@ import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
 import type { PlannedProxy } from '../mesh/plan.ts';
 import { CLUSTER, ENDPOINTS, EXTENSION_CONFIG, LISTENER, ROUTES, SECRET, VIRTUAL_HOST } from '../../xds/resource-set.ts';
 import { decodeResponse, encodeRequest, METHODS, nodeBytes, sotwNames, type Ask, type Variant } from './messages.ts';
-import { readCluster, readListener, readName, wantsVirtualHosts } from './resources.ts';
-import { Reader } from './wire.ts';
+import { type Contents, contentsOf } from './contents.ts';
+import { Holdings } from './holdings.ts';
 
 export interface Counts {
   bytes: number;
@@ -31,24 +31,13 @@ export interface ProxyOptions {
 }
 
 const PREFIX = 5;
-/** Millions of equal names: one string for each. */
-const strings = new Map<string, string>();
-
-function interned(text: string): string {
-  const known = strings.get(text);
-  if (known !== undefined) return known;
-  strings.set(text, text);
-  return text;
-}
-
 /** Types that are asked for by name, after something that names them. */
 type Named = typeof ENDPOINTS | typeof ROUTES | typeof EXTENSION_CONFIG;
 
 export class LoadProxy {
   readonly options: ProxyOptions;
   readonly counts: Counts = { bytes: 0, responses: 0, resources: 0 };
-  /** Type → name → version, of all that was sent and not removed. */
-  readonly known = new Map<string, Map<string, string>>();
+  readonly #known = new Map<string, Holdings>();
   lastByteAt = 0;
   configured = false;
   awaited: Awaited | undefined;
@@ -86,7 +75,7 @@ export class LoadProxy {
     this.#encodedNames.clear();
     [this.#chunks, this.#held, this.#needed] = [[], 0, PREFIX];
     this.configured = false;
-    if (!withVersions) this.known.clear();
+    if (!withVersions) this.#known.clear();
     this.#open(session);
     for (const type of subscribed) {
       const names = type === SECRET ? ['ROOTCA'] : this.#names.get(type);
@@ -123,8 +112,21 @@ export class LoadProxy {
   }
 
   #initial(type: string): Pick<Ask, 'versions'> {
-    const versions = this.known.get(type);
-    return versions === undefined ? {} : { versions };
+    const versions = this.#known.get(type)?.versions();
+    return versions === undefined ? {} : { versions: this.#shuffled([...versions]) };
+  }
+
+  /** In an order of this proxy's own: Envoy writes a map as its hashes fall, which each process has of its own. */
+  #shuffled<Entry>(entries: Entry[]): readonly Entry[] {
+    let state = entries.length + 1;
+    for (const character of this.options.proxy.pod) state = (Math.imul(state, 31) + character.charCodeAt(0)) >>> 0;
+    for (let left = entries.length - 1; left > 0; left--) {
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+      const other = state % (left + 1);
+      const [one, two] = [entries[left], entries[other]];
+      if (one !== undefined && two !== undefined) [entries[left], entries[other]] = [two, one];
+    }
+    return entries;
   }
 
   #ask(ask: Ask): void {
@@ -140,7 +142,7 @@ export class LoadProxy {
     const first = !this.#asked.has(type);
     const pending = this.#pending.get(type) ?? new Set();
     this.#pending.set(type, pending);
-    const had = first ? this.known.get(type) : undefined;
+    const had = first ? this.#known.get(type)?.versions() : undefined;
     // Who comes back with a version and is up to date is sent nothing.
     for (const name of names) if (had?.has(name) !== true) pending.add(name);
     for (const name of unsubscribe) pending.delete(name);
@@ -178,17 +180,13 @@ export class LoadProxy {
 
   #respond(message: Buffer): void {
     const { variant } = this.options;
-    const seen = new Map<string, string>();
-    const found = { clusters: new Map<string, string>(), routes: new Set<string>(), extensions: new Set<string>() };
-    const response = decodeResponse(variant, message, (type, value, name, version) => {
-      const own = this.#read(type, value, name, found);
-      if (variant === 'delta' || type !== CLUSTER) seen.set(interned(own), interned(version));
-    });
+    const { type, nonce, version, removed, resources } = decodeResponse(variant, message);
+    const contents = contentsOf(variant, type, resources);
     this.counts.responses += 1;
-    this.counts.resources += response.resources;
-    const { type, nonce, version } = response;
+    this.counts.resources += contents.resources;
     this.#answered.add(type);
-    this.#note(type, seen, response.removed);
+    if (type === ROUTES && contents.virtualHosts) this.#wantsVirtualHosts = true;
+    this.#note(type, contents.names, removed);
     const { awaited } = this;
     if (awaited?.types.includes(type) === true && (awaited.marker === undefined || message.includes(awaited.marker))) {
       this.awaited = undefined;
@@ -196,57 +194,24 @@ export class LoadProxy {
     }
     const names = variant === 'sotw' ? this.#encodedNames.get(type) : undefined;
     this.#ask({ type, nonce, ...(variant === 'sotw' && { version }), ...(names !== undefined && { names }) });
-    this.#next(type, found, response.removed);
+    this.#next(type, contents, removed);
     this.#check();
-  }
-
-  #read(
-    type: string,
-    value: Reader,
-    name: string,
-    found: { clusters: Map<string, string>; routes: Set<string>; extensions: Set<string> },
-  ): string {
-    switch (type) {
-      case CLUSTER: {
-        const cluster = readCluster(value);
-        found.clusters.set(cluster.name, cluster.endpoints);
-        return cluster.name;
-      }
-      case LISTENER: {
-        const { routes, extensions } = readListener(value);
-        for (const route of routes) found.routes.add(route);
-        for (const extension of extensions) found.extensions.add(extension);
-        return name;
-      }
-      case ROUTES: {
-        const { bytes, at, end } = value;
-        if (!this.#wantsVirtualHosts && this.options.variant === 'delta') this.#wantsVirtualHosts = wantsVirtualHosts(value);
-        return name === '' ? readName(new Reader(bytes, at, end)) : name;
-      }
-      default:
-        return name === '' ? readName(value) : name;
-    }
   }
 
   #note(type: string, seen: ReadonlyMap<string, string>, removed: readonly string[]): void {
     const pending = this.#pending.get(type);
-    if (pending !== undefined) {
+    if (pending !== undefined && pending.size > 0) {
       for (const name of seen.keys()) pending.delete(name);
       for (const name of removed) pending.delete(name);
     }
     if (!this.options.remember) return;
-    const known = this.known.get(type) ?? new Map<string, string>();
-    this.known.set(type, known);
-    for (const [name, version] of seen) known.set(name, version);
-    for (const name of removed) known.delete(name);
+    const known = this.#known.get(type) ?? new Holdings();
+    this.#known.set(type, known);
+    known.add(seen, removed);
   }
 
   /** Asks for what was named. Listeners come when clusters have their endpoints, as in Envoy, which warms them first. */
-  #next(
-    type: string,
-    found: { clusters: ReadonlyMap<string, string>; routes: ReadonlySet<string>; extensions: ReadonlySet<string> },
-    removed: readonly string[],
-  ): void {
+  #next(type: string, found: Contents, removed: readonly string[]): void {
     if (type === CLUSTER) {
       const gone: string[] = [];
       if (this.options.variant === 'sotw') this.#clusterEndpoints.clear();

@@ -65,26 +65,62 @@ export class Reader {
   }
 }
 
-function varint(value: number): number[] {
-  const bytes: number[] = [];
-  let rest = value;
-  for (; rest > 0x7f; rest = Math.floor(rest / 128)) bytes.push((rest & 0x7f) | 0x80);
-  bytes.push(rest);
-  return bytes;
+/** Writes length-delimited fields into one buffer. Texts are ASCII. */
+export class Writer {
+  #buffer: Buffer;
+  #at: number;
+
+  /** @param from so many bytes are left free at the beginning */
+  constructor(from = 0) {
+    this.#buffer = Buffer.allocUnsafeSlow(256);
+    this.#at = from;
+  }
+
+  text(number: number, text: string): void {
+    this.#head(number, text.length, text.length);
+    this.#at += this.#buffer.write(text, this.#at, 'latin1');
+  }
+
+  bytes(number: number, bytes: Uint8Array): void {
+    this.#head(number, bytes.length, bytes.length);
+    this.raw(bytes);
+  }
+
+  /** An entry of a map from strings to strings. */
+  entry(number: number, key: string, value: string): void {
+    this.#head(number, sizeOf(key.length) + sizeOf(value.length), 0);
+    this.text(1, key);
+    this.text(2, value);
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.#room(bytes.length);
+    this.#buffer.set(bytes, this.#at);
+    this.#at += bytes.length;
+  }
+
+  take(): Buffer {
+    return this.#buffer.subarray(0, this.#at);
+  }
+
+  #head(number: number, length: number, room: number): void {
+    this.#room(room + 12);
+    this.#buffer[this.#at++] = number * 8 + LENGTH_DELIMITED;
+    let rest = length;
+    for (; rest > 0x7f; rest >>>= 7) this.#buffer[this.#at++] = (rest & 0x7f) | 0x80;
+    this.#buffer[this.#at++] = rest;
+  }
+
+  #room(bytes: number): void {
+    if (this.#at + bytes <= this.#buffer.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.#at + bytes, this.#buffer.length * 2));
+    this.#buffer.copy(larger, 0, 0, this.#at);
+    this.#buffer = larger;
+  }
 }
 
-/** One length-delimited field. */
-export function field(number: number, content: string | Uint8Array): Buffer {
-  const bytes = typeof content === 'string' ? Buffer.from(content) : content;
-  return Buffer.concat([Buffer.from([...varint(number * 8 + LENGTH_DELIMITED), ...varint(bytes.length)]), bytes]);
-}
-
-/** A gRPC message: not compressed, its length, its bytes. */
-export function framed(parts: readonly Uint8Array[]): Buffer {
-  const prefix = Buffer.alloc(5);
-  prefix.writeUInt32BE(
-    parts.reduce((sum, part) => sum + part.length, 0),
-    1,
-  );
-  return Buffer.concat([prefix, ...parts]);
+function sizeOf(length: number): number {
+  let size = 2 + length;
+  for (let rest = length >>> 7; rest > 0; rest >>>= 7) size += 1;
+  return size;
 }
