@@ -34,6 +34,7 @@ const ENVOY = [
   'extensions/filters/http/cors/v3/cors',
   'extensions/filters/http/jwt_authn/v3/config',
   'extensions/filters/http/header_mutation/v3/header_mutation',
+  'extensions/filters/http/on_demand/v3/on_demand',
   'extensions/filters/http/ext_authz/v3/ext_authz',
   'extensions/filters/http/grpc_stats/v3/config',
   'extensions/filters/http/set_filter_state/v3/set_filter_state',

@@ -17,6 +17,13 @@ export interface ResourceSource {
    * @param variant what its stream speaks: only delta has virtual hosts as resources of their own
    */
   resourcesFor(claim: ProxyClaim, variant: Variant): Answer;
+  /**
+   * A proxy waits for clusters that it was not told of, or comes back with some that it holds: it may be told of more from now on.
+   * @param asked names that a call waits for
+   * @param held names that it has from an earlier stream, and may be using
+   * @returns whether {@link resourcesFor} may say something else now
+   */
+  wanted?(claim: ProxyClaim, asked: readonly string[], held: readonly string[]): boolean;
   /** The listener is called after each new snapshot. Returns an unsubscribe. */
   onChange(listener: () => void): () => void;
 }

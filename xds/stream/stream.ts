@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { type Parsed, parsed, refused } from '../../ca/identity/parsed.ts';
 import type { SpiffeId } from '../../ca/identity/spiffe-id.ts';
 import type { ProxyClaim } from '../resources/proxy.ts';
-import { SECRET, type TypeUrl } from '../resource-set.ts';
+import { CLUSTER, SECRET, type TypeUrl } from '../resource-set.ts';
 import type { Event, Report, Variant } from '../subscription/event.ts';
 import { step } from '../subscription/machine.ts';
 import { openState, type State } from '../subscription/state.ts';
@@ -274,10 +274,23 @@ export class DiscoveryStream {
       }
       return;
     }
+    this.#grow(event);
+    if (this.#ended) return;
     this.#step(event);
     if (this.#ended) return;
     const names = this.#state.types.get(event.type)?.interest.names.size ?? 0;
     if (names > this.#options.limits.names) this.#refuse(status.RESOURCE_EXHAUSTED, `too many names of ${event.type}`);
+  }
+
+  /** Clusters that are asked for by their names are looked for before it is answered that there are none. */
+  #grow(event: Event): void {
+    const { source } = this.#options;
+    if (source.wanted === undefined || this.#claim === undefined) return;
+    if (event.kind !== 'delta-request' || event.type !== CLUSTER) return;
+    const asked = event.subscribe.filter((name) => name !== '*');
+    const held: string[] = [];
+    if (!this.#state.types.has(CLUSTER)) event.initialVersions.forEach((_, name) => held.push(name));
+    if (asked.length + held.length > 0 && source.wanted(this.#claim, asked, held)) this.#look();
   }
 
   /** Asks the source for what this proxy may be told now. */

@@ -46,6 +46,13 @@ export class TestSource implements ResourceSource {
     return this.#set === undefined ? { kind: 'unknown' } : { kind: 'found', snapshot: this.#snapshot, set: this.#set };
   }
 
+  /** Told which clusters a proxy waits for; may publish. */
+  onWanted: ((asked: readonly string[], held: readonly string[]) => boolean) | undefined;
+
+  wanted(_claim: ProxyClaim, asked: readonly string[], held: readonly string[]): boolean {
+    return this.onWanted?.(asked, held) ?? false;
+  }
+
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
