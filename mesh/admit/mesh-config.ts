@@ -1,6 +1,6 @@
 import { parseMeshTrustDomain, type TrustDomain } from '../../ca/identity/trust-domain.ts';
 import { parseHostname } from '../model/hostname.ts';
-import type { MeshConfig, PathNormalization } from '../model/mesh-config.ts';
+import type { MeshConfig, PathNormalization, TlsParameters } from '../model/mesh-config.ts';
 import { localityBalancing } from './destination-rule/locality.ts';
 import { extensionProviders } from './extension-providers.ts';
 import { type Field, fieldsOf, itemsOf } from './field.ts';
@@ -13,7 +13,6 @@ import { textAt } from './node-path.ts';
 import { shorten } from './node.ts';
 import { flag, oneOf, optionalText, requiredText } from './scalar.ts';
 import { meshTelemetry, TELEMETRY_FIELDS } from './telemetry/mesh.ts';
-import { unapplied } from './unapplied.ts';
 
 /** Istio's fields that have no effect here yet: known, so that a file written for Istio is taken. */
 const NOT_APPLIED = [
@@ -33,7 +32,6 @@ const NOT_APPLIED = [
   'ingressControllerMode',
   'ingressSelector',
   'ingressService',
-  'meshMTLS',
   'outboundClusterStatName',
   'protocolDetectionTimeout',
   'proxyHttpPort',
@@ -58,6 +56,7 @@ const APPLIED = [
   'extensionProviders',
   'localityLbSetting',
   'tlsDefaults',
+  'meshMTLS',
 ] as const;
 
 function must<T>(parsed: { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: string }): T {
@@ -117,15 +116,18 @@ export function readMeshConfig(root: Field): MeshConfig {
     ...(fields.extensionProviders.given ? { extensionProviders: extensionProviders(fields.extensionProviders) } : {}),
     ...(localityLb === undefined ? {} : { localityLb }),
     ...(defaults === undefined ? {} : { defaults }),
-    ...(fields.tlsDefaults.given ? { tlsDefaults: tlsDefaults(fields.tlsDefaults) } : {}),
+    ...(fields.tlsDefaults.given ? { tlsDefaults: tlsParameters(fields.tlsDefaults) } : {}),
+    ...(fields.meshMTLS.given ? { meshMtls: tlsParameters(fields.meshMTLS) } : {}),
     ...(telemetry === undefined ? {} : { telemetry }),
   };
 }
 
-function tlsDefaults(field: Field): NonNullable<MeshConfig['tlsDefaults']> {
+/** Istio's TLSConfig. Neither goes below TLS 1.2 by the mesh's configuration: a Gateway that must says so itself. */
+function tlsParameters(field: Field): TlsParameters {
   const fields = fieldsOf(field, ['minProtocolVersion', 'cipherSuites', 'ecdhCurves']);
-  unapplied(fields.minProtocolVersion, 'minProtocolVersion');
+  const least = oneOf(fields.minProtocolVersion, ['TLS_AUTO', 'TLSV1_2', 'TLSV1_3']);
   return {
+    ...(least === undefined || least === 'TLS_AUTO' ? {} : { minVersion: least }),
     cipherSuites: knownOf(fields.cipherSuites, CIPHER_SUITES, 'cipher suite'),
     ecdhCurves: knownOf(fields.ecdhCurves, CURVES, 'curve'),
   };

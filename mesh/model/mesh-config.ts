@@ -7,6 +7,13 @@ import type { MeshTelemetry } from './telemetry.ts';
 /** How Envoy normalises a path before policy and routes see it; Istio's names. */
 export type PathNormalization = 'NONE' | 'BASE' | 'MERGE_SLASHES' | 'DECODE_AND_MERGE_SLASHES';
 
+/** What TLS is negotiated with; empty lists: what is used where nothing is said. Ciphers are those of TLS 1.2, as 1.3 has its own. */
+export interface TlsParameters {
+  readonly minVersion?: 'TLSV1_2' | 'TLSV1_3';
+  readonly cipherSuites: readonly string[];
+  readonly ecdhCurves: readonly string[];
+}
+
 /** The fields of Istio's MeshConfig that are honoured. */
 export interface MeshConfig {
   readonly trustDomain: TrustDomain;
@@ -32,8 +39,10 @@ export interface MeshConfig {
   /** Istio's `localityLbSetting`, for destinations whose rules say nothing of it; absent: near endpoints first. */
   readonly localityLb?: LocalityBalancing;
   readonly defaults?: MeshDefaults;
-  /** Istio's `tlsDefaults`: of TLS other than the mesh's own, where a Gateway says nothing; empty lists: Envoy's own. */
-  readonly tlsDefaults?: { readonly cipherSuites: readonly string[]; readonly ecdhCurves: readonly string[] };
+  /** Istio's `tlsDefaults`: of TLS other than the mesh's own, where a Gateway says nothing. */
+  readonly tlsDefaults?: TlsParameters;
+  /** Istio's `meshMTLS`: of the mesh's own mutual TLS. */
+  readonly meshMtls?: TlsParameters;
   /** Tracing and access logs; absent: neither, as Istio's. */
   readonly telemetry?: MeshTelemetry;
 }

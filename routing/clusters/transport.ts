@@ -54,6 +54,7 @@ export function transport(scope: Scope, { service, port, subset, policy, protoco
       sni: sni ?? outboundSni(port.port, subset?.name, service.hostname),
       alpn: meshAlpn(protocol),
       servers: serverIdentities(snapshot, service, given.length > 0 ? given : (service.subjectAltNames ?? [])),
+      parameters: snapshot.meshConfig.meshMtls,
     });
   const alone = (socket: TransportSocket) => ({ transportSocket: announcing(proxyProtocol, socket) });
   switch (tls?.mode) {

@@ -1,9 +1,9 @@
 import { create } from '@bufbuild/protobuf';
 import { type TransportSocket, TransportSocketSchema } from '#gen/envoy/config/core/v3/base_pb.js';
-import { TlsParameters_TlsProtocol } from '#gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
 import { DownstreamTlsContextSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import { typedConfig } from '../wire/any.ts';
+import { tlsParameters } from './parameters.ts';
 import { ownCertificate, trustedRoots } from './secrets.ts';
 import { anyMeshIdentity } from './secure-naming.ts';
 
@@ -26,11 +26,7 @@ export function mutualTlsServer(mesh: MeshConfig, alpn: readonly string[]): Tran
       requireClientCertificate: true,
       commonTlsContext: {
         alpnProtocols: [...alpn],
-        tlsParams: {
-          tlsMinimumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_2,
-          tlsMaximumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_3,
-          cipherSuites: [...CIPHERS],
-        },
+        tlsParams: tlsParameters({}, mesh.meshMtls, CIPHERS),
         tlsCertificateSdsSecretConfigs: [ownCertificate()],
         validationContextType: {
           case: 'combinedValidationContext',

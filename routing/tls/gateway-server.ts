@@ -4,7 +4,6 @@ import {
   type SubjectAltNameMatcher,
   SubjectAltNameMatcher_SanType as SanType,
   SubjectAltNameMatcherSchema,
-  TlsParameters_TlsProtocol as Version,
 } from '#gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
 import {
   CommonTlsContext_CombinedCertificateValidationContextSchema,
@@ -15,14 +14,8 @@ import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import { typedConfig } from '../wire/any.ts';
 import { ownCertificate, trustedRoots } from './secrets.ts';
 import { anyMeshIdentity } from './secure-naming.ts';
+import { tlsParameters } from './parameters.ts';
 import { bySds, keyPairName, validationOf } from './named-secrets.ts';
-
-const VERSIONS = Object.freeze({
-  TLSV1_0: Version.TLSv1_0,
-  TLSV1_1: Version.TLSv1_1,
-  TLSV1_2: Version.TLSv1_2,
-  TLSV1_3: Version.TLSv1_3,
-});
 
 /** HTTP/2 where the client can. Servers that carry bytes say the same, as Istio's do, so that clients of both find what they know. */
 const ALPN = Object.freeze(['h2', 'http/1.1']);
@@ -66,19 +59,13 @@ function validation(tls: TerminatedTls, mesh: MeshConfig) {
  */
 export function gatewayTls(tls: TerminatedTls, mesh: MeshConfig): TransportSocket {
   const checked = validation(tls, mesh);
-  const ofMesh = tls.clients === 'mesh' ? undefined : mesh.tlsDefaults;
   return create(TransportSocketSchema, {
     name: 'envoy.transport_sockets.tls',
     configType: typedConfig(DownstreamTlsContextSchema, {
       requireClientCertificate: tls.clients === 'required' || tls.clients === 'mesh',
       commonTlsContext: {
         alpnProtocols: [...ALPN],
-        tlsParams: {
-          tlsMinimumProtocolVersion: VERSIONS[tls.minVersion ?? 'TLSV1_2'],
-          tlsMaximumProtocolVersion: VERSIONS[tls.maxVersion ?? 'TLSV1_3'],
-          cipherSuites: [...(tls.cipherSuites.length > 0 ? tls.cipherSuites : (ofMesh?.cipherSuites ?? []))],
-          ecdhCurves: [...(tls.ecdhCurves.length > 0 ? tls.ecdhCurves : (ofMesh?.ecdhCurves ?? []))],
-        },
+        tlsParams: tlsParameters(tls, tls.clients === 'mesh' ? mesh.meshMtls : mesh.tlsDefaults),
         tlsCertificateSdsSecretConfigs:
           tls.clients === 'mesh' ? [ownCertificate()] : tls.keyPairs.map((pair) => bySds(keyPairName(pair))),
         ...(checked === undefined ? {} : { validationContextType: checked }),

@@ -4,7 +4,6 @@ import {
   type SubjectAltNameMatcher,
   SubjectAltNameMatcher_SanType,
   SubjectAltNameMatcherSchema,
-  TlsParameters_TlsProtocol,
 } from '#gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
 import { UpstreamTlsContextSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import type { OriginatedTls } from '../../mesh/model/destination-rule.ts';
@@ -12,6 +11,7 @@ import type { Hostname } from '../../mesh/model/hostname.ts';
 import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import { typedConfig } from '../wire/any.ts';
 import { bySds, keyPairName, validationOf } from './named-secrets.ts';
+import { tlsParameters } from './parameters.ts';
 
 /** A name of the server may be a DNS name or a URI; Envoy wants to be told which. */
 function names(written: readonly string[]): SubjectAltNameMatcher[] {
@@ -47,12 +47,7 @@ export function originateTls({ tls, host, byRequest, http2, defaults }: Originat
       sni,
       commonTlsContext: {
         alpnProtocols: http2 ? ['h2'] : [],
-        tlsParams: {
-          tlsMinimumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_2,
-          tlsMaximumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_3,
-          cipherSuites: [...(defaults?.cipherSuites ?? [])],
-          ecdhCurves: [...(defaults?.ecdhCurves ?? [])],
-        },
+        tlsParams: tlsParameters({}, defaults),
         tlsCertificateSdsSecretConfigs: tls.keyPair === undefined ? [] : [bySds(keyPairName(tls.keyPair))],
         ...(checked === undefined ? {} : { validationContextType: checked }),
       },

@@ -51,14 +51,20 @@ function written(one: unknown, index: number): Record {
 }
 
 /** The mesh of a workload with one port, under policies; `meshConfig` has the root namespace. */
-function loaded(policies: readonly Record[], protocol: string, workload: { namespace: string; labels: object }, root = ROOT) {
+function loaded(
+  policies: readonly Record[],
+  protocol: string,
+  workload: { namespace: string; labels: object },
+  root = ROOT,
+  mesh: Record = {},
+) {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-peers-'));
   try {
     const file = join(folder, 'policies.yaml');
     writeFileSync(file, policies.map((one) => stringify(one)).join('---\n'));
     return loadTarget({
       paths: [file],
-      meshConfig: { rootNamespace: root },
+      meshConfig: { rootNamespace: root, ...mesh },
       target: {
         kind: 'sidecar',
         namespace: workload.namespace,
@@ -128,10 +134,17 @@ function compareContexts(got: Record, want: Record): void {
 }
 
 describe('PeerAuthentication, corpus: versions of TLS, and who may call', () => {
+  const WORKLOAD = { namespace: 'my-ns', labels: {} };
+  const parametersOf = (context: Record | undefined) => recordOf(recordOf(context?.['commonTlsContext'])['tlsParams']);
+  eachOf(rows('TestGetMTLSCipherSuites'), (row) => {
+    const [context] = contexts(loaded([], 'HTTP', WORKLOAD, ROOT, recordOf(row['mesh'])));
+    assert.deepEqual(parametersOf(context)['cipherSuites'], row['expectedMTLSCipherSuites']);
+  });
   eachOf(rows('TestGetMinTLSVersion'), (row) => {
-    const [context] = contexts(loaded([], 'HTTP', { namespace: 'my-ns', labels: {} }));
-    const { tlsParams } = recordOf(context?.['commonTlsContext']);
-    assert.equal(recordOf(tlsParams)['tlsMinimumProtocolVersion'], row['expectedMinTLSVer']);
+    const minProtocolVersion = row['minTLSVer'];
+    const mesh = minProtocolVersion === undefined ? {} : { meshMTLS: { minProtocolVersion } };
+    const [context] = contexts(loaded([], 'HTTP', WORKLOAD, ROOT, mesh));
+    assert.equal(parametersOf(context)['tlsMinimumProtocolVersion'], row['expectedMinTLSVer']);
   });
   const aliased = rows('TestApplyToCommonTLSContext').filter(({ row }) => row['trustDomainAliases'] !== undefined);
   eachOf(aliased, (row) => {
@@ -222,6 +235,7 @@ const ELSEWHERE: ReadonlySet<string> = new Set([
 const HERE: ReadonlySet<string> = new Set([
   'TestInboundMTLSSettings',
   'TestGetMinTLSVersion',
+  'TestGetMTLSCipherSuites',
   'TestGetPoliciesForWorkload',
   'TestGetPoliciesForGatewayPolicyAttachmentOnly',
   'TestGetPoliciesForWorkloadWithoutMeshPeerAuthn',

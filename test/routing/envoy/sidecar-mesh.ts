@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer as createTlsServer } from 'node:tls';
+import type { MeshConfig } from '../../../mesh/model/mesh-config.ts';
 import { TestAuthority } from '../../audit/envoy/certificates.ts';
 import type { Envoy } from '../../audit/envoy/process.ts';
 import { compiledFor, snapshotOf } from '../compiled.ts';
@@ -93,7 +94,7 @@ async function applications(ports: Ports, authority: TestAuthority): Promise<rea
 }
 
 /** A client, a server, and a server that runs under another identity than its Pod says; each beside its Envoy. */
-export async function startSidecarMesh(envoy: string): Promise<SidecarMesh> {
+export async function startSidecarMesh(envoy: string, config: Partial<MeshConfig> = {}): Promise<SidecarMesh> {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-'));
   const authority = await TestAuthority.create();
   const numbers: number[] = [];
@@ -103,7 +104,7 @@ export async function startSidecarMesh(envoy: string): Promise<SidecarMesh> {
   }
   const [http = 0, strict = 0, undeclared = 0, tcp = 0, tls = 0, grpc = 0] = numbers;
   const ports: Ports = { http, strict, undeclared, tcp, tls, grpc };
-  const snapshot = snapshotOf(mesh(ports));
+  const snapshot = snapshotOf(mesh(ports), config);
   const running: Envoy[] = [];
   const beside = await applications(ports, authority);
   const close = async () => {
