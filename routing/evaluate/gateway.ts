@@ -2,6 +2,7 @@ import type { Gateway, GatewayServer } from '../../mesh/model/gateway.ts';
 import { covers, type Hostname } from '../../mesh/model/hostname.ts';
 import { keyOf, selects } from '../../mesh/model/object.ts';
 import type { Port } from '../../mesh/model/port.ts';
+import { GATEWAY_NAME_LABEL } from '../../mesh/model/target-ref.ts';
 import type { VirtualService } from '../../mesh/model/virtual-service.ts';
 import { containerPort } from '../../mesh/model/workload.ts';
 import { virtualServices } from '../delegates.ts';
@@ -33,16 +34,24 @@ function listensAt({ snapshot, asker }: World, port: Port): Port {
   return port;
 }
 
+/** Whoever selects the pod; but a pod of a Gateway API's Gateway is none that other namespaces' Gateways of Istio's kind may use. */
+function selecting({ snapshot, asker: { workload, instance } }: World): readonly Gateway[] {
+  const home = workload.namespace;
+  const owned = snapshot.gateways.some(
+    ({ selector, podNamespace }) =>
+      podNamespace === home && selector[GATEWAY_NAME_LABEL] !== undefined && selects(selector, instance.labels),
+  );
+  return snapshot.gateways.filter(({ selector, podNamespace, meta }) => {
+    if (!selects(selector, instance.labels)) return false;
+    return podNamespace === undefined ? !owned || meta.namespace === home : podNamespace === home;
+  });
+}
+
 /** The servers that take a request to a port: in plain text all that share it, in TLS the one whose hosts have the server name. */
 function serversFor(world: World, request: RouteRequest): readonly Open[] {
   const { port, scheme } = request;
   if (port === undefined) return [];
-  const all = world.snapshot.gateways
-    .filter(
-      ({ selector, podNamespace }) =>
-        selects(selector, world.asker.instance.labels) &&
-        (podNamespace === undefined || podNamespace === world.asker.workload.namespace),
-    )
+  const all = selecting(world)
     .flatMap((gateway) => gateway.servers.map((server) => ({ gateway, server })))
     .filter(({ server }) => server.tls.kind !== 'unavailable' && listensAt(world, server.port) === listensAt(world, port));
   if (scheme === 'http') return all.filter(({ server }) => ['HTTP', 'HTTP2', 'GRPC'].includes(server.protocol));

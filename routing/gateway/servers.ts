@@ -1,6 +1,7 @@
 import type { Gateway, GatewayServer } from '../../mesh/model/gateway.ts';
 import { selects } from '../../mesh/model/object.ts';
 import type { Port } from '../../mesh/model/port.ts';
+import { GATEWAY_NAME_LABEL } from '../../mesh/model/target-ref.ts';
 import type { GatewayName } from '../../mesh/model/virtual-service.ts';
 import { containerPort } from '../../mesh/model/workload.ts';
 import { servicesOf } from '../listeners/inbound-ports.ts';
@@ -36,13 +37,24 @@ export interface BoundPort {
   readonly served: readonly Served[];
 }
 
+/**
+ * The Gateways that select this proxy. One that was made for a Gateway of the Gateway API belongs to that one's namespace: a Gateway of
+ * Istio's kind in another cannot open ports there by selecting its labels (Istio's `PILOT_ENABLE_STRICT_GATEWAY_MERGING`).
+ */
+export function gatewaysOf({ snapshot, proxy: { workload, instance } }: Pick<Scope, 'snapshot' | 'proxy'>): readonly Gateway[] {
+  const all = snapshot.gateways.filter(
+    ({ selector, podNamespace }) =>
+      selects(selector, instance.labels) && (podNamespace === undefined || podNamespace === workload.namespace),
+  );
+  const made = all.some(({ selector, podNamespace }) => podNamespace !== undefined && GATEWAY_NAME_LABEL in selector);
+  return made ? all.filter(({ podNamespace, meta }) => podNamespace !== undefined || meta.namespace === workload.namespace) : all;
+}
+
 /** The servers of all Gateways that select this proxy, by the address and port that are bound. Those that ask for what is not there are left out. */
 export function boundPorts(scope: Scope): readonly BoundPort[] {
-  const { labels, bindAddress } = scope.proxy.instance;
+  const { bindAddress } = scope.proxy.instance;
   const bound = new Map<string, { readonly address: string; readonly port: Port; readonly served: Served[] }>();
-  for (const gateway of scope.snapshot.gateways) {
-    if (!selects(gateway.selector, labels)) continue;
-    if (gateway.podNamespace !== undefined && gateway.podNamespace !== scope.proxy.workload.namespace) continue;
+  for (const gateway of gatewaysOf(scope)) {
     for (const server of gateway.servers) {
       if (server.tls.kind === 'unavailable') continue;
       const address = server.bind ?? bindAddress;

@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net';
 import type { Hostname } from '../../mesh/model/hostname.ts';
 import type { Proxy } from '../../mesh/model/proxy.ts';
 import type { Service } from '../../mesh/model/service.ts';
@@ -8,7 +9,7 @@ import type { Service } from '../../mesh/model/service.ts';
  */
 export function hostNames(host: Hostname, proxy: Proxy, clusterDomain: string): readonly string[] {
   const suffix = `.svc.${clusterDomain}`;
-  const absolute = host === '*' || host.startsWith('*') ? [host] : [host, `${host}.`];
+  const absolute = host.startsWith('*') || isIPv4(host) ? [host] : [host, `${host}.`];
   if (!host.endsWith(suffix)) return absolute;
   const short = host.slice(0, -suffix.length);
   const dot = short.lastIndexOf('.');

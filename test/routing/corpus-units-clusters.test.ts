@@ -95,6 +95,59 @@ table<SubsetRow>(
   ({ clusterMode, meshConfig }) => clusterMode === 'outbound' && !('outboundClusterStatName' in (meshConfig ?? {})),
 );
 
+/** Clusters by server name are those behind AUTO_PASSTHROUGH. */
+table<SubsetRow>(
+  'TestApplyDestinationRule',
+  ({ destRule, service, cluster, expectedSubsetClusters = [] }) => {
+    const yaml =
+      deployment('ingress', { istio: 'ingressgateway' }) +
+      found(destRule.host, cluster.type, service.Attributes.Labels) +
+      yamlOf('DestinationRule', { metadata: { name: 'row' }, spec: destRule }) +
+      yamlOf('Gateway', {
+        metadata: { name: 'row' },
+        spec: {
+          selector: { istio: 'ingressgateway' },
+          servers: [{ port: { number: 15443, name: 'tls', protocol: 'TLS' }, hosts: ['*'], tls: { mode: 'AUTO_PASSTHROUGH' } }],
+        },
+      });
+    const { clusters } = compiledFor(snapshotOf(yaml), 'gateway:default/ingress');
+    const subsets = clusters.filter(({ name }) => /^outbound_\.8080_\.[^_]+_\./.test(name));
+    assert.deepEqual(
+      subsets.map((one) => ({ name: one.name, type: typeOf(one) })),
+      expectedSubsetClusters.map(({ name, type }) => ({ name, type })),
+    );
+  },
+  ({ clusterMode }) => clusterMode === 'sni-dnat',
+);
+
+interface DefaultRow {
+  readonly discovery?: string;
+  readonly expectedCluster?: {
+    readonly circuitBreakers: { readonly thresholds: readonly Readonly<Record<string, number>>[] };
+    readonly connectTimeout: string;
+    readonly lbPolicy: keyof typeof Cluster_LbPolicy;
+    readonly type: string;
+  };
+}
+/** A cluster of which no rule says anything. Which clusters there are follows from services here; names and statistics are Istio's own. */
+table<DefaultRow>(
+  'TestBuildDefaultCluster',
+  ({ expectedCluster: wanted }) => {
+    const { clusters } = compiledFor(snapshotOf(deployment('caller') + found('foo.bar.com', 'EDS')), 'default/caller');
+    const made = clusters.find(({ name }) => name.includes('||foo.'));
+    assert.ok(made !== undefined && wanted !== undefined);
+    assert.equal(typeOf(made), wanted.type);
+    assert.equal(made.lbPolicy, Cluster_LbPolicy[wanted.lbPolicy]);
+    assert.equal(`${made.connectTimeout?.seconds}s`, wanted.connectTimeout.replace(/\.\d+s$/, 's'));
+    assert.equal(made.commonLbConfig?.healthyPanicThreshold?.value, 0);
+    const config = made.edsClusterConfig?.edsConfig;
+    assert.equal(config?.configSourceSpecifier.case, 'ads');
+    for (const [limit, most] of Object.entries(wanted.circuitBreakers.thresholds[0] ?? {}))
+      assert.equal(Object.entries(made.circuitBreakers?.thresholds[0] ?? {}).find(([name]) => name === limit)?.[1], most, limit);
+  },
+  ({ discovery }) => discovery === 'EDS',
+);
+
 interface BalanceRow {
   readonly lbSettings?: object;
   readonly discoveryType: string;

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { isIP } from 'node:net';
 import { stringify } from 'yaml';
-import { covers, type Hostname, parseHostname } from '../../mesh/model/hostname.ts';
+import { covers, type Hostname, parseHostname, resolveHostname } from '../../mesh/model/hostname.ts';
 import { selects } from '../../mesh/model/object.ts';
+import { rulesFor } from '../../routing/clusters/rules.ts';
 import { commonHosts } from '../../routing/gateway/hosts.ts';
 import { serviceNames } from '../../routing/routes/domains.ts';
 import { visibleFrom } from '../../routing/visibility.ts';
@@ -69,6 +71,35 @@ table<{ readonly hosts: readonly string[]; readonly namespace: string; readonly 
   },
 );
 
+/**
+ * Which of several hosts comes first is seen where one object is chosen by it: of DestinationRules for all of them, the first in order that
+ * covers a Service is its own. Hosts of which none covers another have no order here.
+ */
+const resolved = (name: string): Hostname => {
+  const host = resolveHostname(name, 'default', 'cluster.local');
+  assert.ok(host !== undefined);
+  return host;
+};
+table<{ readonly in: readonly string[]; readonly want: readonly string[] }>(
+  'TestNamesSortOrder',
+  ({ in: given, want }) => {
+    const snapshot = snapshotOf(
+      given.map((host, at) => yamlOf('DestinationRule', { metadata: { name: `rule-${at}` }, spec: { host } })).join(''),
+    );
+    const order = want.map(resolved);
+    for (const host of order) {
+      const below = hostOf(host === '*' ? 'some.test' : host.replace('*', 'some.name'));
+      const service = serviceOf({ Hostname: below, Attributes: { Namespace: 'default' } });
+      const [chosen] = rulesFor(snapshot, service, 'default', {});
+      assert.equal(
+        chosen?.host,
+        order.find((one) => covers(one, below)),
+      );
+    }
+  },
+  ({ in: given }) => given.some((host) => host.startsWith('*')),
+);
+
 interface Labelled {
   readonly left?: Readonly<Record<string, string>>;
   readonly right?: Readonly<Record<string, string>>;
@@ -107,18 +138,48 @@ table<{ readonly gateway: string; readonly namespace: string; readonly resolved:
   },
 );
 
+/** What the fixture of Istio's test says: whose Service each is, and to whom it is exported. */
+const EXPORTED: readonly (readonly [name: string, namespace: string, to: readonly string[] | undefined])[] = [
+  ['svc1', 'test1', ['.', 'ns1']],
+  ['svc2', 'test2', ['test1', 'ns1', 'test2']],
+  ['svc3', 'test3', ['test1', '*', 'test2']],
+  ['svc4', 'test4', undefined],
+  ['svc4', 'test4', undefined],
+  ['svc4', 'test4', undefined],
+];
+table<{ readonly proxyNs: string; readonly wantHosts: readonly string[] }>(
+  'TestServiceWithExportTo',
+  ({ proxyNs, wantHosts }) => {
+    const seen = EXPORTED.filter(([name, namespace, to]) => {
+      const annotations = to === undefined ? {} : { 'networking.istio.io/exportTo': to.join() };
+      const spec = { ports: [{ port: 80 }] };
+      const yaml = stringify({ apiVersion: 'v1', kind: 'Service', metadata: { name, namespace, annotations }, spec });
+      const [service] = snapshotOf(`---\n${yaml}`).services;
+      assert.ok(service !== undefined);
+      return visibleFrom(service.exportTo, namespace, proxyNs);
+    });
+    assert.deepEqual(
+      seen.map(([name]) => name),
+      wantHosts,
+    );
+  },
+);
+
 interface Named {
   readonly node: { readonly DNSDomain: string };
   readonly service: IstioService;
   readonly want: readonly string[];
 }
-/** A namespace is where names end here: other search domains than Kubernetes's own are not known. */
+/** A namespace is where names end here: other search domains than Kubernetes's own are not known. For addresses none plays a part. */
 const inNamespace = ({ node, service }: Named) =>
-  /^[a-z]+\.svc\./.test(node.DNSDomain) && parseHostname(service.Hostname ?? '') !== undefined && !('ClusterVIPs' in service);
+  (/^[a-z]+\.svc\./.test(node.DNSDomain) || isIP(service.Hostname ?? '') !== 0) &&
+  parseHostname(service.Hostname ?? '') !== undefined &&
+  !('ClusterVIPs' in service);
 table<Named>(
   'TestGenerateVirtualHostDomains',
   ({ node, service, want }) => {
-    const [namespace = '', , ...domain] = node.DNSDomain.split('.');
+    const searched = /\.svc\./.test(node.DNSDomain) ? node.DNSDomain : 'default.svc.cluster.local';
+    const [namespace = '', , ...domain] = searched.split('.');
     const snapshot = snapshotOf(
       `---\n${stringify({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'caller', namespace }, spec: { template: { metadata: {}, spec: { containers: [{ name: 'app' }] } } } })}`,
       { clusterDomain: domain.join('.') },

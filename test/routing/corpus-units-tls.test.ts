@@ -13,9 +13,10 @@ import {
   DownstreamTlsContextSchema,
   UpstreamTlsContextSchema,
 } from '#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
-import { boundPorts } from '../../routing/gateway/servers.ts';
+import { boundPorts, gatewaysOf } from '../../routing/gateway/servers.ts';
 import { scopeOf } from '../../routing/scope.ts';
 import { inboundSecurity } from '../../xds/resources/security.ts';
+import { TestAuthority } from '../audit/envoy/certificates.ts';
 import { compiledFor, proxyOf, snapshotOf } from './compiled.ts';
 import { table, type Written, yamlOf } from './corpus-units.ts';
 
@@ -203,7 +204,7 @@ interface MergeRow {
   readonly mergedServersNum: number;
   readonly serversForRouteNum: Readonly<Record<string, number>>;
 }
-/** Rows without a credential: whose Secrets a gateway may have is for the agent beside it. All Gateways of a row are the proxy's. */
+/** Rows without a credential; those with one are below. All Gateways of a row are the proxy's. */
 table<MergeRow>(
   'TestMergeGateways',
   ({ gwConfig, mergedServersNum, serversForRouteNum }) => {
@@ -227,6 +228,149 @@ table<MergeRow>(
   ({ gwConfig }) => !JSON.stringify(gwConfig).includes('credentialName'),
 );
 
+interface CredentialRow extends MergeRow {
+  readonly proxy: { readonly VerifiedIdentity: { readonly ServiceAccount: string } };
+  readonly verifiedCertNum?: number;
+}
+interface CredentialServer {
+  readonly hosts: readonly string[];
+  readonly port: { readonly name: string; readonly number: number };
+  readonly tls: {
+    readonly mode: string;
+    readonly credentialName?: string;
+    readonly credentialNames?: readonly string[];
+    readonly caCertCredentialName?: string;
+  };
+}
+const SCHEME = 'kubernetes-gateway://';
+const { root } = await TestAuthority.create();
+const referred = (uri: string) => {
+  const [namespace, name] = uri.replace(SCHEME, '').split('/');
+  return { name, namespace };
+};
+/**
+ * Those names are what Istio makes of `certificateRefs` of the Gateway API, which is how they are written here; the namespace `allowed-ns`
+ * grants the use of its Secrets. A server is opened only with a certificate that it may show. Who asks is a pod of the Gateway's own, or it has no
+ * part of it: rows in which another service account asks are listed.
+ */
+table<CredentialRow>(
+  'TestMergeGateways',
+  ({ gwConfig, mergedServersNum, verifiedCertNum = 0 }) => {
+    const [one] = gwConfig;
+    const {
+      name = '',
+      namespace = '',
+      ...more
+    } = (one?.metadata ?? {}) as Readonly<Record<string, unknown>> as {
+      readonly name?: string;
+      readonly namespace?: string;
+      readonly annotations?: Readonly<Record<string, string>>;
+    };
+    const parent = more.annotations?.['internal.istio.io/parent-namespace'];
+    const [server] = ((one?.spec ?? { servers: [] }) as { readonly servers: readonly CredentialServer[] }).servers;
+    assert.ok(server !== undefined);
+    const { mode, credentialName, credentialNames = [], caCertCredentialName } = server.tls;
+    const certificateRefs = [...(credentialName === undefined ? [] : [credentialName]), ...credentialNames].map(referred);
+    const roots = mode === 'MUTUAL' ? [referred(caCertCredentialName ?? credentialName ?? '')] : [];
+    const listener = {
+      name: server.port.name,
+      port: server.port.number,
+      protocol: 'HTTPS',
+      hostname: server.hosts[0],
+      tls: { certificateRefs },
+    };
+    const group = 'gateway.networking.k8s.io';
+    const object = (kind: string, home: string, called: string, spec: object, api = `${group}/v1`) =>
+      `---\n${stringify({ apiVersion: api, kind, metadata: { name: called, namespace: home }, spec })}`;
+    const home = parent ?? namespace;
+    const owner = parent === undefined ? name : 'parent';
+    const validation = { caCertificateRefs: roots.map((ref) => ({ group: '', kind: 'ConfigMap', ...ref })) };
+    const yaml =
+      object('Gateway', home, owner, {
+        gatewayClassName: 'gatehouse',
+        ...(parent === undefined ? {} : { allowedListeners: { namespaces: { from: 'All' } } }),
+        listeners: parent === undefined ? [listener] : [{ name: 'other', port: 9, protocol: 'HTTP' }],
+        ...(roots.length === 0 ? {} : { tls: { frontend: { default: { validation } } } }),
+      }) +
+      (parent === undefined
+        ? ''
+        : object('ListenerSet', namespace, name, { parentRef: { name: owner, namespace: home }, listeners: [listener] })) +
+      object(
+        'ReferenceGrant',
+        'allowed-ns',
+        'grant',
+        {
+          from: [
+            { group, kind: 'Gateway', namespace },
+            { group, kind: 'ListenerSet', namespace },
+          ],
+          to: ['Secret', 'ConfigMap'].map((kind) => ({ group: '', kind })),
+        },
+        `${group}/v1beta1`,
+      ) +
+      roots
+        .map(
+          ({ name: called, namespace: of }) =>
+            `---\n${stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: called, namespace: of }, data: { 'ca.crt': root } })}`,
+        )
+        .join('') +
+      `---\n${stringify({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'pod', namespace: home, labels: { 'gateway.networking.k8s.io/gateway-name': owner } }, spec: { containers: [{ name: 'envoy' }] }, status: { podIP: '10.0.0.1', phase: 'Running' } })}`;
+    const { listeners } = compiledFor(snapshotOf(yaml), `gateway:${home}/pod`);
+    const chains = listeners.flatMap(({ filterChains }) => filterChains).filter(({ transportSocket }) => transportSocket);
+    const used = chains.flatMap(({ transportSocket }) => {
+      const config = transportSocket?.configType;
+      const made = config?.case === 'typedConfig' ? anyUnpack(config.value, DownstreamTlsContextSchema) : undefined;
+      const asked = made?.requireClientCertificate === true ? roots : [];
+      return [...ofOurs(made?.commonTlsContext, /^$/).shows, ...asked];
+    });
+    assert.equal(used.length, verifiedCertNum);
+    assert.equal(chains.length, verifiedCertNum === 0 ? 0 : mergedServersNum);
+  },
+  ({ gwConfig, proxy }) => JSON.stringify(gwConfig).includes(SCHEME) && proxy.VerifiedIdentity.ServiceAccount === 'sa',
+);
+
+interface StrictRow {
+  readonly input: readonly { readonly gateway: Written }[];
+  readonly expected: readonly string[];
+}
+/** A Gateway of the Gateway API without a service account is one whose pods somebody else made: those behind a Service that it names. */
+table<StrictRow>('TestFilterStrictGatewayMerging', ({ input, expected }) => {
+  const written = input.map(({ gateway: { metadata, spec } }) => {
+    const { annotations = {} } = (metadata ?? {}) as { readonly annotations?: Readonly<Record<string, string>> };
+    const semantic = annotations['internal.istio.io/gateway-semantics'] !== undefined;
+    const made = semantic && annotations['internal.istio.io/service-account-name'] !== '';
+    return { metadata, spec, semantic, made, key: `${metadata?.namespace}/${metadata?.name}` };
+  });
+  // The pod is that of the first Gateway that was made with pods, and selected by what the others select.
+  const home = written.find(({ made }) => made)?.metadata?.namespace ?? 'ns-b';
+  const labels = { istio: 'ingressgateway', 'gateway.networking.k8s.io/gateway-name': 'made' };
+  const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'pod', namespace: home, labels } };
+  const yaml =
+    `---\n${stringify({ ...pod, spec: { containers: [{ name: 'envoy' }] }, status: { podIP: '10.0.0.1', phase: 'Running' } })}` +
+    written
+      .filter(({ semantic }) => !semantic)
+      .map(({ metadata, spec }) => yamlOf('Gateway', { ...(metadata === undefined ? {} : { metadata }), spec: certified(spec) }))
+      .join('');
+  const base = snapshotOf(yaml);
+  // What the Gateway API makes of its objects stands in the rows as it is: theirs are the pods with its label, in whatever namespace.
+  const others = written
+    .filter(({ semantic }) => semantic)
+    .map(({ metadata, spec, made }) => {
+      const [gateway] = snapshotOf(
+        yamlOf('Gateway', { ...(metadata === undefined ? {} : { metadata }), spec: certified(spec) }),
+      ).gateways;
+      assert.ok(gateway !== undefined);
+      const selector = made ? { 'gateway.networking.k8s.io/gateway-name': 'made' } : { istio: 'ingressgateway' };
+      return { ...gateway, selector, podNamespace: home };
+    });
+  const snapshot = { ...base, gateways: [...base.gateways, ...others] };
+  const kept = gatewaysOf({ snapshot, proxy: proxyOf(snapshot, `gateway:${home}/pod`) });
+  assert.deepEqual(kept.map(({ meta }) => `${meta.namespace}/${meta.name}`).sort(), expected.toSorted());
+});
+function certified(spec: object | undefined): object {
+  return JSON.parse(JSON.stringify(spec).replaceAll(',"tls":{"mode":"SIMPLE"}', '')) as object;
+}
+
 interface OptionsRow {
   readonly server: Server;
   readonly node: { readonly Metadata: object };
@@ -235,21 +379,19 @@ interface OptionsRow {
   };
   readonly result: { readonly sniHosts?: readonly string[]; readonly httpOpts: { readonly connectionManager: object } };
 }
-table<OptionsRow>(
-  'TestCreateGatewayHTTPFilterChainOpts',
-  ({ server, proxyConfig, result }) => {
-    const trusted = proxyConfig?.gatewayTopology.numTrustedProxies;
-    const [chain] = chainsOf(gateway(server) + ROUTED, trusted === undefined ? {} : { numTrustedProxies: trusted });
-    assert.deepEqual(chain?.filterChainMatch?.serverNames ?? [], result.sniHosts ?? []);
-    const config = chain?.filters.at(-1)?.configType;
-    assert.ok(config?.case === 'typedConfig');
-    const manager = anyUnpack(config.value, HttpConnectionManagerSchema);
-    assert.equal(manager?.xffNumTrustedHops, trusted ?? 0);
-    const { forwardClientCertDetails } = result.httpOpts.connectionManager as { readonly forwardClientCertDetails?: string };
-    assert.equal(Forwarded[manager?.forwardClientCertDetails ?? 0], forwardClientCertDetails);
-  },
-  ({ node }) => !('HTTP10' in node.Metadata),
-);
+table<OptionsRow>('TestCreateGatewayHTTPFilterChainOpts', ({ server, node, proxyConfig, result }) => {
+  const trusted = proxyConfig?.gatewayTopology.numTrustedProxies;
+  const [chain] = chainsOf(gateway(server) + ROUTED, trusted === undefined ? {} : { numTrustedProxies: trusted });
+  assert.deepEqual(chain?.filterChainMatch?.serverNames ?? [], result.sniHosts ?? []);
+  const config = chain?.filters.at(-1)?.configType;
+  assert.ok(config?.case === 'typedConfig');
+  const manager = anyUnpack(config.value, HttpConnectionManagerSchema);
+  assert.equal(manager?.xffNumTrustedHops, trusted ?? 0);
+  const { forwardClientCertDetails } = result.httpOpts.connectionManager as { readonly forwardClientCertDetails?: string };
+  assert.equal(Forwarded[manager?.forwardClientCertDetails ?? 0], forwardClientCertDetails);
+  // HTTP/1.0 is taken without being asked for.
+  if ('HTTP10' in node.Metadata) assert.equal(manager?.httpProtocolOptions?.acceptHttp10, true);
+});
 
 interface FiltersRow {
   readonly configs: readonly Written[];

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { fromBinary } from '@bufbuild/protobuf';
+import { fromBinary, fromJson, type JsonObject } from '@bufbuild/protobuf';
 import { stringify } from 'yaml';
 import type { Cluster } from '#gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { Listener } from '#gen/envoy/config/listener/v3/listener_pb.js';
-import type { Route } from '#gen/envoy/config/route/v3/route_components_pb.js';
+import { type Route, RouteSchema } from '#gen/envoy/config/route/v3/route_components_pb.js';
 import { HttpProtocolOptionsSchema } from '#gen/gatehouse/envoy/v3/http_protocol_options_pb.js';
 import { compiledFor, snapshotOf } from './compiled.ts';
 import { table, type Written, yamlOf } from './corpus-units.ts';
@@ -15,6 +15,8 @@ const service = (name: string, port: number, rest: object = {}) =>
 const rule = (spec: object) => yamlOf('DestinationRule', { metadata: { name: 'row' }, spec });
 
 const HOST = 'foo.default.svc.cluster.local';
+const SHOP = { destination: { host: 'foo' } };
+const INGRESS = workload('ingress', 'default', { istio: 'ingressgateway' });
 
 function clusterOf(trafficPolicy: object, more: object = {}, config: Parameters<typeof snapshotOf>[1] = {}): Cluster {
   const yaml = workload('caller', 'default') + service('foo', 8080, more);
@@ -74,33 +76,59 @@ interface UpgradeRow {
   readonly port: { readonly Protocol: string };
   readonly upgrade?: boolean;
 }
-table<UpgradeRow>(
-  'TestShouldH2Upgrade',
-  ({ mesh, connectionPool, upgrade = false }) => {
-    const { defaults: _, ...config } = snapshotOf('').meshConfig;
-    const defaults = {
-      connectTimeoutMs: undefined,
-      tcpKeepalive: undefined,
-      upgradeToHttp2: mesh.h2UpgradePolicy === 'UPGRADE',
-      retries: undefined,
-      exportTo: { service: undefined, virtualService: undefined, destinationRule: undefined },
-    };
-    const cluster = clusterOf(
-      Object.keys(connectionPool.http).length === 0 ? {} : { connectionPool },
-      { appProtocol: 'http' },
-      { ...config, defaults },
-    );
-    const spoken = httpOptions(cluster)?.upstreamProtocolOptions;
-    const http2 = spoken?.case === 'explicitHttpConfig' && spoken.value.protocolConfig.case === 'http2ProtocolOptions';
-    assert.equal(http2, upgrade);
-  },
-  ({ port }) => port.Protocol === 'HTTP',
-);
+/** `UnsupportedProtocol` is that of a port that declares none. */
+table<UpgradeRow>('TestShouldH2Upgrade', ({ mesh, connectionPool, port, upgrade = false }) => {
+  const { defaults: _, ...config } = snapshotOf('').meshConfig;
+  const defaults = {
+    connectTimeoutMs: undefined,
+    tcpKeepalive: undefined,
+    upgradeToHttp2: mesh.h2UpgradePolicy === 'UPGRADE',
+    retries: undefined,
+    exportTo: { service: undefined, virtualService: undefined, destinationRule: undefined },
+  };
+  const cluster = clusterOf(
+    Object.keys(connectionPool.http).length === 0 ? {} : { connectionPool },
+    port.Protocol === 'HTTP' ? { appProtocol: 'http' } : { name: 'sniffed' },
+    { ...config, defaults },
+  );
+  const spoken = httpOptions(cluster)?.upstreamProtocolOptions;
+  const http2 = spoken?.case === 'explicitHttpConfig' && spoken.value.protocolConfig.case === 'http2ProtocolOptions';
+  assert.equal(http2, upgrade);
+});
 
 interface InboundRow {
   readonly configs?: readonly Written[];
   readonly clusters: Readonly<Record<string, readonly string[] | null>>;
 }
+/** The name of a route configuration says the port, the server and its Gateway. */
+interface RouteNameRow {
+  readonly args: { readonly name: string };
+  readonly wantPortNumber: number;
+  readonly wantPortName?: string;
+  readonly wantGateway?: string;
+}
+table<RouteNameRow>('TestParseGatewayRDSRouteName', ({ args, wantPortNumber, wantPortName, wantGateway = 'default/gateway' }) => {
+  const [namespace = '', name = ''] = wantGateway.split('/');
+  const secure = wantPortName !== undefined;
+  const server = {
+    hosts: ['*'],
+    port: { number: wantPortNumber, name: wantPortName ?? 'http', protocol: secure ? 'HTTPS' : 'HTTP' },
+    ...(secure ? { tls: { mode: 'SIMPLE', credentialName: 'row' } } : {}),
+  };
+  const yaml =
+    INGRESS +
+    yamlOf('Gateway', { metadata: { name, namespace }, spec: { selector: {}, servers: [server] } }) +
+    yamlOf('VirtualService', {
+      metadata: { name: 'row' },
+      spec: { hosts: ['row.test'], gateways: [wantGateway], http: [{ route: [SHOP] }] },
+    });
+  const { routes } = compiledFor(snapshotOf(yaml), 'gateway:default/ingress');
+  assert.deepEqual(
+    routes.map((one) => one.name),
+    [args.name],
+  );
+});
+
 /** Where the row says that there is an application, it is asked at its own address: captured, at the loopback. */
 table<InboundRow>(
   'TestInboundClusters',
@@ -127,14 +155,16 @@ table<InboundRow>(
   ({ configs }) => configs !== undefined,
 );
 
-const SHOP = { destination: { host: 'foo' } };
-
-function routesOf(http: object, config: Parameters<typeof snapshotOf>[1] = {}): readonly Route[] {
+function routesOf(
+  http: object | readonly object[],
+  config: Parameters<typeof snapshotOf>[1] = {},
+  namespace = 'default',
+): readonly Route[] {
   const yaml =
-    workload('caller', 'default') +
+    workload('caller', namespace) +
     service('foo', 80) +
-    yamlOf('VirtualService', { metadata: { name: 'row' }, spec: { hosts: ['foo'], http: [http] } });
-  const { routes } = compiledFor(snapshotOf(yaml, config), 'default/caller');
+    yamlOf('VirtualService', { metadata: { name: 'row' }, spec: { hosts: ['foo'], http: [http].flat() } });
+  const { routes } = compiledFor(snapshotOf(yaml, config), `${namespace}/caller`);
   return routes.find(({ name }) => name === '80')?.virtualHosts.find(({ name }) => name.startsWith('foo'))?.routes ?? [];
 }
 
@@ -169,15 +199,33 @@ interface SourceRow {
   readonly args: { readonly match: object; readonly proxyNamespace?: string; readonly namespace?: string };
   readonly want?: boolean;
 }
-const given = ({ args }: SourceRow) => (args.proxyNamespace ?? args.namespace) !== undefined;
-table<SourceRow>(
-  'TestSourceMatchHTTP',
-  ({ args, want = false }) => {
-    const match = Object.keys(args.match).length === 0 ? [] : [args.match];
-    assert.equal(routesOf({ ...(match.length > 0 ? { match } : {}), route: [SHOP] }).length > 0, want);
-  },
-  given,
-);
+/** Every proxy has a namespace here: where a row gives none, it is one that the row does not speak of. */
+table<SourceRow>('TestSourceMatchHTTP', ({ args, want = false }) => {
+  const match = Object.keys(args.match).length === 0 ? [] : [args.match];
+  const routes = routesOf({ ...(match.length > 0 ? { match } : {}), route: [SHOP] }, {}, args.proxyNamespace ?? args.namespace);
+  assert.equal(routes.length > 0, want);
+});
+
+/** Without one that takes everything, routes stay as they were written. */
+table<{ readonly in: readonly JsonObject[]; readonly expected: readonly JsonObject[] }>('TestSortVHostRoutes', (row) => {
+  const virtual = (routes: readonly JsonObject[]) =>
+    routes.map((one) => {
+      const { match } = fromJson(RouteSchema, one);
+      const path = match?.pathSpecifier;
+      const uri = path?.case === 'path' ? { exact: path.value } : path?.case === 'prefix' ? { prefix: path.value } : undefined;
+      // `*` alone is no regular expression of RE2.
+      const regex = path?.case === 'safeRegex' ? { regex: path.value.regex.replace(/^\*/, '.*') } : undefined;
+      const headers = match?.headers.map(({ name }) => [name, { exact: 'bar' }]) ?? [];
+      return { uri: uri ?? regex, ...(headers.length === 0 ? {} : { headers: Object.fromEntries(headers) as object }) };
+    });
+  const made = routesOf(virtual(row.in).map((one) => ({ match: [one], route: [SHOP] })));
+  const wanted = routesOf(virtual(row.expected).map((one) => ({ match: [one], route: [SHOP] })));
+  assert.equal(made.length, row.in.length);
+  assert.deepEqual(
+    made.map(({ match }) => match),
+    wanted.map(({ match }) => match),
+  );
+});
 
 interface ServersRow {
   readonly configs?: readonly Written[];
@@ -188,7 +236,6 @@ interface ServersRow {
   readonly expectedVirtualHosts: Readonly<Record<string, readonly string[]>>;
   readonly expectedHTTPRoutes: Readonly<Record<string, number>>;
 }
-const INGRESS = workload('ingress', 'default', { istio: 'ingressgateway' });
 
 table<ServersRow>(
   'TestGatewayHTTPRouteConfig',

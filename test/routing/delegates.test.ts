@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { stringify } from 'yaml';
 import type { VirtualService } from '../../mesh/model/virtual-service.ts';
 import { virtualServices } from '../../routing/delegates.ts';
-import { corpusCases } from './corpora.ts';
 import { compiledFor, snapshotOf } from './compiled.ts';
+import { table } from './corpus-units.ts';
 
 const SURROUNDINGS = `
 apiVersion: apps/v1
@@ -84,38 +84,23 @@ describe('delegates', () => {
 });
 
 interface Row {
-  readonly id: string;
-  readonly table: string;
-  readonly row: {
-    readonly root?: unknown;
-    readonly delegate?: readonly object[];
-    readonly expected?: readonly object[];
-  };
+  readonly root?: unknown;
+  readonly delegate?: readonly object[];
+  readonly expected?: readonly object[];
 }
 
-describe('delegates, corpus: merged routes', () => {
-  const rows = (corpusCases('routing-units') as readonly Row[]).filter(({ table }) =>
-    /^TestMergeHTTP(Routes?|MatchRequests)$/i.test(table),
-  );
-  if (rows.length === 0) {
-    it('of routes and matches', function () {
-      this.skip();
-    });
-    return;
-  }
-  for (const { id, table, row } of rows) {
-    it(id, () => {
-      const matches = table.toLowerCase().endsWith('matchrequests');
-      const routed = (route: object) => ('route' in route ? route : { ...route, ...to });
-      const root = matches ? { match: row.root } : (row.root ?? {});
-      const leaves = matches ? [{ match: row.delegate }] : (row.delegate ?? []);
-      const wanted = matches ? (row.expected === undefined ? [] : [{ match: row.expected }]) : (row.expected ?? []);
-      const yaml =
-        virtual('root', { hosts: ['shop'], http: [{ ...root, delegate: { name: 'leaf' } }] }) +
-        virtual('leaf', { http: leaves.map(routed) }) +
-        (wanted.length === 0 ? '' : virtual('wanted', { hosts: ['wanted.test'], http: wanted.map(routed) }));
-      const expected = wanted.length === 0 ? [] : httpOf(yaml, 'wanted');
-      assert.deepEqual(httpOf(yaml), expected);
-    });
-  }
-});
+function merged(matches: boolean, row: Row): void {
+  const routed = (route: object) => ('route' in route ? route : { ...route, ...to });
+  const root = matches ? { match: row.root } : (row.root ?? {});
+  const leaves = matches ? [{ match: row.delegate }] : (row.delegate ?? []);
+  const wanted = matches ? (row.expected === undefined ? [] : [{ match: row.expected }]) : (row.expected ?? []);
+  const yaml =
+    virtual('root', { hosts: ['shop'], http: [{ ...root, delegate: { name: 'leaf' } }] }) +
+    virtual('leaf', { http: leaves.map(routed) }) +
+    (wanted.length === 0 ? '' : virtual('wanted', { hosts: ['wanted.test'], http: wanted.map(routed) }));
+  const expected = wanted.length === 0 ? [] : httpOf(yaml, 'wanted');
+  assert.deepEqual(httpOf(yaml), expected);
+}
+
+table<Row>('TestMergeHttpRoutes', (row) => merged(false, row));
+table<Row>('TestMergeHTTPMatchRequests', (row) => merged(true, row));

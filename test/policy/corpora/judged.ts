@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { casesOf } from './corpus.ts';
 
-const PAGE = join(import.meta.dirname, '../../../docs/divergences.md');
+const DOCS = join(import.meta.dirname, '../../../docs');
+const PAGE = join(DOCS, 'divergences.md');
+/** Pages of one theme each, which the page of divergences links. */
+const FOLDER = join(DOCS, 'divergences');
 
-/** The ids of a theme that docs/divergences.md lists: answered differently on purpose, or not run. */
+const pages = [PAGE, ...readdirSync(FOLDER).map((name) => join(FOLDER, name))].map((file) => readFileSync(file, 'utf8'));
+
+/** The ids of a theme that docs/divergences.md and its pages list: answered differently on purpose, or not run. */
 export function listed(theme: string): ReadonlySet<string> {
-  const ids = readFileSync(PAGE, 'utf8').matchAll(/`([a-z0-9-]+)\/([^`]+)`/g);
-  return new Set([...ids].flatMap(([, where, id]) => (where === theme && id !== undefined ? [id] : [])));
+  const ids = pages.flatMap((text) => [...text.matchAll(/`([a-z0-9-]+)\/([^`]+)`/g)]);
+  return new Set(ids.flatMap(([, where, id]) => (where === theme && id !== undefined ? [id] : [])));
 }
 
 /** One test for a case: it must be answered as its source does, or be listed, and then really be answered otherwise. */
