@@ -18,6 +18,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze
   proxy: async () => (await import('./proxy.ts')).proxyCommand(),
   debug: async () => (await import('./debug.ts')).debugCommand(),
   ca: async () => (await import('./ca.ts')).caCommand(),
+  install: async () => (await import('./install.ts')).installCommand(),
   audit: async () => (await import('./audit.ts')).auditCommand(),
 });
 

@@ -43,7 +43,7 @@ export function build(name: Tool): string {
 }
 
 /** Vault's engine is not among them: with nothing cached it takes five minutes and three gigabytes of modules. */
-const BUILT_IN_CI: readonly Tool[] = Object.freeze(['zlint', 'step-ca']);
+const BUILT_IN_CI: readonly Tool[] = Object.freeze(['helm', 'zlint', 'step-ca']);
 
 /**
  * Where a program is that a test needs. In CI most are built where Go is there; elsewhere a test that misses one skips by name,

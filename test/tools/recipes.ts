@@ -5,12 +5,13 @@ import { dirname, join } from 'node:path';
 /** Runs `go` with arguments in a folder and with a further environment; throws when it fails. */
 export type Go = (args: readonly string[], cwd: string, env?: Readonly<Record<string, string>>) => string;
 
-export type Tool = 'step-ca' | 'vault-pki' | 'zlint';
+export type Tool = 'helm' | 'step-ca' | 'vault-pki' | 'zlint';
 
 /** Versions are pinned: a test that fails must mean that we changed. `work` is an empty folder; the program goes to `target`. */
 export const RECIPES: Readonly<Record<Tool, (go: Go, work: string, target: string) => void>> = Object.freeze({
   zlint: (go, work, target) => install(go, work, target, 'github.com/zmap/zlint/v3/cmd/zlint@v3.6.8'),
   'step-ca': (go, work, target) => install(go, work, target, 'github.com/smallstep/certificates/cmd/step-ca@v0.30.2'),
+  helm: (go, work, target) => install(go, work, target, 'helm.sh/helm/v4/cmd/helm@v4.3.1'),
   'vault-pki': buildVault,
 });
 

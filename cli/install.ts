@@ -1,0 +1,90 @@
+import { Command, Option } from 'commander';
+import { stringify } from 'yaml';
+import { installObjects } from '../kubernetes/install/objects.ts';
+import { checkInstall, type CrdChoice, DEFAULTS, type InstallOptions } from '../kubernetes/install/options.ts';
+import { crdObjects } from './install/crds.ts';
+import { collect } from './options/collect.ts';
+
+interface InstallFlags {
+  readonly namespace: string;
+  readonly revision: string;
+  readonly image: string;
+  readonly proxyImage: string;
+  readonly replicas: string;
+  readonly trustDomain: string;
+  readonly rootNamespace: string;
+  readonly gatewayNamespace?: readonly string[];
+  readonly gateway?: readonly string[];
+  readonly networkPolicy: boolean;
+  readonly crds: CrdChoice;
+  readonly output: 'yaml' | 'json';
+}
+
+const HELP = `
+Nothing is sent anywhere: what is printed is for kubectl, or for the repository that your cluster follows. The same objects are
+manifests/charts/gatehouse (Helm) and manifests/kustomize.
+
+Examples:
+  gatehouse install | kubectl apply --server-side -f -
+  gatehouse install --gateway istio-ingress/istio-ingressgateway | kubectl apply --server-side -f -
+  gatehouse install --revision canary --image registry.example.org/control-plane:0.2.0 --crds none | kubectl apply --server-side -f -
+  gatehouse install --crds none | kubectl delete -f -
+  gatehouse install -o json | jq -r '.items[] | .kind + " " + .metadata.name'`;
+
+export function installCommand(): Command {
+  return new Command('install')
+    .description('print the objects that install the control plane in a Kubernetes cluster')
+    .option('-n, --namespace <name>', 'where the control plane runs', DEFAULTS.namespace)
+    .option(
+      '--revision <name>',
+      'install beside another control plane, for pods and namespaces with istio.io/rev=NAME',
+      DEFAULTS.revision,
+    )
+    .option('--image <image>', "the control plane's image", DEFAULTS.image)
+    .option('--proxy-image <image>', 'the image of injected proxies', DEFAULTS.proxyImage)
+    .option('--replicas <number>', 'how many control planes share the work', String(DEFAULTS.replicas))
+    .option('--trust-domain <name>', 'of all identities', DEFAULTS.trustDomain)
+    .option('--root-namespace <name>', 'where policies are that hold for the whole mesh', DEFAULTS.rootNamespace)
+    .option('--gateway-namespace <name>', 'read the Secrets of this namespace, for its Gateways; may be repeated', collect)
+    .option('--gateway <namespace/name>', 'install a gateway as well; may be repeated', collect)
+    .option('--no-network-policy', 'no NetworkPolicy for the control plane')
+    .addOption(
+      new Option('--crds <which>', "definitions: Istio's, the Gateway API's and ours; ours alone; none")
+        .choices(['all', 'own', 'none'])
+        .default(DEFAULTS.crds),
+    )
+    .addOption(new Option('-o, --output <format>', 'how to print').choices(['yaml', 'json']).default('yaml'))
+    .addHelpText('after', HELP)
+    .action(install);
+}
+
+function install(flags: InstallFlags): void {
+  const options: InstallOptions = {
+    namespace: flags.namespace,
+    revision: flags.revision,
+    image: flags.image,
+    proxyImage: flags.proxyImage,
+    replicas: Number(flags.replicas),
+    trustDomain: flags.trustDomain,
+    rootNamespace: flags.rootNamespace,
+    gatewayNamespaces: flags.gatewayNamespace ?? [],
+    gateways: (flags.gateway ?? []).map((text) => {
+      const slash = text.indexOf('/');
+      return { namespace: text.slice(0, Math.max(slash, 0)), name: text.slice(slash + 1) };
+    }),
+    networkPolicy: flags.networkPolicy,
+    crds: flags.crds,
+  };
+  const checked = checkInstall(options);
+  if (!checked.ok) {
+    process.stderr.write(`gatehouse install: ${checked.reason}\n`);
+    process.exitCode = 2;
+    return;
+  }
+  const objects = installObjects(checked.value, crdObjects(options.crds));
+  process.stdout.write(
+    flags.output === 'json'
+      ? `${JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }, undefined, 2)}\n`
+      : objects.map((object) => stringify(object, { lineWidth: 0, aliasDuplicateObjects: false })).join('---\n'),
+  );
+}

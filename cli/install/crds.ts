@@ -1,0 +1,38 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseAllDocuments } from 'yaml';
+import type { CrdChoice } from '../../kubernetes/install/options.ts';
+import type { KubernetesObject } from '../../kubernetes/install/object.ts';
+
+/** Ours, written by hand, and those of Istio and the Gateway API, which the build takes from their modules and does not commit. */
+const OWN = join('manifests', 'crds');
+const OTHERS = join('gen', 'crds');
+
+export function crdObjects(choice: CrdChoice): readonly KubernetesObject[] {
+  if (choice === 'none') return [];
+  const folders = choice === 'own' ? [OWN] : [OTHERS, OWN];
+  return folders.flatMap((folder) => {
+    const path = installed(folder);
+    if (path === undefined) throw new Error(`${folder} is not there (run: npm run build)`);
+    return readdirSync(path)
+      .filter((name) => name.endsWith('.yaml'))
+      .sort()
+      .flatMap((name) => parseAllDocuments(readFileSync(join(path, name), 'utf8')))
+      .map((document): unknown => document.toJS())
+      .filter(isDefinition);
+  });
+}
+
+function isDefinition(value: unknown): value is KubernetesObject {
+  return typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'CustomResourceDefinition';
+}
+
+/** A folder of the installation that this file is in, compiled or not. */
+function installed(name: string): string | undefined {
+  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
+    const path = join(folder, name);
+    if (existsSync(path)) return path;
+    if (folder === dirname(folder)) return undefined;
+  }
+}

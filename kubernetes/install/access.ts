@@ -1,0 +1,158 @@
+import { clusterName, commonLabels, instanceName } from './names.ts';
+import type { KubernetesObject } from './object.ts';
+import type { InstallOptions } from './options.ts';
+
+interface Rule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly resourceNames?: readonly string[];
+  readonly verbs: readonly string[];
+}
+
+const READ = ['get', 'list', 'watch'];
+const WRITE_STATUS = ['get', 'patch', 'update'];
+
+/** The kinds of configuration, by group: they are read, and their status is written. Nothing of them is ever created or deleted. */
+export const CONFIGURATION: Readonly<Record<string, readonly string[]>> = Object.freeze({
+  'networking.istio.io': [
+    'destinationrules',
+    'gateways',
+    'proxyconfigs',
+    'serviceentries',
+    'sidecars',
+    'virtualservices',
+    'workloadentries',
+    'workloadgroups',
+  ],
+  'security.istio.io': ['authorizationpolicies', 'peerauthentications', 'requestauthentications'],
+  'telemetry.istio.io': ['telemetries'],
+  'gateway.networking.k8s.io': [
+    'backendtlspolicies',
+    'gatewayclasses',
+    'gateways',
+    'grpcroutes',
+    'httproutes',
+    'referencegrants',
+    'tcproutes',
+    'tlsroutes',
+  ],
+  'gatehouse.dev': ['namespacerollouts', 'ratelimits'],
+});
+
+/** A ReferenceGrant has no status. */
+const WITHOUT_STATUS: ReadonlySet<string> = new Set(['referencegrants']);
+
+/**
+ * What the control plane may do anywhere. Secrets are not among it: those of gateways are granted namespace by namespace
+ * (`secretRoles`), its own by a Role.
+ */
+function clusterRules(options: InstallOptions): readonly Rule[] {
+  return [
+    { apiGroups: [''], resources: ['namespaces', 'nodes', 'pods', 'serviceaccounts', 'services'], verbs: READ },
+    { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: READ },
+    { apiGroups: ['networking.k8s.io'], resources: ['ingressclasses', 'ingresses'], verbs: READ },
+    { apiGroups: ['networking.k8s.io'], resources: ['ingresses/status'], verbs: WRITE_STATUS },
+    { apiGroups: ['apiextensions.k8s.io'], resources: ['customresourcedefinitions'], verbs: READ },
+    ...Object.entries(CONFIGURATION).flatMap(([group, resources]): Rule[] => [
+      { apiGroups: [group], resources, verbs: READ },
+      {
+        apiGroups: [group],
+        resources: resources.filter((name) => !WITHOUT_STATUS.has(name)).map((name) => `${name}/status`),
+        verbs: WRITE_STATUS,
+      },
+    ]),
+    { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
+    { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
+    // The trust bundle in each namespace. Names cannot limit `create`, nor `list` of objects that are not there yet.
+    { apiGroups: [''], resources: ['configmaps'], verbs: ['create', ...READ] },
+    { apiGroups: [''], resources: ['configmaps'], resourceNames: [...ROOT_CONFIG_MAPS], verbs: ['patch', 'update'] },
+    {
+      apiGroups: ['admissionregistration.k8s.io'],
+      resources: ['mutatingwebhookconfigurations', 'validatingwebhookconfigurations'],
+      verbs: READ,
+    },
+    {
+      apiGroups: ['admissionregistration.k8s.io'],
+      resources: ['mutatingwebhookconfigurations'],
+      resourceNames: [`${clusterName(options)}-injector`],
+      verbs: ['patch', 'update'],
+    },
+    {
+      apiGroups: ['admissionregistration.k8s.io'],
+      resources: ['validatingwebhookconfigurations'],
+      resourceNames: [`${clusterName(options)}-validator`],
+      verbs: ['patch', 'update'],
+    },
+    // Owner of what the control plane makes in other namespaces, so that it goes with the installation.
+    {
+      apiGroups: ['rbac.authorization.k8s.io'],
+      resources: ['clusterroles'],
+      resourceNames: [clusterName(options)],
+      verbs: ['get'],
+    },
+  ];
+}
+
+/** Istio's name, which its agents mount, and ours. */
+export const ROOT_CONFIG_MAPS = Object.freeze(['istio-ca-root-cert', 'gatehouse-ca-root-cert']);
+
+/** In its own namespace: the authority's key, leases, and what replicas share. */
+const OWN_RULES: readonly Rule[] = Object.freeze([
+  { apiGroups: [''], resources: ['secrets'], verbs: ['create', 'get', 'list', 'patch', 'update', 'watch'] },
+  { apiGroups: [''], resources: ['configmaps'], verbs: ['create', 'get', 'list', 'patch', 'update', 'watch'] },
+  { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['create', 'get', 'list', 'patch', 'update', 'watch'] },
+]);
+
+export function accessObjects(options: InstallOptions): readonly KubernetesObject[] {
+  const name = instanceName(options);
+  const labels = commonLabels(options);
+  const { namespace } = options;
+  const account = [{ kind: 'ServiceAccount', name, namespace }];
+  const group = 'rbac.authorization.k8s.io';
+  const apiVersion = `${group}/v1`;
+  return [
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace, labels } },
+    {
+      apiVersion,
+      kind: 'ClusterRole',
+      metadata: { name: clusterName(options), labels },
+      rules: clusterRules(options),
+    },
+    {
+      apiVersion,
+      kind: 'ClusterRoleBinding',
+      metadata: { name: clusterName(options), labels },
+      roleRef: { apiGroup: group, kind: 'ClusterRole', name: clusterName(options) },
+      subjects: account,
+    },
+    { apiVersion, kind: 'Role', metadata: { name, namespace, labels }, rules: OWN_RULES },
+    {
+      apiVersion,
+      kind: 'RoleBinding',
+      metadata: { name, namespace, labels },
+      roleRef: { apiGroup: group, kind: 'Role', name },
+      subjects: account,
+    },
+    ...secretNamespaces(options).flatMap((where): KubernetesObject[] => [
+      {
+        apiVersion,
+        kind: 'Role',
+        metadata: { name: `${name}-secrets`, namespace: where, labels },
+        rules: [{ apiGroups: [''], resources: ['secrets'], verbs: READ }],
+      },
+      {
+        apiVersion,
+        kind: 'RoleBinding',
+        metadata: { name: `${name}-secrets`, namespace: where, labels },
+        roleRef: { apiGroup: group, kind: 'Role', name: `${name}-secrets` },
+        subjects: account,
+      },
+    ]),
+  ];
+}
+
+function secretNamespaces({ gatewayNamespaces, gateways, namespace }: InstallOptions): readonly string[] {
+  const all = new Set([...gatewayNamespaces, ...gateways.map((gateway) => gateway.namespace)]);
+  all.delete(namespace);
+  return [...all].sort();
+}

@@ -1,0 +1,78 @@
+import { type Parsed } from '../../ca/identity/parsed.ts';
+
+/** What an installation is asked to be. Every field has a value: the defaults are in DEFAULTS, which `--help` and docs/kubernetes.md repeat. */
+export interface InstallOptions {
+  /** Where the control plane runs. */
+  readonly namespace: string;
+  /** Which of several control planes side by side (canary upgrade); `default` is the one that `istio-injection=enabled` means. */
+  readonly revision: string;
+  readonly image: string;
+  /** The proxy's image, for containers that are injected. */
+  readonly proxyImage: string;
+  readonly replicas: number;
+  readonly trustDomain: string;
+  /** Mesh-wide policies live here; Istio's users have them in istio-system. */
+  readonly rootNamespace: string;
+  /** Namespaces whose Secrets the control plane may read: those with Gateways that end TLS. None by default. */
+  readonly gatewayNamespaces: readonly string[];
+  /** Gateways to install, as NAMESPACE/NAME. */
+  readonly gateways: readonly GatewayName[];
+  readonly networkPolicy: boolean;
+  readonly crds: CrdChoice;
+}
+
+export interface GatewayName {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** `all`: Istio's and ours; `own`: ours alone (Istio's are there already); `none`. */
+export type CrdChoice = 'all' | 'own' | 'none';
+
+export const DEFAULT_REVISION = 'default';
+
+export const DEFAULTS: InstallOptions = Object.freeze({
+  namespace: 'gatehouse-system',
+  revision: DEFAULT_REVISION,
+  image: 'gatehouse/control-plane:0.1.0',
+  proxyImage: 'gatehouse/proxy:0.1.0',
+  replicas: 2,
+  trustDomain: 'cluster.local',
+  rootNamespace: 'istio-system',
+  gatewayNamespaces: [],
+  gateways: [],
+  networkPolicy: true,
+  crds: 'all',
+});
+
+/** RFC 1123 label, as Kubernetes wants namespaces, and what goes into names and labels. */
+const LABEL = /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/;
+/** A reference to an image: no spaces, no quotes; the registry decides about the rest. */
+const IMAGE = /^[a-z0-9][\w./:@-]{0,254}$/i;
+/** A revision is part of names of at most 63 characters (`gatehouse-REVISION-validator`). */
+const LONGEST_REVISION = 40;
+const MOST_REPLICAS = 50;
+
+/** Checks what cannot be installed, or would be refused by the API server after half of it is there. */
+export function checkInstall(options: InstallOptions): Parsed<InstallOptions> {
+  const refuse = (reason: string): Parsed<InstallOptions> => ({ ok: false, reason });
+  const labels: readonly (readonly [string, string])[] = [
+    ['--namespace', options.namespace],
+    ['--revision', options.revision],
+    ['--root-namespace', options.rootNamespace],
+    ...options.gatewayNamespaces.map((name) => ['--gateway-namespace', name] as const),
+    ...options.gateways.flatMap(({ namespace, name }) => [['--gateway', namespace] as const, ['--gateway', name] as const]),
+  ];
+  for (const [flag, text] of labels)
+    if (!LABEL.test(text))
+      return refuse(`${flag}: ${JSON.stringify(text)} is not a name of lower-case letters, digits and dashes`);
+  if (options.revision.length > LONGEST_REVISION) return refuse(`--revision: longer than ${LONGEST_REVISION} characters`);
+  for (const [flag, text] of [
+    ['--image', options.image],
+    ['--proxy-image', options.proxyImage],
+  ] as const)
+    if (!IMAGE.test(text)) return refuse(`${flag}: ${JSON.stringify(text)} is not an image`);
+  if (!Number.isInteger(options.replicas) || options.replicas < 1 || options.replicas > MOST_REPLICAS)
+    return refuse(`--replicas: not between 1 and ${MOST_REPLICAS}`);
+  return { ok: true, value: options };
+}
