@@ -12,8 +12,8 @@ export interface AgentInput {
   readonly envoy: string;
   readonly certificateTtl: string;
   readonly tokenFile: (pod: Pod) => string;
-  /** The folder whose Secrets gateways may show; undefined: there are none. */
-  readonly secretsDir?: string | undefined;
+  /** Files and folders whose Secrets gateways may show, and what grants them. */
+  readonly secretsDirs?: readonly string[];
   /** What ProxyConfig objects say of the pod's proxy. */
   readonly startOf?: (pod: Pod) => ProxyStart;
 }
@@ -40,7 +40,7 @@ export function agentConfig(input: AgentInput, pods: Iterable<Pod>): string {
     envoy: input.envoy,
     certificateTtl: input.certificateTtl,
     drainTime: '1s',
-    ...(input.secretsDir === undefined ? {} : { secretsDir: input.secretsDir }),
+    ...(input.secretsDirs === undefined ? {} : { secretsDir: [...input.secretsDirs] }),
     workloads: proxied.map((pod) => ({
       namespace: pod.namespace,
       serviceAccount: pod.serviceAccount,

@@ -1,4 +1,4 @@
-import { rmSync, statSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { proxyStart } from '../../mesh/model/proxy-settings.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
@@ -260,7 +260,7 @@ export class LocalMesh {
         certificateTtl: options.certificateTtl,
         tokenFile: (pod) => this.#tokenFile(pod),
         startOf: this.#startOf,
-        secretsDir: options.paths.find((path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true),
+        secretsDirs: options.paths,
       },
       this.#pods.values(),
     );

@@ -27,8 +27,8 @@ export interface AgentConfig {
   readonly trustDomain: TrustDomain;
   /** The files with the bundles of other trust domains. */
   readonly federatedBundles: ReadonlyMap<TrustDomain, string>;
-  /** A folder of Kubernetes Secrets, for gateways. */
-  readonly secretsDir?: string | undefined;
+  /** Files and folders of Kubernetes Secrets, for gateways. */
+  readonly secretsDirs: readonly string[];
   readonly runDir: string;
   /** How long Envoys go on after the agent was killed, for another agent to take them over. */
   readonly takeoverMs: number;

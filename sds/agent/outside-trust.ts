@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import type { TrustDomain } from '../../ca/identity/trust-domain.ts';
 import type { Clock, Random, Timers } from '../clock.ts';
@@ -6,7 +7,7 @@ import type { TrustBundle } from '../identity/bundle.ts';
 import { JwtBundles } from '../jwt/bundles.ts';
 import { grpcJwtAuthority } from '../jwt/client.ts';
 import type { SecretData, SecretProvider } from '../names/kubernetes-secrets.ts';
-import { SecretsFolder } from '../names/secrets-folder.ts';
+import { SecretsFolders } from '../names/secrets-folders.ts';
 import { revocationLists } from '../trust/revoked.ts';
 import type { TrustContext } from '../trust/trust-context.ts';
 import { type AgentConfig, type HostPort, targetOf } from './config.ts';
@@ -33,7 +34,7 @@ export class OutsideTrust implements SecretProvider {
   readonly #onOthers = new Set<() => void>();
   readonly #onSecrets = new Set<() => void>();
   #authority: HostPort & { readonly serverName: string } = { host: '', port: 0, serverName: '' };
-  #secrets: SecretsFolder | undefined;
+  #secrets: SecretsFolders | undefined;
   #crls: readonly Buffer[] = [];
 
   constructor(options: OutsideOptions) {
@@ -54,15 +55,16 @@ export class OutsideTrust implements SecretProvider {
     });
   }
 
-  async configure({ controlPlane, federatedBundles, secretsDir }: AgentConfig): Promise<void> {
+  async configure({ controlPlane, federatedBundles, secretsDirs }: AgentConfig): Promise<void> {
     this.#authority = { ...controlPlane.address, serverName: controlPlane.serverName };
     await this.federation.configure(federatedBundles);
-    if (secretsDir === this.#secrets?.path) return;
+    if (isDeepStrictEqual(secretsDirs, this.#secrets?.paths ?? [])) return;
     this.#secrets?.close();
-    const folder = secretsDir === undefined ? undefined : new SecretsFolder(secretsDir, this.#options.timers, this.#options.log);
-    this.#secrets = folder;
-    folder?.onChange(() => this.#secretsChanged());
-    await folder?.start();
+    const { timers, log } = this.#options;
+    const folders = secretsDirs.length === 0 ? undefined : new SecretsFolders(secretsDirs, timers, log);
+    this.#secrets = folders;
+    folders?.onChange(() => this.#secretsChanged());
+    await folders?.start();
     this.#secretsChanged();
   }
 

@@ -99,7 +99,10 @@ function readTop(top: Section, folder: string, { defaultEnvoy, given }: Envoys):
   const xds = top.parsed<'delta' | 'sotw'>('xds', scalars.oneOf(['delta', 'sotw']), 'delta');
   const metrics = top.optional('metricsAddress', scalars.parseBindAddress);
   const federatedBundles = readFederation(top, path);
-  const secretsDir = top.optional('secretsDir', path);
+  const secretsDirs = top.textOrTexts('secretsDir').flatMap((text) => {
+    const folder = path(text);
+    return folder.ok ? [folder.value] : (top.fail('secretsDir', folder.reason) ?? []);
+  });
   const sections = top.sections('workloads', WORKLOAD);
   if (address === undefined || serverName === undefined || rootCert === undefined || trustDomain === undefined) return undefined;
   if (runDir === undefined || binary === undefined || ttlSeconds === undefined) return undefined;
@@ -122,7 +125,7 @@ function readTop(top: Section, folder: string, { defaultEnvoy, given }: Envoys):
   });
   if (federatedBundles.has(trustDomain)) top.fail('federatedBundles', `${trustDomain} is the own trust domain`);
   const controlPlaneConfig = { address, serverName, rootCert };
-  return { controlPlane: controlPlaneConfig, trustDomain, federatedBundles, secretsDir, runDir, takeoverMs, metrics, workloads };
+  return { controlPlane: controlPlaneConfig, trustDomain, federatedBundles, secretsDirs, runDir, takeoverMs, metrics, workloads };
 }
 
 /** The bundle file of each other trust domain. */

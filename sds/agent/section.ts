@@ -139,6 +139,12 @@ export class Section {
     });
   }
 
+  /** A list of texts; a single one may be written without the list. */
+  textOrTexts(name: string): readonly string[] {
+    const value = this.#value(name);
+    return isScalar(value) && typeof value.value === 'string' ? [value.value] : this.texts(name);
+  }
+
   /** A map of texts, such as labels. */
   record(name: string): Readonly<Record<string, string>> {
     const value = this.#value(name);

@@ -74,7 +74,7 @@ describe("sds: the agent's configuration", () => {
       assert.ok(result.ok, JSON.stringify(result));
       assert.equal(result.config.takeoverMs, 60_000);
       assert.deepEqual([...result.config.federatedBundles], [['other.example', '/etc/gatehouse/other.json']]);
-      assert.equal(result.config.secretsDir, '/secrets');
+      assert.deepEqual(result.config.secretsDirs, ['/secrets']);
       const [one, two] = result.config.workloads;
       assert.deepEqual([one?.secretFiles, two?.secretFiles], [[], ['/etc/gatehouse/certs']]);
       assert.deepEqual(one?.authority, { host: '::1', port: 15012, serverName: 'istiod.istio-system.svc' });
@@ -140,6 +140,7 @@ describe("sds: the agent's configuration", () => {
     ['the own trust domain as another', { ...GOOD, federatedBundles: { 'cluster.local': 'b' } }, /is the own trust domain/],
     ['bundles that are a list', { ...GOOD, federatedBundles: ['b.pem'] }, /federatedBundles: must be a map of texts/],
     ['a folder of secrets that is no path', { ...GOOD, secretsDir: '' }, /secretsDir: must be a path/],
+    ['one of several', { ...GOOD, secretsDir: ['/a', ''] }, /secretsDir: must be a path/],
     ['a DNS name with a wildcard', workload({ dnsNames: ['*.cart.svc'] }), /dnsNames: \*\.cart\.svc is no DNS name/],
     ['folders that are no list', workload({ secretFiles: 'certs' }), /secretFiles: must be a list/],
     ['a folder that is no path', workload({ secretFiles: [''] }), /secretFiles: must be a path/],

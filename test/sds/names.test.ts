@@ -17,7 +17,7 @@ import { parseFileName } from '../../sds/names/file-names.ts';
 import { FileSecrets } from '../../sds/names/file-secrets.ts';
 import { parseKubernetesName } from '../../sds/names/kubernetes-names.ts';
 import { KubernetesSecrets } from '../../sds/names/kubernetes-secrets.ts';
-import { SecretsFolder } from '../../sds/names/secrets-folder.ts';
+import { SecretsFolders } from '../../sds/names/secrets-folders.ts';
 import { spiffeNames } from '../../sds/names/spiffe-names.ts';
 import type { SecretSource } from '../../sds/secret/store.ts';
 import { SecretStore } from '../../sds/secret/store.ts';
@@ -244,13 +244,13 @@ describe('sds/names: files', () => {
 
 describe('sds/names: Kubernetes Secrets of gateways', () => {
   let folder: string;
-  let provider: SecretsFolder;
+  let provider: SecretsFolders;
   let secrets: KubernetesSecrets;
   let time: StillTime;
   beforeEach(() => {
     time = new StillTime();
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-names-'));
-    provider = new SecretsFolder(folder, time, log);
+    provider = new SecretsFolders([folder], time, log);
     secrets = new KubernetesSecrets({ provider, namespace: 'gateways', log });
   });
   afterEach(() => {

@@ -1,13 +1,13 @@
 // Secrets of other namespaces: a gateway reads what their owners granted, for as long as they do.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { stringify } from 'yaml';
 import { KubernetesSecrets } from '../../sds/names/kubernetes-secrets.ts';
 import { secretGrants } from '../../sds/names/secret-grants.ts';
-import { SecretsFolder } from '../../sds/names/secrets-folder.ts';
+import { SecretsFolders } from '../../sds/names/secrets-folders.ts';
 import { writtenObjects } from '../../sds/names/written-object.ts';
 import { SecretStore } from '../../sds/secret/store.ts';
 import { deltaChange, deltaRequest, NEW_DELTA } from '../../sds/subscription/delta.ts';
@@ -123,10 +123,55 @@ describe('sds/names: which Secrets of others gateways may read', () => {
     assert.equal(granted([far, grant({ namespace: 'far', from: [{ ...FROM, namespace: 'shop' }] })], 'edge', 'far'), true);
   });
 
+  it('come from several files and folders, each counted once, whatever becomes of the others', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'gatehouse-grants-'));
+    const paths = ['secrets', 'grants.yaml', 'secrets/deep', 'later'].map((name) => join(folder, name));
+    const [secrets = '', grants = '', deep = '', later = ''] = paths;
+    mkdirSync(deep, { recursive: true });
+    const time = new StillTime();
+    const provider = new SecretsFolders(paths, time, log);
+    const secret = (name: string) => ({
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name, namespace: 'shop' },
+      stringData: { name },
+    });
+    const seen = () => [
+      ['web', 'deep', 'later'].map((name) => provider.get('shop', name)?.get('name')),
+      provider.granted('edge', 'shop', 'web'),
+    ];
+    const look = async () => {
+      time.pass(500);
+      await eventually('the end of a look', () => time.next());
+    };
+    try {
+      writeFileSync(join(secrets, 'web.yaml'), stringify(secret('web')));
+      writeFileSync(join(deep, 'deep.yaml'), yaml([secret('deep'), grant()]));
+      writeFileSync(grants, yaml([grant({ to: [{ ...TO, name: 'other' }] }, 'other')]));
+      await provider.start();
+      assert.deepEqual(seen(), [['web', 'deep', undefined], true], 'a grant that two paths lead to is one');
+      mkdirSync(later);
+      writeFileSync(join(later, 'later.yaml'), stringify(secret('later')));
+      rmSync(grants);
+      await look();
+      assert.deepEqual(seen(), [['web', 'deep', 'later'], true]);
+      writeFileSync(grants, yaml([grant()]));
+      await look();
+      assert.deepEqual(seen(), [['web', 'deep', 'later'], false], 'the same grant in two files');
+      rmSync(later, { recursive: true });
+      rmSync(join(deep, 'deep.yaml'));
+      await look();
+      assert.deepEqual(seen(), [['web', undefined, 'later'], true], 'what cannot be read says what it said');
+    } finally {
+      provider.close();
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it('come and go with the grant on an open stream', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'gatehouse-grants-'));
     const time = new StillTime();
-    const provider = new SecretsFolder(folder, time, log);
+    const provider = new SecretsFolders([folder], time, log);
     const source = new KubernetesSecrets({ provider, namespace: 'edge', log });
     try {
       const root = await selfSignedRoot();
