@@ -107,6 +107,8 @@ function cluster(
     // Panic (sending to ejected hosts when few are left) only where asked for.
     commonLbConfig: {
       healthyPanicThreshold: { value: outliers?.minHealthPercent ?? 0 },
+      // Envoy gathers changes of health for a second, in which a host that was ejected soon after another would still be sent to.
+      ...(outliers === undefined ? {} : { updateMergeWindow: duration(0) }),
       ...(weighsLocalities(scope, policy)
         ? { localityConfigSpecifier: { case: 'localityWeightedLbConfig' as const, value: {} } }
         : {}),
