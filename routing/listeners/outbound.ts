@@ -26,7 +26,7 @@ import { cidrRange, socketAddress } from '../wire/address.ts';
 import { asksForNames, passesByName } from '../dynamic-dns/cache.ts';
 import { fallbackHost } from '../routes/fallback.ts';
 import { duration } from '../wire/duration.ts';
-import { httpInspector, INSPECTION_MS, tlsInspector } from './inspectors.ts';
+import { httpInspector, INSPECTION_MS, originalDestinationFilter, tlsInspector } from './inspectors.ts';
 import { elsewhere, outboundHttp, outboundListener, outboundTcp } from './outbound-chains.ts';
 import { carriesTls, distinct, serverNameChains, serviceChains } from './service-chains.ts';
 import { sharedOutbound } from './shared.ts';
@@ -69,7 +69,8 @@ function virtualOutbound(scope: Scope): Listener {
     defaultFilterChain: { name: VIRTUAL_OUTBOUND, filters: [tcpProxy('outbound', rest, rest)] },
     ...(passesByName(scope)
       ? {
-          listenerFilters: [tlsInspector(), httpInspector()],
+          // First of all: bytes that are waited for in vain must not lose where they were going.
+          listenerFilters: [originalDestinationFilter(), tlsInspector(), httpInspector()],
           listenerFiltersTimeout: duration(INSPECTION_MS),
           continueOnListenerFiltersTimeout: true,
         }
@@ -100,7 +101,7 @@ function plainPort(scope: Scope, port: Port): Listener {
   const known = plainPorts.get(snapshot.meshConfig) ?? new Map<string, Listener>();
   plainPorts.set(snapshot.meshConfig, known);
   const rest = elsewhere(view);
-  const key = `${port} ${view.sniffs} ${asksForNames(scope)} ${rest}`;
+  const key = `${port} ${view.sniffs} ${asksForNames(scope)} ${rest} ${scope.onDemand}`;
   const made =
     known.get(key) ??
     outboundListener({
@@ -224,6 +225,7 @@ function addressListeners(scope: Scope): Outbound {
       snapshot.meshConfig,
       view.sniffs,
       asksForNames(scope),
+      scope.onDemand,
       ...rulesFor(snapshot, service, view.namespace, proxy.instance.labels),
       ...(virtual === undefined ? [] : virtualInputs(scope, virtual)),
       ...(addressesOf(service).length > 0 ? [] : workloadsOf(snapshot, service)),

@@ -22,7 +22,15 @@ const service = (name: string, spec: string, port: number) => `
 apiVersion: v1
 kind: Service
 metadata: {name: ${name}, namespace: shop}
-spec: {${spec}, ports: [{name: http, port: ${port}}]}
+spec: {${spec === '' ? '' : `${spec}, `}ports: [{name: http, port: ${port}}]}
+---`;
+
+const pod = (name: string, address: string, labels: string) => `
+apiVersion: v1
+kind: Pod
+metadata: {name: ${name}, namespace: shop, labels: ${labels}}
+spec: {containers: [{name: app}]}
+status: {podIP: ${address}, phase: Running}
 ---`;
 
 const mesh = (port: number) => `${node('a')}${node('b')}
@@ -50,17 +58,39 @@ endpoints: [{addresses: [${SERVERS.far}], nodeName: machine-b, zone: b}]
 ---`,
   )
   .join('')}
+${service('named', '', port)}
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: named-1, namespace: shop, labels: {kubernetes.io/service-name: named}}
+addressType: IPv4
+ports: [{name: http, port: ${port}}]
+endpoints:
+- {addresses: [${SERVERS.near}], targetRef: {kind: Pod, name: old, namespace: shop}}
+- {addresses: [${SERVERS.far}], targetRef: {kind: Pod, name: new, namespace: shop}}
+- {addresses: [${SERVERS.unlisted}], targetRef: {kind: Pod, name: gone, namespace: shop}}
+---
+${pod('old', SERVERS.near, '{version: v1}')}
+${pod('new', SERVERS.far, '{version: v2}')}
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: named, namespace: shop}
+spec: {host: named, subsets: [{name: v2, labels: {version: v2}}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: named, namespace: shop}
+spec:
+  hosts: [named]
+  http:
+  - {match: [{uri: {prefix: /v2}}], route: [{destination: {host: named, subset: v2}}]}
+  - {route: [{destination: {host: named}}]}
+---
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata: {name: nearest, namespace: shop}
 spec: {host: nearest, trafficPolicy: {outlierDetection: {consecutive5xxErrors: 1}}}
 ---
-apiVersion: v1
-kind: Pod
-metadata: {name: unlisted, namespace: shop, labels: {app: web}}
-spec: {containers: [{name: app}]}
-status: {podIP: ${SERVERS.unlisted}, phase: Running}
----
+${pod('unlisted', SERVERS.unlisted, '{app: web}')}
 apiVersion: v1
 kind: Pod
 metadata:
@@ -93,9 +123,9 @@ describe('EndpointSlices and aliases in the real Envoy', () => {
     if (folder !== '') rmSync(folder, { recursive: true });
   });
 
-  const servers = async (host: string): Promise<readonly (string | undefined)[]> => {
+  const servers = async (host: string, path = '/'): Promise<readonly (string | undefined)[]> => {
     const seen = new Set<string | undefined>();
-    for (let times = 0; times < 40; times++) seen.add((await call(undefined, CALLER, 15_001, `${host}:${port}`, '/')).server);
+    for (let times = 0; times < 40; times++) seen.add((await call(undefined, CALLER, 15_001, `${host}:${port}`, path)).server);
     return [...seen].sort();
   };
 
@@ -105,6 +135,11 @@ describe('EndpointSlices and aliases in the real Envoy', () => {
 
   it('those of the caller’s zone are called as long as they are well', async () => {
     assert.deepEqual(await servers('nearest'), ['near']);
+  });
+
+  it('an endpoint that is a Pod has its labels, and is nobody while there is no such Pod', async () => {
+    assert.deepEqual(await servers('named'), ['far', 'near']);
+    assert.deepEqual(await servers('named', '/v2'), ['far']);
   });
 
   it('an ExternalName Service that points into the mesh leads to the same', async () => {

@@ -79,7 +79,7 @@ describe('gatehouse up: addresses', () => {
 });
 
 describe('gatehouse up: network namespace', () => {
-  const lines = redirectRules({ proxyUser: 1337, outboundPort: 15001, inboundPort: 15006 }).split('\n');
+  const lines = redirectRules({ proxyUser: 1337, outboundPort: 15001, inboundPort: 15006, family: 4 }).split('\n');
   const output = lines.filter((line) => line.startsWith('-A GATEHOUSE_OUTPUT'));
   it('ends in the redirection, so that what no rule exempts is captured', () => {
     assert.equal(output.at(-1), '-A GATEHOUSE_OUTPUT -j GATEHOUSE_REDIRECT');

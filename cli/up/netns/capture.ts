@@ -104,7 +104,7 @@ class NetnsCapture implements Capture {
     ]);
     if (failed !== undefined) throw new Error(failed);
     // Before the device is up, so that nothing ever passes uncaptured.
-    const rules = redirectRules({ proxyUser: PROXY_USER, outboundPort: 15001, inboundPort: 15006 });
+    const rules = redirectRules({ proxyUser: PROXY_USER, outboundPort: 15001, inboundPort: 15006, family: 4 });
     const restored = await run('ip', ['netns', 'exec', name, 'iptables-restore'], rules);
     if (!restored.ok) throw new Error(restored.reason);
     const connected = await runAll([

@@ -3,7 +3,12 @@ export interface RedirectInput {
   readonly proxyUser: number;
   readonly outboundPort: number;
   readonly inboundPort: number;
+  /** For iptables-restore, or for ip6tables-restore. */
+  readonly family: 4 | 6;
 }
+
+/** The application is called at the loopback; from an address of its own beside it for ports that no Service names (Istio's addresses). */
+const LOOPBACK = { 4: { itself: '127.0.0.1/32', source: '127.0.0.6/32' }, 6: { itself: '::1/128', source: '::6/128' } } as const;
 
 /**
  * The NAT rules of a pod's network namespace for iptables-restore: as Istio's init container sets them up.
@@ -13,6 +18,7 @@ export interface RedirectInput {
  */
 export function redirectRules(input: RedirectInput): string {
   const proxy = `-m owner --uid-owner ${input.proxyUser}`;
+  const { itself, source } = LOOPBACK[input.family];
   const proxyGroup = `-m owner --gid-owner ${input.proxyUser}`;
   return [
     '*nat',
@@ -29,15 +35,15 @@ export function redirectRules(input: RedirectInput): string {
     '-A GATEHOUSE_INBOUND -p tcp -j GATEHOUSE_IN_REDIRECT',
     `-A GATEHOUSE_IN_REDIRECT -p tcp -j REDIRECT --to-ports ${input.inboundPort}`,
     `-A GATEHOUSE_REDIRECT -p tcp -j REDIRECT --to-ports ${input.outboundPort}`,
-    // The proxy to its own application from 127.0.0.6 (Istio's original-destination inbound clusters).
-    '-A GATEHOUSE_OUTPUT -s 127.0.0.6/32 -o lo -j RETURN',
-    `-A GATEHOUSE_OUTPUT ! -d 127.0.0.1/32 -o lo -p tcp ${proxy} -j GATEHOUSE_IN_REDIRECT`,
+    // The proxy to its own application (Istio's original-destination inbound clusters).
+    `-A GATEHOUSE_OUTPUT -s ${source} -o lo -j RETURN`,
+    `-A GATEHOUSE_OUTPUT ! -d ${itself} -o lo -p tcp ${proxy} -j GATEHOUSE_IN_REDIRECT`,
     `-A GATEHOUSE_OUTPUT -o lo ${proxy.replace('--uid-owner', '! --uid-owner')} -j RETURN`,
     `-A GATEHOUSE_OUTPUT ${proxy} -j RETURN`,
-    `-A GATEHOUSE_OUTPUT ! -d 127.0.0.1/32 -o lo -p tcp ${proxyGroup} -j GATEHOUSE_IN_REDIRECT`,
+    `-A GATEHOUSE_OUTPUT ! -d ${itself} -o lo -p tcp ${proxyGroup} -j GATEHOUSE_IN_REDIRECT`,
     `-A GATEHOUSE_OUTPUT -o lo ${proxyGroup.replace('--gid-owner', '! --gid-owner')} -j RETURN`,
     `-A GATEHOUSE_OUTPUT ${proxyGroup} -j RETURN`,
-    '-A GATEHOUSE_OUTPUT -d 127.0.0.1/32 -j RETURN',
+    `-A GATEHOUSE_OUTPUT -d ${itself} -j RETURN`,
     '-A GATEHOUSE_OUTPUT -j GATEHOUSE_REDIRECT',
     'COMMIT',
     '',
