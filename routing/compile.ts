@@ -55,9 +55,10 @@ export function fixedClusters(scope: Scope): readonly Cluster[] {
 /**
  * The Envoy configuration of one proxy: a pure function of the snapshot, the proxy and what policy says about it. The same
  * input gives the same output, in the same order.
+ * @param onDemand clusters may be left out of what is made here, and are asked for when a call needs them
  */
-export function compileProxy(snapshot: Snapshot, proxy: Proxy, security: InboundSecurity): CompiledProxy {
-  const scope = scopeOf(snapshot, proxy, security);
+export function compileProxy(snapshot: Snapshot, proxy: Proxy, security: InboundSecurity, onDemand = false): CompiledProxy {
+  const scope = scopeOf(snapshot, proxy, security, onDemand);
   const { clusters, endpoints } = outboundClusters(scope);
   const through = autoPassthroughClusters(scope);
   const into = inboundOf(scope);

@@ -1,4 +1,4 @@
-import type { Hostname } from '../mesh/model/hostname.ts';
+import { type Hostname, parseHostname } from '../mesh/model/hostname.ts';
 import type { Port } from '../mesh/model/port.ts';
 
 /** Istio's resource names, so that existing dashboards and tools read them. */
@@ -15,6 +15,12 @@ export const INBOUND_CAPTURE_PORT = 15006;
 
 export function outboundCluster(port: Port, subset: string | undefined, host: Hostname): string {
   return `outbound|${port}|${subset ?? ''}|${host}`;
+}
+
+/** The service that such a cluster is of; undefined for all other names. */
+export function clusterHost(name: string): Hostname | undefined {
+  const [direction, , , host, ...rest] = name.split('|');
+  return direction === 'outbound' && host !== undefined && rest.length === 0 ? parseHostname(host) : undefined;
 }
 
 /** The SNI that an mTLS client sends for that cluster (Istio's form: no `|`, which is not a host name). */

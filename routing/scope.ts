@@ -16,11 +16,13 @@ export interface Scope {
   /** What the proxy sees of the mesh. */
   readonly view: View;
   readonly sidecar: Sidecar | undefined;
+  /** Some clusters that routes lead to are not there, and are asked for when a call needs them. */
+  readonly onDemand: boolean;
 }
 
-export function scopeOf(snapshot: Snapshot, proxy: Proxy, security: InboundSecurity): Scope {
+export function scopeOf(snapshot: Snapshot, proxy: Proxy, security: InboundSecurity, onDemand = false): Scope {
   const sidecar = sidecarFor(snapshot, proxy);
-  return { snapshot, proxy, security, sidecar, view: viewFrom(snapshot, proxy.workload.namespace, sidecar) };
+  return { snapshot, proxy, security, sidecar, onDemand, view: viewFrom(snapshot, proxy.workload.namespace, sidecar) };
 }
 
 const byKey = indexedBy<Workload>((workload) => [keyOf(workload)]);

@@ -15,6 +15,11 @@ function authorizers(snapshot: Snapshot): readonly Service[] {
   return made;
 }
 
+/** Services that filters and loggers call by themselves, wherever traffic goes. */
+export function calledByItself(snapshot: Snapshot): readonly Service[] {
+  return authorizers(snapshot);
+}
+
 /**
  * Services of authorizers, and of collectors of spans, that a namespace does not see by itself: any proxy may have to call them, wherever they are exported to. A service
  * of the same host that it does see is called instead: hosts name clusters.

@@ -12,6 +12,7 @@ import { duration } from '../wire/duration.ts';
 import { httpConnectionManager, routeFilters } from './http.ts';
 import { httpInside } from './http-inside.ts';
 import { httpInspector, INSPECTION_MS, PLAIN_HTTP, tlsInspector } from './inspectors.ts';
+import { waitsForClusters } from './on-demand.ts';
 import { type TcpOptions, tcpProxy } from './tcp.ts';
 
 /** HTTP by the routes of that name; with `sniffed`, only what was seen to be HTTP. */
@@ -27,7 +28,7 @@ export function outboundHttp(
     vantage: 'outbound',
     statPrefix,
     routes,
-    filters: [...routeFilters(), ...httpInside(view), ...resolvesHosts(scope)],
+    filters: [...waitsForClusters(scope), ...routeFilters(), ...httpInside(view), ...resolvesHosts(scope)],
   });
   return create(FilterChainSchema, {
     filters: [manager],

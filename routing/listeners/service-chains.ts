@@ -115,7 +115,7 @@ const MESH: ReadonlySet<string> = new Set(['mesh']);
  */
 export function serviceChains(scope: Scope, service: Service, port: Port, protocol: Protocol, only?: string): ServiceChains {
   const site: RouteSite = { port, gateways: MESH };
-  const options = { ...tcpOptions(policyToward(scope, service, port, undefined)), only };
+  const options = { ...tcpOptions(policyToward(scope, service, port, undefined)), only, onDemand: scope.onDemand };
   const straight = chain(
     {},
     [{ cluster: outboundCluster(port, undefined, service.hostname), weight: 1 }],
@@ -131,7 +131,7 @@ export function serviceChains(scope: Scope, service: Service, port: Port, protoc
 
 /** TLS to a service that has no address of its own, told apart by the server name: as its VirtualService says, else by its host. */
 export function serverNameChains(scope: Scope, service: Service, port: Port): FilterChain[] {
-  const options = tcpOptions(policyToward(scope, service, port, undefined));
+  const options = { ...tcpOptions(policyToward(scope, service, port, undefined)), onDemand: scope.onDemand };
   const virtual = scope.view.virtualServiceFor(service.hostname);
   const routed = virtual === undefined ? [] : tlsChains(scope, { port, gateways: MESH }, virtual, options);
   const target = [{ cluster: outboundCluster(port, undefined, service.hostname), weight: 1 }];

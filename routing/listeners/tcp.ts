@@ -6,9 +6,13 @@ import { tcpAccessLog, type Vantage } from '../access-log/grpc.ts';
 import { narrowedTo } from '../endpoints/one-of.ts';
 import type { PortPolicy } from '../clusters/traffic-policy.ts';
 import { BLACK_HOLE } from '../names.ts';
+import { adsSource } from '../wire/config-source.ts';
 import type { TcpTarget } from '../routes/l4.ts';
 import { typedConfig } from '../wire/any.ts';
 import { duration } from '../wire/duration.ts';
+
+/** The longest that a call waits for a cluster that it needs. Envoy's own figure. */
+export const ON_DEMAND_MS = 5_000;
 
 /** What a DestinationRule says of TCP connections. */
 export interface TcpOptions {
@@ -19,6 +23,8 @@ export interface TcpOptions {
   readonly tunnel?: Tunnel | undefined;
   /** Of a headless Service's endpoints the one at this address. */
   readonly only?: string | undefined;
+  /** A cluster that is not there is asked for, and the connection waits. */
+  readonly onDemand?: boolean;
 }
 
 /** The options for connections to one port of a service. */
@@ -46,7 +52,7 @@ function clusterSpecifier(target: string | TcpTarget) {
 
 /** The network filter that carries bytes on. */
 export function tcpProxy(vantage: Vantage, statPrefix: string, target: string | TcpTarget, options: TcpOptions = {}): Filter {
-  const { idleTimeoutMs, maxConnectionDurationMs, hashSourceIp, tunnel, only } = options;
+  const { idleTimeoutMs, maxConnectionDurationMs, hashSourceIp, tunnel, only, onDemand } = options;
   return create(FilterSchema, {
     name: 'envoy.filters.network.tcp_proxy',
     configType: typedConfig(TcpProxySchema, {
@@ -57,6 +63,7 @@ export function tcpProxy(vantage: Vantage, statPrefix: string, target: string | 
       ...(maxConnectionDurationMs === undefined ? {} : { maxDownstreamConnectionDuration: duration(maxConnectionDurationMs) }),
       ...(hashSourceIp === true ? { hashPolicy: [{ policySpecifier: { case: 'sourceIp', value: {} } }] } : {}),
       ...(only === undefined ? {} : { metadataMatch: narrowedTo('address', only) }),
+      ...(onDemand === true ? { onDemand: { odcdsConfig: adsSource(), timeout: duration(ON_DEMAND_MS) } } : {}),
       ...(tunnel === undefined
         ? {}
         : {

@@ -20,6 +20,7 @@ import { ExtAuthzSchema } from '#gen/envoy/extensions/filters/http/ext_authz/v3/
 import { HTTPFaultSchema } from '#gen/envoy/extensions/filters/http/fault/v3/fault_pb.js';
 import { HeaderMutationSchema } from '#gen/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.js';
 import { JwtAuthenticationSchema } from '#gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.js';
+import { OnDemandSchema } from '#gen/envoy/extensions/filters/http/on_demand/v3/on_demand_pb.js';
 import { RBACPerRouteSchema, RBACSchema as HttpRbacSchema } from '#gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
 import { RouterSchema } from '#gen/envoy/extensions/filters/http/router/v3/router_pb.js';
 import { ConfigSchema as SetFilterStateSchema } from '#gen/envoy/extensions/filters/http/set_filter_state/v3/set_filter_state_pb.js';
@@ -91,6 +92,7 @@ export const EXTENSIONS: Registry = createRegistry(
   TlsInspectorSchema,
   UpstreamTlsContextSchema,
   UuidRequestIdConfigSchema,
+  OnDemandSchema,
   OpenTelemetryAccessLogConfigSchema,
   ZipkinConfigSchema,
 );

@@ -4,9 +4,11 @@ import { ListenerSchema } from '#gen/envoy/config/listener/v3/listener_pb.js';
 import type { TrustBundle } from '../../ca/bundle.ts';
 import type { RevokedPeers } from '../../ca/revocation/list.ts';
 import type { Proxy } from '../../mesh/model/proxy.ts';
+import type { Hostname } from '../../mesh/model/hostname.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { type KnownKeys, NO_KEYS } from '../../policy/jwks/known.ts';
 import { compileProxy } from '../../routing/compile.ts';
+import { clusterHost } from '../../routing/names.ts';
 import {
   CLUSTER,
   ENDPOINTS,
@@ -28,6 +30,7 @@ import { trustResource } from './trust.ts';
 /**
  * All that one proxy is told under a snapshot and a trust bundle, encoded. Pure; what the compilers share between proxies (same message
  * object) is encoded once.
+ * @param only the services that it has clusters for; it asks for others when a call needs them
  */
 export function composeResources(
   snapshot: Snapshot,
@@ -36,15 +39,22 @@ export function composeResources(
   revoked: RevokedPeers,
   keys: KnownKeys = NO_KEYS,
   delivery: HostDelivery = 'inline',
+  only?: ReadonlySet<Hostname>,
 ): ResourceSet {
   const { security, extensions } = discoveredSecurity(snapshot, asSelected(proxy), revoked, keys);
-  const compiled = compileProxy(snapshot, proxy, security);
+  const compiled = compileProxy(snapshot, proxy, security, only !== undefined);
+  const told = (name: string): boolean => {
+    const host = only === undefined ? undefined : clusterHost(name);
+    return host === undefined || only?.has(host) === true;
+  };
   const endpoints = withoutRevoked(snapshot, revoked, compiled.endpoints);
   const { routes, hosts } = routeResources(compiled.routes, delivery);
   return resourceSet({
     [SECRET]: [trustResource(bundle)],
-    [CLUSTER]: compiled.clusters.map((cluster) => encodeResource(ClusterSchema, cluster)),
-    [ENDPOINTS]: endpoints.map((assignment) => encodeResource(ClusterLoadAssignmentSchema, assignment)),
+    [CLUSTER]: compiled.clusters.filter(({ name }) => told(name)).map((cluster) => encodeResource(ClusterSchema, cluster)),
+    [ENDPOINTS]: endpoints
+      .filter(({ clusterName }) => told(clusterName))
+      .map((assignment) => encodeResource(ClusterLoadAssignmentSchema, assignment)),
     [EXTENSION_CONFIG]: extensionResources(extensions),
     [LISTENER]: compiled.listeners.map((listener) => encodeResource(ListenerSchema, listener)),
     [ROUTES]: routes,

@@ -51,6 +51,8 @@ export interface Outbound {
   readonly pieces: LayeredMap<Hostname, Piece>;
   readonly clusters: Encoded;
   readonly endpoints: Encoded;
+  /** Names of the clusters that are of no service. */
+  readonly fixed: readonly string[];
   /** Of captured traffic; listeners at a proxy's own address are its own. */
   readonly listeners: readonly Listener[];
   /** Route configurations that are sent whole in any case. */
@@ -168,7 +170,8 @@ export function composeOutbound(scope: Scope, revoked: RevokedPeers, similar: Ou
     collect(clusters, similar?.clusters, piece.clusters);
     collect(endpoints, similar?.endpoints, piece.endpoints);
   }
-  collect(clusters, similar?.clusters, [...fixedClusters(scope), ...collectorClusters(scope.snapshot)].map(encodedCluster));
+  const fixed = [...fixedClusters(scope), ...collectorClusters(scope.snapshot)].map(encodedCluster);
+  collect(clusters, similar?.clusters, fixed);
   const parts = partsOf(scope);
   const { routes, whole, hosts, routed } = tablesOf(scope, parts.tables(), similar, since);
   return {
@@ -176,6 +179,7 @@ export function composeOutbound(scope: Scope, revoked: RevokedPeers, similar: Ou
     pieces: LayeredMap.like(similar?.pieces, made),
     clusters: LayeredMap.like(similar?.clusters, clusters),
     endpoints: LayeredMap.like(similar?.endpoints, endpoints),
+    fixed: fixed.map(({ name }) => name),
     listeners: parts.listeners,
     whole: [...whole, ...parts.routes.map((one) => encodeResource(RouteConfigurationSchema, one))],
     routes,

@@ -25,6 +25,7 @@ import {
   SECRET,
   VIRTUAL_HOST,
 } from '../resource-set.ts';
+import type { AutomaticScopes } from '../scope/scopes.ts';
 import { asSelected } from './as-selected.ts';
 import type { Outbound } from './outbound.ts';
 import { composeOwn, type Own } from './own.ts';
@@ -50,6 +51,8 @@ export interface Composed {
   readonly outbound: Outbound;
   readonly own: Own;
   readonly extensions: Resources;
+  /** It has clusters for some services, and asks for others. */
+  readonly scoped: boolean;
 }
 
 /** Lists that say nothing of what a proxy has for itself: others decide how it calls. */
@@ -104,6 +107,7 @@ function joined(shared: Resources, own: Resources, before: Resources | undefined
 /**
  * What a proxy is told now: what its view shares, joined with its own. Costs what changed for it since `before`.
  * @param delivery where it finds its virtual hosts
+ * @param scopes of proxies that are told of some services only
  */
 export function composeFor(
   now: Composing,
@@ -111,10 +115,16 @@ export function composeFor(
   delivery: HostDelivery,
   views: Views,
   before: Composed | undefined,
+  scopes?: AutomaticScopes,
 ): Composed {
   const { snapshot, bundle, revoked, keys } = now;
   const sidecar = sidecarFor(snapshot, proxy);
-  const outbound = views.outbound(proxy, sidecar, revoked);
+  // State of the world has no clusters on demand.
+  const automatic = scopes !== undefined && delivery === 'apart' && scopes.scoped(snapshot, proxy, sidecar) ? scopes : undefined;
+  const scoped = automatic !== undefined;
+  const outbound = views.outbound(proxy, sidecar, revoked, scoped);
+  if (scoped && before?.scoped === false) automatic.hold(proxy, before.outbound.pieces.keys());
+  const narrowed = automatic && views.narrowed(proxy, outbound, automatic.hostsFor(snapshot, outbound.view, proxy));
   let { own, extensions } = before ?? {};
   let listeners = before?.set.get(LISTENER);
   if (
@@ -123,10 +133,11 @@ export function composeFor(
     extensions === undefined ||
     listeners === undefined ||
     outbound.listeners !== before.outbound.listeners ||
+    scoped !== before.scoped ||
     ownMayDiffer(now, proxy, outbound, before)
   ) {
     const found = discoveredSecurity(snapshot, asSelected(proxy), revoked, keys);
-    const scope: Scope = { snapshot, proxy, security: found.security, sidecar, view: outbound.view };
+    const scope: Scope = { snapshot, proxy, security: found.security, sidecar, onDemand: scoped, view: outbound.view };
     own = composeOwn(scope, own);
     extensions = extensionResources(found.extensions);
     listeners = joined(sharedListeners(scope, outbound.listeners), own.listeners, listeners);
@@ -134,15 +145,15 @@ export function composeFor(
   const inline = delivery === 'inline' ? routesInline(outbound, before?.outbound) : undefined;
   const parts = {
     [SECRET]: secretOf(bundle),
-    [CLUSTER]: joined(outbound.clusters, own.clusters, before?.set.get(CLUSTER)),
-    [ENDPOINTS]: outbound.endpoints,
+    [CLUSTER]: joined((narrowed ?? outbound).clusters, own.clusters, before?.set.get(CLUSTER)),
+    [ENDPOINTS]: (narrowed ?? outbound).endpoints,
     [EXTENSION_CONFIG]: extensions,
     [LISTENER]: listeners,
     [ROUTES]: proxy.kind === 'gateway' ? own.routes : (inline ?? routesOf(outbound)),
     [VIRTUAL_HOST]: inline === undefined ? outbound.hosts : NO_RESOURCES,
   };
   const same = before !== undefined && resourceTypes.every((type) => before.set.get(type) === parts[type]);
-  return { set: same ? before.set : resourceSet(parts), of: now, proxy, outbound, own, extensions };
+  return { set: same ? before.set : resourceSet(parts), of: now, proxy, outbound, own, extensions, scoped };
 }
 
 const resourceTypes = [SECRET, CLUSTER, ENDPOINTS, EXTENSION_CONFIG, LISTENER, ROUTES, VIRTUAL_HOST] as const;

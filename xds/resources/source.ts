@@ -10,6 +10,8 @@ import type { Answer, ResourceSource } from '../stream/source.ts';
 import { findProxy, type PodClaim } from './proxy.ts';
 import { type Composed, type Composing, composeFor } from './shared-resources.ts';
 import type { HostDelivery } from './routes.ts';
+import type { Reasons } from '../scope/rule.ts';
+import type { AutomaticScopes } from '../scope/scopes.ts';
 import { trustResource } from './trust.ts';
 import { Views } from './views.ts';
 
@@ -22,8 +24,15 @@ export interface SnapshotResources extends ResourceSource {
   publishRevoked(revoked: RevokedPeers, bundle: TrustBundle): void;
   /** Gives proxies these keys to verify tokens with, and tells all streams if they are others than before. */
   publishKeys(keys: KnownKeys): void;
+  /** What a connected sidecar with an automatic scope is told of and why, and of how many services; undefined where it has none. */
+  explainScope(claim: Pick<PodClaim, 'kind' | 'namespace' | 'pod'>): ExplainedScope | undefined;
   /** The bundle that streams are told now, and the version by which they acknowledge it ({@link StreamStatus}). */
   bundle(): PublishedBundle;
+}
+
+export interface ExplainedScope {
+  readonly reasons: Reasons;
+  readonly of: number;
 }
 
 export interface PublishedBundle {
@@ -34,15 +43,21 @@ export interface PublishedBundle {
 /** A proxy that has not asked during as many changes is forgotten: one that is gone does not keep its configuration in memory. */
 const FORGOTTEN_AFTER = 32;
 
+function keyOf({ kind, namespace, pod }: Pick<PodClaim, 'kind' | 'namespace' | 'pod'>, delivery: HostDelivery): string {
+  return `${kind} ${delivery} ${namespace}/${pod}`;
+}
+
 /**
  * What each proxy may be told, from the newest snapshot. Composed when a proxy asks, from what it shares with others and its own; what
  * is the same as before keeps its identity, so that streams see at once that there is nothing to send. See docs/decisions/0015.
+ * @param scopes of proxies that are told of some services only
  */
 export function snapshotResources(
   first: Snapshot,
   firstBundle: TrustBundle,
   firstRevoked = NOBODY,
   firstKeys: KnownKeys = NO_KEYS,
+  scopes?: AutomaticScopes,
 ): SnapshotResources {
   let now: Composing = { snapshot: first, bundle: firstBundle, revoked: firstRevoked, keys: firstKeys };
   let forAgents: ResourceSet | undefined;
@@ -52,9 +67,9 @@ export function snapshotResources(
   const listeners = new Set<() => void>();
 
   const setOf = (claim: PodClaim, proxy: Proxy, delivery: HostDelivery): ResourceSet => {
-    const key = `${claim.kind} ${delivery} ${claim.namespace}/${claim.pod}`;
+    const key = keyOf(claim, delivery);
     const before = proxies.get(key)?.composed;
-    const composed = composeFor(now, proxy, delivery, views, before);
+    const composed = composeFor(now, proxy, delivery, views, before, scopes);
     proxies.set(key, { composed, asked: age });
     return composed.set;
   };
@@ -64,6 +79,7 @@ export function snapshotResources(
     age += 1;
     growOlder();
     views.publish(now.snapshot);
+    scopes?.publish(now.snapshot);
     for (const [key, { asked }] of proxies) if (asked < age - FORGOTTEN_AFTER) proxies.delete(key);
     forAgents = undefined;
     for (const listener of listeners) listener();
@@ -77,6 +93,20 @@ export function snapshotResources(
       if (keys !== now.keys) renew({ keys });
     },
     bundle: () => ({ bundle: now.bundle, version: trustResource(now.bundle).version }),
+    wanted(claim, asked, held) {
+      if (scopes === undefined || claim.kind !== 'sidecar') return false;
+      const found = findProxy(now.snapshot, claim);
+      if (found.kind !== 'found') return false;
+      if (held !== undefined) scopes.begin(found.proxy, held);
+      scopes.ask(found.proxy, asked);
+      return true;
+    },
+    explainScope(claim) {
+      const known = proxies.get(keyOf(claim, 'apart'))?.composed;
+      if (scopes === undefined || known?.scoped !== true) return undefined;
+      const { view } = known.outbound;
+      return { reasons: scopes.explain(now.snapshot, view, known.proxy), of: view.services.length };
+    },
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

@@ -10,6 +10,8 @@ import { virtualServices } from '../../routing/delegates.ts';
 import type { Scope } from '../../routing/scope.ts';
 import type { InboundSecurity } from '../../routing/security.ts';
 import { changedView, viewFrom } from '../../routing/view.ts';
+import type { HostSet } from '../scope/scopes.ts';
+import { type Narrowed, narrowedTo } from './narrowed.ts';
 import { composeOutbound, type Outbound, patchOutbound } from './outbound.ts';
 import { cutOffAddresses } from './revoked-endpoints.ts';
 
@@ -60,16 +62,16 @@ export class Views {
     }
   }
 
-  outbound(proxy: Proxy, sidecar: Sidecar | undefined, revoked: RevokedPeers): Outbound {
+  /** @param onDemand its proxies ask for clusters that they were not told of, so that they may be told of some only */
+  outbound(proxy: Proxy, sidecar: Sidecar | undefined, revoked: RevokedPeers, onDemand: boolean): Outbound {
     const snapshot = this.#snapshot;
     const { namespace } = proxy.workload;
-    const kind = proxy.kind === 'gateway' ? 'gateway' : proxy.instance.capture.kind;
-    const owner = sidecar === undefined ? '' : keyOf(sidecar.meta);
-    const key = `${kind} ${namespace} ${owner} ${callerKey(snapshot, proxy)}`;
+    const kind = `${proxy.kind === 'gateway' ? 'gateway' : proxy.instance.capture.kind}${onDemand ? ' on demand' : ''}`;
+    const key = this.#keyOf(kind, proxy, sidecar);
     this.#asked.set(key, this.#age);
     const before = this.#entries.get(key);
     if (before !== undefined && before.snapshot === snapshot && before.revoked === revoked) return before.outbound;
-    const scope = (view: Scope['view']): Scope => ({ snapshot, proxy, security: this.#security, sidecar, view });
+    const scope = (view: Scope['view']): Scope => ({ snapshot, proxy, security: this.#security, sidecar, onDemand, view });
     const change = before === undefined ? undefined : this.#since(before, revoked);
     let made: Outbound | undefined;
     if (before !== undefined && change !== undefined) made = this.#patched(before, change, sidecar, revoked, scope);
@@ -80,6 +82,16 @@ export class Views {
     }
     this.#entries.set(key, { snapshot, revoked, outbound: made });
     return made;
+  }
+
+  /** Of a view the part that a scope leaves. */
+  narrowed(proxy: Proxy, outbound: Outbound, set: HostSet): Narrowed {
+    return narrowedTo(set, this.#keyOf(proxy.instance.capture.kind, proxy, undefined), outbound);
+  }
+
+  #keyOf(kind: string, proxy: Proxy, sidecar: Sidecar | undefined): string {
+    const owner = sidecar === undefined ? '' : keyOf(sidecar.meta);
+    return `${kind} ${proxy.workload.namespace} ${owner} ${callerKey(this.#snapshot, proxy)}`;
   }
 
   /** Undefined where any piece may be another. */

@@ -18,12 +18,12 @@ export interface ResourceSource {
    */
   resourcesFor(claim: ProxyClaim, variant: Variant): Answer;
   /**
-   * A proxy waits for clusters that it was not told of, or comes back with some that it holds: it may be told of more from now on.
+   * A proxy waits for clusters that it was not told of, or says which it begins with: it may be told of others from now on.
    * @param asked names that a call waits for
-   * @param held names that it has from an earlier stream, and may be using
+   * @param held in the first request of a stream: names that it has from an earlier one, and may be using
    * @returns whether {@link resourcesFor} may say something else now
    */
-  wanted?(claim: ProxyClaim, asked: readonly string[], held: readonly string[]): boolean;
+  wanted?(claim: ProxyClaim, asked: readonly string[], held: readonly string[] | undefined): boolean;
   /** The listener is called after each new snapshot. Returns an unsubscribe. */
   onChange(listener: () => void): () => void;
 }

@@ -288,9 +288,9 @@ export class DiscoveryStream {
     if (source.wanted === undefined || this.#claim === undefined) return;
     if (event.kind !== 'delta-request' || event.type !== CLUSTER) return;
     const asked = event.subscribe.filter((name) => name !== '*');
-    const held: string[] = [];
-    if (!this.#state.types.has(CLUSTER)) event.initialVersions.forEach((_, name) => held.push(name));
-    if (asked.length + held.length > 0 && source.wanted(this.#claim, asked, held)) this.#look();
+    const held: string[] | undefined = this.#state.types.has(CLUSTER) ? undefined : [];
+    event.initialVersions.forEach((_, name) => held?.push(name));
+    if ((asked.length > 0 || held !== undefined) && source.wanted(this.#claim, asked, held)) this.#look();
   }
 
   /** Asks the source for what this proxy may be told now. */

@@ -170,7 +170,7 @@ describe('clusters on demand over the delta stream, in a real Envoy with two wor
     running = await startServer();
     running.source.onWanted = (wanted, brought) => {
       asked.push(...wanted);
-      heldThen.push(...brought);
+      heldThen.push(...(brought ?? []));
       const grown = wanted.filter((name) => all[name] !== undefined && held[name] === undefined);
       if (grown.length === 0) return false;
       held = { ...held, ...Object.fromEntries(grown.map((name) => [name, all[name] ?? 0])) };

@@ -47,9 +47,9 @@ export class TestSource implements ResourceSource {
   }
 
   /** Told which clusters a proxy waits for; may publish. */
-  onWanted: ((asked: readonly string[], held: readonly string[]) => boolean) | undefined;
+  onWanted: ((asked: readonly string[], held: readonly string[] | undefined) => boolean) | undefined;
 
-  wanted(_claim: ProxyClaim, asked: readonly string[], held: readonly string[]): boolean {
+  wanted(_claim: ProxyClaim, asked: readonly string[], held: readonly string[] | undefined): boolean {
     return this.onWanted?.(asked, held) ?? false;
   }
 
