@@ -1,6 +1,7 @@
-import { checkTogether } from '../../mesh/admit/check/check-together.ts';
+import { TogetherChecks } from '../../mesh/admit/check/check-together.ts';
 import { located } from '../../mesh/admit/locate.ts';
 import type { Written } from '../../mesh/admit/written.ts';
+import { type WrittenObjects, writtenObjects } from '../../mesh/admit/written-objects.ts';
 import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { policyDiagnosticsByPart } from '../../policy/diagnose/policy-diagnostics.ts';
@@ -8,12 +9,18 @@ import { policyDiagnosticsByPart } from '../../policy/diagnose/policy-diagnostic
 /**
  * What is found about objects together, once each of them has been admitted: nothing that is in effect depends on it, so
  * it may come after the configuration has been sent. Part by part, for a process that has more to do.
+ * @param checks those of the same mesh before: what they found of what did not change stays
  */
-export function* findingsByPart(snapshot: Snapshot, written: readonly Written[], now: Date): Generator<readonly Diagnostic[]> {
+export function* findingsByPart(
+  checks: TogetherChecks,
+  snapshot: Snapshot,
+  written: WrittenObjects,
+  now: Date,
+): Generator<readonly Diagnostic[]> {
   for (const part of policyDiagnosticsByPart(snapshot)) yield located(part, written);
-  yield* checkTogether(written, snapshot, now);
+  yield* checks.parts(written, snapshot, now);
 }
 
 export function findings(snapshot: Snapshot, written: readonly Written[], now: Date): readonly Diagnostic[] {
-  return [...findingsByPart(snapshot, written, now)].flat();
+  return [...findingsByPart(new TogetherChecks(), snapshot, writtenObjects(written), now)].flat();
 }

@@ -1,5 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
-import type { Written } from '../../mesh/admit/written.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { TogetherChecks } from '../../mesh/admit/check/check-together.ts';
+import type { WrittenObjects } from '../../mesh/admit/written-objects.ts';
 import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { findingsByPart } from './findings.ts';
@@ -7,7 +9,7 @@ import { findingsByPart } from './findings.ts';
 /** What is looked at: read anew each time. */
 export interface Watched {
   readonly snapshot: () => Snapshot;
-  readonly written: () => readonly Written[];
+  readonly written: () => WrittenObjects;
   readonly clock: () => Date;
 }
 
@@ -46,6 +48,9 @@ export function capped(found: readonly Diagnostic[], most = MOST_PER_CODE): read
 export class SettledFindings {
   readonly #watched: Watched;
   readonly #tell: () => void;
+  readonly #checks = new TogetherChecks();
+  /** What is found in the next one is worked out from the differences: until then its lists must not be forgotten. */
+  #looked: Snapshot | undefined;
   #found: readonly Diagnostic[] = [];
   #timer: NodeJS.Timeout | undefined;
   #since: number | undefined;
@@ -81,7 +86,8 @@ export class SettledFindings {
     const found: Diagnostic[] = [];
     let took = 0;
     let began = performance.now();
-    for (const part of findingsByPart(snapshot(), written(), clock())) {
+    this.#looked = snapshot();
+    for (const part of findingsByPart(this.#checks, this.#looked, written(), clock())) {
       found.push(...part);
       took += performance.now() - began;
       this.#rest = clock().getTime() + took * SHARE;
@@ -89,7 +95,10 @@ export class SettledFindings {
       if (look !== this.#looks) return;
       began = performance.now();
     }
-    this.#found = capped(found);
+    const told = capped(found);
+    // The last of several of one code is made anew each time.
+    if (isDeepStrictEqual(told, this.#found)) return;
+    this.#found = told;
     this.#tell();
   }
 

@@ -1,3 +1,5 @@
+import { alikeAtBegin, alikeAtEnd } from './list-difference.ts';
+
 /** Lists by key, as a map with few changes laid over another: a change must not cost a copy of all. */
 class Layered<T> {
   readonly #base: ReadonlyMap<string, readonly T[]>;
@@ -44,25 +46,6 @@ function grouped<T>(values: readonly T[], keysOf: (value: T) => readonly string[
 
 function sameValues<T>(a: readonly T[], b: readonly T[]): boolean {
   return a.length === b.length && a.every((value, at) => value === b[at]);
-}
-
-/** How many values two lists begin with alike, of `most`. */
-function alikeAtBegin(a: readonly object[], b: readonly object[], most: number): number {
-  let count = 0;
-  while (count < most && a[count] === b[count]) count += 1;
-  return count;
-}
-
-/** How many values two lists end with alike, of `most`. */
-function alikeAtEnd(a: readonly object[], b: readonly object[], most: number): number {
-  let [left, right] = [a.length - 1, b.length - 1];
-  let count = 0;
-  while (count < most && a[left] === b[right]) {
-    left -= 1;
-    right -= 1;
-    count += 1;
-  }
-  return count;
 }
 
 /** Finds the values of a list by a key. */

@@ -1,6 +1,7 @@
 import type { Change } from '../admit/change.ts';
 import { MeshStore, NO_GATEWAYS } from '../admit/store/mesh-store.ts';
 import type { Written } from '../admit/written.ts';
+import { type WrittenObjects, WrittenStore } from '../admit/written-objects.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import type { MeshConfig } from '../model/mesh-config.ts';
 import type { Snapshot } from '../model/snapshot.ts';
@@ -10,7 +11,7 @@ import type { FileContent } from './file-cache.ts';
 import { addAbove, type Folders } from './files.ts';
 import { InEffect } from './in-effect.ts';
 import { loadMeshConfig, type LoadedMeshConfig } from './mesh-config.ts';
-import { type ReadSection, writtenOf } from './sections.ts';
+import { compareInFile, type ReadSection, writtenOf } from './sections.ts';
 import { WatchedFiles } from './watched-files.ts';
 
 export interface LiveOptions {
@@ -45,6 +46,9 @@ export class LiveMesh {
   readonly #diagnostics = new DiagnosticsByFile();
   readonly #gateways = new Map<string, number>();
   #otherGateways = NO_GATEWAYS;
+  #written: WrittenStore | undefined;
+  /** Files that changed since what is written was asked for, as they were then. */
+  readonly #rewritten = new Map<string, readonly ReadSection[]>();
   #config: LoadedMeshConfig | undefined;
   #meshConfig: MeshConfig | undefined;
   #snapshot: Snapshot | undefined;
@@ -64,11 +68,28 @@ export class LiveMesh {
     return this.#snapshot;
   }
 
-  /** Everything in the files that has a kind and a name, admitted or not, as of the last scan. */
-  written(): readonly Written[] {
-    return this.#files.listed.flatMap((file) =>
-      (this.#contents.get(file)?.sections ?? []).flatMap((section) => writtenOf(section, this.#namespace)),
-    );
+  /** Everything in the files that has a kind and a name, admitted or not, as of the last scan. Costs what changed since this was asked. */
+  written(): WrittenObjects {
+    const gone: Written[] = [];
+    const come: Written[] = [];
+    const into = (all: Written[], sections: Iterable<ReadSection>): void => {
+      for (const section of sections) all.push(...writtenOf(section, this.#namespace));
+    };
+    if (this.#written === undefined) {
+      this.#written = new WrittenStore(
+        (one, other) => this.#files.rankOf(one.file) - this.#files.rankOf(other.file) || compareInFile(one, other),
+      );
+      for (const { sections } of this.#contents.values()) into(come, sections);
+    } else {
+      for (const [file, before] of this.#rewritten) {
+        const replaced = replacedSections(before, this.#contents.get(file)?.sections ?? []);
+        into(gone, replaced.gone);
+        into(come, replaced.come);
+      }
+    }
+    this.#rewritten.clear();
+    this.#written.patch({ gone, come });
+    return this.#written.objects();
   }
 
   /**
@@ -95,7 +116,10 @@ export class LiveMesh {
         unsettled: undefined,
       };
     const looked = this.#files.look({ meshConfig, defaultNamespace: this.#namespace }, now, settleMs, fresh ? undefined : only);
-    if (looked.reordered) this.#claims.reordered();
+    if (looked.reordered) {
+      this.#claims.reordered();
+      this.#written = undefined;
+    }
     const files = new Set<string>();
     const keys = new Set<string>();
     for (const [file, content] of looked.changed) this.#replace(file, content, files, keys);
@@ -123,6 +147,7 @@ export class LiveMesh {
   #replace(file: string, content: FileContent | undefined, files: Set<string>, keys: Set<string>): void {
     const before = this.#contents.get(file);
     files.add(file);
+    if (!this.#rewritten.has(file)) this.#rewritten.set(file, before?.sections ?? []);
     const { gone, come } = replacedSections(before?.sections ?? [], content?.sections ?? []);
     for (const section of gone) {
       this.#claims.remove(section);

@@ -77,5 +77,13 @@ export function writtenOf(section: ReadSection, defaultNamespace: string): reado
   if (known !== undefined) return known;
   const found = writtenIn(section.documents, defaultNamespace);
   written.set(section, found);
+  for (const [place, one] of found.entries()) places.set(one, place);
   return found;
+}
+
+const places = new WeakMap<Written, number>();
+
+/** The order in one file. */
+export function compareInFile(one: Written, other: Written): number {
+  return one.offset - other.offset || (places.get(one) ?? 0) - (places.get(other) ?? 0);
 }

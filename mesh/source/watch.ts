@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Change } from '../admit/change.ts';
-import type { Written } from '../admit/written.ts';
+import type { WrittenObjects } from '../admit/written-objects.ts';
 import { type Diagnostic, formatDiagnostic } from '../model/diagnostic.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { Folders } from './files.ts';
@@ -22,7 +22,7 @@ export interface WatchedMesh {
   current(): Snapshot;
   diagnostics(): readonly Diagnostic[];
   /** Everything in the files that has a kind and a name, admitted or not. */
-  written(): readonly Written[];
+  written(): WrittenObjects;
   close(): void;
 }
 
@@ -82,7 +82,7 @@ class Watching implements WatchedMesh {
     return this.#told;
   }
 
-  written(): readonly Written[] {
+  written(): WrittenObjects {
     return this.#mesh.written();
   }
 

@@ -4,7 +4,7 @@ import type { Service } from '../../mesh/model/service.ts';
 import type { Workload } from '../../mesh/model/workload.ts';
 import { listsOf } from './fields.ts';
 import { finding, quoted, some } from './finding.ts';
-import { remembered } from './remembered.ts';
+import { remembered } from '../../mesh/model/remembered.ts';
 import { someOf, type Survey } from './survey.ts';
 
 /** Every name under which callers inside the cluster know a Service. */

@@ -4,7 +4,7 @@ import type { Protocol } from '../../mesh/model/port.ts';
 import type { Workload } from '../../mesh/model/workload.ts';
 import { finding } from './finding.ts';
 import { isHttpOnly, type List, listsOf } from './fields.ts';
-import { remembered } from './remembered.ts';
+import { remembered } from '../../mesh/model/remembered.ts';
 import { nameOf, type OwnPort, type Survey } from './survey.ts';
 
 /** Protocols of which the proxy sees bytes only; an unknown one may turn out to be HTTP. */

@@ -3,7 +3,7 @@ import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
 import type { Workload } from '../../mesh/model/workload.ts';
 import { finding, quoted, some } from './finding.ts';
 import { type List, listsOf } from './fields.ts';
-import { remembered } from './remembered.ts';
+import { remembered } from '../../mesh/model/remembered.ts';
 import type { Survey } from './survey.ts';
 
 interface Principal {

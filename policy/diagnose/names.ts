@@ -1,4 +1,8 @@
+import { between } from '../../mesh/model/list-difference.ts';
+import type { Meta } from '../../mesh/model/object.ts';
+import type { Service } from '../../mesh/model/service.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
+import type { Workload } from '../../mesh/model/workload.ts';
 import { keptBy } from '../kept.ts';
 
 /** Names that policies may speak of. */
@@ -9,27 +13,51 @@ export interface Names {
   readonly namespaces: ReadonlySet<string>;
 }
 
+type Lists = Pick<Snapshot, 'namespaces' | 'workloads' | 'services'>;
+
 function same(one: ReadonlySet<string>, other: ReadonlySet<string>): boolean {
   return one.size === other.size && [...one].every((name) => other.has(name));
 }
 
-/** Those of the mesh that was looked at before: most changes change no name. */
-let last: WeakRef<Names> | undefined;
+/** Whether lists have the same names in them, by looking at what differs. */
+function sameIn<T>(before: readonly T[], after: readonly T[], nameOf: (one: T) => string): boolean {
+  const { gone, come } = between(before, after);
+  return same(new Set(gone.map(nameOf)), new Set(come.map(nameOf)));
+}
+
+const accountOf = ({ namespace, serviceAccount }: Workload): string => `${namespace}/${serviceAccount}`;
+const namespaceOf = ({ meta }: Service): string => meta.namespace;
+const nameOf = ({ name }: Meta): string => name;
+
+/** The mesh that was looked at before: most changes change no name. */
+let last: ({ readonly [Name in keyof Lists]: WeakRef<Lists[Name]> } & { readonly names: Names }) | undefined;
+
+function asBefore({ namespaces, workloads, services }: Lists): Names | undefined {
+  const [oldNamespaces, oldWorkloads, oldServices] = [last?.namespaces.deref(), last?.workloads.deref(), last?.services.deref()];
+  const same =
+    oldNamespaces !== undefined &&
+    oldWorkloads !== undefined &&
+    oldServices !== undefined &&
+    sameIn(oldNamespaces, namespaces, nameOf) &&
+    sameIn(oldWorkloads, workloads, accountOf) &&
+    sameIn(oldServices, services, namespaceOf);
+  return same ? last?.names : undefined;
+}
 
 const of = keptBy(
   (namespaces: Snapshot['namespaces'], workloads: Snapshot['workloads'], services: Snapshot['services']): Names => {
-    const made: Names = Object.freeze({
-      accounts: new Set(workloads.map(({ namespace, serviceAccount }) => `${namespace}/${serviceAccount}`)),
-      namespaces: new Set([
-        ...namespaces.map(({ name }) => name),
-        ...workloads.map(({ namespace }) => namespace),
-        ...services.map(({ meta }) => meta.namespace),
-      ]),
-    });
-    const before = last?.deref();
-    if (before !== undefined && same(before.accounts, made.accounts) && same(before.namespaces, made.namespaces)) return before;
-    last = new WeakRef(made);
-    return made;
+    const names =
+      asBefore({ namespaces, workloads, services }) ??
+      Object.freeze({
+        accounts: new Set(workloads.map(accountOf)),
+        namespaces: new Set([
+          ...namespaces.map(nameOf),
+          ...workloads.map(({ namespace }) => namespace),
+          ...services.map(namespaceOf),
+        ]),
+      });
+    last = { namespaces: new WeakRef(namespaces), workloads: new WeakRef(workloads), services: new WeakRef(services), names };
+    return names;
   },
 );
 

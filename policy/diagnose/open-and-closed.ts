@@ -3,7 +3,7 @@ import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
 import type { Workload } from '../../mesh/model/workload.ts';
 import { listsOf } from './fields.ts';
 import { finding } from './finding.ts';
-import { remembered } from './remembered.ts';
+import { remembered } from '../../mesh/model/remembered.ts';
 import { someOf, type Survey } from './survey.ts';
 
 function inForce(policy: AuthorizationPolicy, action: 'ALLOW' | 'DENY'): boolean {

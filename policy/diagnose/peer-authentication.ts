@@ -1,6 +1,9 @@
+import type { DestinationRule } from '../../mesh/model/destination-rule.ts';
 import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
+import { foundInEach } from '../../mesh/model/found-in.ts';
 import { keyOf, selects } from '../../mesh/model/object.ts';
 import type { PeerAuthentication } from '../../mesh/model/peer-authentication.ts';
+import { remembered } from '../../mesh/model/remembered.ts';
 import type { Workload } from '../../mesh/model/workload.ts';
 import { mtlsSetting, workloadMtlsSetting } from '../peer-authentication/mode.ts';
 import { describeRule, tlsToward } from './client-tls.ts';
@@ -66,10 +69,20 @@ function rivals(survey: Survey): readonly Diagnostic[] {
   });
 }
 
+/** Rules by which callers come in plain text. */
+const plainRules = remembered((rules: readonly DestinationRule[]) =>
+  rules.filter(({ trafficPolicy }) =>
+    [trafficPolicy, ...(trafficPolicy?.portLevel.values() ?? [])].some((policy) => policy?.tls?.mode === 'DISABLE'),
+  ),
+);
+
 /** Workloads whose callers are told to come in plain text while they refuse it. */
 function cutOff(survey: Survey): readonly Diagnostic[] {
   const found = new Map<string, { readonly diagnostic: (names: readonly string[]) => Diagnostic; readonly names: string[] }>();
-  for (const workload of survey.snapshot.workloads) {
+  const homes = new Set(plainRules(survey.snapshot.destinationRules).map(({ meta }) => meta.namespace));
+  const everywhere = homes.has(survey.snapshot.meshConfig.rootNamespace);
+  for (const workload of homes.size === 0 ? [] : survey.snapshot.workloads) {
+    if (!everywhere && !homes.has(workload.namespace)) continue;
     for (const { mode, rule, port, host } of tlsToward(survey, workload)) {
       if (mode !== 'DISABLE' || rule === undefined) continue;
       const own = survey
@@ -108,9 +121,11 @@ function withoutProxy({ labels, annotations, instances }: Workload): boolean {
   return labels[NO_PROXY] === 'false' || annotations?.[NO_PROXY] === 'false';
 }
 
+const outsideIn = foundInEach((one: Workload) => (withoutProxy(one) ? [one] : []));
+
 /** Callers without a proxy where some workloads take mutual TLS only. */
 function outsiders(survey: Survey): readonly Diagnostic[] {
-  const outside = survey.snapshot.workloads.filter(withoutProxy);
+  const outside = outsideIn(survey.snapshot.workloads);
   if (outside.length === 0) return [];
   const refusing = survey.snapshot.workloads.filter(
     (one) => !withoutProxy(one) && workloadMtlsSetting(survey.snapshot, one).mode === 'STRICT',

@@ -6,7 +6,7 @@ import { type MtlsSetting, mtlsSetting, workloadMtlsSetting } from '../peer-auth
 import { describeRule, tlsToward } from './client-tls.ts';
 import { isIdentity, type List, listsOf } from './fields.ts';
 import { finding } from './finding.ts';
-import { remembered } from './remembered.ts';
+import { remembered } from '../../mesh/model/remembered.ts';
 import { nameOf, type Survey } from './survey.ts';
 
 interface Place {

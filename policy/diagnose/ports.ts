@@ -3,7 +3,7 @@ import type { Port } from '../../mesh/model/port.ts';
 import type { Workload } from '../../mesh/model/workload.ts';
 import { listsOf } from './fields.ts';
 import { finding, some } from './finding.ts';
-import { remembered } from './remembered.ts';
+import { remembered } from '../../mesh/model/remembered.ts';
 import { someOf, type Survey } from './survey.ts';
 
 interface Known {

@@ -9,7 +9,7 @@ import type { PeerAuthentication } from '../../mesh/model/peer-authentication.ts
 import type { RequestAuthentication } from '../../mesh/model/request-authentication.ts';
 import { type Attached, appliesTo, policiesFor } from '../select.ts';
 import { type Names, namesIn } from './names.ts';
-import { remembered } from './remembered.ts';
+import { remembered } from '../../mesh/model/remembered.ts';
 
 /** A port of a workload's own, and the Service ports that lead to it. */
 export interface OwnPort {
@@ -23,6 +23,11 @@ const peerAuthenticationsIn = indexedBy<PeerAuthentication>(({ meta }) => [meta.
 const tokenRulesIn = indexedBy<RequestAuthentication>(({ meta }) => [meta.namespace]);
 const workloadsIn = indexedBy<Workload>(({ namespace }) => [namespace]);
 const selectingIn = indexedBy<Service>(({ meta, selector }) => (selector === undefined ? [] : [meta.namespace]));
+/** By one of the labels that whatever they select must have. */
+const selectingBy = indexedBy<Service>(({ meta, selector }) => {
+  const [first] = Object.entries(selector ?? {});
+  return first === undefined ? [] : [`${meta.namespace} ${first[0]}=${first[1]}`];
+});
 
 /** What can be looked into by itself: the objects of a namespace. */
 export const LISTS = Object.freeze({
@@ -97,9 +102,16 @@ export class Survey {
 
   /** The Services that lead to workloads with these labels, be there any or not. */
   servicesFor(workload: { readonly namespace: string; readonly labels: Labels }): readonly Service[] {
-    return selectingIn(this.snapshot.services, workload.namespace).filter(
-      ({ selector }) => selector !== undefined && Object.keys(selector).length > 0 && selects(selector, workload.labels),
-    );
+    const { namespace, labels } = workload;
+    const groups = Object.entries(labels).flatMap(([name, value]) => {
+      const found = selectingBy(this.snapshot.services, `${namespace} ${name}=${value}`).filter(
+        ({ selector }) => selector !== undefined && selects(selector, labels),
+      );
+      return found.length === 0 ? [] : [found];
+    });
+    if (groups.length < 2) return groups[0] ?? [];
+    const found = new Set(groups.flat());
+    return selectingIn(this.snapshot.services, namespace).filter((service) => found.has(service));
   }
 
   /** A workload's own ports: those that Services send to, in the protocol of the first, then those of its containers. */

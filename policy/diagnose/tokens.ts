@@ -3,7 +3,7 @@ import type { Workload } from '../../mesh/model/workload.ts';
 import { type List, listsOf } from './fields.ts';
 import { requestAuthenticationsFor } from '../request-authentication/applying.ts';
 import { finding } from './finding.ts';
-import { remembered } from './remembered.ts';
+import { remembered } from '../../mesh/model/remembered.ts';
 import { someOf, type Survey } from './survey.ts';
 
 function asksForToken({ attribute, name }: List): boolean {

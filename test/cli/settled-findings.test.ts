@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { capped, SettledFindings } from '../../cli/input/settled-findings.ts';
+import { writtenObjects } from '../../mesh/admit/written-objects.ts';
 import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
 import { loadMesh } from '../../mesh/source/mesh.ts';
 import { eventually } from '../eventually.ts';
@@ -31,9 +32,12 @@ describe('findings of a running process', () => {
     const folder = new TestFolder();
     const { snapshot, written } = loadMesh({ paths: [folder.write('p.yaml', POLICY)] });
     let told = 0;
-    const settled = new SettledFindings({ snapshot: () => snapshot, written: () => written, clock: () => new Date() }, () => {
-      told += 1;
-    });
+    const settled = new SettledFindings(
+      { snapshot: () => snapshot, written: () => writtenObjects(written), clock: () => new Date() },
+      () => {
+        told += 1;
+      },
+    );
     try {
       for (let change = 0; change < 10; change += 1) settled.changed();
       assert.equal(settled.current.length, 0);

@@ -1,6 +1,6 @@
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
-import type { Written } from '../written.ts';
+import type { WrittenObjects } from '../written-objects.ts';
 import { claimRoutes } from './claim-routes.ts';
 import { gatewayApiStatus } from './gateway-api-status.ts';
 import { gatewayConflicts } from './gateway-conflicts.ts';
@@ -17,7 +17,9 @@ import { servicePorts } from './service-ports.ts';
 import { sidecars } from './sidecars.ts';
 import { wildcardHosts } from './wildcard-hosts.ts';
 
-const PASSES: readonly ((inventory: Inventory) => readonly Diagnostic[])[] = Object.freeze([
+type Pass = (inventory: Inventory) => readonly Diagnostic[];
+
+const PASSES: readonly Pass[] = Object.freeze([
   routeMatches,
   wildcardHosts,
   gatewayHosts,
@@ -34,12 +36,29 @@ const PASSES: readonly ((inventory: Inventory) => readonly Diagnostic[])[] = Obj
   gatewayApiStatus,
 ]);
 
+interface Passed {
+  readonly on: Parameters<Inventory['isSame']>[0];
+  readonly found: readonly Diagnostic[];
+}
+
 /**
- * Checks objects against each other beyond what they name, part by part: nothing of this keeps an object out, so it may be
- * asked for when there is time.
- * @param now certificates that expired before are told
+ * Checks objects against each other beyond what they name: nothing of this keeps an object out, so it may be asked for when there is time.
+ * A check of which nothing changed that it looked at is not made again.
  */
-export function* checkTogether(written: readonly Written[], snapshot: Snapshot, now: Date): Generator<readonly Diagnostic[]> {
-  const inventory = new Inventory(written, snapshot, now);
-  for (const pass of PASSES) yield pass(inventory);
+export class TogetherChecks {
+  readonly #passed = new Map<Pass, Passed>();
+
+  /**
+   * What is found, part by part, for who has other things to do in between.
+   * @param now certificates that expired before are told
+   */
+  *parts(written: WrittenObjects, snapshot: Snapshot, now: Date): Generator<readonly Diagnostic[]> {
+    const inventory = new Inventory(written, snapshot, now);
+    for (const pass of PASSES) {
+      const before = this.#passed.get(pass);
+      const passed = before !== undefined && inventory.isSame(before.on) ? before : inventory.watch(pass);
+      this.#passed.set(pass, passed);
+      yield passed.found;
+    }
+  }
 }

@@ -3,7 +3,8 @@ import { selects } from '../../model/object.ts';
 import { itemsAt, labelsAt, nodeAt, textsAt } from '../node-path.ts';
 import { shorten } from '../node.ts';
 import type { Written } from '../written.ts';
-import { finding, type Inventory } from './inventory.ts';
+import { foundInEach } from '../../model/found-in.ts';
+import { byName, finding, type Inventory } from './inventory.ts';
 
 const CLAIMS = '@request.auth.claims';
 
@@ -11,6 +12,17 @@ interface ClaimMatch {
   readonly field: string;
   readonly header: string;
 }
+
+interface ByClaims {
+  readonly service: Written;
+  readonly first: ClaimMatch;
+}
+
+/** VirtualServices that route by claims. */
+const byClaims = foundInEach<Written, ByClaims>((service) => {
+  const [first] = claimMatches(service);
+  return first === undefined ? [] : [{ service, first }];
+});
 
 function claimMatches(service: Written): readonly ClaimMatch[] {
   return itemsAt(service.node, 'spec', 'http').flatMap((route, rule) =>
@@ -29,8 +41,8 @@ function claimMatches(service: Written): readonly ClaimMatch[] {
 /** True when some RequestAuthentication is for the proxies of a Gateway. */
 function verifies(inventory: Inventory, gateway: Written): boolean {
   const selector = labelsAt(gateway.node, 'spec', 'selector');
-  const namespaces = new Set([...inventory.gatewayNamespaces(selector), inventory.snapshot.meshConfig.rootNamespace]);
-  const proxies = inventory.snapshot.workloads.filter(({ labels }) => selects(selector, labels)).map(({ labels }) => labels);
+  const namespaces = new Set([...inventory.gatewayNamespaces(selector), inventory.part('meshConfig').rootNamespace]);
+  const proxies = inventory.selected(selector).flatMap(({ labels }) => (selects(selector, labels) ? [labels] : []));
   return inventory.istio('RequestAuthentication').some(({ namespace, node }) => {
     if (!namespaces.has(namespace) || nodeAt(node, 'spec', 'targetRefs') !== undefined) return false;
     const wanted = labelsAt(node, 'spec', 'selector', 'matchLabels');
@@ -40,13 +52,12 @@ function verifies(inventory: Inventory, gateway: Written): boolean {
 
 /** Routes by claims of tokens at gateways where no token is verified. */
 export function claimRoutes(inventory: Inventory): readonly Diagnostic[] {
-  const gateways = new Map(inventory.istio('Gateway').map((one) => [`${one.namespace}/${one.name}`, one]));
-  return inventory.istio('VirtualService').flatMap((service) => {
-    const matches = claimMatches(service);
-    const [first] = matches;
-    if (first === undefined) return [];
+  const services = byClaims(inventory.istio('VirtualService'));
+  if (services.length === 0) return [];
+  const gateways = inventory.istio('Gateway');
+  return services.flatMap(({ service, first }) => {
     const blind = textsAt(service.node, 'spec', 'gateways').find((written) => {
-      const gateway = gateways.get(written.includes('/') ? written : `${service.namespace}/${written}`);
+      const [gateway] = byName(gateways, written.includes('/') ? written : `${service.namespace}/${written}`);
       return gateway !== undefined && !verifies(inventory, gateway);
     });
     if (blind === undefined) return [];

@@ -2,8 +2,9 @@ import { judge } from '../../gateway-api/status/judge.ts';
 import type { Problem } from '../../gateway-api/status/status.ts';
 import type { Diagnostic, Severity } from '../../model/diagnostic.ts';
 import { writtenKind } from '../../model/gateway-api-kinds.ts';
-import type { Meta } from '../../model/object.ts';
-import { finding, type Inventory } from './inventory.ts';
+import { keyOf, type Meta } from '../../model/object.ts';
+import { byName, finding, type Inventory } from './inventory.ts';
+import { secretsIn } from './secret-state.ts';
 
 const HINTS: Readonly<Record<string, string>> = Object.freeze({
   NoMatchingParent: 'correct parentRefs, or add the listener',
@@ -62,12 +63,13 @@ const CODES: Readonly<Record<string, { readonly code: string }>> = Object.freeze
 
 /** Conditions of Gateway API objects that are not as wished, as diagnostics. */
 export function gatewayApiStatus(inventory: Inventory): readonly Diagnostic[] {
-  const { snapshot } = inventory;
+  if (inventory.part('gatewayApi').length === 0) return [];
+  const snapshot = inventory.whole();
   const fragment = snapshot.services.length === 0 && snapshot.workloads.length === 0;
-  const { statuses, unserved } = judge(snapshot, inventory.secrets);
+  const { statuses, unserved } = judge(snapshot, secretsIn(inventory.kubernetes('Secret')));
   const told = (kind: string, meta: Meta, problems: readonly Problem[]) => {
     if (problems.length === 0) return [];
-    const written = inventory.gatewayApi(kind).find((one) => one.namespace === meta.namespace && one.name === meta.name);
+    const [written] = byName(inventory.gatewayApi(kind), keyOf(meta));
     if (written === undefined) return [];
     return problems.map((problem) =>
       finding(

@@ -1,6 +1,8 @@
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import { itemsAt, nodeAt, numberAt, textAt } from '../node-path.ts';
 import type { Node } from '../node.ts';
+import type { Written } from '../written.ts';
+import { foundInEach } from '../../model/found-in.ts';
 import { finding, type Inventory } from './inventory.ts';
 
 /** The user as which proxies run; what it sends is not captured, or it would be captured again and again. */
@@ -19,18 +21,14 @@ function proxyUser(spec: Node | undefined, path: string): string | undefined {
   return undefined;
 }
 
-/** Applications that run as the user that is the proxy's. */
-export function proxyUsers(inventory: Inventory): readonly Diagnostic[] {
-  const templates = [
-    ...inventory.kubernetes('Pod').map((one) => ({ one, path: 'spec', spec: nodeAt(one.node, 'spec') })),
-    ...['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Job'].flatMap((kind) =>
-      inventory
-        .kubernetes(kind)
-        .map((one) => ({ one, path: 'spec.template.spec', spec: nodeAt(one.node, 'spec', 'template', 'spec') })),
-    ),
-  ];
-  return templates.flatMap(({ one, path, spec }) => {
-    const field = proxyUser(spec, path);
+const PLACES: readonly (readonly [kind: string, path: string])[] = Object.freeze([
+  ['Pod', 'spec'],
+  ...['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Job'].map((kind) => [kind, 'spec.template.spec'] as const),
+]);
+
+const inPod = (path: string) =>
+  foundInEach<Written, Diagnostic>((one) => {
+    const field = proxyUser(nodeAt(one.node, ...path.split('.')), path);
     if (field === undefined) return [];
     return [
       finding(
@@ -43,4 +41,10 @@ export function proxyUsers(inventory: Inventory): readonly Diagnostic[] {
       ),
     ];
   });
+
+const PASSES = Object.freeze(PLACES.map(([kind, path]) => ({ kind, found: inPod(path) })));
+
+/** Applications that run as the user that is the proxy's. */
+export function proxyUsers(inventory: Inventory): readonly Diagnostic[] {
+  return PASSES.flatMap(({ kind, found }) => found(inventory.kubernetes(kind)));
 }

@@ -2,6 +2,7 @@ import type { Diagnostic } from '../../model/diagnostic.ts';
 import { itemsAt, nodeAt, textAt } from '../node-path.ts';
 import { type Node, shorten, valueOf } from '../node.ts';
 import { matchCovers, type Match } from './match-covers.ts';
+import { foundInEach } from '../../model/found-in.ts';
 import { finding, type Inventory } from './inventory.ts';
 import type { Written } from '../written.ts';
 
@@ -107,10 +108,13 @@ function ofRoutes(service: Written, protocol: 'http' | 'tls' | 'tcp'): readonly 
   });
 }
 
+const inRoutes = foundInEach<Written, Diagnostic>((service) =>
+  nodeAt(service.node, 'spec') === undefined
+    ? []
+    : [...ofRoutes(service, 'http'), ...ofRoutes(service, 'tls'), ...ofRoutes(service, 'tcp')],
+);
+
 /** Routes and matches behind others that take all they would. */
 export function routeMatches(inventory: Inventory): readonly Diagnostic[] {
-  return inventory
-    .istio('VirtualService')
-    .filter(({ node }) => nodeAt(node, 'spec') !== undefined)
-    .flatMap((service) => [...ofRoutes(service, 'http'), ...ofRoutes(service, 'tls'), ...ofRoutes(service, 'tcp')]);
+  return inRoutes(inventory.istio('VirtualService'));
 }

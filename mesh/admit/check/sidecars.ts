@@ -1,11 +1,15 @@
 import type { Diagnostic } from '../../model/diagnostic.ts';
+import { indexedBy } from '../../model/indexed-by.ts';
 import { labelsAt, nodeAt } from '../node-path.ts';
 import type { Written } from '../written.ts';
 import { finding, type Inventory, some } from './inventory.ts';
+import { remembered } from '../../model/remembered.ts';
+
+const byPlainName = indexedBy<Written>(({ name }) => [name]);
 
 /** A namespace whose traffic Istio's ambient mode takes, without sidecars. */
 function isAmbient(inventory: Inventory, namespace: string): boolean {
-  const found = inventory.kubernetes('Namespace').find(({ name }) => name === namespace);
+  const [found] = byPlainName(inventory.kubernetes('Namespace'), namespace);
   const labels = labelsAt(found?.node, 'metadata', 'labels');
   return (
     labels['istio.io/dataplane-mode'] === 'ambient' &&
@@ -14,17 +18,20 @@ function isAmbient(inventory: Inventory, namespace: string): boolean {
   );
 }
 
+/** The workloads that a Sidecar is for, as written. */
+const levelOf = remembered((one: Written): string => {
+  const labels = Object.entries(labelsAt(one.node, 'spec', 'workloadSelector', 'labels')).sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([one.namespace, labels]);
+});
+
+const ofLevel = indexedBy<Written>((one) => [levelOf(one)]);
+
 /** Sidecars (kind) that compete, or that stand where there are no sidecars. */
 export function sidecars(inventory: Inventory): readonly Diagnostic[] {
   const all = inventory.istio('Sidecar');
-  const levelOf = (one: Written): string => {
-    const labels = Object.entries(labelsAt(one.node, 'spec', 'workloadSelector', 'labels')).sort(([a], [b]) => (a < b ? -1 : 1));
-    return JSON.stringify([one.namespace, labels]);
-  };
-  const levels = Map.groupBy(all, levelOf);
   return all.flatMap((one) => {
     const found: Diagnostic[] = [];
-    const level = levels.get(levelOf(one)) ?? [];
+    const level = ofLevel(all, levelOf(one));
     if (level.length > 1) {
       const others = level.filter((other) => other !== one).map(({ namespace, name }) => `${namespace}/${name}`);
       found.push(

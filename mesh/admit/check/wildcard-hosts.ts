@@ -1,24 +1,34 @@
 import type { Diagnostic } from '../../model/diagnostic.ts';
-import { covers } from '../../model/hostname.ts';
+import { covers, type Hostname } from '../../model/hostname.ts';
 import type { VirtualService } from '../../model/virtual-service.ts';
 import { shorten } from '../node.ts';
-import { finding, type Inventory } from './inventory.ts';
+import { foundInEach } from '../../model/found-in.ts';
+import { byName, finding, type Inventory } from './inventory.ts';
 import { seenTogether } from './service-entries.ts';
 
 function nameOf({ meta }: VirtualService): string {
   return `${meta.namespace}/${meta.name}`;
 }
 
+interface Wild {
+  readonly service: VirtualService;
+  readonly host: Hostname;
+  readonly at: number;
+}
+
+const wildHosts = foundInEach<VirtualService, Wild>((service) =>
+  service.gateways.includes('mesh')
+    ? service.hosts.flatMap((host, at) => (host.startsWith('*') && host !== '*' ? [{ service, host, at }] : []))
+    : [],
+);
+
 /** VirtualServices of sidecars with wildcards of which one covers the other: the longer one takes the requests of both. */
 export function wildcardHosts(inventory: Inventory): readonly Diagnostic[] {
-  const written = new Map(inventory.istio('VirtualService').map((one) => [`${one.namespace}/${one.name}`, one]));
-  const wild = inventory.snapshot.virtualServices
-    .filter(({ gateways }) => gateways.includes('mesh'))
-    .flatMap((service) =>
-      service.hosts.flatMap((host, at) => (host.startsWith('*') && host !== '*' ? [{ service, host, at }] : [])),
-    );
+  const wild = wildHosts(inventory.part('virtualServices'));
+  if (wild.length < 2) return [];
+  const written = inventory.istio('VirtualService');
   return wild.flatMap(({ service, host, at }) => {
-    const own = written.get(nameOf(service));
+    const [own] = byName(written, nameOf(service));
     const other = wild.find(
       (one) =>
         one.service !== service &&

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { admit } from '../../../mesh/admit/admit.ts';
 import type { Admitted } from '../../../mesh/admit/mesh-object.ts';
 import { buildSnapshot } from '../../../mesh/admit/snapshot.ts';
-import { gatewaysIn, writtenIn } from '../../../mesh/admit/written.ts';
+import { gatewaysIn, type Written, writtenIn } from '../../../mesh/admit/written.ts';
 import type { Diagnostic } from '../../../mesh/model/diagnostic.ts';
 import type { MeshConfig } from '../../../mesh/model/mesh-config.ts';
 import type { Snapshot } from '../../../mesh/model/snapshot.ts';
@@ -23,7 +23,7 @@ export class Expected {
   step(
     files: readonly string[],
     meshConfig: MeshConfig,
-  ): { readonly snapshot: Snapshot; readonly diagnostics: readonly Diagnostic[] } {
+  ): { readonly snapshot: Snapshot; readonly diagnostics: readonly Diagnostic[]; readonly written: readonly Written[] } {
     const options = { meshConfig, defaultNamespace: 'default' };
     const contents = files.map((file) => {
       const { documents, diagnostics } = documentsOf(file, readFileSync(file, 'utf8'));
@@ -40,9 +40,10 @@ export class Expected {
       ({ key, file }) => !seen.has(key) && (unclear.has(file) || refused.some((one) => one.key === key)),
     );
     const documents = contents.flatMap((one) => one.documents);
+    const written = writtenIn(documents, 'default');
     const built = buildSnapshot([...now, ...kept], meshConfig, 1, undefined, {
       assumePods: this.#assumePods,
-      otherGateways: gatewaysIn(writtenIn(documents, 'default')),
+      otherGateways: gatewaysIn(written),
     });
     const objects = new Map<string, Admitted>();
     for (const one of [...now, ...kept]) if (!objects.has(one.key)) objects.set(one.key, one);
@@ -57,6 +58,6 @@ export class Expected {
       hint: 'correct the file',
     }));
     const found = contents.flatMap((one) => [...one.diagnostics, ...one.admission.diagnostics]);
-    return { snapshot: built.snapshot, diagnostics: [...found, ...last, ...built.diagnostics] };
+    return { snapshot: built.snapshot, written, diagnostics: [...found, ...last, ...built.diagnostics] };
   }
 }

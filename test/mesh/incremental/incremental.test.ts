@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { findings, findingsByPart } from '../../../cli/input/findings.ts';
+import { TogetherChecks } from '../../../mesh/admit/check/check-together.ts';
 import { DEFAULT_MESH_CONFIG } from '../../../mesh/admit/mesh-config.ts';
 import type { Diagnostic } from '../../../mesh/model/diagnostic.ts';
 import type { MeshConfig } from '../../../mesh/model/mesh-config.ts';
@@ -106,6 +108,9 @@ class Editor {
   }
 }
 
+/** Of findings about objects together, so that it shows that there were some. */
+const codes = new Set<string>();
+
 function run(seed: number, steps: number): void {
   const folder = new TestFolder();
   const dice = new Dice(seed);
@@ -120,6 +125,7 @@ function run(seed: number, steps: number): void {
     let now = Date.now() + 60_000;
     let config: MeshConfig = DEFAULT_MESH_CONFIG;
     let last: Snapshot | undefined;
+    const checks = new TogetherChecks();
     for (let step = 0; step < steps; step++) {
       const touched = new Set<string>();
       for (let edit = dice.below(4); edit >= 0; edit--) for (const file of editor.edit()) touched.add(file);
@@ -158,6 +164,11 @@ function run(seed: number, steps: number): void {
         const fresh = new LiveMesh(options).scan(now, 20);
         assert.deepEqual(scan.diagnostics, fresh.diagnostics, `diagnostics of a fresh reading at ${place}`);
       }
+      if (dice.chance(60)) {
+        const found = [...findingsByPart(checks, got, live.written(), new Date(now))].flat();
+        assert.deepEqual(found, findings(want.snapshot, want.written, new Date(now)), `findings at ${place}`);
+        for (const { code } of found) codes.add(code);
+      }
       last = got;
     }
   } catch (cause) {
@@ -175,4 +186,8 @@ describe('a mesh that is kept up to date', () => {
     it(`is what it would be if it were read anew (SEED=${SEED + at}, ${STEPS / RUNS} steps)`, () => {
       run(SEED + at, Math.ceil(STEPS / RUNS));
     }).timeout(STEPS * 500);
+
+  it('findings about objects together were among what was compared', () => {
+    assert.ok(codes.size >= Math.min(5, STEPS / 24), [...codes].sort().join(' '));
+  });
 });

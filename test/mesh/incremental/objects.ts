@@ -54,18 +54,18 @@ const destination = (dice: Dice): string =>
   `{host: ${host(dice)}${dice.chance(40) ? `, subset: ${dice.one(VERSIONS)}` : ''}${dice.chance(30) ? `, port: {number: ${dice.one([80, 81])}}` : ''}}`;
 
 const template = (dice: Dice): string =>
-  `template: {metadata: {labels: ${selector(dice)}}, spec: {containers: [{name: app, image: app, ports: [{containerPort: 8080}]}]}}`;
+  `template: {metadata: {labels: ${selector(dice)}}, spec: {containers: [{name: app, image: app, ports: [{containerPort: 8080}]${dice.chance(20) ? ', securityContext: {runAsUser: 1337}' : ''}}]}}`;
 
 /** One object of each kind that counts, of few names so that objects meet. */
 export const MAKERS: readonly ((dice: Dice) => string)[] = [
   (dice) => `apiVersion: v1\nkind: Namespace\nmetadata: {name: ${dice.one(SPACES)}, labels: {team: ${dice.one(NAMES)}}}\n`,
   (dice) =>
-    `${meta(dice, 'Service', 'v1')}spec: {selector: ${selector(dice)}, ports: [{name: http, port: ${dice.one([80, 81])}}]${dice.one(['', ', clusterIP: None', `, clusterIP: ${address(dice)}`])}}\n`,
+    `${meta(dice, 'Service', 'v1')}spec: {selector: ${selector(dice)}, ports: [{name: ${dice.one(['http', 'tcp', 'web'])}, port: ${dice.one([80, 81])}}]${dice.one(['', ', clusterIP: None', `, clusterIP: ${address(dice)}`])}}\n`,
   (dice) => `${meta(dice, 'Service', 'v1')}spec: {selector: ${selector(dice)}, ports: [{name: http, port: 80}]}\n`,
   (dice) =>
     `${meta(dice, 'Service', 'v1')}spec: {type: ExternalName, externalName: ${host(dice)}, ports: [{name: http, port: 80}]}\n`,
   (dice) =>
-    `${meta(dice, 'ServiceEntry', 'networking.istio.io/v1')}spec: {hosts: [${dice.one(['api.example.com', '"*.example.com"', `${dice.one(NAMES)}.one.svc.cluster.local`])}${dice.chance(30) ? ', more.example.com' : ''}], ports: [{number: 80, name: http, protocol: HTTP}], resolution: NONE}\n`,
+    `${meta(dice, 'ServiceEntry', 'networking.istio.io/v1')}spec: {hosts: [${dice.one(['api.example.com', '"*.example.com"', `${dice.one(NAMES)}.one.svc.cluster.local`])}${dice.chance(30) ? ', more.example.com' : ''}], ports: [{number: 80, name: http, protocol: ${dice.one(['HTTP', 'TCP'])}}], resolution: NONE}\n`,
   (dice) => `${meta(dice, dice.one(['Deployment', 'StatefulSet']), 'apps/v1')}spec: {${template(dice)}}\n`,
   (dice) =>
     `${meta(dice, 'ReplicaSet', 'apps/v1').replace(/name: (\w+)/, 'name: $1-6d4f')}  ownerReferences: [{kind: Deployment, name: ${dice.one(NAMES)}}]\nspec: {${template(dice)}}\n`,
