@@ -26,6 +26,10 @@ export interface RunningWorkload {
 
 interface ReadyEvent {
   readonly gateway: string;
+  /** Where the ingress gateway's ports are, by what Gateways call them. */
+  readonly gatewayPorts: Readonly<Record<string, string>>;
+  /** Of each Gateway of the Gateway API that was started, where its ports are. */
+  readonly deployedGateways?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly controlPlane: { readonly grpc: string; readonly http: string; readonly pid: number; readonly rootCert: string };
   readonly runDir: string;
   readonly workloads: readonly RunningWorkload[];

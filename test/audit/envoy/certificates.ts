@@ -6,6 +6,13 @@ const earlier = (): Date => new Date(Date.now() - 60_000);
 
 const EC = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 
+const RSA = {
+  name: 'RSASSA-PKCS1-v1_5',
+  hash: 'SHA-256',
+  modulusLength: 2048,
+  publicExponent: new Uint8Array([1, 0, 1]),
+} as const;
+
 export interface Issued {
   readonly cert: string;
   readonly key: string;
@@ -46,9 +53,14 @@ export class TestAuthority {
     return this.#certify(uris.map((value) => ({ type: 'url', value })));
   }
 
-  /** For a server outside of the mesh, known by its DNS name. */
-  issueForHost(host: string): Promise<Issued> {
-    return this.#certify([{ type: 'dns', value: host }]);
+  /** For a server outside of the mesh, known by its DNS names. */
+  issueForHost(...hosts: readonly string[]): Promise<Issued> {
+    return this.#certify(hosts.map((value) => ({ type: 'dns', value })));
+  }
+
+  /** The same with an RSA key. */
+  issueRsa(host: string): Promise<Issued> {
+    return this.#certify([{ type: 'dns', value: host }], RSA);
   }
 
   /** A list in which one certificate is revoked, PEM. */
@@ -71,8 +83,8 @@ export class TestAuthority {
     return x509.PemConverter.encode(crl.rawData, 'X509 CRL');
   }
 
-  async #certify(names: x509.JsonGeneralName[]): Promise<Issued> {
-    const keys = await crypto.subtle.generateKey(EC, true, ['sign', 'verify']);
+  async #certify(names: x509.JsonGeneralName[], kind: EcKeyGenParams | RsaHashedKeyGenParams = EC): Promise<Issued> {
+    const keys = await crypto.subtle.generateKey(kind, true, ['sign', 'verify']);
     this.#serial += 1;
     const cert = await x509.X509CertificateGenerator.create({
       serialNumber: this.#serial.toString(16).padStart(2, '0'),
