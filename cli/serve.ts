@@ -40,6 +40,11 @@ export function serveCommand(): Command {
     .option('--page-address <host:port>', 'a page with the report of who talked to whom')
     .option('--audit-db <file>', 'the audit store', '.gatehouse/audit.db')
     .option('--audit-retention <duration>', 'delete what is older than this, such as 2160h; without it nothing is deleted')
+    .option(
+      '--automatic-scope',
+      'tell proxies of the services that they call, and of others when they ask; Sidecars and labels go before',
+    )
+    .option('--scope-window <duration>', 'calls older than this do not count for automatic scopes', '168h')
     .option('--certificate-ttl <duration>', 'longest lifetime of a certificate', '24h')
     .addOption(
       new Option('--request-jwks-refresh <duration>', 'how often the keys of token issuers (RequestAuthentication) are fetched')

@@ -57,7 +57,27 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
   `,
   `ALTER TABLE writer ADD COLUMN run TEXT NOT NULL DEFAULT ''`,
   `ALTER TABLE edge ADD COLUMN marks TEXT NOT NULL DEFAULT ''`,
+  // Which services a workload calls, as its own proxy says it: a row for each pair, so that it is read at once at the start.
+  `
+  CREATE TABLE call (
+    workload TEXT NOT NULL,
+    service TEXT NOT NULL,
+    first_seen INTEGER NOT NULL,
+    last_seen INTEGER NOT NULL,
+    PRIMARY KEY (workload, service)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ]);
+
+export const SELECT_CALLS = 'SELECT * FROM call WHERE last_seen >= ? ORDER BY workload, service';
+
+export const UPSERT_CALL = `
+  INSERT INTO call (workload, service, first_seen, last_seen) VALUES (?, ?, ?, ?)
+  ON CONFLICT (workload, service) DO UPDATE SET
+    first_seen = min(first_seen, excluded.first_seen),
+    last_seen = max(last_seen, excluded.last_seen)`;
+
+export const FORGET_CALLS = 'DELETE FROM call WHERE last_seen < ?';
 
 export const INSERT_EDGE = `
   INSERT INTO edge (digest, source_principal, source_workload, source_address, destination_principal, destination_workload,

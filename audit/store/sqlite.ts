@@ -26,7 +26,8 @@ const MAX_KNOWN = 50_000;
 /** So many old rows go with a batch: few enough not to hold it up, more than a batch usually adds. */
 const FORGET_ROWS = 5_000;
 
-function migrate(db: DatabaseSync, now: number): void {
+/** Brings a store up to this version's schema. */
+export function migrate(db: DatabaseSync, now: number): void {
   db.exec('BEGIN IMMEDIATE');
   try {
     db.exec('CREATE TABLE IF NOT EXISTS migration (version INTEGER PRIMARY KEY, applied INTEGER NOT NULL) STRICT');
@@ -45,7 +46,7 @@ function migrate(db: DatabaseSync, now: number): void {
 }
 
 /** SQLite gives its log and shared-memory files the mode of the database file, so that must be right first. */
-function createPrivate(file: string): void {
+export function createPrivate(file: string): void {
   closeSync(openSync(file, constants.O_RDWR | constants.O_CREAT, 0o600));
   chmodSync(file, 0o600);
 }

@@ -2,7 +2,9 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Logger } from 'pino';
 import { addAccessLogService } from '../../audit/intake/access-log-service.ts';
+import { CallRecorder } from '../../audit/intake/calls.ts';
 import { Recorder } from '../../audit/intake/recorder.ts';
+import { openCallStore } from '../../audit/store/calls.ts';
 import { openSqliteStore } from '../../audit/store/sqlite.ts';
 import { openAuthority } from '../../ca/authority.ts';
 import { addJwtService } from '../../ca/jwt-svid/service.ts';
@@ -11,6 +13,7 @@ import { systemAfter } from '../../ca/federation/following.ts';
 import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { snapshotResources, type SnapshotResources } from '../../xds/resources/source.ts';
+import { AutomaticScopes } from '../../xds/scope/scopes.ts';
 import { addDiscoveryService, type DiscoveryService } from '../../xds/stream/service.ts';
 import type { KeyKeeper } from '../../policy/jwks/keeper.ts';
 import { wantedKeys } from '../../policy/jwks/wanted.ts';
@@ -19,7 +22,7 @@ import { behind, identitiesIn, rotationRoutes } from './admin-rotation.ts';
 import { startAdminSocket } from './admin-socket.ts';
 import { revocationRoutes } from './admin-revocation.ts';
 import { addressLimit, callersOf } from './callers.ts';
-import { snapshotDirectory } from './directory.ts';
+import { isServiceHost, snapshotDirectory } from './directory.ts';
 import { type RunningFederation, startFederation } from './federation.ts';
 import { enforceRevocations, withCrls } from './enforce-revocations.ts';
 import { grpcServer, listen } from './grpc-server.ts';
@@ -112,7 +115,30 @@ export async function startControlPlane(
   }));
   // Of a snapshot that came while the first keys were waited for.
   issuers.follow(wantedKeys(mesh.current()));
-  const source = (resources = snapshotResources(mesh.current(), bundle, revocations.peers(), issuers.known()));
+  mkdirSync(dirname(options.auditFile), { recursive: true, mode: 0o700 });
+  const recorder = new Recorder({
+    open: () =>
+      Promise.resolve(
+        openSqliteStore({
+          file: options.auditFile,
+          clock,
+          ...(options.auditRetentionMs !== undefined && { retentionMs: options.auditRetentionMs }),
+        }),
+      ),
+    log,
+    clock,
+    flushMs: 250,
+  });
+  const calls = new CallRecorder({
+    open: () => openCallStore(options.auditFile, clock),
+    next: recorder,
+    isService: (host) => isServiceHost(mesh.current(), host),
+    windowMs: options.scopeWindowMs,
+    clock,
+    log,
+  });
+  const scopes = new AutomaticScopes({ everywhere: options.automaticScope, observed: calls, clock });
+  const source = (resources = snapshotResources(mesh.current(), bundle, revocations.peers(), issuers.known(), scopes));
   const published = new PublishedSnapshots();
   published.record(mesh.current(), clock(), undefined);
   hold = heldForKeys(
@@ -131,20 +157,6 @@ export async function startControlPlane(
     source.publishBundle(withCrls({ ...before, generation: before.generation + 1, ...trusted() }, revocations));
     return Promise.resolve();
   });
-  mkdirSync(dirname(options.auditFile), { recursive: true, mode: 0o700 });
-  const recorder = new Recorder({
-    open: () =>
-      Promise.resolve(
-        openSqliteStore({
-          file: options.auditFile,
-          clock,
-          ...(options.auditRetentionMs !== undefined && { retentionMs: options.auditRetentionMs }),
-        }),
-      ),
-    log,
-    clock,
-    flushMs: 250,
-  });
 
   const server = grpcServer();
   closeStaleConnections(server, authority.peerOf);
@@ -162,7 +174,7 @@ export async function startControlPlane(
   const accessLogs = addAccessLogService(server, {
     authenticate: authority.peerOf,
     directory: snapshotDirectory(() => mesh.current()),
-    sink: recorder,
+    sink: calls,
     log,
     clock,
   });
@@ -191,6 +203,7 @@ export async function startControlPlane(
   const status = statusServer({
     ...sources,
     holdings: (namespace, pod, types) => discovery.holdings(namespace, pod, types),
+    explainScope: (claim) => source.explainScope(claim),
     published,
     metrics: registry,
     capture: options.allowCaptures ? inspectorCapture(options.caDir, clock) : undefined,
@@ -243,6 +256,7 @@ export async function startControlPlane(
       });
       tls.close();
       await authority.close();
+      calls.close();
       await recorder.close();
     },
   };

@@ -25,6 +25,8 @@ export interface ServeFlags extends UpstreamFlags, CaKeyFlags, FederationFlags, 
   readonly auditRetention?: string;
   readonly certificateTtl: string;
   readonly requestJwksRefresh: string;
+  readonly automaticScope?: boolean;
+  readonly scopeWindow: string;
   readonly diagnostics: DiagnosticsFormat;
   readonly advertise?: readonly string[];
 }
@@ -49,6 +51,10 @@ export interface ServeOptions {
   readonly certificateTtlSeconds: number;
   /** How often the keys of token issuers are fetched. */
   readonly requestJwksRefreshMs: number;
+  /** Whether proxies are told of the services that they call, where no label and no Sidecar says anything. */
+  readonly automaticScope: boolean;
+  /** Calls older than this do not count for automatic scopes. */
+  readonly scopeWindowMs: number;
   /** Who signs the authority's intermediate; undefined where it has a root of its own. */
   readonly upstream: UpstreamSettings | undefined;
   /** Further DNS names under which proxies reach this server. */
@@ -86,6 +92,9 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
       ok: false,
       reason: `--audit-retention: ${String(flags.auditRetention)} is not 1h or more (write hours, such as 2160h for 90 days)`,
     };
+  const scopeWindow = parseDuration(flags.scopeWindow) ?? 0;
+  if (scopeWindow < MIN_RETENTION_MS)
+    return { ok: false, reason: `--scope-window: ${flags.scopeWindow} is not 1h or more (write hours, such as 168h for a week)` };
   const upstream = parseUpstreamFlags(flags);
   if (!upstream.ok) return upstream;
   const callers = parseCallerFlags(flags);
@@ -112,6 +121,8 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
       auditRetentionMs: retention,
       certificateTtlSeconds: ttl,
       requestJwksRefreshMs: refresh,
+      automaticScope: flags.automaticScope === true,
+      scopeWindowMs: scopeWindow,
       upstream: upstream.value,
       advertise: flags.advertise ?? [],
     },

@@ -1,6 +1,7 @@
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
+import type { SnapshotResources } from '../../xds/resources/source.ts';
 import { type DiscoveryService, type StreamStatus } from '../../xds/stream/service.ts';
 import { appliedObjects } from './applied.ts';
 import type { Capture } from './capture.ts';
@@ -8,12 +9,14 @@ import { captureRoutes } from './capture-routes.ts';
 import { loopbackOnly } from './loopback-only.ts';
 import { configuredResource, typesNamed } from './proxy-config.ts';
 import { type ProxyReport, proxyReport } from './proxy-report.ts';
+import { scopeReport } from './scope-report.ts';
 import type { PublishedSnapshots } from './published-snapshots.ts';
 
 export interface StatusSources {
   readonly snapshot: () => Snapshot;
   readonly streams: () => readonly StreamStatus[];
   readonly holdings: DiscoveryService['holdings'];
+  readonly explainScope: SnapshotResources['explainScope'];
   readonly published: PublishedSnapshots;
   readonly metrics: Registry;
   /** Undefined: nobody may take profiles. */
@@ -28,7 +31,15 @@ interface ConfigQuery {
 }
 
 /** Health, Prometheus metrics and, as istiod names it, /debug/syncz: which proxy has acknowledged what. No secrets. */
-export function statusServer({ snapshot, streams, holdings, published, metrics, capture }: StatusSources): FastifyInstance {
+export function statusServer({
+  snapshot,
+  streams,
+  holdings,
+  explainScope,
+  published,
+  metrics,
+  capture,
+}: StatusSources): FastifyInstance {
   const app = fastify({ logger: false, bodyLimit: 1024 });
   const changes = (): ((since: number) => ReadonlySet<string> | undefined) => {
     const known = new Map<number, ReadonlySet<string> | undefined>();
@@ -72,6 +83,13 @@ export function statusServer({ snapshot, streams, holdings, published, metrics, 
     }
     const wanted = name === undefined ? held : held.filter(({ resource }) => resource.name.includes(name));
     return reply.send({ snapshot: snapshot().number, resources: wanted.map(configuredResource) });
+  });
+  app.get<{ Querystring: ConfigQuery }>('/debug/scope', { onRequest: loopbackOnly }, ({ query }, reply) => {
+    const { namespace = '', pod = '' } = query;
+    const found = explainScope({ kind: 'sidecar', namespace, pod });
+    if (found !== undefined) return reply.send(scopeReport(found));
+    const error = `pod ${namespace}/${pod} has no connected proxy with an automatic scope: it is told of all services, or its Sidecar says of which`;
+    return reply.code(404).send({ error });
   });
   captureRoutes(app, capture);
   return app;

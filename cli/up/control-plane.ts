@@ -63,6 +63,7 @@ export class ControlPlane {
       ...['--http-address', addresses.http],
       ...(options.pageAddress === undefined ? [] : ['--page-address', options.pageAddress]),
       ...['--audit-db', dir.auditDb, '--certificate-ttl', options.certificateTtl],
+      ...(options.automaticScope ? ['--automatic-scope'] : []),
       ...options.federation,
     ];
     const first = Promise.withResolvers<ControlPlaneReady>();

@@ -20,6 +20,7 @@ export interface UpFlags extends FederationFlags {
   readonly envoy?: string;
   readonly pageAddress?: string;
   readonly certificateTtl: string;
+  readonly automaticScope?: boolean;
   readonly output: 'text' | 'json';
 }
 
@@ -34,6 +35,7 @@ export interface UpOptions {
   readonly envoy: string;
   readonly pageAddress: string | undefined;
   readonly certificateTtl: string;
+  readonly automaticScope: boolean;
   /** Arguments about other trust domains, for gatehouse serve. */
   readonly federation: readonly string[];
 }
@@ -80,6 +82,7 @@ export function parseUpFlags(flags: UpFlags): OptionsResult {
       envoy,
       pageAddress: flags.pageAddress,
       certificateTtl: flags.certificateTtl,
+      automaticScope: flags.automaticScope === true,
       federation: federationArguments(flags),
     },
   };
