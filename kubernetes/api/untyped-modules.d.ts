@@ -1,0 +1,2 @@
+// The client library's types name this module, of which nothing here is used.
+declare module 'ws';
