@@ -96,7 +96,12 @@ interface Tables {
   readonly routed: Map<string, string[]>;
 }
 
-function tablesOf(scope: Scope, tables: readonly RouteTable[], similar: Outbound | undefined, since: Since | undefined): Tables {
+function* tablesOf(
+  scope: Scope,
+  tables: readonly RouteTable[],
+  similar: Outbound | undefined,
+  since: Since | undefined,
+): Generator<undefined, Tables> {
   const hosts = new Map<string, EncodedResource>();
   const routed = new Map<string, string[]>();
   const routes: Routes[] = [];
@@ -108,7 +113,8 @@ function tablesOf(scope: Scope, tables: readonly RouteTable[], similar: Outbound
       continue;
     }
     const order: string[] = [];
-    for (const site of sites) {
+    for (const [at, site] of sites.entries()) {
+      if (at % TOGETHER === 0) yield;
       const full = nameOf(site);
       order.push(full);
       const virtual = virtualOf(scope, site);
@@ -151,18 +157,28 @@ function partsOf(scope: Scope): ReturnType<typeof capturedParts> {
   return { listeners: [], routes: [], tables: () => [proxyTable(scope)] };
 }
 
+/** So many pieces are asked for before others may have a turn. */
+const TOGETHER = 8;
+
 /**
- * All of a view, from the beginning.
+ * All of a view, from the beginning. Thousands of pieces: whoever composes may do something else wherever it yields.
  * @param similar of another view, or of this one before: what is the same is shared with it
  * @param change since `similar`, which is of this view then
  */
-export function composeOutbound(scope: Scope, revoked: RevokedPeers, similar: Outbound | undefined, change?: Change): Outbound {
+export function* composeOutbound(
+  scope: Scope,
+  revoked: RevokedPeers,
+  similar: Outbound | undefined,
+  change?: Change,
+): Generator<undefined, Outbound> {
   const since = similar === undefined || change === undefined ? undefined : sinceOf(scope, similar, change);
   const made = new Map<Hostname, Piece>();
   const clusters = new Map<string, EncodedResource>();
   const endpoints = new Map<string, EncodedResource>();
   const carriers = new Set<Hostname>();
+  let asked = 0;
   for (const service of calledServices(scope)) {
+    if (asked++ % TOGETHER === 0) yield;
     if (carriesOther(service)) carriers.add(service.hostname);
     const piece = (since === undefined ? undefined : stayed(since, service)) ?? pieceOf(scope, revoked, service);
     if (piece === undefined) continue;
@@ -172,13 +188,21 @@ export function composeOutbound(scope: Scope, revoked: RevokedPeers, similar: Ou
   }
   const fixed = [...fixedClusters(scope), ...collectorClusters(scope.snapshot)].map(encodedCluster);
   collect(clusters, similar?.clusters, fixed);
+  yield;
   const parts = partsOf(scope);
-  const { routes, whole, hosts, routed } = tablesOf(scope, parts.tables(), similar, since);
-  return {
-    view: scope.view,
+  yield;
+  const tables = parts.tables();
+  const { routes, whole, hosts, routed } = yield* tablesOf(scope, tables, similar, since);
+  yield;
+  const layers = {
     pieces: LayeredMap.like(similar?.pieces, made),
     clusters: LayeredMap.like(similar?.clusters, clusters),
     endpoints: LayeredMap.like(similar?.endpoints, endpoints),
+  };
+  yield;
+  return {
+    view: scope.view,
+    ...layers,
     fixed: fixed.map(({ name }) => name),
     listeners: parts.listeners,
     whole: [...whole, ...parts.routes.map((one) => encodeResource(RouteConfigurationSchema, one))],

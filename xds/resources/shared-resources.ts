@@ -3,6 +3,7 @@ import type { TrustBundle } from '../../ca/bundle.ts';
 import type { RevokedPeers } from '../../ca/revocation/list.ts';
 import { LayeredMap } from '../../mesh/model/layered-map.ts';
 import type { Proxy } from '../../mesh/model/proxy.ts';
+import type { Sidecar } from '../../mesh/model/sidecar.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { KnownKeys } from '../../policy/jwks/known.ts';
 import { kept } from '../../routing/kept.ts';
@@ -104,6 +105,17 @@ function joined(shared: Resources, own: Resources, before: Resources | undefined
   return before instanceof Joined && before.shared === shared && before.own === own ? before : new Joined(shared, own);
 }
 
+/** Whether a proxy is told of some services only. State of the world has no clusters on demand. */
+export function isScoped(
+  snapshot: Snapshot,
+  proxy: Proxy,
+  sidecar: Sidecar | undefined,
+  delivery: HostDelivery,
+  scopes: AutomaticScopes | undefined,
+): boolean {
+  return delivery === 'apart' && scopes?.scoped(snapshot, proxy, sidecar) === true;
+}
+
 /**
  * What a proxy is told now: what its view shares, joined with its own. Costs what changed for it since `before`.
  * @param delivery where it finds its virtual hosts
@@ -119,11 +131,10 @@ export function composeFor(
 ): Composed {
   const { snapshot, bundle, revoked, keys } = now;
   const sidecar = sidecarFor(snapshot, proxy);
-  // State of the world has no clusters on demand.
-  const automatic = scopes !== undefined && delivery === 'apart' && scopes.scoped(snapshot, proxy, sidecar) ? scopes : undefined;
-  const scoped = automatic !== undefined;
+  const scoped = isScoped(snapshot, proxy, sidecar, delivery, scopes);
+  const automatic = scoped ? scopes : undefined;
   const outbound = views.outbound(proxy, sidecar, revoked, scoped);
-  if (scoped && before?.scoped === false) automatic.hold(proxy, before.outbound.pieces.keys());
+  if (before?.scoped === false) automatic?.hold(proxy, before.outbound.pieces.keys());
   const narrowed = automatic && views.narrowed(proxy, outbound, automatic.hostsFor(snapshot, outbound.view, proxy));
   let { own, extensions } = before ?? {};
   let listeners = before?.set.get(LISTENER);

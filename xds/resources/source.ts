@@ -5,10 +5,12 @@ import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { NOBODY } from '../../policy/compile/revoked.ts';
 import { type KnownKeys, NO_KEYS } from '../../policy/jwks/known.ts';
 import { growOlder } from '../../routing/kept.ts';
+import { sidecarFor } from '../../routing/sidecar-scope.ts';
 import { type ResourceSet, resourceSet, SECRET } from '../resource-set.ts';
 import type { Answer, ResourceSource } from '../stream/source.ts';
+import type { Variant } from '../subscription/event.ts';
 import { findProxy, type PodClaim } from './proxy.ts';
-import { type Composed, type Composing, composeFor } from './shared-resources.ts';
+import { type Composed, type Composing, composeFor, isScoped } from './shared-resources.ts';
 import type { HostDelivery } from './routes.ts';
 import type { Reasons } from '../scope/rule.ts';
 import type { AutomaticScopes } from '../scope/scopes.ts';
@@ -45,6 +47,11 @@ const FORGOTTEN_AFTER = 32;
 
 function keyOf({ kind, namespace, pod }: Pick<PodClaim, 'kind' | 'namespace' | 'pod'>, delivery: HostDelivery): string {
   return `${kind} ${delivery} ${namespace}/${pod}`;
+}
+
+/** Envoy has virtual hosts as resources of their own over delta only. */
+function deliveryTo({ kind }: Proxy, variant: Variant): HostDelivery {
+  return variant === 'delta' && kind === 'sidecar' ? 'apart' : 'inline';
 }
 
 /**
@@ -107,6 +114,15 @@ export function snapshotResources(
       const { view } = known.outbound;
       return { reasons: scopes.explain(now.snapshot, view, known.proxy), of: view.services.length };
     },
+    prepare(claim, variant, mayGoOn) {
+      if (claim.kind === 'agent') return true;
+      const found = findProxy(now.snapshot, claim);
+      if (found.kind !== 'found') return true;
+      const { proxy } = found;
+      const sidecar = sidecarFor(now.snapshot, proxy);
+      const scoped = isScoped(now.snapshot, proxy, sidecar, deliveryTo(proxy, variant), scopes);
+      return views.prepare(proxy, sidecar, now.revoked, scoped, mayGoOn);
+    },
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -120,8 +136,7 @@ export function snapshotResources(
       const found = findProxy(now.snapshot, claim);
       switch (found.kind) {
         case 'found': {
-          const delivery = variant === 'delta' && found.proxy.kind === 'sidecar' ? 'apart' : 'inline';
-          return { kind: 'found', snapshot: number, set: setOf(claim, found.proxy, delivery) };
+          return { kind: 'found', snapshot: number, set: setOf(claim, found.proxy, deliveryTo(found.proxy, variant)) };
         }
         case 'unknown':
         case 'refused':

@@ -21,6 +21,23 @@ interface Entry {
   readonly outbound: Outbound;
 }
 
+/** A view that is being composed, for the snapshot that was the newest when that began. */
+interface Making extends Omit<Entry, 'outbound'> {
+  readonly key: string;
+  readonly kind: string;
+  readonly work: Generator<undefined, Outbound>;
+}
+
+/** Where a proxy's view is to be found, and how it is made. */
+interface Place {
+  readonly key: string;
+  readonly kind: string;
+  readonly proxy: Proxy;
+  readonly sidecar: Sidecar | undefined;
+  readonly revoked: RevokedPeers;
+  readonly onDemand: boolean;
+}
+
 /** A view that no proxy has asked for during as many snapshots is forgotten. */
 const FORGOTTEN_AFTER = 32;
 
@@ -44,6 +61,10 @@ export class Views {
   #age = 0;
   #security: InboundSecurity;
   #changes = new Map<Snapshot, Change | undefined>();
+  /** What {@link prepare} is at. One at a time: the first is ready first, and the next begins with what they share. */
+  #making: Making | undefined;
+  /** The view that was composed last, if that was for a snapshot that had been overtaken meanwhile. */
+  #overtaken: string | undefined;
 
   constructor(snapshot: Snapshot) {
     this.#snapshot = snapshot;
@@ -64,24 +85,90 @@ export class Views {
 
   /** @param onDemand its proxies ask for clusters that they were not told of, so that they may be told of some only */
   outbound(proxy: Proxy, sidecar: Sidecar | undefined, revoked: RevokedPeers, onDemand: boolean): Outbound {
-    const snapshot = this.#snapshot;
-    const { namespace } = proxy.workload;
+    const place = this.#placeOf(proxy, sidecar, revoked, onDemand);
+    const known = this.#kept(place);
+    if (known !== undefined) return known;
+    const making = this.#begin(place);
+    for (;;) {
+      const { done, value } = making.work.next();
+      if (done === true) return this.#keep(making, value);
+    }
+  }
+
+  /**
+   * Composes what {@link outbound} would have to compose, for as long as it may.
+   * @returns whether that is done: `outbound` gives what is there, or patches it
+   */
+  prepare(proxy: Proxy, sidecar: Sidecar | undefined, revoked: RevokedPeers, onDemand: boolean, mayGoOn: () => boolean): boolean {
+    const place = this.#placeOf(proxy, sidecar, revoked, onDemand);
+    for (;;) {
+      if (this.#making === undefined) {
+        if (this.#kept(place) !== undefined) return true;
+        // What is overtaken again and again, by changes that leave nothing in its place, would never be ready: the second is made at once.
+        if (this.#overtaken === place.key) return true;
+        this.#making = this.#begin(place);
+      }
+      if (!this.#advance(this.#making, place, mayGoOn)) return false;
+    }
+  }
+
+  /** @returns whether it is over */
+  #advance(making: Making, { key }: Place, mayGoOn: () => boolean): boolean {
+    try {
+      do {
+        const { done, value } = making.work.next();
+        if (done !== true) continue;
+        this.#making = undefined;
+        this.#keep(making, value);
+        this.#overtaken = making.snapshot === this.#snapshot ? undefined : making.key;
+        return true;
+      } while (mayGoOn());
+    } catch (error) {
+      // Whoever asks for another view has no part in it: those that ask for this one find it out for themselves.
+      this.#making = undefined;
+      if (making.key === key) throw error;
+      return true;
+    }
+    return false;
+  }
+
+  #placeOf(proxy: Proxy, sidecar: Sidecar | undefined, revoked: RevokedPeers, onDemand: boolean): Place {
     const kind = `${proxy.kind === 'gateway' ? 'gateway' : proxy.instance.capture.kind}${onDemand ? ' on demand' : ''}`;
     const key = this.#keyOf(kind, proxy, sidecar);
     this.#asked.set(key, this.#age);
+    return { key, kind, proxy, sidecar, revoked, onDemand };
+  }
+
+  #scope({ proxy, sidecar, onDemand }: Place, view: Scope['view']): Scope {
+    return { snapshot: this.#snapshot, proxy, security: this.#security, sidecar, onDemand, view };
+  }
+
+  /** As it is, or as it is patched; undefined where it has to be composed. */
+  #kept(place: Place): Outbound | undefined {
+    const { key, sidecar, revoked } = place;
+    const snapshot = this.#snapshot;
     const before = this.#entries.get(key);
-    if (before !== undefined && before.snapshot === snapshot && before.revoked === revoked) return before.outbound;
-    const scope = (view: Scope['view']): Scope => ({ snapshot, proxy, security: this.#security, sidecar, onDemand, view });
-    const change = before === undefined ? undefined : this.#since(before, revoked);
-    let made: Outbound | undefined;
-    if (before !== undefined && change !== undefined) made = this.#patched(before, change, sidecar, revoked, scope);
-    if (made === undefined) {
-      const view = viewFrom(snapshot, namespace, sidecar);
-      made = composeOutbound(scope(view), revoked, before?.outbound ?? this.#similar.get(kind), change);
-      this.#similar.set(kind, made);
-    }
-    this.#entries.set(key, { snapshot, revoked, outbound: made });
-    return made;
+    if (before === undefined) return undefined;
+    if (before.snapshot === snapshot && before.revoked === revoked) return before.outbound;
+    const change = this.#since(before, revoked);
+    const made = change && this.#patched(before, change, sidecar, revoked, (view) => this.#scope(place, view));
+    return made && this.#keep({ ...place, snapshot }, made);
+  }
+
+  #begin(place: Place): Making {
+    const { key, kind, proxy, sidecar, revoked } = place;
+    const snapshot = this.#snapshot;
+    const before = this.#entries.get(key);
+    const change = before && this.#since(before, revoked);
+    const view = viewFrom(snapshot, proxy.workload.namespace, sidecar);
+    const similar = before?.outbound ?? this.#similar.get(kind);
+    return { key, kind, snapshot, revoked, work: composeOutbound(this.#scope(place, view), revoked, similar, change) };
+  }
+
+  #keep({ key, kind, snapshot, revoked }: Omit<Making, 'work'>, outbound: Outbound): Outbound {
+    this.#similar.set(kind, outbound);
+    this.#entries.set(key, { snapshot, revoked, outbound });
+    return outbound;
   }
 
   /** Of a view the part that a scope leaves. */

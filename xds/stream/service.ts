@@ -74,7 +74,7 @@ export function addDiscoveryService(server: Server, options: DiscoveryServiceOpt
   const clock = options.clock ?? (() => new Date());
   let closed = false;
 
-  const turns = new Turns<DiscoveryStream>((stream) => stream.work());
+  const turns = new Turns<DiscoveryStream>((stream, mayGoOn) => stream.work(mayGoOn));
   const unsubscribe = source.onChange(() => {
     const at = clock();
     for (const stream of streams) {

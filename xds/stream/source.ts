@@ -18,6 +18,11 @@ export interface ResourceSource {
    */
   resourcesFor(claim: ProxyClaim, variant: Variant): Answer;
   /**
+   * Does what takes long before {@link resourcesFor} can answer, for as long as it may. A source without it never takes long.
+   * @returns whether it is done
+   */
+  prepare?(claim: ProxyClaim, variant: Variant, mayGoOn: () => boolean): boolean;
+  /**
    * A proxy waits for clusters that it was not told of, or says which it begins with: it may be told of others from now on.
    * @param asked names that a call waits for
    * @param held in the first request of a stream: names that it has from an earlier one, and may be using

@@ -41,6 +41,9 @@ export interface StreamOptions {
 }
 
 const UNSERVED_TYPES_LOGGED = 16;
+/** The stream's next turns go on with it. */
+const UNPREPARED = Object.freeze({ kind: 'unprepared' } as const);
+const AT_ONCE = (): boolean => true;
 
 /**
  * Runs the subscription machine on one gRPC stream. While responses wait to be taken no snapshot is looked at: a slow or
@@ -62,6 +65,7 @@ export class DiscoveryStream {
   /** Requests that wait for this stream's turn: one, or few more. Nothing is read until they are done. */
   #requests: Buffer[] = [];
   #published = false;
+  #mayGoOn = AT_ONCE;
   /** There may be something newer than what the state knows. */
   #stale = false;
   #ended = false;
@@ -154,9 +158,11 @@ export class DiscoveryStream {
 
   /**
    * Does one piece of what is to be done: a request, or a look at what was published.
+   * @param mayGoOn whether there is time for more; asked in what can be interrupted
    * @returns whether there is more
    */
-  work(): boolean {
+  work(mayGoOn: () => boolean): boolean {
+    this.#mayGoOn = mayGoOn;
     const request = this.#requests.shift();
     if (request !== undefined) this.#receive(request);
     else if (this.#published) {
@@ -164,6 +170,7 @@ export class DiscoveryStream {
       this.#refresh();
     }
     this.#readOn();
+    this.#mayGoOn = AT_ONCE;
     return !this.#ended && (this.#requests.length > 0 || this.#published);
   }
 
@@ -181,7 +188,8 @@ export class DiscoveryStream {
   #catchUp(): void {
     if (!this.#stale) return;
     this.#stale = false;
-    this.#guarded(() => this.#look());
+    this.#published = true;
+    this.#options.onWork(this);
   }
 
   /** Ends the call with a status; the proxy reconnects with its own back-off. Resolves when gRPC has taken the status. */
@@ -290,7 +298,11 @@ export class DiscoveryStream {
     const asked = event.subscribe.filter((name) => name !== '*');
     const held: string[] | undefined = this.#state.types.has(CLUSTER) ? undefined : [];
     event.initialVersions.forEach((_, name) => held?.push(name));
-    if ((asked.length > 0 || held !== undefined) && source.wanted(this.#claim, asked, held)) this.#look();
+    if ((asked.length > 0 || held !== undefined) && source.wanted(this.#claim, asked, held)) {
+      // Now, if the request is answered now.
+      if (this.#state.snapshot !== undefined) this.#mayGoOn = AT_ONCE;
+      this.#look();
+    }
   }
 
   /** Asks the source for what this proxy may be told now. */
@@ -299,6 +311,9 @@ export class DiscoveryStream {
     const answer = this.#ask(this.#claim);
     switch (answer?.kind) {
       case undefined:
+        return;
+      case 'unprepared':
+        this.#published = true;
         return;
       case 'unknown':
         if (this.#known) this.#log.info('the pod is in no snapshot any more; its proxy keeps what it has');
@@ -318,9 +333,11 @@ export class DiscoveryStream {
   }
 
   /** A compiler that fails for one proxy leaves that proxy with what it has. */
-  #ask(claim: ProxyClaim): Answer | undefined {
+  #ask(claim: ProxyClaim): Answer | typeof UNPREPARED | undefined {
+    const { source, variant } = this.#options;
     try {
-      return this.#options.source.resourcesFor(claim, this.#options.variant);
+      if (source.prepare?.(claim, variant, this.#mayGoOn) === false) return UNPREPARED;
+      return source.resourcesFor(claim, variant);
     } catch (error) {
       this.#log.error({ err: error }, 'resources could not be compiled; the proxy keeps what it has');
       return undefined;

@@ -7,13 +7,16 @@ const SLICE_MS = 2;
  * nothing do not pay for a turn each. First come, first served.
  */
 export class Turns<Stream> {
-  readonly #work: (stream: Stream) => boolean;
+  readonly #work: (stream: Stream, mayGoOn: () => boolean) => boolean;
   readonly #now: () => number;
   readonly #waiting = new Set<Stream>();
   #scheduled = false;
 
-  /** @param work true when there is more to do for this stream: it goes to the end of the line */
-  constructor(work: (stream: Stream) => boolean, now: () => number = () => performance.now()) {
+  /**
+   * @param work true when there is more to do for this stream: it goes to the end of the line. Work that can be interrupted goes on for as long as
+   * it may.
+   */
+  constructor(work: (stream: Stream, mayGoOn: () => boolean) => boolean, now: () => number = () => performance.now()) {
     this.#work = work;
     this.#now = now;
   }
@@ -36,10 +39,11 @@ export class Turns<Stream> {
   #slice(): void {
     this.#scheduled = false;
     const end = this.#now() + SLICE_MS;
+    const mayGoOn = (): boolean => this.#now() < end;
     for (const stream of this.#waiting) {
       this.#waiting.delete(stream);
-      if (this.#work(stream)) this.#waiting.add(stream);
-      if (this.#now() >= end) break;
+      if (this.#work(stream, mayGoOn)) this.#waiting.add(stream);
+      if (!mayGoOn()) break;
     }
     this.#schedule();
   }
