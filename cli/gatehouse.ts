@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze
   delete: async () => (await import('./delete.ts')).deleteCommand(),
   get: async () => (await import('./get.ts')).getCommand(),
   validate: async () => (await import('./validate.ts')).validateCommand(),
+  inject: async () => (await import('./inject.ts')).injectCommand(),
   compile: async () => (await import('./compile.ts')).compileCommand(),
   policy: async () => (await import('./policy.ts')).policyCommand(),
   route: async () => (await import('./route.ts')).routeCommand(),
