@@ -63,7 +63,7 @@ async function measure(shape: Shape): Promise<Figures> {
     let clock = Date.now() + 60_000;
     const scan = (changed?: ReadonlySet<string>): Scan => {
       clock += 60_000;
-      return live.scan(clock, 0, changed);
+      return live.scan(clock, 0, changed === undefined ? 'all' : { entries: changed });
     };
     const began = cpuMs();
     const first = scan();

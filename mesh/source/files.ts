@@ -1,5 +1,6 @@
-import { type Dirent, readdirSync, statSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { statSync } from 'node:fs';
+import { basename, dirname, resolve } from 'node:path';
+import { entriesOf, type Entry, targetOf } from './folder-entries.ts';
 
 export interface MissingPath {
   readonly path: string;
@@ -17,18 +18,10 @@ export interface Found {
   readonly folders: Folders;
 }
 
-const NAMED = /\.(ya?ml|json)$/i;
-/** Expectations about policies may stand beside them; they configure nothing. */
-export const POLICY_TEST = /\.policy-test\.(ya?ml|json)$/i;
 const DEEPEST = 32;
 
-/** Whether a file of this name in a folder counts. */
-export function isListed(name: string): boolean {
-  return !name.startsWith('.') && NAMED.test(name) && !POLICY_TEST.test(name);
-}
-
 /** Files named as such, and all `*.yaml`, `*.yml` and `*.json` below folders, dotfiles and policy tests left out. */
-export function listFiles(paths: readonly string[]): Found {
+export function listFiles(paths: readonly string[], entriesIn = entriesOf): Found {
   const files = new Set<string>();
   const missing: MissingPath[] = [];
   const folders = new Map<string, ReadonlySet<string> | undefined>();
@@ -38,7 +31,7 @@ export function listFiles(paths: readonly string[]): Found {
       continue;
     }
     try {
-      if (statSync(path).isDirectory()) walk(path, 0, { files, missing, folders });
+      if (statSync(path).isDirectory()) walk(path, 0, { files, missing, folders, entriesIn });
       else files.add(path);
     } catch (cause) {
       missing.push({ path, reason: reasonOf(cause) });
@@ -49,40 +42,27 @@ export function listFiles(paths: readonly string[]): Found {
   return { files: [...files], missing, folders };
 }
 
-function walk(
-  folder: string,
-  depth: number,
-  found: {
-    readonly files: Set<string>;
-    readonly missing: MissingPath[];
-    readonly folders: Map<string, ReadonlySet<string> | undefined>;
-  },
-): void {
+interface Finding {
+  readonly files: Set<string>;
+  readonly missing: MissingPath[];
+  readonly folders: Map<string, ReadonlySet<string> | undefined>;
+  readonly entriesIn: (folder: string) => readonly Entry[];
+}
+
+function walk(folder: string, depth: number, found: Finding): void {
   if (depth > DEEPEST) return;
   found.folders.set(resolve(folder), undefined);
-  let entries: readonly Dirent[];
+  let entries: readonly Entry[];
   try {
-    entries = readdirSync(folder, { withFileTypes: true });
+    entries = found.entriesIn(folder);
   } catch (cause) {
     found.missing.push({ path: folder, reason: reasonOf(cause) });
     return;
   }
-  for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
-    if (entry.name.startsWith('.')) continue;
-    const path = join(folder, entry.name);
-    const kind = entry.isSymbolicLink() ? target(path) : entry.isDirectory() ? 'folder' : entry.isFile() ? 'file' : undefined;
-    if (kind === 'folder') walk(path, depth + 1, found);
-    else if (kind === 'file' && isListed(entry.name)) found.files.add(path);
-  }
-}
-
-/** A mounted ConfigMap is a folder of links; one that leads nowhere is being replaced. */
-function target(path: string): 'file' | 'folder' | undefined {
-  try {
-    const stat = statSync(path);
-    return stat.isDirectory() ? 'folder' : stat.isFile() ? 'file' : undefined;
-  } catch {
-    return undefined;
+  for (const { path, kind } of entries) {
+    const leads = kind === 'link' ? targetOf(path) : kind;
+    if (leads === 'folder') walk(path, depth + 1, found);
+    else if (leads === 'file') found.files.add(path);
   }
 }
 
@@ -108,6 +88,24 @@ export function addAbove(folders: Map<string, ReadonlySet<string> | undefined>, 
   const known = folders.get(folder);
   if (known === undefined && folders.has(folder)) return;
   folders.set(folder, new Set([...(known ?? []), basename(entry)]));
+}
+
+function sameList<T>(one: readonly T[], other: readonly T[], same = (a: T, b: T) => a === b): boolean {
+  return one.length === other.length && one.every((value, at) => same(value, other[at] ?? value));
+}
+
+/** `before`, if the same was found. */
+export function asFound(before: Found | undefined, now: Found): Found {
+  const same =
+    before !== undefined &&
+    sameList(before.files, now.files) &&
+    sameList(before.missing, now.missing, (a, b) => a.path === b.path && a.reason === b.reason) &&
+    sameList(
+      [...before.folders],
+      [...now.folders],
+      ([folder, names], [other, others]) => folder === other && sameList([...(names ?? ['/'])], [...(others ?? ['/'])]),
+    );
+  return same ? before : now;
 }
 
 /** Tells a folder from another that took its place. */

@@ -12,7 +12,7 @@ import { addAbove, type Folders } from './files.ts';
 import { InEffect } from './in-effect.ts';
 import { loadMeshConfig, type LoadedMeshConfig } from './mesh-config.ts';
 import { compareInFile, type ReadSection, writtenOf } from './sections.ts';
-import { WatchedFiles } from './watched-files.ts';
+import { type Extent, WatchedFiles } from './watched-files.ts';
 
 export interface LiveOptions {
   readonly paths: readonly string[];
@@ -31,6 +31,8 @@ export interface Scan {
   readonly folders: Folders;
   /** A file was being written: when to look again. */
   readonly unsettled: number | undefined;
+  /** Files (absolute paths) that changed, and of which nobody had told. */
+  readonly untold: readonly string[];
 }
 
 /** The state of watched files and what is in effect because of them. Reads when asked; who asks when is the watcher's business. */
@@ -95,14 +97,14 @@ export class LiveMesh {
   /**
    * Looks at files and brings what is in effect up to date. Without a usable mesh configuration there is no first
    * snapshot: with guessed settings identities and policies would mean something else.
-   * @param only entries of watched folders that may have changed; undefined: whatever there is
    */
-  scan(now: number, settleMs: number, only?: ReadonlySet<string>): Scan {
+  scan(now: number, settleMs: number, extent: Extent = 'all'): Scan {
     const { meshConfigFile } = this.#options;
     if (
       this.#config === undefined ||
-      only === undefined ||
-      (meshConfigFile !== undefined && this.#files.isNamed(only, meshConfigFile))
+      extent === 'all' ||
+      extent.next !== undefined ||
+      (meshConfigFile !== undefined && this.#files.isNamed(extent.entries, meshConfigFile))
     )
       this.#config = loadMeshConfig(meshConfigFile);
     const fresh = this.#adopt(this.#config.meshConfig);
@@ -114,8 +116,9 @@ export class LiveMesh {
         diagnostics: this.#config.diagnostics,
         folders: new Map(),
         unsettled: undefined,
+        untold: [],
       };
-    const looked = this.#files.look({ meshConfig, defaultNamespace: this.#namespace }, now, settleMs, fresh ? undefined : only);
+    const looked = this.#files.look({ meshConfig, defaultNamespace: this.#namespace }, now, settleMs, fresh ? 'all' : extent);
     if (looked.reordered) {
       this.#claims.reordered();
       this.#written = undefined;
@@ -140,6 +143,7 @@ export class LiveMesh {
       diagnostics: this.#diagnostics.all,
       folders: this.#withConfig(looked.folders),
       unsettled: looked.unsettled,
+      untold: looked.untold,
     };
   }
 

@@ -16,6 +16,8 @@ export interface WatchOptions extends LiveOptions {
   readonly onDiagnostics?: (diagnostics: readonly Diagnostic[]) => void;
   /** How often files are looked at even without an event: network file systems and some containers give none. */
   readonly pollMs?: number;
+  /** How many of them at a time. */
+  readonly pollFiles?: number;
 }
 
 export interface WatchedMesh {
@@ -29,6 +31,10 @@ export interface WatchedMesh {
 /** A file that is written in place is read when it has been quiet for so long. */
 const SETTLE_MS = 20;
 const POLL_MS = 3000;
+/** So many files are looked at then, the next ones the next time; names that came or went are seen each time. */
+const NEXT_FILES = 500;
+/** When a change was found that nobody told of, nothing is relied on for so long: each time every file is looked at. */
+const SILENT_MS = 600_000;
 /** Looking at every file of a large mesh without an event takes at most one part in so many of the time. */
 const POLL_SHARE = 50;
 
@@ -56,6 +62,9 @@ class Watching implements WatchedMesh {
   #folders: Folders | undefined;
   /** Entries that changed since the last look; undefined: any may have. */
   #open: Set<string> | undefined = new Set();
+  /** Files that were found changed and of which nobody has told, so far. */
+  readonly #untold = new Set<string>();
+  #silentUntil = 0;
   #timer: NodeJS.Timeout | undefined;
   #due = Number.POSITIVE_INFINITY;
   #immediate: NodeJS.Immediate | undefined;
@@ -96,7 +105,10 @@ class Watching implements WatchedMesh {
 
   #changed(path: string | undefined): void {
     if (path === undefined) this.#open = undefined;
-    else this.#open?.add(path);
+    else {
+      this.#untold.delete(path);
+      this.#open?.add(path);
+    }
     this.#lookIn(this.#pace.wait(performance.now()));
   }
 
@@ -112,7 +124,8 @@ class Watching implements WatchedMesh {
     else this.#immediate = setImmediate(() => this.#look());
   }
 
-  #look(): void {
+  /** @param next files to look at of which nobody told */
+  #look(next?: number): void {
     clearTimeout(this.#timer);
     clearImmediate(this.#immediate);
     this.#timer = undefined;
@@ -121,8 +134,9 @@ class Watching implements WatchedMesh {
     const began = performance.now();
     const only = this.#open;
     this.#open = new Set();
-    const scan = this.#mesh.scan(Date.now(), SETTLE_MS, only);
-    const fresh = only === undefined || scan.folders !== this.#folders ? this.#watch(scan.folders) : false;
+    const scan = this.#mesh.scan(Date.now(), SETTLE_MS, only === undefined ? 'all' : { entries: only, next });
+    const all = only === undefined || next !== undefined;
+    const fresh = all || scan.folders !== this.#folders ? this.#watch(scan.folders) : false;
     if (scan.diagnostics !== this.#told) {
       this.#told = scan.diagnostics;
       this.#options.onDiagnostics?.(scan.diagnostics);
@@ -138,7 +152,8 @@ class Watching implements WatchedMesh {
       const wait = Math.ceil(scan.unsettled - Date.now());
       this.#lookIn(Math.max(1, this.#pace.wait(ended), Math.min(wait, LATEST_MS)));
     }
-    if (only === undefined) this.#pollLater(ended - began);
+    for (const file of scan.untold) this.#untold.add(file);
+    if (all) this.#pollLater(ended - began);
   }
 
   #watch(folders: Folders): boolean {
@@ -151,8 +166,10 @@ class Watching implements WatchedMesh {
     if (this.#closed) return;
     this.#poll = setTimeout(
       () => {
-        this.#open = undefined;
-        this.#look();
+        if (this.#untold.size > 0) this.#silentUntil = performance.now() + SILENT_MS;
+        this.#untold.clear();
+        const silent = performance.now() < this.#silentUntil;
+        this.#look(silent ? Number.POSITIVE_INFINITY : (this.#options.pollFiles ?? NEXT_FILES));
       },
       Math.max(this.#options.pollMs ?? POLL_MS, took * POLL_SHARE),
     );

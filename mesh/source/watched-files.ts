@@ -1,9 +1,10 @@
 import { lstatSync } from 'node:fs';
-import { basename, resolve } from 'node:path';
+import { basename, resolve, sep } from 'node:path';
 import type { ReadOptions } from '../admit/read-object.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import { type FileContent, WatchedFile } from './file-cache.ts';
-import { type Found, isListed, listFiles } from './files.ts';
+import { asFound, type Found, listFiles } from './files.ts';
+import { isListed, KeptEntries } from './folder-entries.ts';
 import { unreadable } from './load.ts';
 
 export interface Looked {
@@ -15,7 +16,19 @@ export interface Looked {
   readonly reordered: boolean;
   /** When to look again, because a file was being written. */
   readonly unsettled: number | undefined;
+  /** Files (absolute paths) that changed, and of which nobody had told. */
+  readonly untold: readonly string[];
 }
+
+/** What to look at. */
+export type Extent =
+  | 'all'
+  | {
+      /** Of watched folders, absolute paths: they may have changed. */
+      readonly entries: ReadonlySet<string>;
+      /** Of what nobody told of: whatever came or went, and what so many files say, the next ones of all. Undefined: nothing. */
+      readonly next?: number | undefined;
+    };
 
 /** All files below the paths. Only those are looked at that may have changed; all of them when nobody knows. */
 export class WatchedFiles {
@@ -24,18 +37,17 @@ export class WatchedFiles {
   readonly #contents = new Map<string, FileContent>();
   /** Files by the path that the file system tells of. */
   #resolved: ReadonlyMap<string, readonly string[]> = new Map();
+  readonly #absolutes = new Map<string, string>();
   #ranks: ReadonlyMap<string, number> = new Map();
   #found: Found | undefined;
   /** Files that were being written when they were last looked at. */
   readonly #open = new Set<string>();
+  readonly #entries = new KeptEntries();
+  /** Of a round through all files: how far it is. */
+  #next = 0;
 
   constructor(paths: readonly string[]) {
     this.#paths = paths;
-  }
-
-  /** In the order in which objects count. */
-  get listed(): readonly string[] {
-    return this.#found?.files ?? [];
   }
 
   rankOf(file: string): number {
@@ -51,28 +63,32 @@ export class WatchedFiles {
     for (const file of this.#files.values()) file.forget();
   }
 
-  /** @param only absolute paths of entries that may have changed; undefined: all have to be looked at */
-  look(options: ReadOptions, now: number, settleMs: number, only: ReadonlySet<string> | undefined): Looked {
+  look(options: ReadOptions, now: number, settleMs: number, extent: Extent): Looked {
     const before = this.#found;
-    let all = only === undefined || before === undefined;
+    let all = extent === 'all' || before === undefined;
     const open = new Set(this.#open);
-    let isNew = false;
-    for (const entry of only ?? []) {
+    const next = extent === 'all' ? undefined : extent.next;
+    let list = next !== undefined;
+    for (const entry of extent === 'all' ? [] : extent.entries) {
       const files = this.#resolved.get(entry);
       if (files !== undefined) for (const file of files) open.add(file);
       else {
         const kind = this.#kindOf(entry);
         if (kind === 'any') all = true;
-        else if (kind === 'new') isNew = true;
+        else if (kind === 'folder') this.#openBelow(entry, open);
+        list ||= kind !== 'nothing';
       }
     }
+    const told = all || next === undefined ? undefined : new Set(open);
     let reordered = false;
     const changed = new Map<string, FileContent | undefined>();
     let found = before;
-    if (found === undefined || all || isNew) {
-      found = listFiles(this.#paths);
-      reordered = this.#adopt(found, open, changed);
+    if (found === undefined || all || list) {
+      if (all) this.#entries.forget();
+      found = asFound(before, listFiles(this.#paths, this.#entries.of));
+      if (found !== before) reordered = this.#adopt(found, open, changed);
     }
+    if (next !== undefined) this.#openNext(found.files, next, open);
     let unsettled: number | undefined;
     for (const path of all ? found.files : open) {
       const file = this.#files.get(path);
@@ -95,23 +111,38 @@ export class WatchedFiles {
       ...unreadable(path, reason, 'it is read as soon as it is there'),
       severity: 'warning',
     }));
-    return { changed, missing, folders: found.folders, reordered, unsettled };
+    const untold = told === undefined ? [] : [...changed.keys()].filter((file) => !told.has(file)).map((file) => resolve(file));
+    return { changed, missing, folders: found.folders, reordered, unsettled, untold };
   }
 
-  /** What an entry that is no known file may mean: nothing, one more file, or that everything must be looked at. */
-  #kindOf(entry: string): 'nothing' | 'new' | 'any' {
+  /** Files of a folder that was put there: others may have stood under their names. */
+  #openBelow(folder: string, open: Set<string>): void {
+    for (const [path, files] of this.#resolved) if (path.startsWith(`${folder}${sep}`)) for (const file of files) open.add(file);
+  }
+
+  /** From where the last round ended; when it has been through all, folders too are read again whatever their time stamps say. */
+  #openNext(files: readonly string[], count: number, open: Set<string>): void {
+    for (const file of files.slice(this.#next, this.#next + count)) open.add(file);
+    this.#next += count;
+    if (this.#next < files.length) return;
+    this.#next = 0;
+    this.#entries.forget();
+  }
+
+  /** What an entry that is no known file may mean: nothing, one more file or folder, or that everything must be looked at. */
+  #kindOf(entry: string): 'nothing' | 'new' | 'folder' | 'any' {
     const stat = lstatSync(entry, { throwIfNoEntry: false });
-    if (stat === undefined) return this.#found?.folders.has(entry) === true ? 'any' : 'nothing';
+    if (stat === undefined) return this.#found?.folders.has(entry) === true ? 'new' : 'nothing';
     if (stat.isFile())
       return isListed(basename(entry)) || this.#paths.some((path) => resolve(path) === entry) ? 'new' : 'nothing';
     // A mounted ConfigMap changes by its link `..data`.
     if (stat.isSymbolicLink()) return 'any';
-    return stat.isDirectory() && !basename(entry).startsWith('.') ? 'any' : 'nothing';
+    return stat.isDirectory() && !basename(entry).startsWith('.') ? 'folder' : 'nothing';
   }
 
   /** A file that is gone from a folder; a path that was given is found missing instead. */
   #without(path: string, found: Found): Found {
-    if (this.#paths.includes(path)) return (this.#found = listFiles(this.#paths));
+    if (this.#paths.includes(path)) return (this.#found = listFiles(this.#paths, this.#entries.of));
     this.#files.delete(path);
     const ranks = new Map(this.#ranks);
     ranks.delete(path);
@@ -122,6 +153,13 @@ export class WatchedFiles {
     return (this.#found = { ...found, files: found.files.filter((file) => file !== path) });
   }
 
+  /** The same as for the file before: a thousand names are not worked out again because of one. */
+  #absolute(file: string): string {
+    const known = this.#absolutes.get(file) ?? resolve(file);
+    this.#absolutes.set(file, known);
+    return known;
+  }
+
   /** @returns true when files that were there before stand in another order */
   #adopt(found: Found, open: Set<string>, changed: Map<string, FileContent | undefined>): boolean {
     let last = -1;
@@ -130,7 +168,7 @@ export class WatchedFiles {
     const resolved = new Map<string, string[]>();
     for (const [rank, file] of found.files.entries()) {
       ranks.set(file, rank);
-      const path = resolve(file);
+      const path = this.#absolute(file);
       const same = resolved.get(path);
       if (same === undefined) resolved.set(path, [file]);
       else same.push(file);
@@ -146,6 +184,7 @@ export class WatchedFiles {
     for (const file of this.#ranks.keys()) {
       if (ranks.has(file)) continue;
       this.#files.delete(file);
+      this.#absolutes.delete(file);
       this.#open.delete(file);
       open.delete(file);
       if (this.#contents.delete(file)) changed.set(file, undefined);

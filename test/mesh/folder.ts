@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -23,6 +23,13 @@ export class TestFolder {
     const draft = this.write(`${name}.draft`, text);
     renameSync(draft, this.at(name));
     return this.at(name);
+  }
+
+  /** Makes a link to another name of this folder. */
+  link(name: string, target: string): void {
+    const path = this.at(name);
+    mkdirSync(dirname(path), { recursive: true });
+    symlinkSync(this.at(target), path);
   }
 
   dispose(): void {

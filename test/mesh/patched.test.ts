@@ -78,7 +78,7 @@ endpoints: [{addresses: [10.1.0.1], zone: z1}]
         'mesh/node.yaml',
         'apiVersion: v1\nkind: Node\nmetadata: {name: n, labels: {topology.kubernetes.io/region: r, topology.kubernetes.io/zone: z1}}\n',
       );
-      live.scan(Date.now() + 60_000, 0, new Set([node]));
+      live.scan(Date.now() + 60_000, 0, { entries: new Set([node]) });
       assert.equal(region(), 'r');
     } finally {
       folder.dispose();

@@ -30,11 +30,12 @@ describe('watching files', () => {
   let mesh: WatchedMesh | undefined;
   let snapshots: { snapshot: Snapshot; changed: readonly Change[] }[];
 
-  const start = async (pollMs = 60_000): Promise<WatchedMesh> => {
+  const start = async (pollMs = 60_000, pollFiles?: number): Promise<WatchedMesh> => {
     mesh = await watchMesh({
       paths: [folder.at('mesh')],
       log: pino({ level: 'silent' }),
       pollMs,
+      ...(pollFiles === undefined ? {} : { pollFiles }),
       onSnapshot: (snapshot, changed) => snapshots.push({ snapshot, changed }),
     });
     return mesh;
@@ -67,6 +68,20 @@ describe('watching files', () => {
       snapshots.map(({ changed }) => changed),
       [[{ kind: 'Service', namespace: 'default', name: 'b', change: 'added' }]],
     );
+  });
+
+  it('what a file behind a link says is found a few files at a time, without an event', async () => {
+    for (const name of ['a', 'b', 'c', 'd']) {
+      folder.write(`apart/${name}.yaml`, service(name));
+      folder.link(`mesh/${name}.yaml`, `apart/${name}.yaml`);
+    }
+    const watched = await start(20, 1);
+    for (const name of ['d', 'a']) {
+      folder.swap(`apart/${name}.yaml`, service(name, 81));
+      await until(`port 81 of ${name}`, () =>
+        watched.current().services.some(({ meta, ports }) => meta.name === name && ports[0]?.port === 81),
+      );
+    }
   });
 
   it('unchanged content makes no snapshot, and objects that only moved keep their identity', async () => {

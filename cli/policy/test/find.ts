@@ -1,6 +1,7 @@
 import { type Dirent, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { POLICY_TEST, reasonOf } from '../../../mesh/source/files.ts';
+import { reasonOf } from '../../../mesh/source/files.ts';
+import { POLICY_TEST } from '../../../mesh/source/folder-entries.ts';
 
 const DEEPEST = 32;
 

@@ -132,7 +132,11 @@ function run(seed: number, steps: number): void {
       if (step > 0 && dice.chance(4)) touched.add(folder.write('config.yaml', dice.one(CONFIGS)));
       now += 60_000;
       const all = dice.chance(20);
-      const scan = live.scan(now, 20, step === 0 || all ? undefined : touched);
+      const scan = live.scan(
+        now,
+        20,
+        step === 0 || all ? 'all' : { entries: touched, ...(dice.chance(50) ? {} : { next: dice.one([0, 1, 3, Infinity]) }) },
+      );
       const read = loadMeshConfig(meshConfigFile);
       const configured = JSON.stringify(read.meshConfig ?? config) !== JSON.stringify(config);
       config = read.meshConfig ?? config;
