@@ -2,6 +2,7 @@ import type { PathModifier, RequestMatch, RequestRoute, RequestRule, RouteFilter
 import type { GatewayName, HeaderOperations, Headers, HttpRoute, Rewrite, RouteAction } from '../model/virtual-service.ts';
 import { parsePort, type Port } from '../model/port.ts';
 import { NOBODY, resolvedBackend } from './backends.ts';
+import { sessionOf } from './session.ts';
 import { older, type World } from './world.ts';
 
 /** One match of one rule, to be sorted among those of all routes of a host. */
@@ -100,7 +101,8 @@ function timeout({ requestTimeoutMs, backendTimeoutMs, retries }: RequestRule): 
   return given.length === 0 ? undefined : Math.min(...given.map(Number));
 }
 
-function httpRoute(world: World, site: Site, route: RequestRoute, rule: RequestRule, match: RequestMatch): HttpRoute {
+function httpRoute(world: World, site: Site, route: RequestRoute, at: number, rule: RequestRule, match: RequestMatch): HttpRoute {
+  const session = sessionOf(route, rule, at, match);
   const { filters } = rule;
   const live = rule.backends.filter(({ weight }) => weight > 0);
   const own = live.length === 1 ? (live[0]?.filters ?? []) : [];
@@ -141,6 +143,7 @@ function httpRoute(world: World, site: Site, route: RequestRoute, rule: RequestR
     cors: filters.find((filter) => filter.kind === 'cors')?.cors,
     headers: headersOf(filters),
     unknownDestination: 500,
+    ...(session === undefined ? {} : { session }),
   };
 }
 
@@ -156,7 +159,7 @@ export interface Site {
 /** Each match of each rule of a route, for one place where it is attached. */
 export function rankedMatches(world: World, site: Site, route: RequestRoute): readonly Ranked[] {
   return route.rules.flatMap((rule, at) =>
-    rule.matches.map((match) => ({ route, at, match, http: httpRoute(world, site, route, rule, match) })),
+    rule.matches.map((match) => ({ route, at, match, http: httpRoute(world, site, route, at, rule, match) })),
   );
 }
 

@@ -126,7 +126,13 @@ export interface RequestRule {
   readonly requestTimeoutMs: number | undefined;
   readonly backendTimeoutMs: number | undefined;
   readonly retries: Retries | undefined;
+  readonly session?: RuleSession;
 }
+
+/** `sessionPersistence`; a name that is not given is made of the route's. */
+export type RuleSession =
+  | { readonly kind: 'header'; readonly name: string | undefined }
+  | { readonly kind: 'cookie'; readonly name: string | undefined; readonly ttlMs: number | undefined };
 
 interface Attached {
   readonly meta: Meta;

@@ -147,7 +147,20 @@ export interface HttpRoute {
   readonly headers: Headers | undefined;
   /** The answer where a destination is not there; undefined: 503. */
   readonly unknownDestination?: 500;
+  /** Requests of one client go on to the server that took the first (Gateway API; at gateways). */
+  readonly session?: Session;
 }
+
+/** By what a client shows to which server it belongs; the server's address is in it. */
+export type Session =
+  | { readonly kind: 'header'; readonly name: string }
+  | {
+      readonly kind: 'cookie';
+      readonly name: string;
+      readonly path: string;
+      /** Undefined: as long as the client runs. */
+      readonly ttlMs: number | undefined;
+    };
 
 /** Of a connection; all that is given must hold. */
 export interface L4Match {

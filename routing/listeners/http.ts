@@ -15,6 +15,7 @@ import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import { httpAccessLog, type Vantage } from '../access-log/grpc.ts';
 import { CORS_FILTER } from '../routes/cors.ts';
 import { FAULT_FILTER } from '../routes/fault.ts';
+import { noSessions, SESSION_FILTER } from '../routes/session.ts';
 import { typedConfig } from '../wire/any.ts';
 import { adsSource } from '../wire/config-source.ts';
 import { duration } from '../wire/duration.ts';
@@ -93,7 +94,11 @@ export function httpConnectionManager(chain: HttpChain): Filter {
       statPrefix: chain.statPrefix,
       serverName: SERVER_NAME,
       routeSpecifier,
-      httpFilters: [...filters, httpFilter('envoy.filters.http.router', typedConfig(RouterSchema, {}))],
+      httpFilters: [
+        ...filters,
+        ...(chain.vantage === 'gateway' ? [httpFilter(SESSION_FILTER, { case: 'typedConfig', value: noSessions() })] : []),
+        httpFilter('envoy.filters.http.router', typedConfig(RouterSchema, {})),
+      ],
       accessLog: [httpAccessLog(chain.vantage)],
       upgradeConfigs: [{ upgradeType: 'websocket' }],
       httpProtocolOptions: { allowAbsoluteUrl: true, acceptHttp10: true },

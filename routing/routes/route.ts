@@ -24,6 +24,7 @@ import { routeMatch } from './match.ts';
 import { redirectAction } from './redirect.ts';
 import { retryPolicy } from './retry.ts';
 import { pathRewrite } from './rewrite.ts';
+import { SESSION_FILTER, sessionOf } from './session.ts';
 
 /**
  * No limit unless one is asked for. Nothing is said about gRPC's own deadline: `max_stream_duration` would turn `timeout` off
@@ -102,8 +103,11 @@ function routeAction(
   return { action, sole: to.sole };
 }
 
-function perFilter(http: HttpRoute): Record<string, Any> {
+function perFilter({ proxy }: Scope, http: HttpRoute): Record<string, Any> {
+  // Sidecars have no filter for it.
+  const session = proxy.kind === 'gateway' ? http.session : undefined;
   return {
+    ...(session === undefined ? {} : { [SESSION_FILTER]: sessionOf(session) }),
     ...(http.fault === undefined ? {} : { [FAULT_FILTER]: faultOf(http.fault) }),
     ...(http.cors === undefined ? {} : { [CORS_FILTER]: corsOf(http.cors) }),
   };
@@ -157,7 +161,7 @@ export function routeOf(scope: Scope, site: RouteSite, http: HttpRoute, match: H
     name: name(http, match),
     match: routeMatch(match),
     action: made.action,
-    typedPerFilterConfig: perFilter(http),
+    typedPerFilterConfig: perFilter(scope, http),
     ...headerEdits([http.headers, made.sole?.headers]),
     ...(match?.statPrefix === undefined ? {} : { statPrefix: match.statPrefix }),
   });

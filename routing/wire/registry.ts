@@ -22,6 +22,12 @@ import { HeaderMutationSchema } from '#gen/envoy/extensions/filters/http/header_
 import { JwtAuthenticationSchema } from '#gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.js';
 import { OnDemandSchema } from '#gen/envoy/extensions/filters/http/on_demand/v3/on_demand_pb.js';
 import { RBACPerRouteSchema, RBACSchema as HttpRbacSchema } from '#gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
+import {
+  StatefulSessionPerRouteSchema,
+  StatefulSessionSchema,
+} from '#gen/envoy/extensions/filters/http/stateful_session/v3/stateful_session_pb.js';
+import { CookieBasedSessionStateSchema } from '#gen/envoy/extensions/http/stateful_session/cookie/v3/cookie_pb.js';
+import { HeaderBasedSessionStateSchema } from '#gen/envoy/extensions/http/stateful_session/header/v3/header_pb.js';
 import { RouterSchema } from '#gen/envoy/extensions/filters/http/router/v3/router_pb.js';
 import { ConfigSchema as SetFilterStateSchema } from '#gen/envoy/extensions/filters/http/set_filter_state/v3/set_filter_state_pb.js';
 import { HttpInspectorSchema } from '#gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.js';
@@ -49,6 +55,7 @@ import { ConfigSchema as NetworkSetFilterStateSchema } from '#gen/gatehouse/envo
 /** Every message that may stand in an Any of a proxy's configuration: needed to read or print it as JSON. */
 export const EXTENSIONS: Registry = createRegistry(
   ActionSchema,
+  CookieBasedSessionStateSchema,
   CorsPolicySchema,
   CorsSchema,
   DestinationPortInputSchema,
@@ -57,6 +64,9 @@ export const EXTENSIONS: Registry = createRegistry(
   ExpressionFilterSchema,
   FileAccessLogSchema,
   FilterStateInputSchema,
+  HeaderBasedSessionStateSchema,
+  StatefulSessionPerRouteSchema,
+  StatefulSessionSchema,
   ExtAuthzSchema,
   HTTPFaultSchema,
   HeaderMutationSchema,

@@ -89,11 +89,21 @@ function listenerSet(spec: Field, context: Context): ListenerSet {
 
 function requestRoute(spec: Field, context: Context, kind: 'HTTPRoute' | 'GRPCRoute'): RequestRoute {
   const fields = fieldsOf(spec, ['parentRefs', 'hostnames', 'rules', 'useDefaultGateways']);
-  const rules = itemsOf(fields.rules).map((item) => requestRule(item, context, kind));
+  const parents = parentRefs(fields.parentRefs, context);
+  const rules = itemsOf(fields.rules).map((item) => {
+    const rule = requestRule(item, context, kind);
+    if (rule.session !== undefined && parents.some((parent) => parent.kind === 'Service'))
+      item.warning(
+        'not-yet-applied',
+        'sessionPersistence holds at Gateways, and not for callers in the mesh',
+        'use a DestinationRule with consistentHash for those',
+      );
+    return rule;
+  });
   return {
     kind,
     meta: context.meta,
-    parents: parentRefs(fields.parentRefs, context),
+    parents,
     hostnames: itemsOf(fields.hostnames).flatMap((item) => plainHostname(item) ?? []),
     rules,
   };

@@ -7,6 +7,7 @@ import { checkRegex } from '../regex.ts';
 import { integer, oneOf, optionalText, requiredText, text } from '../scalar.ts';
 import { filters } from './filters.ts';
 import { backendRef } from './references.ts';
+import { ruleSession } from './session.ts';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'] as const;
 const TYPES = ['Exact', 'RegularExpression'] as const;
@@ -91,12 +92,7 @@ function retries(field: Field): Retries | undefined {
 export function requestRule(item: Field, context: Context, kind: 'HTTPRoute' | 'GRPCRoute'): RequestRule {
   const fields = fieldsOf(item, ['name', 'matches', 'filters', 'backendRefs', 'timeouts', 'retry', 'sessionPersistence']);
   const timeouts = fieldsOf(fields.timeouts, ['request', 'backendRequest']);
-  if (fields.sessionPersistence.given)
-    fields.sessionPersistence.warning(
-      'not-yet-applied',
-      'sessionPersistence is not applied yet',
-      'use a DestinationRule with consistentHash',
-    );
+  const session = ruleSession(fields.sessionPersistence);
   const matches = itemsOf(fields.matches).map((one) => (kind === 'HTTPRoute' ? httpMatch(one) : grpcMatch(one)));
   return {
     name: optionalText(fields.name),
@@ -106,5 +102,6 @@ export function requestRule(item: Field, context: Context, kind: 'HTTPRoute' | '
     requestTimeoutMs: duration(timeouts.request, 0),
     backendTimeoutMs: duration(timeouts.backendRequest, 0),
     retries: retries(fields.retry),
+    ...(session === undefined ? {} : { session }),
   };
 }
