@@ -5,7 +5,8 @@ import type { Proxy } from '../mesh/model/proxy.ts';
 import type { Service } from '../mesh/model/service.ts';
 import type { Snapshot } from '../mesh/model/snapshot.ts';
 import type { VirtualService } from '../mesh/model/virtual-service.ts';
-import type { Workload } from '../mesh/model/workload.ts';
+import { familiesOf } from '../mesh/model/families.ts';
+import type { Instance, Workload } from '../mesh/model/workload.ts';
 import type { Hostname } from '../mesh/model/hostname.ts';
 import { virtualServices } from './delegates.ts';
 import { localityName, localityOf } from './endpoints/nearness.ts';
@@ -99,6 +100,12 @@ function labelsAsked(snapshot: Snapshot): readonly string[] {
   return last.aspects.labels;
 }
 
+/** How an instance gets its traffic, and over which families: proxies that differ in it are configured differently. */
+export function captureOf(instance: Instance): string {
+  const families = familiesOf(instance);
+  return families === 'IPv4' ? instance.capture.kind : `${instance.capture.kind} ${families}`;
+}
+
 /**
  * What of a caller its configuration depends on beside its namespace, as a key: the labels that some VirtualService or DestinationRule asks
  * about, and where it is, if anything has a place. In all else proxies of one namespace are alike.
@@ -106,5 +113,5 @@ function labelsAsked(snapshot: Snapshot): readonly string[] {
 export function callerKey(snapshot: Snapshot, { instance }: Proxy): string {
   const labels = labelsAsked(snapshot).map((name) => [name, instance.labels[name] ?? null]);
   const placed = placedWorkloads(snapshot.workloads, ONE).length > 0 || placedServices(snapshot.services, ONE).length > 0;
-  return JSON.stringify([instance.capture.kind, placed || labels.length > 0 ? localityName(localityOf(instance)) : '', labels]);
+  return JSON.stringify([captureOf(instance), placed || labels.length > 0 ? localityName(localityOf(instance)) : '', labels]);
 }

@@ -47,6 +47,7 @@ function sameService(a: Service, b: Service): boolean {
     a.headless === b.headless &&
     sameList(a.aliases, b.aliases) &&
     sameList(a.addresses, b.addresses) &&
+    sameList(a.families, b.families) &&
     sameVisibility(a.exportTo, b.exportTo) &&
     a.ports.length === b.ports.length &&
     a.ports.every((port, at) => {

@@ -1,3 +1,4 @@
+import { addressesOf } from '../../mesh/model/families.ts';
 import type { Directory, ServicePortRef } from '../../audit/intake/directory.ts';
 import { type SpiffeId, workloadOf, workloadSpiffeId } from '../../ca/identity/spiffe-id.ts';
 import { workloadsOf } from '../../mesh/model/endpoints.ts';
@@ -35,7 +36,7 @@ function indexOf(snapshot: Snapshot): Index {
     for (const instance of workload.instances) {
       const placed = { workload, instance };
       byPod.set(`${instance.name}.${workload.namespace}`, placed);
-      byAddress.set(instance.address, placed);
+      for (const address of addressesOf(instance)) byAddress.set(address, placed);
       if (instance.capture.kind === 'explicit') byAddress.set(instance.capture.appAddress, placed);
     }
   }

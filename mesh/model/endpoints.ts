@@ -1,3 +1,4 @@
+import { addressesOf, familyOf } from './families.ts';
 import { indexedBy } from './indexed-by.ts';
 import type { Locality } from './load-balancer.ts';
 import { type Labels, selects } from './object.ts';
@@ -56,7 +57,7 @@ function instancesIn(workloads: readonly Workload[], namespace: string): Readonl
   for (const workload of here) {
     for (const instance of workload.instances) {
       made.set(`pod ${instance.name}`, { workload, instance });
-      if (!made.has(instance.address)) made.set(instance.address, { workload, instance });
+      for (const address of addressesOf(instance)) if (!made.has(address)) made.set(address, { workload, instance });
     }
   }
   instances.set(here, made);
@@ -132,6 +133,14 @@ export function staticPort({ ports }: StaticEndpoint, { name, port, targetPort }
   return ports[name] ?? (typeof targetPort === 'number' ? targetPort : port);
 }
 
+/** Of an instance with addresses of both families, that of the Service's first; a headless Service's name stands for all of its families. */
+function addressesFor({ families = [], headless }: Service, { address, otherAddress }: Instance): readonly string[] {
+  if (otherAddress === undefined) return [address];
+  const wanted = families.flatMap((family) => [address, otherAddress].filter((one) => familyOf(one) === family));
+  if (wanted.length === 0) return [address];
+  return headless === true ? wanted : wanted.slice(0, 1);
+}
+
 /** Every ready address behind a service port, in a stable order. */
 export function endpointsOf(snapshot: Snapshot, service: Service, port: ServicePort): readonly Endpoint[] {
   const found: Endpoint[] = service.endpoints.filter(serves(port)).map((endpoint) => ({
@@ -151,18 +160,19 @@ export function endpointsOf(snapshot: Snapshot, service: Service, port: ServiceP
     if (target === undefined) continue;
     for (const instance of workload.instances) {
       if (!instance.ready && service.publishNotReady !== true) continue;
-      found.push({
-        address: instance.address,
-        port: target,
-        labels: instance.labels,
-        weight: workload.weight ?? 1,
-        meshed: instance.meshed,
-        namespace: workload.namespace,
-        serviceAccount: workload.serviceAccount,
-        workload: `${workload.namespace}/${workload.name}`,
-        locality: instance.locality,
-        hostname: instance.hostname,
-      });
+      for (const address of addressesFor(service, instance))
+        found.push({
+          address,
+          port: target,
+          labels: instance.labels,
+          weight: workload.weight ?? 1,
+          meshed: instance.meshed,
+          namespace: workload.namespace,
+          serviceAccount: workload.serviceAccount,
+          workload: `${workload.namespace}/${workload.name}`,
+          locality: instance.locality,
+          hostname: instance.hostname,
+        });
     }
   }
   return found;

@@ -1,3 +1,4 @@
+import type { Family } from './families.ts';
 import type { Hostname } from './hostname.ts';
 import type { Locality } from './load-balancer.ts';
 import type { Labels, Meta } from './object.ts';
@@ -43,6 +44,8 @@ export interface SlicedEndpoint {
 export interface Service {
   readonly meta: Meta;
   readonly hostname: Hostname;
+  /** Of its endpoints' addresses, the wanted first; undefined: any that they have first. */
+  readonly families?: readonly Family[];
   /** Virtual addresses; empty when headless or external. */
   readonly addresses: readonly string[];
   readonly ports: readonly ServicePort[];

@@ -20,6 +20,8 @@ export type Capture =
 export interface Instance {
   readonly name: string;
   readonly address: string;
+  /** Of the other family, if it has both. */
+  readonly otherAddress?: string;
   readonly labels: Labels;
   readonly ready: boolean;
   /** Has a proxy with an identity, so callers use mutual TLS toward it. */

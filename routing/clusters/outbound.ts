@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import {
   type Cluster,
   Cluster_DiscoveryType,
+  Cluster_DnsLookupFamily,
   Cluster_EdsClusterConfigSchema,
   Cluster_LbPolicy,
   ClusterSchema,
@@ -9,9 +10,11 @@ import {
 import type { ClusterLoadAssignment } from '#gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import type { DestinationRule, Subset, TrafficPolicy } from '../../mesh/model/destination-rule.ts';
 import { workloadsOf } from '../../mesh/model/endpoints.ts';
+import { familiesOf } from '../../mesh/model/families.ts';
 import { indexedBy } from '../../mesh/model/indexed-by.ts';
 import type { PeerAuthentication } from '../../mesh/model/peer-authentication.ts';
 import type { Service, ServicePort } from '../../mesh/model/service.ts';
+import type { Instance } from '../../mesh/model/workload.ts';
 import { isHttp } from '../../mesh/model/port.ts';
 import { loadAssignment, staticAssignment } from '../endpoints/assign.ts';
 import { byName } from '../dynamic-dns/cache.ts';
@@ -75,6 +78,22 @@ function resolver({ oneAddress }: Service, { endpoints }: ClusterLoadAssignment)
   return oneAddress === true && count === 1 ? Cluster_DiscoveryType.LOGICAL_DNS : Cluster_DiscoveryType.STRICT_DNS;
 }
 
+/** Which addresses of a host the proxy can call. Without capture it is one of this machine's processes, whose addresses are not the pod's. */
+function lookupFamily(instance: Instance): Cluster_DnsLookupFamily {
+  if (instance.capture.kind === 'explicit') return Cluster_DnsLookupFamily.V4_PREFERRED;
+  const families = familiesOf(instance);
+  switch (families) {
+    case 'IPv4':
+      return Cluster_DnsLookupFamily.V4_ONLY;
+    case 'IPv6':
+      return Cluster_DnsLookupFamily.V6_ONLY;
+    case 'both':
+      return Cluster_DnsLookupFamily.ALL;
+    default:
+      return families satisfies never;
+  }
+}
+
 /** TLS of a rule without an SNI: the host of each request takes its place, and must be in the certificate unless others are named. */
 function hostByRequest(tls: PortPolicy['tls'], speaksHttp: boolean, names: readonly string[]): HostByRequest {
   if ((tls?.mode !== 'SIMPLE' && tls?.mode !== 'MUTUAL') || tls.sni !== undefined || !speaksHttp) return 'no';
@@ -127,6 +146,7 @@ function cluster(
     case 'dns':
       made.loadAssignment = staticAssignment(service, port, subset, name);
       made.clusterDiscoveryType = { case: 'type', value: resolver(service, made.loadAssignment) };
+      made.dnsLookupFamily = lookupFamily(scope.proxy.instance);
       made.respectDnsTtl = true;
       return made;
     case 'original-destination':
@@ -192,6 +212,7 @@ export function clustersOf(scope: Scope, service: Service): ClustersInMaking | u
   const inputs = [
     meshConfig,
     discovery,
+    discovery === 'dns' && lookupFamily(scope.proxy.instance),
     rules.some(asksForCapture) && isCaptured(scope),
     rules.length,
     ...rules,

@@ -11,6 +11,8 @@ import { gatewayRoutes, secureGatewayRoutes } from '../names.ts';
 import type { Scope } from '../scope.ts';
 import { gatewayTls } from '../tls/gateway-server.ts';
 import { socketAddress } from '../wire/address.ts';
+import { listensEverywhere } from '../wire/everywhere.ts';
+import { familiesOf } from '../../mesh/model/families.ts';
 import { httpConnectionManager, routeFilters } from './http.ts';
 import { httpInside } from './http-inside.ts';
 import { proxyProtocol, tlsInspector } from './inspectors.ts';
@@ -101,7 +103,9 @@ function listener(
   const secure = filterChains.some(({ filterChainMatch }) => filterChainMatch?.transportProtocol === 'tls');
   const made = create(ListenerSchema, {
     name: `${address}_${port}`,
-    address: socketAddress(address, port),
+    ...(address === '0.0.0.0'
+      ? listensEverywhere(familiesOf(scope.proxy.instance), port)
+      : { address: socketAddress(address, port) }),
     trafficDirection: TrafficDirection.OUTBOUND,
     perConnectionBufferLimitBytes: BUFFER_BYTES,
     listenerFilters: [

@@ -3,6 +3,7 @@ import { TrafficDirection } from '#gen/envoy/config/core/v3/base_pb.js';
 import type { Cluster } from '#gen/envoy/config/cluster/v3/cluster_pb.js';
 import { FilterChainSchema } from '#gen/envoy/config/listener/v3/listener_components_pb.js';
 import { type Listener, ListenerSchema } from '#gen/envoy/config/listener/v3/listener_pb.js';
+import { familiesOf } from '../../mesh/model/families.ts';
 import { parsePort, type Port } from '../../mesh/model/port.ts';
 import { refusedConnectionLog } from '../access-log/grpc.ts';
 import { inboundPassthrough } from '../clusters/fixed.ts';
@@ -10,6 +11,7 @@ import { toApplication } from '../clusters/inbound.ts';
 import { BLACK_HOLE, INBOUND_CAPTURE_PORT, INBOUND_PASSTHROUGH, inboundCluster, VIRTUAL_INBOUND } from '../names.ts';
 import type { Scope } from '../scope.ts';
 import { socketAddress } from '../wire/address.ts';
+import { listensEverywhere } from '../wire/everywhere.ts';
 import { duration } from '../wire/duration.ts';
 import { inboundChains, type InboundTarget } from './inbound-chains.ts';
 import { inboundPool } from './inbound-pool.ts';
@@ -96,7 +98,7 @@ function capturingListener(scope: Scope, ports: readonly InboundPort[]): Listene
   ];
   return create(ListenerSchema, {
     name: VIRTUAL_INBOUND,
-    address: socketAddress('0.0.0.0', INBOUND_CAPTURE_PORT),
+    ...listensEverywhere(familiesOf(proxy.instance), INBOUND_CAPTURE_PORT),
     trafficDirection: TrafficDirection.INBOUND,
     listenerFilters: [originalDestinationFilter(), ...listenerFilters(targets)],
     ...inspection(targets),
@@ -113,7 +115,10 @@ export function inbound(scope: Scope): Inbound {
     case 'explicit':
       return { listeners: ownListeners(scope, ports), clusters: applications };
     case 'redirect':
-      return { listeners: [capturingListener(scope, ports)], clusters: [...applications, inboundPassthrough()] };
+      return {
+        listeners: [capturingListener(scope, ports)],
+        clusters: [...applications, inboundPassthrough(familiesOf(scope.proxy.instance))],
+      };
     default:
       return scope.proxy.instance.capture satisfies never;
   }

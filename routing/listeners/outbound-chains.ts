@@ -7,7 +7,9 @@ import { resolvesHosts } from '../dynamic-dns/cache.ts';
 import { BLACK_HOLE, PASSTHROUGH } from '../names.ts';
 import type { Scope } from '../scope.ts';
 import type { View } from '../view.ts';
+import type { Families } from '../../mesh/model/families.ts';
 import { socketAddress } from '../wire/address.ts';
+import { listensEverywhere } from '../wire/everywhere.ts';
 import { duration } from '../wire/duration.ts';
 import { httpConnectionManager, routeFilters } from './http.ts';
 import { httpInside } from './http-inside.ts';
@@ -47,7 +49,8 @@ export function elsewhere({ outboundTrafficPolicy }: View): string {
 
 export interface OutboundListener {
   readonly name: string;
-  readonly address: string;
+  /** One address, or all of a proxy that has these families. */
+  readonly address: string | { readonly all: Families };
   readonly port: number;
   readonly filterChains: readonly FilterChain[];
   /** Where what no chain takes goes; with it, the first bytes are looked at. */
@@ -59,7 +62,7 @@ export interface OutboundListener {
 export function outboundListener({ name, address, port, filterChains, rest, captured }: OutboundListener): Listener {
   return create(ListenerSchema, {
     name,
-    address: socketAddress(address, port),
+    ...(typeof address === 'string' ? { address: socketAddress(address, port) } : listensEverywhere(address.all, port)),
     trafficDirection: TrafficDirection.OUTBOUND,
     filterChains: [...filterChains],
     ...(captured ? { bindToPort: false } : {}),

@@ -5,6 +5,7 @@ import { type FilterChain, FilterChainSchema } from '#gen/envoy/config/listener/
 import { type Listener, ListenerSchema } from '#gen/envoy/config/listener/v3/listener_pb.js';
 import type { RouteConfiguration } from '#gen/envoy/config/route/v3/route_pb.js';
 import { endpointsOf, workloadsOf } from '../../mesh/model/endpoints.ts';
+import { familiesOf } from '../../mesh/model/families.ts';
 import { isHttp, type Port } from '../../mesh/model/port.ts';
 import { isVirtualAddress } from '../../mesh/model/virtual-address.ts';
 import type { Service, ServicePort } from '../../mesh/model/service.ts';
@@ -22,7 +23,8 @@ import {
   routeConfiguration,
 } from '../routes/sidecar.ts';
 import type { Scope } from '../scope.ts';
-import { cidrRange, socketAddress } from '../wire/address.ts';
+import { cidrRange } from '../wire/address.ts';
+import { anyAddress, listensEverywhere } from '../wire/everywhere.ts';
 import { asksForNames, passesByName } from '../dynamic-dns/cache.ts';
 import { fallbackHost } from '../routes/fallback.ts';
 import { duration } from '../wire/duration.ts';
@@ -37,7 +39,6 @@ export interface Outbound {
   readonly routes: readonly RouteConfiguration[];
 }
 
-const ANY = '0.0.0.0';
 /** A listener for these would take the capturing listeners' own addresses. */
 const RESERVED: ReadonlySet<number> = new Set([OUTBOUND_CAPTURE_PORT, INBOUND_CAPTURE_PORT]);
 
@@ -51,7 +52,7 @@ function virtualOutbound(scope: Scope): Listener {
   const rest = elsewhere(scope.view);
   return create(ListenerSchema, {
     name: VIRTUAL_OUTBOUND,
-    address: socketAddress(ANY, OUTBOUND_CAPTURE_PORT),
+    ...listensEverywhere(familiesOf(scope.proxy.instance), OUTBOUND_CAPTURE_PORT),
     trafficDirection: TrafficDirection.OUTBOUND,
     useOriginalDst: true,
     filterChains: [
@@ -101,14 +102,16 @@ function plainPort(scope: Scope, port: Port): Listener {
   const known = plainPorts.get(snapshot.meshConfig) ?? new Map<string, Listener>();
   plainPorts.set(snapshot.meshConfig, known);
   const rest = elsewhere(view);
-  const key = `${port} ${view.sniffs} ${asksForNames(scope)} ${rest} ${scope.onDemand}`;
+  const families = familiesOf(scope.proxy.instance);
+  const any = anyAddress(families);
+  const key = `${port} ${families} ${view.sniffs} ${asksForNames(scope)} ${rest} ${scope.onDemand}`;
   const made =
     known.get(key) ??
     outboundListener({
-      name: `${ANY}_${port}`,
-      address: ANY,
+      name: `${any}_${port}`,
+      address: { all: families },
       port,
-      filterChains: [outboundHttp(scope, `outbound_${ANY}_${port}`, String(port), true)],
+      filterChains: [outboundHttp(scope, `outbound_${any}_${port}`, String(port), true)],
       rest: outboundTcp(rest),
       captured: true,
     });
@@ -139,15 +142,17 @@ function portListeners(scope: Scope): Pick<CapturedParts, 'listeners' | 'tables'
       entry.shared ||= sharesPort(service, port);
     }
   }
+  const families = familiesOf(scope.proxy.instance);
+  const any = anyAddress(families);
   const ports = [...byPort].filter(([, { shared, named }]) => shared || named.length > 0).sort(([a], [b]) => a - b);
   return {
     listeners: ports.map(([port, { shared, named }]) => {
       if (named.length === 0) return plainPort(scope, port);
       // Whatever else goes to that port of any address comes here as well: what is no HTTP, and TLS, is not this listener's to judge.
-      const http = shared ? [outboundHttp(scope, `outbound_${ANY}_${port}`, String(port), true)] : [];
+      const http = shared ? [outboundHttp(scope, `outbound_${any}_${port}`, String(port), true)] : [];
       return outboundListener({
-        name: `${ANY}_${port}`,
-        address: ANY,
+        name: `${any}_${port}`,
+        address: { all: families },
         port,
         filterChains: [...http, ...distinct(named)],
         rest: outboundTcp(elsewhere(scope.view)),

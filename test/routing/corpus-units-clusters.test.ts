@@ -2,7 +2,12 @@
 import assert from 'node:assert/strict';
 import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import { stringify } from 'yaml';
-import { type Cluster, Cluster_DiscoveryType, Cluster_LbPolicy } from '#gen/envoy/config/cluster/v3/cluster_pb.js';
+import {
+  type Cluster,
+  Cluster_DiscoveryType,
+  Cluster_DnsLookupFamily,
+  Cluster_LbPolicy,
+} from '#gen/envoy/config/cluster/v3/cluster_pb.js';
 import { HttpConnectionManagerSchema } from '#gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { HttpProtocolOptionsSchema } from '#gen/gatehouse/envoy/v3/http_protocol_options_pb.js';
 import { visibleFrom } from '../../routing/visibility.ts';
@@ -146,6 +151,31 @@ table<DefaultRow>(
       assert.equal(Object.entries(made.circuitBreakers?.thresholds[0] ?? {}).find(([name]) => name === limit)?.[1], most, limit);
   },
   ({ discovery }) => discovery === 'EDS',
+);
+
+interface FamilyRow {
+  readonly proxy: { readonly IPAddresses: readonly string[] };
+  readonly expectedFamily: keyof typeof Cluster_DnsLookupFamily;
+  readonly connectStrategy?: number;
+}
+table<FamilyRow>(
+  'TestClusterDnsLookupFamily',
+  ({ proxy: { IPAddresses }, expectedFamily }) => {
+    const [podIP, ...others] = IPAddresses;
+    const pod = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'caller', namespace: 'default' },
+      spec: { containers: [{ name: 'app' }] },
+      status: { phase: 'Running', podIP, podIPs: [podIP, ...others].map((ip) => ({ ip })) },
+    };
+    const yaml = `---\n${stringify(pod)}${found('foo.example.com', 'STRICT_DNS')}`;
+    const { clusters } = compiledFor(snapshotOf(yaml), 'default/caller');
+    const made = clusters.find(({ name }) => name.includes('||foo.'));
+    assert.equal(made?.dnsLookupFamily, Cluster_DnsLookupFamily[expectedFamily]);
+  },
+  // A strategy of connecting that MeshConfig does not have here.
+  ({ connectStrategy = 0 }) => connectStrategy === 0,
 );
 
 interface BalanceRow {

@@ -6,6 +6,7 @@ import { type RouteConfiguration, RouteConfigurationSchema } from '#gen/envoy/co
 import { indexedBy } from '../../mesh/model/indexed-by.ts';
 import type { PeerAuthentication } from '../../mesh/model/peer-authentication.ts';
 import type { Workload } from '../../mesh/model/workload.ts';
+import { captureOf } from '../../routing/caller.ts';
 import { inboundOf } from '../../routing/compile.ts';
 import { rulesFor } from '../../routing/clusters/rules.ts';
 import { kept } from '../../routing/kept.ts';
@@ -38,7 +39,7 @@ function inbound(scope: Scope): Inbound {
   const inputs = [
     snapshot.meshConfig,
     sidecar,
-    placed ? instance : instance.capture.kind,
+    placed ? instance : captureOf(instance),
     authenticationsOf(snapshot.peerAuthentications, workload.namespace),
     authenticationsOf(snapshot.peerAuthentications, snapshot.meshConfig.rootNamespace),
     security.httpFilters(),

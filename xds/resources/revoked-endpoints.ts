@@ -1,3 +1,4 @@
+import { addressesOf as addressesOfInstance } from '../../mesh/model/families.ts';
 import { clone } from '@bufbuild/protobuf';
 import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '#gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import type { LbEndpoint } from '#gen/envoy/config/endpoint/v3/endpoint_components_pb.js';
@@ -29,7 +30,8 @@ function addressesOf({ workloads, meshConfig }: Snapshot, { identities }: Revoke
     const { namespace, serviceAccount } = owner;
     if (workloadSpiffeId(meshConfig.trustDomain, namespace, serviceAccount) !== identity) continue;
     for (const { instances } of byAccount(workloads, `${namespace}/${serviceAccount}`))
-      for (const { meshed, address } of instances) if (meshed) addresses.add(address);
+      for (const instance of instances)
+        if (instance.meshed) for (const address of addressesOfInstance(instance)) addresses.add(address);
   }
   return addresses;
 }

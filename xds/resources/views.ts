@@ -4,7 +4,7 @@ import type { Proxy } from '../../mesh/model/proxy.ts';
 import type { Sidecar } from '../../mesh/model/sidecar.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { mtlsMode } from '../../policy/peer-authentication/mode.ts';
-import { callerKey } from '../../routing/caller.ts';
+import { callerKey, captureOf } from '../../routing/caller.ts';
 import { type Change, changeBetween } from '../../routing/change.ts';
 import { virtualServices } from '../../routing/delegates.ts';
 import type { Scope } from '../../routing/scope.ts';
@@ -133,7 +133,7 @@ export class Views {
   }
 
   #placeOf(proxy: Proxy, sidecar: Sidecar | undefined, revoked: RevokedPeers, onDemand: boolean): Place {
-    const kind = `${proxy.kind === 'gateway' ? 'gateway' : proxy.instance.capture.kind}${onDemand ? ' on demand' : ''}`;
+    const kind = `${proxy.kind === 'gateway' ? 'gateway' : captureOf(proxy.instance)}${onDemand ? ' on demand' : ''}`;
     const key = this.#keyOf(kind, proxy, sidecar);
     this.#asked.set(key, this.#age);
     return { key, kind, proxy, sidecar, revoked, onDemand };
@@ -173,7 +173,7 @@ export class Views {
 
   /** Of a view the part that a scope leaves. */
   narrowed(proxy: Proxy, outbound: Outbound, set: HostSet): Narrowed {
-    return narrowedTo(set, this.#keyOf(proxy.instance.capture.kind, proxy, undefined), outbound);
+    return narrowedTo(set, this.#keyOf(captureOf(proxy.instance), proxy, undefined), outbound);
   }
 
   #keyOf(kind: string, proxy: Proxy, sidecar: Sidecar | undefined): string {

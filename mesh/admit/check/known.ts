@@ -1,3 +1,4 @@
+import { addressesOf } from '../../model/families.ts';
 import { covers, type Hostname } from '../../model/hostname.ts';
 import type { DestinationRule } from '../../model/destination-rule.ts';
 import type { Gateway } from '../../model/gateway.ts';
@@ -21,9 +22,9 @@ function pairsOf(workload: Workload): ReadonlySet<string> {
 }
 
 function placesOf(workload: Workload): readonly string[] {
-  return workload.instances.flatMap(({ name, address }) => [
-    `${workload.namespace} pod ${name}`,
-    `${workload.namespace} ${address}`,
+  return workload.instances.flatMap((instance) => [
+    `${workload.namespace} pod ${instance.name}`,
+    ...addressesOf(instance).map((address) => `${workload.namespace} ${address}`),
   ]);
 }
 

@@ -1,3 +1,4 @@
+import { familiesOf, familyOf } from '../../model/families.ts';
 import type { Capture, Instance } from '../../model/workload.ts';
 import { isAddress } from '../address.ts';
 import type { Context } from '../context.ts';
@@ -35,21 +36,32 @@ export function readPod(spec: Field, status: Field, context: Context, root: Node
 
 function instanceOf(spec: Field, status: Field, context: Context): Instance | undefined {
   const { meta } = context;
-  const fields = fieldsOf(status, ['podIP', 'phase', 'conditions'], 'tolerant');
+  const fields = fieldsOf(status, ['podIP', 'podIPs', 'phase', 'conditions'], 'tolerant');
   const address = text(fields.podIP);
   if (address === '') return undefined;
   if (!isAddress(address)) fields.podIP.error('bad-address', `"${shorten(address)}" is no address`, 'as podIP: 10.0.0.7');
+  const otherAddress = otherOf(address, fields.podIPs);
   const phase = text(fields.phase);
   if (phase === 'Succeeded' || phase === 'Failed') return undefined;
   return {
     name: meta.name,
     address,
+    ...(otherAddress === undefined ? {} : { otherAddress }),
     labels: meta.labels,
     ready: (phase === '' || phase === 'Running') && isReady(fields.conditions),
     meshed: meta.labels[TLS_MODE] === 'istio',
     capture: captureOf(spec, context),
-    bindAddress: meta.annotations['gatehouse.dev/bind-address'] ?? '0.0.0.0',
+    bindAddress: meta.annotations['gatehouse.dev/bind-address'] ?? (familiesOf({ address }) === 'IPv6' ? '::' : '0.0.0.0'),
   };
+}
+
+/** Kubernetes: the first of `podIPs` is `podIP`, and there is one more at most, of the other family. */
+function otherOf(address: string, field: Field): string | undefined {
+  const all = itemsOf(field).map((item) => text(fieldsOf(item, ['ip'], 'tolerant').ip));
+  for (const one of all)
+    if (!isAddress(one))
+      field.error('bad-address', `"${shorten(one)}" is no address`, 'as podIPs: [{ip: 10.0.0.7}, {ip: "fd00::7"}]');
+  return all.find((one) => familyOf(one) !== familyOf(address));
 }
 
 /** A Pod without a Ready condition was written by hand and counts as ready. */

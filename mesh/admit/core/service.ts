@@ -1,3 +1,4 @@
+import type { Family } from '../../model/families.ts';
 import { parseHostname } from '../../model/hostname.ts';
 import { parsePort } from '../../model/port.ts';
 import type { Service, ServicePort, Visibility } from '../../model/service.ts';
@@ -6,7 +7,7 @@ import type { Context } from '../context.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
 import { isNamespaceName, unsaid } from '../hosts.ts';
 import { shorten } from '../node.ts';
-import { flag, integer, optionalText, text, textMap, texts } from '../scalar.ts';
+import { flag, integer, oneOf, optionalText, text, textMap, texts } from '../scalar.ts';
 import { protocolOf } from './protocol.ts';
 
 /** Reads a Service. One that has no address yet gets its virtual one in the snapshot, where all names are known. */
@@ -14,7 +15,7 @@ export function readService(spec: Field, context: Context): Service {
   const { meta, meshConfig } = context;
   const fields = fieldsOf(
     spec,
-    ['type', 'clusterIP', 'clusterIPs', 'ports', 'selector', 'externalName', 'publishNotReadyAddresses'],
+    ['type', 'clusterIP', 'clusterIPs', 'ipFamilies', 'ports', 'selector', 'externalName', 'publishNotReadyAddresses'],
     'tolerant',
   );
   const hostname = parseHostname(`${meta.name}.${meta.namespace}.svc.${meshConfig.clusterDomain}`);
@@ -23,9 +24,14 @@ export function readService(spec: Field, context: Context): Service {
   const external = text(fields.type) === 'ExternalName';
   const selector = fields.selector.given ? textMap(fields.selector) : undefined;
   const headless = !external && (text(fields.clusterIP) === 'None' || texts(fields.clusterIPs).includes('None'));
+  const families = itemsOf(fields.ipFamilies).flatMap((item): readonly Family[] => {
+    const family = oneOf(item, ['IPv4', 'IPv6']);
+    return family === undefined ? [] : [family];
+  });
   return {
     meta,
     hostname: hostname ?? NOWHERE,
+    ...(families.length === 0 ? {} : { families }),
     addresses: external ? [] : addresses(fields.clusterIP, fields.clusterIPs),
     ports: itemsOf(fields.ports).flatMap((item) => {
       const port = item.given ? servicePort(item) : undefined;

@@ -1,3 +1,4 @@
+import { familyOf } from '../../model/families.ts';
 import { keyOf } from '../../model/object.ts';
 import type { WorkloadEntry } from '../../model/workload-entry.ts';
 import type { Workload } from '../../model/workload.ts';
@@ -33,7 +34,7 @@ function workloadOfEntry(entry: WorkloadEntry): Workload {
               ready: true,
               meshed: labels['security.istio.io/tlsMode'] === 'istio',
               capture: { kind: 'redirect' as const },
-              bindAddress: '0.0.0.0',
+              bindAddress: familyOf(address) === 'IPv6' ? '::' : '0.0.0.0',
               ...(locality === undefined ? {} : { locality }),
             },
           ]),

@@ -1,3 +1,4 @@
+import { addressesOf } from '../../model/families.ts';
 import type { KubernetesGateway } from '../../model/gateway-api.ts';
 import { selects } from '../../model/object.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
@@ -46,7 +47,7 @@ function reached(world: World, snapshot: Snapshot, gateway: KubernetesGateway): 
     ({ selector, meta: own }) =>
       selector !== undefined && own.namespace === meta.namespace && instances.every(({ labels }) => selects(selector, labels)),
   );
-  const ips = new Set([...instances.map(({ address }) => address), ...services.flatMap((one) => one.addresses)]);
+  const ips = new Set([...instances.flatMap(addressesOf), ...services.flatMap((one) => one.addresses)]);
   const wanted = otherAddresses.filter(({ type, value }) => type === 'IPAddress' && value !== '');
   const strange = wanted.find(({ value }) => !ips.has(value));
   if (strange !== undefined)

@@ -66,6 +66,9 @@ try {
   if (usesIpv6) run('ip', 'addr add ::6/128 dev lo nodad');
   for (const address of world.own) run('ip', addAddress('eth0', address));
   run('ip', 'link set eth0 up');
+  // Addresses of Services need a route to be sent to at all; the rules take them before they leave.
+  run('ip', 'route add default dev eth0');
+  if (usesIpv6) run('ip', '-6 route add default dev eth0');
   outside.stdin.write(`${JSON.stringify({ others: world.others, ports: world.ports })}\n`);
   await told();
   servers.push(

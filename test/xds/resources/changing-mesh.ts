@@ -24,7 +24,13 @@ function pod(
   at: string,
   ip: string,
   labels: Readonly<Record<string, string>>,
-  how: { readonly explicit?: string; readonly ready?: boolean; readonly zone?: string; readonly hostname?: string } = {},
+  how: {
+    readonly explicit?: string;
+    readonly other?: string;
+    readonly ready?: boolean;
+    readonly zone?: string;
+    readonly hostname?: string;
+  } = {},
 ): Json {
   const [, name = ''] = at.split('/');
   const made_ = made(
@@ -54,7 +60,7 @@ function pod(
     status: {
       phase: 'Running',
       podIP: ip,
-      podIPs: [{ ip }],
+      podIPs: [{ ip }, ...(how.other === undefined ? [] : [{ ip: how.other }])],
       conditions: [{ type: 'Ready', status: how.ready === false ? 'False' : 'True' }],
     },
   };
@@ -88,6 +94,12 @@ export const SLOTS: readonly (readonly (Json | undefined)[])[] = [
   [
     service('b/db', { clusterIP: '10.0.0.4', selector: { app: 'db' }, ports: [port(5432, 'tcp', { targetPort: 8000 })] }),
     service('b/db', { clusterIP: 'None', selector: { app: 'db' }, ports: [port(5432, 'tcp', { targetPort: 8000 })] }),
+    service('b/db', {
+      clusterIP: 'None',
+      ipFamilies: ['IPv6', 'IPv4'],
+      selector: { app: 'db' },
+      ports: [port(5432, 'tcp', { targetPort: 8000 })],
+    }),
   ],
   [undefined, service('c/secure', { clusterIP: '10.0.0.5', selector: { app: 'db' }, ports: [port(443, 'https')] })],
   [
@@ -178,10 +190,13 @@ export const SLOTS: readonly (readonly (Json | undefined)[])[] = [
     pod(`a/web-${at}`, `10.1.0.${at + 1}`, { app: 'web', version }, { ready: false }),
     pod(`a/web-${at}`, `10.1.0.${at + 1}`, { app: 'web', version: 'v3' }, { zone: `z${at}` }),
     pod(`a/web-${at}`, `10.1.0.${at + 1}`, { app: 'api', version }),
+    pod(`a/web-${at}`, `10.1.0.${at + 1}`, { app: 'web', version }, { other: `fd00::${at + 1}` }),
+    pod(`a/web-${at}`, `fd00::${at + 1}`, { app: 'web', version }),
   ]),
   [
     pod('a/open-0', '10.1.0.20', { app: 'web', version: 'v2' }, { explicit: '127.1.0.2' }),
     pod('a/open-0', '10.1.0.20', { app: 'open' }, { explicit: '127.1.0.2', zone: 'z1' }),
+    pod('a/open-0', '10.1.0.20', { app: 'open', 'gatehouse.dev/automatic-scope': 'disabled' }, { explicit: '127.1.0.2' }),
   ],
   [pod('b/api-0', '10.1.0.30', { app: 'api' }), pod('b/api-0', '10.1.0.31', { app: 'api', version: 'v1' }, { zone: 'z1' })],
   [pod('b/api-1', '10.1.0.32', { app: 'api' }, { explicit: '127.1.0.3' })],
@@ -373,6 +388,19 @@ export const SLOTS: readonly (readonly (Json | undefined)[])[] = [
       locality: 'r1/z2',
       serviceAccount: 'vm',
     }),
+  ],
+  [
+    undefined,
+    made('v1', 'Namespace', 'default/b', {}, { labels: { 'gatehouse.dev/automatic-scope': 'disabled' } }),
+    made('v1', 'Namespace', 'default/b', {}, { labels: { 'gatehouse.dev/automatic-scope': 'enabled' } }),
+  ],
+  [
+    undefined,
+    virtual('b/copies', {
+      hosts: ['api'],
+      http: [{ route: [to('api', { port: { number: 8080 } })], mirrors: [to('out.test')] }],
+    }),
+    virtual('b/copies', { hosts: ['api'], http: [{ route: [to('api', { port: { number: 8080 } })] }] }),
   ],
 ];
 
