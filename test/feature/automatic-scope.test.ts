@@ -32,9 +32,9 @@ inBothCaptureModes('automatic scopes', (capture) => {
     return [...new Set(all.flatMap(({ name }) => /^outbound\|\d+\|[^|]*\|(.+)$/.exec(name)?.[1] ?? []))].sort();
   };
   const scope = async (workload: string): Promise<ReadonlyMap<string, readonly string[]>> => {
-    const { namespace = '', pod } = { namespace: workload.split('/')[0], pod: mesh.workload(workload).pod };
+    const pod = `${workload.split('/')[0] ?? ''}/${mesh.workload(workload).pod}`;
     const { code, stdout, stderr } = await mesh.gatehouse(
-      ...['proxy', 'scope', `${namespace}/${pod}`, '--http', mesh.ready.controlPlane.http, '-o', 'json'],
+      ...['proxy', 'scope', pod, '--http', mesh.ready.controlPlane.http, '-o', 'json'],
     );
     assert.equal(code, 0, stderr);
     const found: Scope = JSON.parse(stdout);
@@ -57,7 +57,10 @@ inBothCaptureModes('automatic scopes', (capture) => {
     assert.deepEqual(await clusters(PAGE), [DETAILS, REVIEWS]);
     const found = await scope(PAGE);
     assert.deepEqual([...found.keys()], [DETAILS, REVIEWS]);
-    assert.ok([...found.values()].every((kinds) => kinds.includes('asked')), JSON.stringify([...found]));
+    assert.ok(
+      [...found.values()].every((kinds) => kinds.includes('asked')),
+      JSON.stringify([...found]),
+    );
   });
 
   it('calls are told as what they are once they were recorded', async () => {
@@ -81,7 +84,10 @@ inBothCaptureModes('automatic scopes', (capture) => {
     await page();
     const found = await scope(PAGE);
     assert.deepEqual([...found.keys()], [DETAILS, REVIEWS]);
-    assert.ok([...found.values()].every((kinds) => kinds.includes('called')), JSON.stringify([...found]));
+    assert.ok(
+      [...found.values()].every((kinds) => kinds.includes('called')),
+      JSON.stringify([...found]),
+    );
     await mesh.admin(PAGE, '/quitquitquit').catch(() => undefined);
     const post = await eventually('the proxy has its clusters before any call', () =>
       clusters(PAGE).then(
