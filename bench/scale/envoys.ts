@@ -29,7 +29,10 @@ interface Running {
 
 interface SyncStatus {
   readonly snapshot: number;
-  readonly proxies: readonly { readonly acknowledged: number }[];
+  readonly proxies: readonly {
+    readonly acknowledged: number;
+    readonly types: readonly { readonly bytes: number; readonly resources: number }[];
+  }[];
 }
 
 function admin({ adminSocket: socketPath }: Running, path: string): Promise<string> {
@@ -124,6 +127,16 @@ export class Envoys {
       memoryMb: all.reduce((sum, { pid }) => sum + rssMb(pid), 0) / Math.max(1, all.length),
       note: `RSS is of one Envoy${missing > 0 ? `; ${String(missing)} not ready` : ''}`,
     };
+  }
+
+  /** What one Envoy has allocated, in MB, without what its allocator keeps for later; and what it was sent, in MB. */
+  async holdings(): Promise<{ readonly allocatedMb: number; readonly sentMb: number; readonly resources: number }> {
+    const [one] = this.#running.values();
+    if (one === undefined) throw new Error('no Envoy runs');
+    const { allocated }: { readonly allocated: string } = JSON.parse(await admin(one, '/memory'));
+    const [proxy] = (await this.#status()).proxies;
+    const sum = (key: 'bytes' | 'resources') => (proxy?.types ?? []).reduce((total, type) => total + type[key], 0);
+    return { allocatedMb: Number(allocated) / 1e6, sentMb: sum('bytes') / 1e6, resources: sum('resources') };
   }
 
   /** How many have not answered for the newest snapshot, which must be newer than `before`. */
