@@ -1,8 +1,9 @@
 import type { ConnectionRoute, ParentRef, RequestRoute } from '../model/gateway-api.ts';
 import type { Meta } from '../model/object.ts';
 import { isHttp } from '../model/port.ts';
-import type { Service, Visibility } from '../model/service.ts';
+import type { Visibility } from '../model/service.ts';
 import { ANY_REQUEST, type HttpRoute, type TcpRoute, type VirtualService } from '../model/virtual-service.ts';
+import type { KnownService } from './asked-services.ts';
 import { connectionTargets } from './at-gateways.ts';
 import { metaOf } from './open.ts';
 import { byPrecedence, rankedMatches, type Ranked } from './request-routes.ts';
@@ -10,7 +11,7 @@ import type { World } from './world.ts';
 import { UNTOUCHED } from './untouched.ts';
 
 interface Mine {
-  readonly service: Service;
+  readonly service: KnownService;
   /** The namespace whose callers it is for; undefined: all (the Service's owner wrote it). */
   readonly callers: string | undefined;
   readonly first: Meta;

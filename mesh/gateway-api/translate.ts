@@ -3,6 +3,7 @@ import type { DestinationRule } from '../model/destination-rule.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Meta } from '../model/object.ts';
 import type { VirtualService } from '../model/virtual-service.ts';
+import type { AskedServices } from './asked-services.ts';
 import { atGateways } from './at-gateways.ts';
 import { backendTlsRules } from './backend-tls.ts';
 import { inMesh } from './in-mesh.ts';
@@ -25,11 +26,15 @@ function kept<T extends { readonly meta: Meta }>(made: readonly T[], previous: r
   );
 }
 
-const sameList = (one: readonly unknown[], other: readonly unknown[]) =>
-  one === other || (one.length === other.length && one.every((value, at) => value === other[at]));
+interface Last {
+  readonly among: Omit<Surroundings, 'objects' | 'services'>;
+  /** Those that it asked for; all others may be what they like. */
+  readonly services: AskedServices;
+  readonly made: Translated;
+}
 
-/** The last translation of a list of objects, and what it was made among. */
-const LAST = new WeakMap<readonly unknown[], { readonly among: Surroundings; readonly made: Translated }>();
+/** The last translation of a list of objects. */
+const LAST = new WeakMap<readonly unknown[], Last>();
 
 /** The objects of gateway.networking.k8s.io as the Gateways, VirtualServices and DestinationRules that routing compiles. */
 export function translated(surroundings: Surroundings, previous: Translated = NONE): Translated {
@@ -40,7 +45,7 @@ export function translated(surroundings: Surroundings, previous: Translated = NO
     last?.among.namespaces === namespaces &&
     last.among.configMaps === configMaps &&
     last.among.clusterDomain === clusterDomain &&
-    sameList(last.among.services, services)
+    last.services.areAlikeIn(services)
   )
     return last.made;
   const world = new World(surroundings);
@@ -50,6 +55,6 @@ export function translated(surroundings: Surroundings, previous: Translated = NO
     virtualServices: kept([...inMesh(world), ...virtualServices], previous.virtualServices),
     destinationRules: kept(backendTlsRules(world), previous.destinationRules),
   };
-  LAST.set(objects, { among: surroundings, made });
+  LAST.set(objects, { among: { namespaces, configMaps, clusterDomain }, services: world.services, made });
   return made;
 }

@@ -16,6 +16,7 @@ import type { Hostname } from '../model/hostname.ts';
 import type { Labels, Meta } from '../model/object.ts';
 import { GATEWAY_API_GROUP } from '../model/gateway-api-kinds.ts';
 import type { Service } from '../model/service.ts';
+import { AskedServices, type KnownService } from './asked-services.ts';
 import { type Standing, standing } from './classes.ts';
 
 export interface Surroundings {
@@ -66,7 +67,7 @@ export class World {
   readonly clusterDomain: string;
   readonly #grants: ReferenceGrant[] = [];
   readonly #namespaces: ReadonlyMap<string, Labels>;
-  readonly #services: ReadonlyMap<string, Service>;
+  readonly services: AskedServices;
   readonly #configMaps: ReadonlyMap<string, ConfigMap>;
 
   constructor({ objects, services, namespaces, configMaps, clusterDomain }: Surroundings) {
@@ -75,7 +76,7 @@ export class World {
     this.#configMaps = new Map(configMaps.map((one) => [`${one.meta.namespace}/${one.meta.name}`, one]));
     this.clusterDomain = clusterDomain;
     this.#namespaces = new Map(namespaces.map(({ name, labels }) => [name, labels]));
-    this.#services = new Map(services.map((service) => [service.hostname, service]));
+    this.services = new AskedServices(services);
     for (const object of objects) {
       switch (object.kind) {
         case 'GatewayClass':
@@ -112,12 +113,12 @@ export class World {
     this.gateways = gateways.filter((gateway) => this.standing(gateway).kind === 'served');
   }
 
-  service(namespace: string, name: string): Service | undefined {
-    return this.#services.get(`${name}.${namespace}.svc.${this.clusterDomain}`);
+  service(namespace: string, name: string): KnownService | undefined {
+    return this.services.get(`${name}.${namespace}.svc.${this.clusterDomain}`);
   }
 
-  serviceByHost(host: Hostname): Service | undefined {
-    return this.#services.get(host);
+  serviceByHost(host: Hostname): KnownService | undefined {
+    return this.services.get(host);
   }
 
   standing({ className }: KubernetesGateway): Standing {
