@@ -3,6 +3,7 @@ import type { Protocol } from '../../mesh/model/port.ts';
 import { BLACK_HOLE, HTTP_PROXY, OUTBOUND_CAPTURE_PORT } from '../names.ts';
 import { proxyTable, tableRoutes } from '../routes/sidecar.ts';
 import type { Service } from '../../mesh/model/service.ts';
+import { uninterrupted } from '../interruptible.ts';
 import type { Scope } from '../scope.ts';
 import { portsTaken } from './inbound-ports.ts';
 import type { Outbound } from './outbound.ts';
@@ -65,6 +66,9 @@ export function explicitListeners(scope: Scope, address: string): Listener[] {
  * absolute form or with the host it means, and opens TCP services at its own address.
  */
 export function explicitOutbound(scope: Scope, address: string): Outbound {
-  const { routes } = sharedOutbound(scope, () => ({ listeners: [], routes: [tableRoutes(scope, proxyTable(scope))] }));
+  const { routes } = sharedOutbound(scope, () => ({
+    listeners: [],
+    routes: [tableRoutes(scope, uninterrupted(proxyTable(scope)))],
+  }));
   return { listeners: explicitListeners(scope, address), routes };
 }

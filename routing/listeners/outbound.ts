@@ -11,6 +11,7 @@ import { isVirtualAddress } from '../../mesh/model/virtual-address.ts';
 import type { Service, ServicePort } from '../../mesh/model/service.ts';
 import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import { rulesFor } from '../clusters/rules.ts';
+import { type Interruptible, uninterrupted } from '../interruptible.ts';
 import { kept } from '../kept.ts';
 import { BLACK_HOLE, INBOUND_CAPTURE_PORT, OUTBOUND_CAPTURE_PORT, VIRTUAL_OUTBOUND } from '../names.ts';
 import {
@@ -159,7 +160,11 @@ function portListeners(scope: Scope): Pick<CapturedParts, 'listeners' | 'tables'
         captured: true,
       });
     }),
-    tables: () => ports.filter(([, { shared }]) => shared).map(([port, { services }]) => portTable(scope, port, services)),
+    *tables() {
+      const made: RouteTable[] = [];
+      for (const [port, { shared, services }] of ports) if (shared) made.push(yield* portTable(scope, port, services));
+      return made;
+    },
   };
 }
 
@@ -250,7 +255,7 @@ export interface CapturedParts {
   /** Of listeners that serve one service each. */
   readonly routes: readonly RouteConfiguration[];
   /** Of listeners that serve a port of all services. */
-  readonly tables: () => readonly RouteTable[];
+  readonly tables: () => Interruptible<readonly RouteTable[]>;
 }
 
 export function capturedParts(scope: Scope): CapturedParts {
@@ -267,6 +272,6 @@ export function capturedParts(scope: Scope): CapturedParts {
 export function capturedOutbound(scope: Scope): Outbound {
   return sharedOutbound(scope, () => {
     const { listeners, routes, tables } = capturedParts(scope);
-    return { listeners, routes: [...tables().map((table) => tableRoutes(scope, table)), ...routes] };
+    return { listeners, routes: [...uninterrupted(tables()).map((table) => tableRoutes(scope, table)), ...routes] };
   });
 }

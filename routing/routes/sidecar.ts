@@ -9,6 +9,7 @@ import type { Service, ServicePort } from '../../mesh/model/service.ts';
 import type { VirtualService } from '../../mesh/model/virtual-service.ts';
 import { askedBy } from '../caller.ts';
 import { rulesFor } from '../clusters/rules.ts';
+import { type Interruptible, TOGETHER } from '../interruptible.ts';
 import { kept } from '../kept.ts';
 import { HTTP_PROXY, outboundCluster } from '../names.ts';
 import type { Scope } from '../scope.ts';
@@ -177,11 +178,12 @@ class Table {
 }
 
 /** Captured traffic: the virtual hosts of one port, one for each service that has it. */
-export function portTable(scope: Scope, port: Port, services: readonly Service[]): RouteTable {
+export function* portTable(scope: Scope, port: Port, services: readonly Service[]): Interruptible<RouteTable> {
   const table = new Table(scope, String(port), true);
   const { clusterDomain } = scope.snapshot.meshConfig;
   table.addOthers(port, (name) => [name]);
-  for (const service of services) {
+  for (const [at, service] of services.entries()) {
+    if (at % TOGETHER === 0) yield;
     table.addPods(service, port, (name) => [name]);
     table.add(service, service.hostname, port, serviceNames(service, scope.proxy, clusterDomain), undefined);
   }
@@ -197,11 +199,12 @@ function unnamedPort(service: Service): Port | undefined {
 const withPort = kept<readonly string[], readonly string[]>(64);
 
 /** The explicit HTTP proxy: every service on every port, told apart by the port in the URL. */
-export function proxyTable(scope: Scope): RouteTable {
+export function* proxyTable(scope: Scope): Interruptible<RouteTable> {
   const table = new Table(scope, HTTP_PROXY, false);
   const { clusterDomain } = scope.snapshot.meshConfig;
   table.addOthers(undefined, (name, port) => [...(port === PORT_80 ? [name] : []), `${name}:${port}`]);
-  for (const service of scope.view.services) {
+  for (const [at, service] of scope.view.services.entries()) {
+    if (at % TOGETHER === 0) yield;
     const names = serviceNames(service, scope.proxy, clusterDomain);
     const unnamed = unnamedPort(service);
     for (const { port } of service.ports.filter(mayBeHttp)) {

@@ -26,6 +26,7 @@ import {
   tableRoutes,
   virtualOf,
 } from '../../routing/routes/sidecar.ts';
+import { type Interruptible, TOGETHER } from '../../routing/interruptible.ts';
 import type { Scope } from '../../routing/scope.ts';
 import { collectorClusters } from '../../routing/tracing/collector.ts';
 import type { View } from '../../routing/view.ts';
@@ -101,7 +102,7 @@ function* tablesOf(
   tables: readonly RouteTable[],
   similar: Outbound | undefined,
   since: Since | undefined,
-): Generator<undefined, Tables> {
+): Interruptible<Tables> {
   const hosts = new Map<string, EncodedResource>();
   const routed = new Map<string, string[]>();
   const routes: Routes[] = [];
@@ -152,13 +153,15 @@ function emptyRoutes(name: string, ignorePort: boolean): RouteConfiguration {
 
 function partsOf(scope: Scope): ReturnType<typeof capturedParts> {
   const { proxy } = scope;
-  if (proxy.kind === 'gateway') return { listeners: [], routes: [], tables: () => [] };
-  if (proxy.instance.capture.kind === 'redirect') return capturedParts(scope);
-  return { listeners: [], routes: [], tables: () => [proxyTable(scope)] };
+  if (proxy.kind === 'sidecar' && proxy.instance.capture.kind === 'redirect') return capturedParts(scope);
+  return {
+    listeners: [],
+    routes: [],
+    *tables() {
+      return proxy.kind === 'gateway' ? [] : [yield* proxyTable(scope)];
+    },
+  };
 }
-
-/** So many pieces are asked for before others may have a turn. */
-const TOGETHER = 8;
 
 /**
  * All of a view, from the beginning. Thousands of pieces: whoever composes may do something else wherever it yields.
@@ -170,7 +173,7 @@ export function* composeOutbound(
   revoked: RevokedPeers,
   similar: Outbound | undefined,
   change?: Change,
-): Generator<undefined, Outbound> {
+): Interruptible<Outbound> {
   const since = similar === undefined || change === undefined ? undefined : sinceOf(scope, similar, change);
   const made = new Map<Hostname, Piece>();
   const clusters = new Map<string, EncodedResource>();
@@ -191,7 +194,7 @@ export function* composeOutbound(
   yield;
   const parts = partsOf(scope);
   yield;
-  const tables = parts.tables();
+  const tables = yield* parts.tables();
   const { routes, whole, hosts, routed } = yield* tablesOf(scope, tables, similar, since);
   yield;
   const layers = {

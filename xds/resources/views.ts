@@ -7,6 +7,7 @@ import { mtlsMode } from '../../policy/peer-authentication/mode.ts';
 import { callerKey, captureOf } from '../../routing/caller.ts';
 import { type Change, changeBetween } from '../../routing/change.ts';
 import { virtualServices } from '../../routing/delegates.ts';
+import { type Interruptible, uninterrupted } from '../../routing/interruptible.ts';
 import type { Scope } from '../../routing/scope.ts';
 import type { InboundSecurity } from '../../routing/security.ts';
 import { changedView, viewFrom } from '../../routing/view.ts';
@@ -25,7 +26,7 @@ interface Entry {
 interface Making extends Omit<Entry, 'outbound'> {
   readonly key: string;
   readonly kind: string;
-  readonly work: Generator<undefined, Outbound>;
+  readonly work: Interruptible<Outbound>;
 }
 
 /** Where a proxy's view is to be found, and how it is made. */
@@ -89,10 +90,7 @@ export class Views {
     const known = this.#kept(place);
     if (known !== undefined) return known;
     const making = this.#begin(place);
-    for (;;) {
-      const { done, value } = making.work.next();
-      if (done === true) return this.#keep(making, value);
-    }
+    return this.#keep(making, uninterrupted(making.work));
   }
 
   /**
