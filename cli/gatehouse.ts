@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze
   get: async () => (await import('./get.ts')).getCommand(),
   validate: async () => (await import('./validate.ts')).validateCommand(),
   inject: async () => (await import('./inject.ts')).injectCommand(),
+  capture: async () => (await import('./capture.ts')).captureCommand(),
   compile: async () => (await import('./compile.ts')).compileCommand(),
   policy: async () => (await import('./policy.ts')).policyCommand(),
   route: async () => (await import('./route.ts')).routeCommand(),

@@ -13,7 +13,6 @@ export function captureArguments(options: CaptureOptions): readonly string[] {
     `--inbound-port=${options.inboundPort}`,
     `--proxy-uid=${listed(options.proxyUids)}`,
     `--proxy-gid=${listed(options.proxyGids)}`,
-    `--mode=${options.mode}`,
     `--include-outbound-ranges=${listed(options.includeOutboundRanges)}`,
     ...some('exclude-outbound-ranges', options.excludeOutboundRanges),
     `--include-inbound-ports=${listed(options.includeInboundPorts)}`,

@@ -10,7 +10,6 @@ export interface CaptureOptions {
   /** Users and groups whose connections are the proxy's own, and so never captured. */
   readonly proxyUids: readonly number[];
   readonly proxyGids: readonly number[];
-  readonly mode: 'REDIRECT' | 'TPROXY';
   readonly includeOutboundRanges: Ranges;
   readonly excludeOutboundRanges: readonly string[];
   readonly includeInboundPorts: Ports;
@@ -34,7 +33,6 @@ export const DEFAULT_CAPTURE: CaptureOptions = Object.freeze({
   inboundPort: 15006,
   proxyUids: [PROXY_ID],
   proxyGids: [PROXY_ID],
-  mode: 'REDIRECT',
   includeOutboundRanges: 'all',
   excludeOutboundRanges: [],
   includeInboundPorts: 'all',

@@ -1,12 +1,4 @@
-import {
-  annotated,
-  applicationContainers,
-  type Context,
-  interceptionMode,
-  proxyImage,
-  resourcesOf,
-  statusPort,
-} from './context.ts';
+import { annotated, applicationContainers, type Context, proxyImage, resourcesOf, statusPort } from './context.ts';
 import { parseNamedObjects } from './annotations.ts';
 import { proxyEnvironment } from './environment.ts';
 import { defined, type JsonObject } from './json.ts';
@@ -63,11 +55,10 @@ function probesOf(context: Context): JsonObject {
   };
 }
 
-/** Rights of the sidecar: none, but what TPROXY needs. */
-function securityOf({ settings, proxyUser, annotations, proxyConfig }: Context): JsonObject {
-  const tproxy = interceptionMode({ annotations, proxyConfig }) === 'TPROXY';
+/** Rights of the sidecar: none, but what the pod asks for. */
+function securityOf({ settings, proxyUser, annotations }: Context): JsonObject {
   const bind = annotations['sidecar.istio.io/capNetBindService'] === 'true';
-  const add = [...(tproxy ? ['NET_ADMIN'] : []), ...(bind ? ['NET_BIND_SERVICE'] : [])];
+  const add = bind ? ['NET_BIND_SERVICE'] : [];
   return defined({
     allowPrivilegeEscalation: settings.privileged,
     privileged: settings.privileged,

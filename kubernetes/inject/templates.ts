@@ -41,6 +41,8 @@ function defaultContainer(context: Context): TextMap {
 }
 
 function sidecar(context: Context): Parsed<Fragment> {
+  // With REDIRECT instead the application would see another address of its callers than it was promised.
+  if (interceptionMode(context) === 'TPROXY') return refused('interceptionMode TPROXY is not supported: use REDIRECT');
   const { settings, labels, native } = context;
   const capture = captureOf(context);
   if (!capture.ok) return capture;

@@ -1,6 +1,6 @@
 import { type Parsed, parsed } from '../../ca/identity/parsed.ts';
 import { parseInterfaces, parsePorts, parsePortsOrAll, parseRanges, parseRangesOrAll } from '../capture/lists.ts';
-import { type CaptureOptions, DEFAULT_CAPTURE, PROXY_ID } from '../capture/options.ts';
+import { type CaptureOptions, DEFAULT_CAPTURE } from '../capture/options.ts';
 import { annotated, type Context, interceptionMode, statusPort } from './context.ts';
 import type { JsonObject, TextMap } from './json.ts';
 
@@ -42,16 +42,12 @@ export function captureOf(context: Context): Parsed<CaptureOptions> {
   if (!excludeInterfaces.ok) return excludeInterfaces;
   const virtual = parseInterfaces(virtualInterfaces(context));
   if (!virtual.ok) return virtual;
-  const tproxy = interceptionMode(context) === 'TPROXY';
-  // Under TPROXY the proxy runs as root, so that its group alone tells it apart; Istio's rules name the usual user all the same.
-  const user = tproxy ? PROXY_ID : proxyUser;
   return parsed({
     ...DEFAULT_CAPTURE,
     outboundPort: controlPlane.outboundPort,
     inboundPort: controlPlane.inboundPort,
-    proxyUids: [user],
-    proxyGids: [user],
-    mode: tproxy ? 'TPROXY' : 'REDIRECT',
+    proxyUids: [proxyUser],
+    proxyGids: [proxyUser],
     includeOutboundRanges: includeOutboundRanges.value,
     excludeOutboundRanges: excludeOutboundRanges.value,
     includeInboundPorts: includeInboundPorts.value,

@@ -44,6 +44,8 @@ export function captureOptions(args: readonly string[]): JsonObject {
     const list = name.endsWith('-ports') ? [...new Set(plain.split(','))].join(',') : plain;
     // Istio's default: the group of the same number as the user.
     if (name === 'proxy-gid') continue;
+    // The one that there is here.
+    if (name === 'mode' && value === 'REDIRECT') continue;
     if (list !== '') result[name] = list;
   }
   return result;
