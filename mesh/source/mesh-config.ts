@@ -22,7 +22,8 @@ export function loadMeshConfig(file: string | undefined): LoadedMeshConfig {
   return readConfig(file, read.text);
 }
 
-function readConfig(file: string, text: string): LoadedMeshConfig {
+/** Reads a MeshConfig as text, wherever it came from. */
+export function readConfig(file: string, text: string): LoadedMeshConfig {
   const { nodes, problems } = parseText(text);
   if (problems.length > 0) return { meshConfig: undefined, diagnostics: parseDiagnostics(file, 0, '', problems) };
   const [node, ...others] = nodes;

@@ -3,6 +3,7 @@ import { basename, resolve, sep } from 'node:path';
 import type { ReadOptions } from '../admit/read-object.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import { type FileContent, WatchedFile } from './file-cache.ts';
+import { FileRanks } from './file-ranks.ts';
 import { asFound, type Found, listFiles } from './files.ts';
 import { isListed, KeptEntries } from './folder-entries.ts';
 import { unreadable } from './load.ts';
@@ -36,9 +37,8 @@ export class WatchedFiles {
   readonly #files = new Map<string, WatchedFile>();
   readonly #contents = new Map<string, FileContent>();
   /** Files by the path that the file system tells of. */
-  #resolved: ReadonlyMap<string, readonly string[]> = new Map();
-  readonly #absolutes = new Map<string, string>();
-  #ranks: ReadonlyMap<string, number> = new Map();
+  readonly #resolved = new Map<string, readonly string[]>();
+  readonly #ranks = new FileRanks();
   #found: Found | undefined;
   /** Files that were being written when they were last looked at. */
   readonly #open = new Set<string>();
@@ -51,7 +51,7 @@ export class WatchedFiles {
   }
 
   rankOf(file: string): number {
-    return this.#ranks.get(file) ?? 0;
+    return this.#ranks.of(file);
   }
 
   isNamed(entries: ReadonlySet<string>, file: string): boolean {
@@ -100,7 +100,7 @@ export class WatchedFiles {
         // Forgotten, and not to be read yet: what it said before stays.
         if (look.content === undefined) continue;
       }
-      if (look.kind === 'gone' && found === before) found = this.#without(path, found);
+      if (look.kind === 'gone' && found === before) found = this.#without(path, found, changed);
       const content = look.kind === 'gone' ? undefined : look.content;
       if (content === this.#contents.get(path)) continue;
       changed.set(path, content);
@@ -141,57 +141,36 @@ export class WatchedFiles {
   }
 
   /** A file that is gone from a folder; a path that was given is found missing instead. */
-  #without(path: string, found: Found): Found {
+  #without(path: string, found: Found, changed: Map<string, FileContent | undefined>): Found {
     if (this.#paths.includes(path)) return (this.#found = listFiles(this.#paths, this.#entries.of));
-    this.#files.delete(path);
-    const ranks = new Map(this.#ranks);
-    ranks.delete(path);
-    const resolved = new Map(this.#resolved);
-    resolved.delete(resolve(path));
-    this.#ranks = ranks;
-    this.#resolved = resolved;
-    return (this.#found = { ...found, files: found.files.filter((file) => file !== path) });
-  }
-
-  /** The same as for the file before: a thousand names are not worked out again because of one. */
-  #absolute(file: string): string {
-    const known = this.#absolutes.get(file) ?? resolve(file);
-    this.#absolutes.set(file, known);
-    return known;
+    const next = { ...found, files: found.files.filter((file) => file !== path) };
+    this.#adopt(next, new Set(), changed);
+    return next;
   }
 
   /** @returns true when files that were there before stand in another order */
   #adopt(found: Found, open: Set<string>, changed: Map<string, FileContent | undefined>): boolean {
-    let last = -1;
-    let reordered = false;
-    const ranks = new Map<string, number>();
-    const resolved = new Map<string, string[]>();
-    for (const [rank, file] of found.files.entries()) {
-      ranks.set(file, rank);
-      const path = this.#absolute(file);
-      const same = resolved.get(path);
-      if (same === undefined) resolved.set(path, [file]);
-      else same.push(file);
-      const before = this.#ranks.get(file);
-      if (before === undefined) {
-        this.#files.set(file, new WatchedFile(file));
-        open.add(file);
-        continue;
-      }
-      if (before < last) reordered = true;
-      last = before;
-    }
-    for (const file of this.#ranks.keys()) {
-      if (ranks.has(file)) continue;
+    const { gone, come, reordered } = this.#ranks.adopt(found.files);
+    for (const file of gone) {
+      this.#name(file, (names) => names.filter((one) => one !== file));
       this.#files.delete(file);
-      this.#absolutes.delete(file);
       this.#open.delete(file);
       open.delete(file);
       if (this.#contents.delete(file)) changed.set(file, undefined);
     }
-    this.#ranks = ranks;
-    this.#resolved = resolved;
+    for (const file of come) {
+      this.#name(file, (names) => [...names, file]);
+      this.#files.set(file, new WatchedFile(file));
+      open.add(file);
+    }
     this.#found = found;
     return reordered;
+  }
+
+  #name(file: string, change: (names: readonly string[]) => readonly string[]): void {
+    const path = resolve(file);
+    const names = change(this.#resolved.get(path) ?? []);
+    if (names.length === 0) this.#resolved.delete(path);
+    else this.#resolved.set(path, names);
   }
 }
