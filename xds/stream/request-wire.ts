@@ -1,5 +1,6 @@
 import { isAscii } from 'node:buffer';
 import type { BroughtVersions } from '../subscription/event.ts';
+import { SameLists } from './same-lists.ts';
 
 /** A google.rpc.Status, as far as a NACK has one. */
 export interface WireError {
@@ -11,7 +12,7 @@ export interface WireRequest {
   nodeId: string;
   typeUrl: string;
   /** SotW: resource_names; delta: resource_names_subscribe. */
-  readonly names: string[];
+  names: readonly string[];
   readonly unsubscribe: string[];
   readonly initialVersions: BroughtVersions;
   version: string;
@@ -40,7 +41,7 @@ const error: Take = (into, bytes, from, to) => {
   });
   into.error = { code, message };
 };
-const names: Take = (into, bytes, from, to) => void into.names.push(into.text(bytes, from, to));
+const name: Take = (into, bytes, from, to) => void (into.names = [...into.names, into.text(bytes, from, to)]);
 const nonce: Take = (into, bytes, from, to) => void (into.nonce = text(bytes, from, to));
 const typeUrl: Take = (into, bytes, from, to) => void (into.typeUrl = text(bytes, from, to));
 const initialVersion: Take = (into, bytes, from, to) => {
@@ -82,14 +83,14 @@ function versionsOf(entries: readonly string[]): BroughtVersions {
   };
 }
 
-/** By field number; envoy.service.discovery.v3. All of these are length-delimited; others are passed over. */
+/** By field number; envoy.service.discovery.v3. All of these are length-delimited; others are passed over. Names (3 in both) come here only with a tag that no library writes. */
 const FIELDS: Readonly<Record<'sotw' | 'delta', readonly (Take | undefined)[]>> = Object.freeze({
-  sotw: [undefined, (into, bytes, from, to) => void (into.version = text(bytes, from, to)), node, names, typeUrl, nonce, error],
+  sotw: [undefined, (into, bytes, from, to) => void (into.version = text(bytes, from, to)), node, name, typeUrl, nonce, error],
   delta: [
     undefined,
     node,
     typeUrl,
-    names,
+    name,
     (into, bytes, from, to) => void into.unsubscribe.push(text(bytes, from, to)),
     initialVersion,
     nonce,
@@ -117,45 +118,74 @@ export function readRequest(variant: 'sotw' | 'delta', message: Uint8Array): Wir
     error: undefined,
   };
   const fields = FIELDS[variant];
-  eachField(bytes, 0, bytes.length, (field, from, to, _number, delimited) => {
-    if (delimited) fields[field]?.(request, bytes, from, to);
-    else if (fields[field] !== undefined) throw new Error('a field has another type');
-  });
+  const cursor = new Cursor(bytes, 0, bytes.length);
+  while (cursor.more) {
+    if (bytes[cursor.at] === NAMES) {
+      const names = namesFrom(cursor, bytes, request.text);
+      request.names = request.names.length === 0 ? names : [...request.names, ...names];
+      continue;
+    }
+    oneField(cursor, (field, from, to, _number, delimited) => {
+      if (delimited) fields[field]?.(request, bytes, from, to);
+      else if (fields[field] !== undefined) throw new Error('a field has another type');
+    });
+  }
   const { entries, text: _, ...read } = request;
   return { ...read, initialVersions: versionsOf(entries) };
+}
+
+/** The tag of resource_names and of resource_names_subscribe: field 3, length-delimited. */
+const NAMES = 0x1a;
+const lists = new SameLists();
+
+/** All names that follow each other from here on. */
+function namesFrom(cursor: Cursor, bytes: Buffer, text: Reading['text']): readonly string[] {
+  const start = cursor.at;
+  while (cursor.more && bytes[cursor.at] === NAMES) {
+    cursor.at += 1;
+    cursor.skip(cursor.varint());
+  }
+  const end = cursor.at;
+  return lists.of(bytes.subarray(start, end), () => {
+    const names: string[] = [];
+    eachField(bytes, start, end, (_field, from, to) => void names.push(text(bytes, from, to)));
+    return names;
+  });
 }
 
 /** Protobuf's wire format (encoding guide): `number` is the value of a varint; the others are bytes `from` to `to`. */
 type TakeField = (field: number, from: number, to: number, number: number, delimited: boolean) => void;
 
 function eachField(bytes: Buffer, start: number, end: number, take: TakeField): void {
-  for (const cursor = new Cursor(bytes, start, end); cursor.more;) {
-    const tag = cursor.varint();
-    const field = tag >>> 3;
-    if (field === 0) throw new Error('a field has no number');
-    switch (tag & 7) {
-      case 0: {
-        const from = cursor.at;
-        const value = cursor.varint();
-        take(field, from, cursor.at, value, false);
-        break;
-      }
-      case 1:
-        cursor.skip(8);
-        break;
-      case 2: {
-        const length = cursor.varint();
-        const from = cursor.at;
-        cursor.skip(length);
-        take(field, from, cursor.at, 0, true);
-        break;
-      }
-      case 5:
-        cursor.skip(4);
-        break;
-      default:
-        throw new Error('groups are not taken');
+  for (const cursor = new Cursor(bytes, start, end); cursor.more;) oneField(cursor, take);
+}
+
+function oneField(cursor: Cursor, take: TakeField): void {
+  const tag = cursor.varint();
+  const field = tag >>> 3;
+  if (field === 0) throw new Error('a field has no number');
+  switch (tag & 7) {
+    case 0: {
+      const from = cursor.at;
+      const value = cursor.varint();
+      take(field, from, cursor.at, value, false);
+      break;
     }
+    case 1:
+      cursor.skip(8);
+      break;
+    case 2: {
+      const length = cursor.varint();
+      const from = cursor.at;
+      cursor.skip(length);
+      take(field, from, cursor.at, 0, true);
+      break;
+    }
+    case 5:
+      cursor.skip(4);
+      break;
+    default:
+      throw new Error('groups are not taken');
   }
 }
 

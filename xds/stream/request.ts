@@ -52,14 +52,22 @@ function errorOf({ error }: WireRequest): { readonly error?: string } {
   return { error: error.message === '' ? `code ${error.code}` : error.message.slice(0, LONGEST_DETAIL) };
 }
 
-function namesReason(names: Iterable<string>, limits: Limits): string | undefined {
-  let count = 0;
-  for (const name of names) {
-    count += 1;
-    if (count > limits.names) return `a request has more than ${limits.names} names`;
-    if (name.length > limits.nameLength) return `a resource name is longer than ${limits.nameLength} characters`;
-  }
-  return undefined;
+/** Of lists that many streams share. */
+const longest = new WeakMap<readonly string[], number>();
+
+function longestOf(names: readonly string[]): number {
+  const known = longest.get(names);
+  if (known !== undefined) return known;
+  let length = 0;
+  for (const name of names) if (name.length > length) ({ length } = name);
+  longest.set(names, length);
+  return length;
+}
+
+function namesReason(names: readonly string[], limits: Limits): string | undefined {
+  if (names.length === 0) return undefined;
+  if (names.length > limits.names) return `a request has more than ${limits.names} names`;
+  return longestOf(names) > limits.nameLength ? `a resource name is longer than ${limits.nameLength} characters` : undefined;
 }
 
 function broughtReason(brought: BroughtVersions, limits: Limits): string | undefined {

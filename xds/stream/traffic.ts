@@ -45,7 +45,7 @@ export class Traffic {
   readonly #variant: Variant;
   readonly #clock: () => Date;
   readonly #observer: DiscoveryObserver;
-  readonly #types = new Map<TypeUrl, TypeTraffic>();
+  readonly #types = new Map<TypeUrl, { -readonly [Count in keyof TypeTraffic]: TypeTraffic[Count] }>();
 
   constructor(variant: Variant, clock: () => Date, observer: DiscoveryObserver) {
     this.#variant = variant;
@@ -54,7 +54,14 @@ export class Traffic {
   }
 
   of(type: TypeUrl): TypeTraffic {
-    return this.#types.get(type) ?? NO_TRAFFIC;
+    const counts = this.#types.get(type);
+    return counts === undefined ? NO_TRAFFIC : { ...counts };
+  }
+
+  #counts(type: TypeUrl) {
+    const known = this.#types.get(type) ?? { ...NO_TRAFFIC };
+    this.#types.set(type, known);
+    return known;
   }
 
   get total(): SentCounts {
@@ -68,26 +75,19 @@ export class Traffic {
   }
 
   sent({ type, resources }: Response, bytes: number): void {
-    const before = this.of(type);
-    this.#types.set(type, {
-      ...before,
-      responses: before.responses + 1,
-      resources: before.resources + resources.length,
-      bytes: before.bytes + bytes,
-      lastSent: this.#clock(),
-    });
+    const counts = this.#counts(type);
+    counts.responses += 1;
+    counts.resources += resources.length;
+    counts.bytes += bytes;
+    counts.lastSent = this.#clock();
     this.#observer.sent(type, this.#variant, resources.length, bytes);
   }
 
   answered(type: TypeUrl, accepted: boolean): void {
-    const before = this.of(type);
-    const [yes, no] = accepted ? [1, 0] : [0, 1];
-    this.#types.set(type, {
-      ...before,
-      accepted: before.accepted + yes,
-      rejected: before.rejected + no,
-      lastAnswered: this.#clock(),
-    });
+    const counts = this.#counts(type);
+    if (accepted) counts.accepted += 1;
+    else counts.rejected += 1;
+    counts.lastAnswered = this.#clock();
     this.#observer.answered(type, this.#variant, accepted);
   }
 }

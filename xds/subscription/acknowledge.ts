@@ -24,16 +24,19 @@ export function acknowledge(
   nonce: string,
   error: string | undefined,
 ): Acknowledged {
-  const at = of.outstanding.findIndex((response) => response.nonce === nonce);
+  // Answers come in the order of what they answer, nearly always.
+  const at = of.outstanding[0]?.nonce === nonce ? 0 : of.outstanding.findIndex((response) => response.nonce === nonce);
   const response = of.outstanding[at];
   if (response === undefined) return { of, reports: [], matched: false };
-  const outstanding = of.outstanding.filter((_, index) => index !== at);
+  const outstanding = at === 0 ? of.outstanding.slice(1) : of.outstanding.toSpliced(at, 1);
   const whole = sentWhole(variant, type);
   const { names } = response;
   if (error === undefined) {
-    const rejected = new Map(of.rejected);
-    for (const name of whole ? [WHOLE_TYPE] : names) rejected.delete(name);
-    return { of: { ...of, outstanding, rejected }, reports: [{ kind: 'acked', type, nonce }], matched: true };
+    return {
+      of: { ...of, outstanding, rejected: accepted(of.rejected, whole ? [WHOLE_TYPE] : names) },
+      reports: [{ kind: 'acked', type, nonce }],
+      matched: true,
+    };
   }
   const detail = error;
   if (!whole && names.length > 1) {
@@ -45,4 +48,11 @@ export function acknowledge(
   for (const name of whole ? [WHOLE_TYPE] : names) rejected.set(name, { version: of.sent.get(name)?.version ?? '', detail });
   const report: Report = { kind: 'nacked', type, nonce, names: whole ? [] : names, detail };
   return { of: { ...of, outstanding, rejected }, reports: [report], matched: true };
+}
+
+function accepted(before: TypeState['rejected'], names: readonly string[]): TypeState['rejected'] {
+  if (before.size === 0) return before;
+  const rejected = new Map(before);
+  for (const name of names) rejected.delete(name);
+  return rejected;
 }

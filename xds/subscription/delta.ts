@@ -3,6 +3,7 @@ import { acknowledge } from './acknowledge.ts';
 import type { DeltaRequest, Report } from './event.ts';
 import { amendInterest } from './interest.ts';
 import type { InterestChange } from './interest.ts';
+import { keep, NO_NAMES, setOf, together } from './owed.ts';
 import type { Urgent } from './plan.ts';
 import { Sent } from './sent.ts';
 import { NEW_TYPE, resourcesOf, withType } from './state.ts';
@@ -25,7 +26,7 @@ export function takeDeltaRequest(state: State, request: DeltaRequest): Taken {
   const urgent: Urgent | undefined = change.beganWildcard
     ? { type, names: 'all' }
     : change.asked.length > 0
-      ? { type, names: new Set(change.asked) }
+      ? { type, names: setOf(change.asked) }
       : undefined;
   return { state: withType(state, type, next), urgent, reports };
 }
@@ -35,17 +36,18 @@ function takeFirst(state: State, request: DeltaRequest): Taken {
   const { type } = request;
   const { interest } = amendInterest(type, undefined, request.subscribe, request.unsubscribe);
   const brought = request.initialVersions;
-  const warming = type === ENDPOINTS ? request.subscribe.filter((name) => state.warming.has(name)) : [];
+  const asked = setOf(request.subscribe);
+  const warming = type === ENDPOINTS ? keep(asked, (name) => state.warming.has(name)) : NO_NAMES;
   const of: TypeState = {
     ...NEW_TYPE,
     interest,
     sent: Sent.brought(resourcesOf(state, type), interest, brought),
-    owed: new Set(warming),
+    owed: warming,
     answer: interest.wildcard !== 'none',
   };
   const next = withType(state, type, of);
   return {
-    state: type === ENDPOINTS ? { ...next, warming: new Set() } : next,
+    state: type === ENDPOINTS ? { ...next, warming: NO_NAMES } : next,
     // Who comes back with resources is served meanwhile, and can wait for the right order.
     urgent: brought.size === 0 ? { type, names: 'all' } : undefined,
     reports: [],
@@ -55,11 +57,10 @@ function takeFirst(state: State, request: DeltaRequest): Taken {
 /** Names dropped while all are wanted are owed: the client must learn whether the wildcard still covers them. Others are forgotten. */
 function amend(of: TypeState, { interest, asked, dropped, endedWildcard }: InterestChange): TypeState {
   const sent = of.sent.amended(interest, asked);
-  const owed = asked.length === 0 ? of.owed : new Set([...of.owed, ...asked]);
-  if (interest.wildcard !== 'none')
-    return { ...of, interest, sent, owed: dropped.length === 0 ? owed : new Set([...owed, ...dropped]) };
+  const owed = together(of.owed, asked);
+  if (interest.wildcard !== 'none') return { ...of, interest, sent, owed: together(owed, dropped) };
   if (dropped.length === 0 && !endedWildcard) return { ...of, interest, sent, owed };
   const wanted = (name: string): boolean => interest.names.has(name);
   const rejected = new Map([...of.rejected].filter(([name]) => wanted(name)));
-  return { ...of, interest, sent, owed: new Set([...owed].filter(wanted)), rejected };
+  return { ...of, interest, sent, owed: keep(owed, wanted), rejected };
 }

@@ -1,9 +1,9 @@
 import { changedNames, CLUSTER, ENDPOINTS, NO_RESOURCES, versionOf, VIRTUAL_HOST } from '../resource-set.ts';
 import type { EncodedResource, Resources, TypeUrl } from '../resource-set.ts';
-import { allOf, inParts, sentWhole } from './due.ts';
+import { allOf, halvesOf, inParts, sentWhole } from './due.ts';
 import type { Due } from './due.ts';
 import type { Response } from './event.ts';
-import { wants } from './interest.ts';
+import { keep, NO_NAMES, together } from './owed.ts';
 import { Sent } from './sent.ts';
 import { resourcesOf, withType } from './state.ts';
 import type { State, TypeState } from './state.ts';
@@ -12,7 +12,7 @@ import type { State, TypeState } from './state.ts';
  * Size of one response, where the protocol lets it be split. A TLS connection keeps a buffer as large as its largest
  * write, so thousands of streams want small ones.
  */
-const PART_BYTES = 64 * 1024;
+const PART_BYTES = 256 * 1024;
 
 /** A step in the making. */
 export interface Draft {
@@ -28,16 +28,37 @@ export function typeOf(draft: Draft, type: TypeUrl, otherwise: TypeState): TypeS
   return draft.state.types.get(type) ?? otherwise;
 }
 
+const stillOwed = new WeakMap<Due, WeakMap<ReadonlySet<string>, ReadonlySet<string>>>();
+
+/** What is owed still when all that is due was told: names that are not wanted. */
+function owedAfter(owed: ReadonlySet<string>, due: Due): ReadonlySet<string> {
+  if (owed.size === 0) return owed;
+  let after = stillOwed.get(due);
+  if (after === undefined) stillOwed.set(due, (after = new WeakMap()));
+  const known = after.get(owed) ?? notTold(owed, due);
+  after.set(owed, known);
+  return known;
+}
+
+function notTold(owed: ReadonlySet<string>, due: Due): ReadonlySet<string> {
+  const told = namesToldIn(due);
+  return keep(owed, (name) => !told.has(name));
+}
+
+function namesToldIn({ resources, removed }: Due): ReadonlySet<string> {
+  return new Set([...namesOf(resources), ...removed]);
+}
+
 /** The bookkeeping of telling the client of `told`, all or a part of what is `due` of `current`. */
 export function settle(of: TypeState, current: Resources, due: Due, told: Due): Pick<TypeState, 'sent' | 'owed' | 'rejected'> {
   if (told.resources.length === 0 && told.removed.length === 0 && of.sent === Sent.NOTHING) return of;
-  const all = told.resources.length === due.resources.length && told.removed.length === due.removed.length;
-  const names = of.owed.size === 0 && all ? NOBODY : new Set([...told.resources.map(({ name }) => name), ...told.removed]);
-  const left = all ? [] : [...due.resources.map(({ name }) => name), ...due.removed].filter((name) => !names.has(name));
-  const owed = of.owed.size === 0 ? of.owed : new Set([...of.owed].filter((name) => !names.has(name)));
-  const gone = new Set(told.removed.filter((name) => of.rejected.has(name)));
+  const gone = of.rejected.size === 0 ? NO_NAMES : new Set(told.removed.filter((name) => of.rejected.has(name)));
   const rejected = gone.size === 0 ? of.rejected : new Map([...of.rejected].filter(([name]) => !gone.has(name)));
-  return { sent: of.sent.told(current, of.interest, left), owed, rejected };
+  if (told.resources.length === due.resources.length && told.removed.length === due.removed.length)
+    return { sent: of.sent.told(current, of.interest, []), owed: owedAfter(of.owed, due), rejected };
+  const names = namesToldIn(told);
+  const left = [...namesOf(due.resources), ...due.removed].filter((name) => !names.has(name));
+  return { sent: of.sent.told(current, of.interest, left), owed: keep(of.owed, (name) => !names.has(name)), rejected };
 }
 
 const namesIn = new WeakMap<readonly EncodedResource[], readonly string[]>();
@@ -50,8 +71,6 @@ function namesOf(resources: readonly EncodedResource[]): readonly string[] {
   return names;
 }
 
-const NOBODY: ReadonlySet<string> = new Set();
-
 export function sendWhole(draft: Draft, type: TypeUrl, of: TypeState, whole: Resources): void {
   const changed = changedNames(of.full ?? NO_RESOURCES, whole);
   send(draft, type, { ...of, full: whole, answer: false }, allOf(whole), [], versionOf(whole));
@@ -63,14 +82,19 @@ export function sendWhole(draft: Draft, type: TypeUrl, of: TypeState, whole: Res
 }
 
 export function sendParts(draft: Draft, type: TypeUrl, resources: readonly EncodedResource[], removed: readonly string[]): void {
-  const parts = inParts(resources, PART_BYTES);
-  const version = versionLabel(draft.state, type);
-  for (const [at, part] of parts.entries()) {
-    const of = draft.state.types.get(type);
-    if (of !== undefined) send(draft, type, of, part, at === parts.length - 1 ? removed : [], version);
-  }
   const of = draft.state.types.get(type);
-  if (parts.length === 0 && of !== undefined) send(draft, type, of, [], removed, version);
+  if (of === undefined) return;
+  const parts = inParts(resources, PART_BYTES);
+  if (parts.length < 2) return send(draft, type, of, parts[0] ?? [], removed, versionLabel(draft.state, type));
+  const version = versionLabel(draft.state, type);
+  const outstanding = [...of.outstanding];
+  let { responses } = draft.state;
+  for (const [at, part] of parts.entries()) {
+    const nonce = String(++responses);
+    outstanding.push({ nonce, names: sentWhole(draft.state.variant, type) ? [] : namesOf(part) });
+    draft.responses.push({ type, nonce, version, resources: part, removed: at === parts.length - 1 ? removed : [] });
+  }
+  draft.state = { ...withType(draft.state, type, { ...of, outstanding, nonce: String(responses) }), responses };
 }
 
 /** As {@link sendParts}, in one response: what is exchanged for each other. */
@@ -110,16 +134,34 @@ export function send(
  */
 export function warm(draft: Draft, clusters: readonly EncodedResource[]): void {
   if (clusters.length === 0) return;
-  const current = resourcesOf(draft.state, ENDPOINTS);
+  const names = withEndpoints(clusters, resourcesOf(draft.state, ENDPOINTS));
   const endpoints = draft.state.types.get(ENDPOINTS);
-  const names = clusters.map(({ name }) => name).filter((name) => current.has(name));
   if (endpoints === undefined) {
-    draft.state = { ...draft.state, warming: new Set([...draft.state.warming, ...names]) };
+    draft.state = { ...draft.state, warming: together(draft.state.warming, names) };
     return;
   }
-  const subscribed = names.filter((name) => wants(endpoints.interest, name));
+  const { wildcard, names: asked } = endpoints.interest;
+  const subscribed = wildcard === 'none' ? names.filter((name) => asked.has(name)) : names;
   if (subscribed.length === 0) return;
-  draft.state = withType(draft.state, ENDPOINTS, { ...endpoints, owed: new Set([...endpoints.owed, ...subscribed]) });
+  draft.state = withType(draft.state, ENDPOINTS, { ...endpoints, owed: together(endpoints.owed, subscribed) });
+}
+
+const endpointsOf = new WeakMap<readonly EncodedResource[], WeakMap<Resources, readonly string[]>>();
+
+/** The names of clusters that have endpoints; the same array for the same clusters, and for proxies whose own have none. */
+function withEndpoints(clusters: readonly EncodedResource[], current: Resources): readonly string[] {
+  let among = endpointsOf.get(clusters);
+  if (among === undefined) endpointsOf.set(clusters, (among = new WeakMap()));
+  const known = among.get(current);
+  if (known !== undefined) return known;
+  const halves = halvesOf(clusters)?.map((half) => withEndpoints(half, current));
+  const found = halves?.filter((half) => half.length > 0) ?? [
+    clusters.map(({ name }) => name).filter((name) => current.has(name)),
+  ];
+  const [first = [], ...more] = found;
+  const names = more.length === 0 ? first : found.flat();
+  among.set(current, names);
+  return names;
 }
 
 /**
@@ -133,7 +175,7 @@ export function oweHosts(draft: Draft, routes: readonly EncodedResource[]): void
   const byOwner = hostsByOwner(resourcesOf(draft.state, VIRTUAL_HOST));
   const names = [...owners].flatMap((owner) => byOwner.get(owner) ?? []);
   if (names.length === 0) return;
-  draft.state = withType(draft.state, VIRTUAL_HOST, { ...hosts, owed: new Set([...hosts.owed, ...names]) });
+  draft.state = withType(draft.state, VIRTUAL_HOST, { ...hosts, owed: together(hosts.owed, names) });
 }
 
 const owned = new WeakMap<Resources, ReadonlyMap<string, readonly string[]>>();

@@ -1,5 +1,7 @@
+import { Joined } from '../joined.ts';
 import { changedNames, CLUSTER, LISTENER } from '../resource-set.ts';
 import type { EncodedResource, Resources, TypeUrl } from '../resource-set.ts';
+import { ByIdentity } from './by-identity.ts';
 import type { Variant } from './event.ts';
 import { type Interest, wants } from './interest.ts';
 import { ABSENT, Sent } from './sent.ts';
@@ -16,8 +18,19 @@ export function sentWhole(variant: Variant, type: TypeUrl): boolean {
   return variant === 'sotw' && (type === CLUSTER || type === LISTENER);
 }
 
-/** Compares what a client should have with what it has been sent. */
+const NOTHING_DUE: Due = Object.freeze({ resources: Object.freeze([]), removed: Object.freeze([]) });
+const ofMap = new WeakMap<Resources, ByIdentity<Due>>();
+
+/** Compares what a client should have with what it has been sent. The same object for each who should have, asked for and was sent the same. */
 export function dueOf(of: TypeState, current: Resources): Due {
+  const { sent, interest, owed } = of;
+  if (owed.size === 0 && sent.isAllOf(current)) return NOTHING_DUE;
+  let known = ofMap.get(current);
+  if (known === undefined) ofMap.set(current, (known = new ByIdentity()));
+  return known.of(sent, interest, owed, () => compare(of, current));
+}
+
+function compare(of: Pick<TypeState, 'sent' | 'interest' | 'owed'>, current: Resources): Due {
   if (of.sent === Sent.NOTHING && coversAll(of.interest, current)) {
     // The same list for each new stream: its parts and its bytes are shared too.
     const unknown = new Set([...of.interest.names, ...of.owed].filter((name) => !current.has(name)));
@@ -87,36 +100,70 @@ export function sameContent(one: Resources, other: Resources): boolean {
 }
 
 const lists = new WeakMap<Resources, readonly EncodedResource[]>();
+const halves = new WeakMap<readonly EncodedResource[], readonly (readonly EncodedResource[])[]>();
 
 /** All of a map in its order; the same array for each who asks. */
 export function allOf(resources: Resources): readonly EncodedResource[] {
   const known = lists.get(resources);
   if (known !== undefined) return known;
-  const list = [...resources.values()];
+  const made = resources instanceof Joined ? [allOf(resources.shared), allOf(resources.own)] : undefined;
+  const list = made?.flat() ?? [...resources.values()];
+  if (made !== undefined) halves.set(list, made);
   lists.set(resources, list);
   return list;
 }
 
-const divided = new WeakMap<readonly EncodedResource[], readonly (readonly EncodedResource[])[]>();
+/** Of all that one proxy has: what it shares with others, and its own. */
+export function halvesOf(list: readonly EncodedResource[]): readonly (readonly EncodedResource[])[] | undefined {
+  return halves.get(list);
+}
 
-/** Parts of about `limit` bytes (always the same number), each of at least one resource, in order. The same parts for the same array. */
-export function inParts(resources: readonly EncodedResource[], limit: number): readonly (readonly EncodedResource[])[] {
+type Part = readonly EncodedResource[];
+
+const divided = new WeakMap<readonly EncodedResource[], readonly Part[]>();
+/** Parts by their first resource. */
+const parts = new WeakMap<EncodedResource, Part>();
+
+/**
+ * Parts of at most about `limit` bytes (always the same number), each of at least one resource, in order. The same parts for the same array, and
+ * the same arrays for the same parts of different lists, as different views have them: a part may end where the hash of its last resource says so,
+ * so that lists which differ in a few places differ in a few parts. What proxies have alone is in parts of its own.
+ */
+export function inParts(resources: readonly EncodedResource[], limit: number): readonly Part[] {
   const known = divided.get(resources);
   if (known !== undefined) return known;
-  const parts: EncodedResource[][] = [];
+  const made = halvesOf(resources)?.flatMap((half) => inParts(half, limit)) ?? divide(resources, limit);
+  divided.set(resources, made);
+  return made;
+}
+
+function divide(resources: readonly EncodedResource[], limit: number): readonly Part[] {
+  const made: Part[] = [];
   let part: EncodedResource[] = [];
   let size = 0;
+  const end = (): void => {
+    if (part.length > 0) made.push(interned(part));
+    part = [];
+    size = 0;
+  };
   for (const resource of resources) {
     const bytes = resource.any.byteLength + resource.name.length + 48;
-    if (part.length > 0 && size + bytes > limit) {
-      parts.push(part);
-      part = [];
-      size = 0;
-    }
+    if (size + bytes > limit) end();
     part.push(resource);
     size += bytes;
+    if (size > limit / 2 && resource.version.startsWith(MAY_END)) end();
   }
-  if (part.length > 0) parts.push(part);
-  divided.set(resources, parts);
-  return parts;
+  end();
+  return made;
+}
+
+/** One of sixteen versions. */
+const MAY_END = '0';
+
+function interned(part: Part): Part {
+  const [first] = part;
+  const known = first === undefined ? undefined : parts.get(first);
+  if (known?.length === part.length && known.every((resource, at) => resource === part[at])) return known;
+  if (first !== undefined) parts.set(first, part);
+  return part;
 }

@@ -28,6 +28,18 @@ export interface InterestChange {
 
 export const NO_INTEREST: Interest = Object.freeze({ wildcard: 'none', names: Names.NONE });
 
+const LEGACY: Interest = Object.freeze({ wildcard: 'legacy', names: Names.NONE });
+const byName = new WeakMap<Names, Interest>();
+
+/** Streams that ask for the same names by the same lists have the same interest. */
+function namedOnly(names: Names): Interest {
+  const known = byName.get(names);
+  if (known !== undefined) return known;
+  const made: Interest = names.size === 0 ? NO_INTEREST : Object.freeze({ wildcard: 'none', names });
+  byName.set(names, made);
+  return made;
+}
+
 /** Types of which "no names" means all; of the others it means none. Virtual hosts: Envoy subscribes to them with no names at all. */
 export function takesLegacyWildcard(type: TypeUrl): boolean {
   return type === CLUSTER || type === LISTENER || type === VIRTUAL_HOST;
@@ -41,16 +53,17 @@ export function wants(interest: Interest, name: string): boolean {
 export function replaceInterest(type: TypeUrl, before: Interest | undefined, requested: readonly string[]): InterestChange {
   const old = before ?? NO_INTEREST;
   if (requested.length === 0 && takesLegacyWildcard(type) && (before === undefined || old.wildcard === 'legacy')) {
-    return change(old, { wildcard: 'legacy', names: Names.NONE }, []);
+    return change(old, LEGACY, []);
   }
   // Each acknowledgement names all again, thousands of them, nearly always the same in the same order.
   if (old.wildcard === 'none' && before !== undefined && inOrder(old.names, requested)) return change(old, old, []);
   const explicit = requested.includes(WILDCARD);
-  const names = Names.of(explicit ? requested.filter((name) => name !== WILDCARD) : requested);
+  const names = Names.NONE.with(explicit ? requested.filter((name) => name !== WILDCARD) : requested);
   const asked = [...names].filter((name) => !old.names.has(name));
   const same = asked.length === 0 && names.size === old.names.size;
   const dropped = same ? [] : [...old.names].filter((name) => !names.has(name));
-  return change(old, { wildcard: explicit ? 'explicit' : 'none', names: same ? old.names : names }, asked, dropped);
+  const kept = same ? old.names : names;
+  return change(old, explicit ? { wildcard: 'explicit', names: kept } : namedOnly(kept), asked, dropped);
 }
 
 /** Delta: each request adds and takes away. `before` is undefined for the first request of the type. */
@@ -62,8 +75,7 @@ export function amendInterest(
 ): InterestChange {
   const old = before ?? NO_INTEREST;
   if (subscribe.length === 0 && unsubscribe.length === 0) {
-    const wildcard = before === undefined && takesLegacyWildcard(type) ? 'legacy' : old.wildcard;
-    return change(old, wildcard === old.wildcard ? old : { ...old, wildcard }, []);
+    return change(old, before === undefined && takesLegacyWildcard(type) ? LEGACY : old, []);
   }
   let wildcard = subscribe.length > 0 && old.wildcard === 'legacy' ? 'none' : old.wildcard;
   if (subscribe.includes(WILDCARD)) wildcard = 'explicit';
@@ -72,13 +84,14 @@ export function amendInterest(
   const names = old.names.with(named).without(unsubscribe);
   return change(
     old,
-    { wildcard, names },
+    wildcard === 'none' ? namedOnly(names) : { wildcard, names },
     unsubscribe.length === 0 ? named : named.filter((name) => names.has(name)),
     unsubscribe.filter((name) => old.names.has(name) && !names.has(name)),
   );
 }
 
 function inOrder(names: Names, requested: readonly string[]): boolean {
+  if (names.isOf(requested)) return true;
   if (names.size !== requested.length) return false;
   let at = 0;
   for (const name of names) if (requested[at++] !== name) return false;

@@ -1,12 +1,19 @@
+/** From so many names on. */
+const WORTH_KEEPING = 8;
+
 /**
  * A set of names, immutable. A proxy asks for endpoints in as many requests as its clusters came in, so adding to the newest set costs what
  * is added: the sets before it share its memory, and see only as many names as they had.
  */
 export class Names implements Iterable<string> {
-  static readonly NONE = Names.of([]);
+  static readonly NONE = new Names(new Map(), 0);
   /** Name → its place. Only ever grows, by the newest of the sets that share it. */
   readonly #places: Map<string, number>;
   readonly size: number;
+  /** What came of adding a list: streams that are told the same ask for the same, by lists that they share. */
+  #grown: WeakMap<readonly string[], Names> | undefined;
+  /** The list that it is of, where it is of one alone. */
+  #list: readonly string[] | undefined;
 
   private constructor(places: Map<string, number>, size: number) {
     this.#places = places;
@@ -24,6 +31,11 @@ export class Names implements Iterable<string> {
     return place !== undefined && place < this.size;
   }
 
+  /** At once, and true only for sure. */
+  isOf(names: readonly string[]): boolean {
+    return this.#list === names;
+  }
+
   /** In the order in which they were added. */
   *[Symbol.iterator](): Generator<string, undefined, undefined> {
     let left = this.size;
@@ -37,7 +49,19 @@ export class Names implements Iterable<string> {
 
   with(names: readonly string[]): Names {
     if (names.length === 0) return this;
-    if (this.size === 0) return Names.of(names);
+    if (names.length < WORTH_KEEPING) return this.#with(names);
+    this.#grown ??= new WeakMap();
+    const known = this.#grown.get(names) ?? this.#with(names);
+    this.#grown.set(names, known);
+    return known;
+  }
+
+  #with(names: readonly string[]): Names {
+    if (this.size === 0) {
+      const made = Names.of(names);
+      made.#list = names;
+      return made;
+    }
     const fresh = names.filter((name) => !this.has(name));
     if (fresh.length === 0) return this;
     if (this.#places.size !== this.size) return Names.of([...this, ...fresh]);

@@ -16,6 +16,7 @@ import {
 import { dueOf, keeping, sameContent, sentWhole, wantedOf } from './due.ts';
 import type { Response } from './event.ts';
 import { wants } from './interest.ts';
+import { keep } from './owed.ts';
 import { removeStale } from './removal.ts';
 import { ABSENT, Sent } from './sent.ts';
 import { resourcesOf, withType } from './state.ts';
@@ -75,7 +76,7 @@ function pushParts(draft: Draft, type: TypeUrl, of: TypeState, now: Now): boolea
   if (of.sent.isAllOf(current) && of.owed.size === 0 && of.isolate.length === 0 && !of.answer) return false;
   const isolated = sendIsolated(draft, type, of, current);
   const after = typeOf(draft, type, of);
-  const owed = isolated.size === 0 ? after.owed : new Set([...after.owed].filter((name) => !isolated.has(name)));
+  const owed = isolated.size === 0 ? after.owed : keep(after.owed, (name) => !isolated.has(name));
   let latest: TypeState = { ...after, owed, isolate: [] };
   const due = dueOf(latest, current);
   const allowed = (name: string): boolean => now === 'all' || (now !== 'none' && now.has(name));

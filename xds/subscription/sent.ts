@@ -14,6 +14,9 @@ export const ABSENT: Versioned = Object.freeze({ version: '' });
 type Exceptions = ReadonlyMap<string, Versioned | undefined>;
 const NONE: Exceptions = new Map();
 
+/** What streams that were told all of a map hold, by the map and their interest; and the same under another interest. */
+const toldAll = new WeakMap<Resources, WeakMap<Interest, Sent>>();
+
 /**
  * What a client holds, or will hold once it accepts what is under way: name -> version. Immutable. Not a list of its own but the resource
  * set's map that it was compared with last, as far as it is interested, and the few names for which that is not so (yet). So a stream costs
@@ -24,6 +27,7 @@ export class Sent {
   readonly #interest: Interest;
   /** What the client has of these instead; undefined: it was told nothing. */
   readonly #exceptions: Exceptions;
+  #amended: WeakMap<Interest, Sent> | undefined;
   static readonly NOTHING = new Sent(NO_RESOURCES, NO_INTEREST, NONE);
 
   private constructor(map: Resources, interest: Interest, exceptions: Exceptions) {
@@ -57,6 +61,14 @@ export class Sent {
     return new Sent(current, interest, exceptions);
   }
 
+  static allOf(current: Resources, interest: Interest): Sent {
+    let byInterest = toldAll.get(current);
+    if (byInterest === undefined) toldAll.set(current, (byInterest = new WeakMap()));
+    const known = byInterest.get(interest) ?? new Sent(current, interest, NONE);
+    byInterest.set(interest, known);
+    return known;
+  }
+
   get(name: string): Versioned | undefined {
     if (this.#exceptions.has(name)) return this.#exceptions.get(name);
     if (!wants(this.#interest, name)) return undefined;
@@ -81,7 +93,7 @@ export class Sent {
 
   /** After the client was told all of `current` that it wants, save `left`. */
   told(current: Resources, interest: Interest, left: readonly string[]): Sent {
-    if (left.length === 0) return this.isAllOf(current) ? this : new Sent(current, interest, NONE);
+    if (left.length === 0) return this.isAllOf(current) && this.#interest === interest ? this : Sent.allOf(current, interest);
     return new Sent(current, interest, new Map(left.map((name) => [name, this.get(name)])));
   }
 
@@ -89,6 +101,16 @@ export class Sent {
   amended(interest: Interest, asked: readonly string[]): Sent {
     const before = this.#interest;
     if (this === Sent.NOTHING || interest === before) return this;
+    // By name before and after, what is new of `asked` follows from the two.
+    if (interest.wildcard !== 'none' || before.wildcard !== 'none') return this.#under(interest, asked);
+    this.#amended ??= new WeakMap();
+    const known = this.#amended.get(interest) ?? this.#under(interest, asked);
+    this.#amended.set(interest, known);
+    return known;
+  }
+
+  #under(interest: Interest, asked: readonly string[]): Sent {
+    const before = this.#interest;
     const exceptions = new Map<string, Versioned | undefined>();
     for (const [name, value] of this.#exceptions) if (wants(interest, name)) exceptions.set(name, value);
     if (interest.wildcard !== 'none' && before.wildcard === 'none')

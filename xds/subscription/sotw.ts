@@ -1,9 +1,10 @@
-import { ENDPOINTS, versionOf } from '../resource-set.ts';
+import { ENDPOINTS, type Resources, versionOf } from '../resource-set.ts';
 import { acknowledge } from './acknowledge.ts';
 import type { Taken } from './delta.ts';
 import { sentWhole, wantedOf } from './due.ts';
 import type { SotwRequest } from './event.ts';
-import { replaceInterest } from './interest.ts';
+import { type Interest, replaceInterest } from './interest.ts';
+import { keep, NO_NAMES, setOf, together } from './owed.ts';
 import { NEW_TYPE, resourcesOf, withType } from './state.ts';
 import type { State, TypeState } from './state.ts';
 
@@ -21,18 +22,20 @@ export function takeSotwRequest(state: State, request: SotwRequest): Taken {
   }
   const change = replaceInterest(type, known.interest, request.names);
   const { interest } = change;
-  const lost = new Set(interest.wildcard === 'none' ? change.dropped : []);
-  const asked = new Set(change.asked);
+  const lost = setOf(interest.wildcard === 'none' ? change.dropped : []);
+  const asked = setOf(change.asked);
   // Neither an answer nor a change: the client asks again, for something that warms.
   const again =
     !matched && request.error === undefined && asked.size === 0 && change.dropped.length === 0 && !change.beganWildcard;
-  const owed =
-    again && !sentWhole('sotw', type) ? (interest.wildcard === 'none' ? interest.names : resourcesOf(state, type).keys()) : asked;
+  const more = again && !sentWhole('sotw', type) ? namesOfAll(interest, resourcesOf(state, type)) : change.asked;
   const next: TypeState = {
     ...of,
     interest,
     answer: of.answer || again || (asked.size > 0 && sentWhole('sotw', type)),
-    owed: new Set([...[...of.owed].filter((name) => !lost.has(name)), ...owed]),
+    owed: together(
+      keep(of.owed, (name) => !lost.has(name)),
+      more,
+    ),
     sent: of.sent.amended(interest, change.asked),
     rejected: lost.size === 0 ? of.rejected : new Map([...of.rejected].filter(([name]) => !lost.has(name))),
   };
@@ -43,6 +46,10 @@ export function takeSotwRequest(state: State, request: SotwRequest): Taken {
         ? { type, names: whole(type, asked) }
         : undefined;
   return { state: withType(state, type, next), urgent, reports };
+}
+
+function namesOfAll({ wildcard, names }: Interest, resources: Resources): readonly string[] {
+  return [...(wildcard === 'none' ? names : resources.keys())];
 }
 
 function whole(type: SotwRequest['type'], asked: ReadonlySet<string>): 'all' | ReadonlySet<string> {
@@ -59,7 +66,7 @@ function takeFirst(state: State, request: SotwRequest): Taken {
   const asks = interest.wildcard !== 'none' || interest.names.size > 0;
   const next = withType(state, type, kept ? { ...empty, full: wanted } : { ...empty, answer: asks });
   return {
-    state: type === ENDPOINTS ? { ...next, warming: new Set() } : next,
+    state: type === ENDPOINTS ? { ...next, warming: NO_NAMES } : next,
     urgent: request.version === '' ? { type, names: 'all' } : undefined,
     reports: [],
   };

@@ -3,6 +3,7 @@ import type { Resources, ResourceSet, TypeUrl } from '../resource-set.ts';
 import type { Report, Response, Variant } from './event.ts';
 import { NO_INTEREST } from './interest.ts';
 import type { Interest } from './interest.ts';
+import { NO_NAMES } from './owed.ts';
 import { Sent } from './sent.ts';
 
 /** A response that was neither accepted nor refused yet. */
@@ -64,7 +65,7 @@ export function openState(variant: Variant): State {
     set: EMPTY_SET,
     snapshot: undefined,
     types: new Map(),
-    warming: new Set<string>(),
+    warming: NO_NAMES,
     responses: 0,
     held: false,
     settled: '',
@@ -74,7 +75,7 @@ export function openState(variant: Variant): State {
 export const NEW_TYPE: TypeState = Object.freeze({
   interest: NO_INTEREST,
   sent: Sent.NOTHING,
-  owed: new Set<string>(),
+  owed: NO_NAMES,
   answer: false,
   full: undefined,
   outstanding: [],
