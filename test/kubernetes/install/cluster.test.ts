@@ -1,0 +1,141 @@
+// The installation as people make it, in a real API server: kubectl, kustomize, Helm; and what its account may do there.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { stringify } from 'yaml';
+import { installObjects } from '../../../kubernetes/install/objects.ts';
+import { DEFAULTS, type InstallOptions } from '../../../kubernetes/install/options.ts';
+import { eventually } from '../../eventually.ts';
+import { root } from '../../house/repository.ts';
+import { findTool } from '../../tools/find.ts';
+import { withApiServer } from '../api-server.ts';
+
+const NAMESPACE = 'gatehouse-system';
+const ACCOUNT = `system:serviceaccount:${NAMESPACE}:gatehouse`;
+
+/** Kinds that an installation has objects of, as kubectl lists them. */
+const KINDS =
+  'serviceaccounts,clusterroles,clusterrolebindings,roles,rolebindings,configmaps,deployments,services,poddisruptionbudgets,networkpolicies,mutatingwebhookconfigurations,validatingwebhookconfigurations';
+
+const yaml = (options: Partial<InstallOptions> = {}): string =>
+  installObjects({ ...DEFAULTS, crds: 'none', ...options }, [])
+    .map((object) => stringify(object))
+    .join('---\n');
+
+describe('an installation in a cluster', function () {
+  this.timeout(120_000);
+  const api = withApiServer();
+
+  async function kubectl(args: readonly string[], input = ''): Promise<string> {
+    const { code, stdout, stderr } = await api().kubectl(args, { input });
+    assert.equal(code, 0, `kubectl ${args.join(' ')}: ${stdout}${stderr}`);
+    return stdout;
+  }
+
+  /** Objects of ours, wherever they are. */
+  async function left(): Promise<readonly string[]> {
+    const found = await kubectl(['get', KINDS, '-A', '-l', 'app.kubernetes.io/part-of=gatehouse', '--no-headers', '-o', 'name']);
+    return found.split('\n').filter((line) => line !== '');
+  }
+
+  it('is applied by kubectl, and again without a change', async () => {
+    await kubectl(['apply', '--server-side', '-f', '-'], yaml());
+    const generation = (): Promise<string> =>
+      kubectl(['get', 'deployment', 'gatehouse', '-n', NAMESPACE, '-o', 'jsonpath={.metadata.generation}']);
+    const before = await generation();
+    await kubectl(['apply', '--server-side', '-f', '-'], yaml());
+    assert.equal(await generation(), before);
+    assert.ok((await left()).length >= 11);
+  });
+
+  it('has pods that a restricted namespace takes', async function () {
+    if (!api().hasControllers) return this.skip();
+    await eventually('both pods are there', async () => {
+      const pods = await kubectl(['get', 'pods', '-n', NAMESPACE, '-l', 'app=gatehouse', '-o', 'name']);
+      return pods.trim().split('\n').length === 2 ? true : undefined;
+    });
+  });
+
+  for (const [allowed, verb, what, namespace] of [
+    [true, 'watch', 'pods', 'shop'],
+    [true, 'list', 'endpointslices.discovery.k8s.io', 'shop'],
+    [true, 'create', 'tokenreviews.authentication.k8s.io', undefined],
+    [true, 'update', 'configmaps/istio-ca-root-cert', 'shop'],
+    [true, 'update', 'leases.coordination.k8s.io', NAMESPACE],
+    [true, 'get', 'secrets', NAMESPACE],
+    [true, 'patch', 'mutatingwebhookconfigurations.admissionregistration.k8s.io/gatehouse-injector', undefined],
+    [false, 'get', 'secrets', 'shop'],
+    [false, 'list', 'secrets', 'kube-system'],
+    [false, 'update', 'configmaps/other', 'shop'],
+    [false, 'delete', 'configmaps', 'shop'],
+    [false, 'create', 'pods', 'shop'],
+    [false, 'update', 'leases.coordination.k8s.io', 'shop'],
+    [false, 'patch', 'mutatingwebhookconfigurations.admissionregistration.k8s.io/other', undefined],
+    [false, 'create', 'clusterroles.rbac.authorization.k8s.io', undefined],
+    [false, 'impersonate', 'serviceaccounts', 'shop'],
+  ] as const)
+    it(`${allowed ? 'may' : 'may not'} ${verb} ${what}${namespace === undefined ? '' : ` in ${namespace}`}`, async () => {
+      const where = namespace === undefined ? [] : ['-n', namespace];
+      const { stdout } = await api().kubectl(['auth', 'can-i', verb, what, `--as=${ACCOUNT}`, ...where]);
+      assert.equal(stdout.trim(), allowed ? 'yes' : 'no');
+    });
+
+  it('reads the Secrets of a namespace that was named, and no others', async () => {
+    await kubectl(['create', 'namespace', 'edge']);
+    await kubectl(['apply', '--server-side', '-f', '-'], yaml({ gatewayNamespaces: ['edge'] }));
+    const may = async (namespace: string): Promise<string> =>
+      (await api().kubectl(['auth', 'can-i', 'get', 'secrets', `--as=${ACCOUNT}`, '-n', namespace])).stdout.trim();
+    assert.deepEqual([await may('edge'), await may('default')], ['yes', 'no']);
+  });
+
+  it('beside a second revision, which goes without a trace', async () => {
+    const before = await left();
+    await kubectl(['apply', '--server-side', '-f', '-'], yaml({ revision: 'canary' }));
+    assert.ok((await left()).includes('deployment.apps/gatehouse-canary'));
+    await kubectl(['delete', '-f', '-'], yaml({ revision: 'canary' }));
+    assert.deepEqual(await left(), before);
+  });
+
+  it('is the same when kustomize makes it', async () => {
+    await kubectl(['delete', 'role,rolebinding', '-n', 'edge', 'gatehouse-secrets']);
+    const applied = await kubectl([
+      'diff',
+      '-k',
+      join(root, 'manifests', 'kustomize', 'base'),
+      '--server-side',
+      '--force-conflicts',
+    ]);
+    assert.equal(applied, '');
+  });
+
+  it('leaves nothing when it is deleted', async () => {
+    await kubectl(['delete', '-f', '-'], yaml());
+    assert.deepEqual(await left(), []);
+    await eventually(
+      'the namespace is gone',
+      async () => ((await api().kubectl(['get', 'namespace', NAMESPACE])).code === 0 ? undefined : true),
+      60_000,
+    );
+  });
+
+  it('comes and goes with Helm', async function () {
+    const helm = findTool('helm');
+    if (helm === undefined) return this.skip();
+    const run = (...args: string[]) =>
+      promisify(execFile)(helm, [...args, '--namespace', NAMESPACE, '--kubeconfig', api().kubeconfig], { encoding: 'utf8' });
+    const { stdout } = await run(
+      'install',
+      'gatehouse',
+      join(root, 'manifests', 'charts', 'gatehouse'),
+      '--create-namespace',
+      '--skip-crds',
+    );
+    assert.match(stdout, /istio-injection=enabled/);
+    assert.ok((await left()).includes('deployment.apps/gatehouse'));
+    await run('upgrade', 'gatehouse', join(root, 'manifests', 'charts', 'gatehouse'), '--set', 'replicas=3');
+    assert.equal(await kubectl(['get', 'deployment', 'gatehouse', '-n', NAMESPACE, '-o', 'jsonpath={.spec.replicas}']), '3');
+    await run('uninstall', 'gatehouse');
+    assert.deepEqual(await left(), []);
+  });
+});
