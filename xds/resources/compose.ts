@@ -4,7 +4,6 @@ import { ListenerSchema } from '#gen/envoy/config/listener/v3/listener_pb.js';
 import type { TrustBundle } from '../../ca/bundle.ts';
 import type { RevokedPeers } from '../../ca/revocation/list.ts';
 import type { Proxy } from '../../mesh/model/proxy.ts';
-import type { Hostname } from '../../mesh/model/hostname.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { type KnownKeys, NO_KEYS } from '../../policy/jwks/known.ts';
 import { compileProxy } from '../../routing/compile.ts';
@@ -21,6 +20,8 @@ import {
   SECRET,
   VIRTUAL_HOST,
 } from '../resource-set.ts';
+import type { ScopeSet } from '../scope/scopes.ts';
+import { absentCluster } from './absent.ts';
 import { withoutRevoked } from './revoked-endpoints.ts';
 import { asSelected } from './as-selected.ts';
 import { discoveredSecurity, extensionResources } from './security.ts';
@@ -30,7 +31,7 @@ import { trustResource } from './trust.ts';
 /**
  * All that one proxy is told under a snapshot and a trust bundle, encoded. Pure; what the compilers share between proxies (same message
  * object) is encoded once.
- * @param only the services that it has clusters for; it asks for others when a call needs them
+ * @param only what it has clusters for; it asks for others when a call needs them
  */
 export function composeResources(
   snapshot: Snapshot,
@@ -39,19 +40,24 @@ export function composeResources(
   revoked: RevokedPeers,
   keys: KnownKeys = NO_KEYS,
   delivery: HostDelivery = 'inline',
-  only?: ReadonlySet<Hostname>,
+  only?: ScopeSet,
 ): ResourceSet {
   const { security, extensions } = discoveredSecurity(snapshot, asSelected(proxy), revoked, keys);
   const compiled = compileProxy(snapshot, proxy, security, only !== undefined);
+  const there = new Set(compiled.clusters.map(({ name }) => name));
+  const absent = [...(only?.names ?? [])].filter((name) => !there.has(name)).map(absentCluster);
   const told = (name: string): boolean => {
     const host = only === undefined ? undefined : clusterHost(name);
-    return host === undefined || only?.has(host) === true;
+    return host === undefined || only?.hosts.has(host) === true;
   };
   const endpoints = withoutRevoked(snapshot, revoked, compiled.endpoints);
   const { routes, hosts } = routeResources(compiled.routes, delivery);
   return resourceSet({
     [SECRET]: [trustResource(bundle)],
-    [CLUSTER]: compiled.clusters.filter(({ name }) => told(name)).map((cluster) => encodeResource(ClusterSchema, cluster)),
+    [CLUSTER]: [
+      ...compiled.clusters.filter(({ name }) => told(name)).map((cluster) => encodeResource(ClusterSchema, cluster)),
+      ...absent,
+    ],
     [ENDPOINTS]: endpoints
       .filter(({ clusterName }) => told(clusterName))
       .map((assignment) => encodeResource(ClusterLoadAssignmentSchema, assignment)),

@@ -1,6 +1,7 @@
 import { LayeredMap } from '../../mesh/model/layered-map.ts';
 import type { EncodedResource } from '../resource-set.ts';
-import type { HostSet } from '../scope/scopes.ts';
+import type { ScopeSet } from '../scope/scopes.ts';
+import { absentCluster } from './absent.ts';
 import type { Outbound } from './outbound.ts';
 
 type Encoded = LayeredMap<string, EncodedResource>;
@@ -16,7 +17,7 @@ interface From extends Narrowed {
 }
 
 /** By view. */
-const narrowed = new WeakMap<HostSet, Map<string, From>>();
+const narrowed = new WeakMap<ScopeSet, Map<string, From>>();
 
 function renewed(before: Encoded | undefined, made: ReadonlyMap<string, EncodedResource>): Encoded {
   if (before === undefined) return LayeredMap.of(made);
@@ -27,7 +28,7 @@ function renewed(before: Encoded | undefined, made: ReadonlyMap<string, EncodedR
 }
 
 /** Costs what the scope is, once for all proxies that have it, and gives the same maps as long as nothing in it changes. */
-export function narrowedTo(set: HostSet, view: string, outbound: Outbound): Narrowed {
+export function narrowedTo(set: ScopeSet, view: string, outbound: Outbound): Narrowed {
   const known = narrowed.get(set) ?? new Map<string, From>();
   narrowed.set(set, known);
   const before = known.get(view);
@@ -40,6 +41,7 @@ export function narrowedTo(set: HostSet, view: string, outbound: Outbound): Narr
     for (const { name } of piece?.endpoints ?? []) take(outbound.endpoints, name, endpoints);
   }
   for (const name of outbound.fixed) take(outbound.clusters, name, clusters);
+  for (const name of set.names) if (!outbound.clusters.has(name)) clusters.set(name, absentCluster(name));
   const made = {
     outbound,
     clusters: renewed(before?.clusters, clusters),

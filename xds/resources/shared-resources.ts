@@ -135,7 +135,7 @@ export function composeFor(
   const automatic = scoped ? scopes : undefined;
   const outbound = views.outbound(proxy, sidecar, revoked, scoped);
   if (before?.scoped === false) automatic?.hold(proxy, before.outbound.pieces.keys());
-  const narrowed = automatic && views.narrowed(proxy, outbound, automatic.hostsFor(snapshot, outbound.view, proxy));
+  const narrowed = automatic && views.narrowed(proxy, outbound, automatic.scopeFor(snapshot, outbound.view, proxy));
   let { own, extensions } = before ?? {};
   let listeners = before?.set.get(LISTENER);
   if (

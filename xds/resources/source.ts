@@ -13,7 +13,7 @@ import { findProxy, type PodClaim } from './proxy.ts';
 import { type Composed, type Composing, composeFor, isScoped } from './shared-resources.ts';
 import type { HostDelivery } from './routes.ts';
 import type { Reasons } from '../scope/rule.ts';
-import type { AutomaticScopes } from '../scope/scopes.ts';
+import type { AutomaticScopes, ScopeSet } from '../scope/scopes.ts';
 import { trustResource } from './trust.ts';
 import { Views } from './views.ts';
 
@@ -33,7 +33,9 @@ export interface SnapshotResources extends ResourceSource {
 }
 
 export interface ExplainedScope {
+  readonly set: ScopeSet;
   readonly reasons: Reasons;
+  /** How many services there are to see. */
   readonly of: number;
 }
 
@@ -105,14 +107,15 @@ export function snapshotResources(
       const found = findProxy(now.snapshot, claim);
       if (found.kind !== 'found') return false;
       if (held !== undefined) scopes.begin(found.proxy, held);
-      scopes.ask(found.proxy, asked);
+      scopes.ask(now.snapshot, found.proxy, asked);
       return true;
     },
     explainScope(claim) {
       const known = proxies.get(keyOf(claim, 'apart'))?.composed;
       if (scopes === undefined || known?.scoped !== true) return undefined;
       const { view } = known.outbound;
-      return { reasons: scopes.explain(now.snapshot, view, known.proxy), of: view.services.length };
+      const set = scopes.scopeFor(now.snapshot, view, known.proxy);
+      return { set, reasons: scopes.explain(now.snapshot, view, known.proxy), of: view.services.length };
     },
     prepare(claim, variant, mayGoOn) {
       if (claim.kind === 'agent') return true;

@@ -11,7 +11,7 @@ import { type Interruptible, uninterrupted } from '../../routing/interruptible.t
 import type { Scope } from '../../routing/scope.ts';
 import type { InboundSecurity } from '../../routing/security.ts';
 import { changedView, viewFrom } from '../../routing/view.ts';
-import type { HostSet } from '../scope/scopes.ts';
+import type { ScopeSet } from '../scope/scopes.ts';
 import { type Narrowed, narrowedTo } from './narrowed.ts';
 import { composeOutbound, type Outbound, patchOutbound } from './outbound.ts';
 import { cutOffAddresses } from './revoked-endpoints.ts';
@@ -170,7 +170,7 @@ export class Views {
   }
 
   /** Of a view the part that a scope leaves. */
-  narrowed(proxy: Proxy, outbound: Outbound, set: HostSet): Narrowed {
+  narrowed(proxy: Proxy, outbound: Outbound, set: ScopeSet): Narrowed {
     return narrowedTo(set, this.#keyOf(captureOf(proxy.instance), proxy, undefined), outbound);
   }
 

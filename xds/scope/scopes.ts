@@ -1,6 +1,8 @@
 import type { Hostname } from '../../mesh/model/hostname.ts';
+import { indexedBy } from '../../mesh/model/indexed-by.ts';
 import { keyOf } from '../../mesh/model/object.ts';
 import type { Proxy } from '../../mesh/model/proxy.ts';
+import type { Service } from '../../mesh/model/service.ts';
 import type { Sidecar } from '../../mesh/model/sidecar.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { clusterHost } from '../../routing/names.ts';
@@ -21,13 +23,21 @@ export interface ScopeOptions {
   readonly clock: () => Date;
 }
 
-/** The hosts of one scope; equal scopes are the same object. */
-export interface HostSet {
+/** What a proxy is told of; equal scopes are the same object. */
+export interface ScopeSet {
+  /** Services of which it has all clusters. */
   readonly hosts: ReadonlySet<Hostname>;
+  /** Clusters that were asked for by their names: where there is none, one without endpoints answers at once. */
+  readonly names: ReadonlySet<string>;
 }
 
-/** Asked for by a workload: no more than this is remembered, so that whoever asks for much cannot fill memory. */
-const MOST_ASKED = 50_000;
+interface Asked {
+  readonly hosts: ReadonlyMap<Hostname, number>;
+  readonly names: ReadonlySet<string>;
+}
+
+/** Of names that a workload asks for no more are remembered: whoever asks for what there is not must not fill memory. Services are, all of them. */
+const MOST_NAMES = 10_000;
 const PRUNED_AFTER = 64;
 
 interface Ruled {
@@ -37,14 +47,16 @@ interface Ruled {
 
 interface Pod {
   readonly inputs: readonly unknown[];
-  readonly set: HostSet;
+  readonly set: ScopeSet;
 }
+
+const byHost = indexedBy<Service>(({ hostname }) => [hostname]);
 
 function sameInputs(a: readonly unknown[], b: readonly unknown[]): boolean {
   return a.length === b.length && a.every((value, at) => value === b[at]);
 }
 
-const NOTHING: ReadonlyMap<Hostname, number> = new Map();
+const NOTHING: Asked = Object.freeze({ hosts: new Map(), names: new Set<string>() });
 
 /**
  * What proxies with an automatic scope are told of, kept from one snapshot to the next (docs/decisions/0016). What a proxy was given is not taken from
@@ -52,12 +64,12 @@ const NOTHING: ReadonlyMap<Hostname, number> = new Map();
  */
 export class AutomaticScopes {
   readonly #options: ScopeOptions;
-  readonly #asked = new Map<string, ReadonlyMap<Hostname, number>>();
+  readonly #asked = new Map<string, Asked>();
   readonly #ruled = new Map<string, Ruled>();
   /** By `namespace/pod`. */
   readonly #held = new Map<string, ReadonlySet<Hostname>>();
   readonly #pods = new Map<string, Pod>();
-  readonly #interned = new Map<string, WeakRef<HostSet>>();
+  readonly #interned = new Map<string, WeakRef<ScopeSet>>();
   #published = 0;
 
   constructor(options: ScopeOptions) {
@@ -69,17 +81,18 @@ export class AutomaticScopes {
   }
 
   /** The services that a proxy is to have clusters for. */
-  hostsFor(snapshot: Snapshot, view: View, proxy: Proxy): HostSet {
+  scopeFor(snapshot: Snapshot, view: View, proxy: Proxy): ScopeSet {
     const pod = podKey(proxy);
     const reasons = this.#rule(snapshot, view, proxy);
     const held = this.#held.get(pod);
     const before = this.#pods.get(pod);
-    const inputs = [reasons, held];
+    const { names } = this.#askedBy(proxy);
+    const inputs = [reasons, held, names];
     if (before !== undefined && sameInputs(before.inputs, inputs)) return before.set;
     const hosts = new Set([...reasons.keys(), ...(held ?? [])]);
-    const set = this.#intern(hosts);
+    const set = this.#intern(hosts, names);
     this.#held.set(pod, set.hosts);
-    this.#pods.set(pod, { inputs: [reasons, set.hosts], set });
+    this.#pods.set(pod, { inputs: [reasons, set.hosts, names], set });
     return set;
   }
 
@@ -87,22 +100,32 @@ export class AutomaticScopes {
   explain(snapshot: Snapshot, view: View, proxy: Proxy): Reasons {
     const reasons = this.#rule(snapshot, view, proxy);
     const found = new Map<Hostname, readonly Reason[]>(reasons);
-    for (const host of this.hostsFor(snapshot, view, proxy).hosts) {
+    for (const host of this.scopeFor(snapshot, view, proxy).hosts) {
       const known = view.serviceByHost.has(host);
       if (known && !found.has(host)) found.set(host, [{ kind: 'held' }]);
     }
     return found;
   }
 
-  /** A proxy asks for clusters by their names: its workload has them from now on. */
-  ask({ workload }: Proxy, clusters: readonly string[]): void {
+  /** A proxy asks for clusters by their names: its workload has them from now on, once there are such. */
+  ask(snapshot: Snapshot, { workload }: Proxy, clusters: readonly string[]): void {
     const key = keyOf(workload);
     const before = this.#asked.get(key) ?? NOTHING;
     const now = this.#options.clock().getTime();
-    const hosts = clusters.flatMap((name) => clusterHost(name) ?? []).filter((host) => !before.has(host));
-    const room = Math.max(0, MOST_ASKED - before.size);
-    if (hosts.length > 0 && room > 0)
-      this.#asked.set(key, new Map([...before, ...hosts.slice(0, room).map((host) => [host, now] as const)]));
+    const hosts = new Map(before.hosts);
+    const names = new Set(before.names);
+    for (const name of clusters) {
+      const host = clusterHost(name);
+      if (host === undefined || names.has(name)) continue;
+      const room = names.size < MOST_NAMES;
+      if (!hosts.has(host) && (room || byHost(snapshot.services, host).length > 0)) hosts.set(host, now);
+      if (room) names.add(name);
+    }
+    if (names.size > before.names.size || hosts.size > before.hosts.size) this.#asked.set(key, { hosts, names });
+  }
+
+  #askedBy({ workload }: Pick<Proxy, 'workload'>): Asked {
+    return this.#asked.get(keyOf(workload)) ?? NOTHING;
   }
 
   /** A proxy begins with these clusters: none where it has just been started, and then what one of its name had before is forgotten. */
@@ -119,7 +142,7 @@ export class AutomaticScopes {
   hold(proxy: Proxy, hosts: Iterable<Hostname>, only = false): void {
     const pod = podKey(proxy);
     const before = only ? undefined : this.#held.get(pod);
-    this.#held.set(pod, this.#intern(new Set([...(before ?? []), ...hosts])).hosts);
+    this.#held.set(pod, new Set([...(before ?? []), ...hosts]));
     this.#pods.delete(pod);
   }
 
@@ -138,7 +161,7 @@ export class AutomaticScopes {
   #rule(snapshot: Snapshot, view: View, { workload }: Proxy): Reasons {
     const key = keyOf(workload);
     const called = this.#options.observed.calledBy(key);
-    const asked = this.#asked.get(key) ?? NOTHING;
+    const { hosts: asked } = this.#askedBy({ workload });
     const { services, virtualServices, authorizationPolicies, meshConfig } = snapshot;
     const inputs = [called, asked, services, virtualServices, authorizationPolicies, meshConfig, workload.serviceAccount];
     const before = this.#ruled.get(key);
@@ -148,11 +171,11 @@ export class AutomaticScopes {
     return reasons;
   }
 
-  #intern(hosts: ReadonlySet<Hostname>): HostSet {
-    const key = [...hosts].sort().join(' ');
+  #intern(hosts: ReadonlySet<Hostname>, names: ReadonlySet<string>): ScopeSet {
+    const key = `${[...hosts].sort().join(' ')}\n${[...names].sort().join(' ')}`;
     const known = this.#interned.get(key)?.deref();
     if (known !== undefined) return known;
-    const made = Object.freeze({ hosts });
+    const made = Object.freeze({ hosts, names });
     this.#interned.set(key, new WeakRef(made));
     return made;
   }

@@ -100,7 +100,12 @@ function proxyStep({ source, calls }: World, snapshot: Snapshot, { slot, form }:
   const host = HOSTS[Math.floor(form / 5) % HOSTS.length];
   if (proxy === undefined || host === undefined) return;
   if (slot === CALLED) calls.note(keyOf(proxy.workload), host);
-  else source.wanted?.(claimOf(proxy), slot === ASKED ? [`outbound|80||${host}`] : [], slot === STARTED ? [] : undefined);
+  else
+    source.wanted?.(
+      claimOf(proxy),
+      slot === ASKED ? [`outbound|80|${form % 3 === 0 ? 'v1' : ''}|${host}`] : [],
+      slot === STARTED ? [] : undefined,
+    );
 }
 
 /**
@@ -178,8 +183,8 @@ function check({ source, calls }: World, snapshot: Snapshot, revoked: RevokedPee
       assert.ok(answer.kind === 'found', label);
       const delivery = variant === 'delta' && proxy.kind === 'sidecar' ? 'apart' : 'inline';
       const scope = variant === 'delta' ? source.explainScope(claim) : undefined;
-      const only = scope === undefined ? undefined : new Set(scope.reasons.keys());
-      if (only !== undefined && only.size < (scope?.of ?? 0)) narrower += 1;
+      const only = scope?.set;
+      if (only !== undefined && only.hosts.size < (scope?.of ?? 0)) narrower += 1;
       const wanted = composeResources(fresh, proxy, BUNDLE, revoked, NO_KEYS, delivery, only);
       assert.deepEqual(contents(answer.set), contents(wanted), label);
       const old = before.get(label) ?? EMPTY_SET;
@@ -193,7 +198,7 @@ function check({ source, calls }: World, snapshot: Snapshot, revoked: RevokedPee
       assert.ok((answer.set.get(CLUSTER)?.size ?? 0) > 0, label);
       if (only !== undefined)
         assert.deepEqual(
-          calledAndAllowed(fresh, proxy, calls).filter((host) => !only.has(host)),
+          calledAndAllowed(fresh, proxy, calls).filter((host) => !only.hosts.has(host)),
           [],
           `${label} has less than it was seen to call`,
         );
