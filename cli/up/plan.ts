@@ -107,6 +107,7 @@ function podOf(input: PlanInput, workload: Workload, kind: PodKind, copy: number
   });
   return {
     ...about,
+    ...(place.ip6 === undefined ? {} : { ip6: place.ip6 }),
     workload: workload.name,
     owner: { kind: workload.meta.kind, name: workload.meta.name },
     kind,

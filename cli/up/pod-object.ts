@@ -42,6 +42,7 @@ export function podObject(pod: Pod, placement: Placement['kind'], ready: boolean
     status: {
       phase: 'Running',
       podIP: pod.ip,
+      ...(pod.ip6 === undefined ? {} : { podIPs: [{ ip: pod.ip }, { ip: pod.ip6 }] }),
       conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
     },
   });

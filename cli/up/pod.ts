@@ -28,6 +28,7 @@ export interface Pod {
   readonly labels: Labels;
   readonly kind: PodKind;
   readonly ip: string;
+  readonly ip6?: string;
   /** Where a gateway listens: this machine's own address for those that callers from outside come to, else the pod's. */
   readonly bindAddress?: string;
   /** Where the application listens: another address where there is no capture, else the pod's own. */

@@ -29,6 +29,7 @@ export function readyEvent(input: ReadyInput) {
       workload: `${pod.namespace}/${pod.workload}`,
       pod: pod.name,
       ip: pod.ip,
+      ...(pod.ip6 === undefined ? {} : { ip6: pod.ip6 }),
       appAddress: pod.appAddress,
       adminSocket: pod.kind === 'plain' ? '' : adminSocket,
       ...(pod.netns === undefined ? {} : { netns: pod.netns }),

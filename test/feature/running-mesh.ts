@@ -19,6 +19,7 @@ export interface RunningWorkload {
   readonly workload: string;
   readonly pod: string;
   readonly ip: string;
+  readonly ip6?: string;
   readonly appAddress: string;
   readonly adminSocket: string;
   readonly netns?: string;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createLocalJWKSet, jwtVerify } from 'jose';
+import type { Pod } from '../../cli/up/pod.ts';
 import { redirectRules } from '../../cli/up/netns/rules.ts';
 import { hostsFile } from '../../cli/up/netns/hosts.ts';
 import { chooseSubnet } from '../../cli/up/netns/subnet.ts';
@@ -109,6 +110,36 @@ spec: {selector: {app: x}, ports: [{port: 80, name: http}]}
     assert.match(text, /^127\.0\.0\.1 localhost\n10\.187\.0\.2 web-1\n/);
     assert.match(text, /^240\.240\.\d+\.\d+ cart\.shop\.svc\.cluster\.local cart\.shop\.svc cart\.shop cart$/m);
     assert.match(text, /^240\.240\.\d+\.\d+ pay\.bank\.svc\.cluster\.local pay\.bank\.svc pay\.bank$/m);
+  });
+  it('names the IPv6 addresses of Services where the pod has such an address itself', () => {
+    const service = (name: string, spec: string) => `
+apiVersion: v1
+kind: Service
+metadata: {name: ${name}, namespace: shop}
+spec: {${spec}, selector: {app: cart}, ports: [{port: 80, name: http}]}
+`;
+    const both = 'clusterIPs: [10.96.0.1, "fd96::1"], ipFamilies: [IPv4, IPv6]';
+    const snapshot = snapshotOf(
+      `${service('both', both)}---${service('six', 'clusterIP: "fd96::2", ipFamilies: [IPv6]')}---${service('pods', 'clusterIP: None, ipFamilies: [IPv6]')}`,
+    );
+    const cart = { ip: '10.187.0.3', ip6: 'fd67::3', name: 'cart-1', namespace: 'shop', labels: { app: 'cart' } };
+    const pod: Pod = {
+      ...cart,
+      workload: 'cart',
+      serviceAccount: 'cart',
+      kind: 'sidecar',
+      appAddress: cart.ip,
+      netns: 'gh0-2',
+      ports: [],
+      application: undefined,
+    };
+    const lines = (ip6: object) =>
+      hostsFile(snapshot, 'shop', { name: 'web-1', ip: '10.187.0.2', ...ip6 }, [pod])
+        .split('\n')
+        .filter((line) => / (both|six|pods)$/.test(line))
+        .map((line) => line.replace(/ .* /, ' '));
+    assert.deepEqual(lines({ ip6: 'fd67::2' }).sort(), ['10.96.0.1 both', 'fd67::3 pods', 'fd96::1 both', 'fd96::2 six']);
+    assert.deepEqual(lines({}).sort(), ['10.96.0.1 both', 'fd67::3 pods']);
   });
   it('reads the ports that a process listens on', () => {
     const table = `  sl  local_address rem_address   st tx_queue

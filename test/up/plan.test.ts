@@ -164,7 +164,7 @@ describe('gatehouse up: plan', () => {
   });
 
   it('gives pods network namespaces, and the gateway none', () => {
-    const { pods } = plan(`${CART}---${GATEWAY}`, { kind: 'netns', number: 3, subnet: 187 });
+    const { pods } = plan(`${CART}---${GATEWAY}`, { kind: 'netns', number: 3, subnet: 187, ipv6: false });
     assert.deepEqual(
       pods.map(({ name, ip, appAddress, netns }) => [name, ip, appAddress, netns]),
       [
@@ -291,7 +291,7 @@ ${ports.map((port) => `  - {name: p${port}, port: ${port}, protocol: HTTP}`).joi
   });
 
   it('writes a configuration that the agent takes', () => {
-    const { pods } = plan(`${CART}---${GATEWAY}`, { kind: 'netns', number: 3, subnet: 187 });
+    const { pods } = plan(`${CART}---${GATEWAY}`, { kind: 'netns', number: 3, subnet: 187, ipv6: false });
     const text = agentConfig(
       {
         controlPlane: { address: '127.0.0.1:20000', serverName: 'gatehouse', rootCert: '/r/root-cert.pem' },

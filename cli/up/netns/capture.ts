@@ -6,6 +6,7 @@ import { APPLICATION_USER, PROXY_USER } from '../agent-config.ts';
 import type { Capture, CaptureResult } from '../capture.ts';
 import type { ChildCommand } from '../child.ts';
 import { findExecutable } from '../executable.ts';
+import { network6 } from '../place.ts';
 import type { Pod } from '../pod.ts';
 import { deadLeases, dropLease, leaseDir, takeLease } from './lease.ts';
 import { hostsFile } from './hosts.ts';
@@ -51,11 +52,13 @@ export async function netnsCapture(): Promise<CaptureResult> {
       .split('\n')
       .map((line) => line.replace(/^(local|broadcast|unreachable|blackhole) /, '').split(' ')[0] ?? '');
     const subnet = chooseSubnet(destinations);
+    const ipv6 = await capturesIpv6();
     const failed =
       subnet === undefined
         ? 'every part of 10.0.0.0/8 is in use'
         : await runAll([
             ['ip', 'addr', 'add', `10.${subnet}.0.1/16`, 'dev', bridge],
+            ...(ipv6 ? [['ip', 'addr', 'add', `${network6(number)}1/64`, 'dev', bridge, 'nodad']] : []),
             ['ip', 'link', 'set', bridge, 'up'],
           ]);
     if (subnet === undefined || failed !== undefined) {
@@ -63,9 +66,21 @@ export async function netnsCapture(): Promise<CaptureResult> {
       dropLease(number);
       return { ok: false, reason: failed ?? '' };
     }
-    return { ok: true, capture: new NetnsCapture(number, subnet) };
+    return { ok: true, capture: new NetnsCapture(number, subnet, ipv6) };
   }
   return { ok: false, reason: `all of gh0 to gh${MOST_BRIDGES - 1} are in use` };
+}
+
+const rulesOf = (family: 4 | 6) => redirectRules({ proxyUser: PROXY_USER, outboundPort: 15001, inboundPort: 15006, family });
+
+/** Whether the kernel takes the rules for IPv6 too, as seen in a namespace that is gone at once. Where it does not, pods have IPv4 alone. */
+async function capturesIpv6(): Promise<boolean> {
+  const tried = await run(
+    'unshare',
+    ['--net', 'sh', '-c', 'ip link set lo up && ip addr add ::6/128 dev lo nodad && ip6tables-restore'],
+    rulesOf(6),
+  );
+  return tried.ok;
 }
 
 class NetnsCapture implements Capture {
@@ -77,9 +92,9 @@ class NetnsCapture implements Capture {
   readonly #names = new Map<string, string>();
   readonly #openTo = new Map<string, boolean>();
 
-  constructor(number: number, subnet: number) {
+  constructor(number: number, subnet: number, ipv6: boolean) {
     this.#number = number;
-    this.placement = { kind: 'netns', number, subnet } as const;
+    this.placement = { kind: 'netns', number, subnet, ipv6 } as const;
     this.extraAddress = `10.${subnet}.0.1`;
     this.agentDir = join(leaseDir(number), 'agent');
   }
@@ -99,23 +114,37 @@ class NetnsCapture implements Capture {
       ['ip', 'netns', 'add', name],
       ['ip', 'link', 'add', veth, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name],
       ['ip', 'link', 'set', veth, 'master', bridge, 'up'],
-      // IPv6 is not captured, so there is none.
-      ['ip', 'netns', 'exec', name, 'sh', '-c', 'echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6 2>/dev/null || true'],
+      // Where IPv6 is not captured, there is none.
+      ...(pod.ip6 === undefined
+        ? [['ip', 'netns', 'exec', name, 'sh', '-c', 'echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6 2>/dev/null || true']]
+        : []),
     ]);
     if (failed !== undefined) throw new Error(failed);
     // Before the device is up, so that nothing ever passes uncaptured.
-    const rules = redirectRules({ proxyUser: PROXY_USER, outboundPort: 15001, inboundPort: 15006, family: 4 });
-    const restored = await run('ip', ['netns', 'exec', name, 'iptables-restore'], rules);
-    if (!restored.ok) throw new Error(restored.reason);
+    for (const family of pod.ip6 === undefined ? ([4] as const) : ([4, 6] as const)) {
+      const program = family === 4 ? 'iptables-restore' : 'ip6tables-restore';
+      const restored = await run('ip', ['netns', 'exec', name, program], rulesOf(family));
+      if (!restored.ok) throw new Error(restored.reason);
+    }
     const connected = await runAll([
       ['ip', '-n', name, 'link', 'set', 'lo', 'up'],
       ['ip', '-n', name, 'addr', 'add', `${pod.ip}/16`, 'dev', 'eth0'],
       ['ip', '-n', name, 'link', 'set', 'eth0', 'up'],
       // Virtual addresses (240.240.0.0/16) need a route to be sent at all; the rules take them before they leave.
       ['ip', '-n', name, 'route', 'add', 'default', 'via', this.extraAddress],
+      ...(pod.ip6 === undefined ? [] : this.#ipv6(name, pod.ip6)),
     ]);
     if (connected !== undefined) throw new Error(connected);
     if (pod.application !== undefined) await this.#checkReadable(pod.application.cwd);
+  }
+
+  /** The loopback device has the address from which the proxy calls ports that no Service names, as it has 127.0.0.6 by itself. */
+  #ipv6(name: string, address: string): readonly (readonly string[])[] {
+    return [
+      ['ip', '-n', name, 'addr', 'add', '::6/128', 'dev', 'lo', 'nodad'],
+      ['ip', '-n', name, 'addr', 'add', `${address}/64`, 'dev', 'eth0', 'nodad'],
+      ['ip', '-n', name, '-6', 'route', 'add', 'default', 'via', `${network6(this.#number)}1`],
+    ];
   }
 
   async removePod(pod: Pod): Promise<void> {

@@ -1,3 +1,4 @@
+import { isIPv4, isIPv6 } from 'node:net';
 import { selects } from '../../../mesh/model/object.ts';
 import type { Service } from '../../../mesh/model/service.ts';
 import type { Snapshot } from '../../../mesh/model/snapshot.ts';
@@ -11,13 +12,20 @@ import type { Pod } from '../pod.ts';
 export function hostsFile(
   snapshot: Snapshot,
   namespace: string,
-  pod: { readonly name: string; readonly ip: string },
+  pod: { readonly name: string; readonly ip: string; readonly ip6?: string },
   pods: readonly Pod[],
 ): string {
-  const lines = ['127.0.0.1 localhost', `${pod.ip} ${pod.name}`];
+  const own = pod.ip6 === undefined ? [] : ['::1 localhost', `${pod.ip6} ${pod.name}`];
+  const lines = ['127.0.0.1 localhost', `${pod.ip} ${pod.name}`, ...own];
   const suffix = `.svc.${snapshot.meshConfig.clusterDomain}`;
   for (const service of snapshot.services) {
-    const address = service.addresses.find((candidate) => /^\d+\.\d+\.\d+\.\d+$/.test(candidate));
+    const one = service.addresses.filter((candidate) => !candidate.includes('/'));
+    // A name may have an address of each family that the pod itself has.
+    const found = [
+      one.find((candidate) => isIPv4(candidate)),
+      pod.ip6 === undefined ? undefined : one.find((each) => isIPv6(each)),
+    ];
+    const addresses = found.flatMap((each) => each ?? []);
     if (service.hostname.includes('*')) continue;
     const names: string[] = [service.hostname];
     if (service.hostname.endsWith(suffix)) {
@@ -25,19 +33,24 @@ export function hostsFile(
       names.push(`${short}.svc`, short);
       if (service.meta.namespace === namespace) names.push(short.slice(0, short.length - namespace.length - 1));
     }
-    if (address !== undefined) lines.push(`${address} ${names.join(' ')}`);
-    else if (service.headless === true) lines.push(...headlessLines(service, names, pods));
+    for (const address of addresses) lines.push(`${address} ${names.join(' ')}`);
+    if (addresses.length === 0 && service.headless === true) lines.push(...headlessLines(service, names, pods));
   }
   return `${lines.join('\n')}\n`;
 }
 
 /** A headless Service's name stands for its pods' addresses, and those of a StatefulSet have names of their own below it. */
-function headlessLines({ meta, selector }: Service, names: readonly string[], pods: readonly Pod[]): readonly string[] {
+function headlessLines(
+  { meta, selector, families = ['IPv4'] }: Service,
+  names: readonly string[],
+  pods: readonly Pod[],
+): readonly string[] {
   if (selector === undefined) return [];
   return pods
     .filter(({ namespace, labels }) => namespace === meta.namespace && selects(selector, labels))
-    .map(({ ip, name, owner }) => {
+    .flatMap(({ ip, ip6, name, owner }) => {
       const own = owner?.kind === 'StatefulSet' ? names.map((one) => `${name}.${one}`) : [];
-      return `${ip} ${[...own, ...names].join(' ')}`;
+      const wanted = families.flatMap((family) => (family === 'IPv4' ? ip : (ip6 ?? [])));
+      return (wanted.length === 0 ? [ip] : wanted).map((address) => `${address} ${[...own, ...names].join(' ')}`);
     });
 }
