@@ -6,6 +6,7 @@ import { caKeyOptions } from './options/ca-key.ts';
 import { collect } from './options/collect.ts';
 import { addFederationOptions } from './options/federation.ts';
 import { addCallerOptions } from './serve/caller-options.ts';
+import { addClusterOptions } from './serve/cluster-options.ts';
 import { newDiagnostics } from './serve/new-diagnostics.ts';
 import { startControlPlane } from './serve/control-plane.ts';
 import { DEFAULT_GRPC_ADDRESS, parseServeFlags, type ServeFlags } from './serve/options.ts';
@@ -14,6 +15,7 @@ import { addUpstreamOptions } from './serve/upstream-options.ts';
 const EXAMPLES = `
 Examples:
   gatehouse serve -f mesh/
+  gatehouse serve --kubernetes --kubeconfig ~/.kube/config
   gatehouse serve -f mesh/ --jwks jwks.json --token-issuer https://kubernetes.default.svc
   gatehouse serve -f mesh/ --bundle-endpoint 0.0.0.0:8443 --federate other.test=https://bundle.other.test
   gatehouse serve -f mesh/ --grpc-address 127.0.0.1:0 --http-address 127.0.0.1:0
@@ -24,8 +26,10 @@ Ends on SIGINT and SIGTERM; proxies go on with what they have and reconnect when
 
 export function serveCommand(): Command {
   const command = new Command('serve')
-    .description('the control plane: certificates, xDS and access logs for proxies, from a folder of YAML')
-    .addOption(filenameOption().makeOptionMandatory())
+    .description(
+      'the control plane: certificates, xDS and access logs for proxies, from a folder of YAML or a Kubernetes cluster',
+    )
+    .addOption(filenameOption())
     .addOption(meshConfigOption())
     .option('--ca-dir <dir>', "the authority's root and issuance log", '.gatehouse/ca')
     .option(
@@ -56,7 +60,7 @@ export function serveCommand(): Command {
     .addHelpText('after', EXAMPLES)
     .action(serve);
   for (const option of caKeyOptions('ca-')) command.addOption(option);
-  return addFederationOptions(addCallerOptions(addUpstreamOptions(command)));
+  return addFederationOptions(addCallerOptions(addUpstreamOptions(addClusterOptions(command))));
 }
 
 async function serve(flags: ServeFlags): Promise<void> {

@@ -22,6 +22,7 @@ import { behind, identitiesIn, rotationRoutes } from './admin-rotation.ts';
 import { startAdminSocket } from './admin-socket.ts';
 import { revocationRoutes } from './admin-revocation.ts';
 import { addressLimit, callersOf } from './callers.ts';
+import { openCluster } from './cluster-options.ts';
 import { isServiceHost, snapshotDirectory } from './directory.ts';
 import { type RunningFederation, startFederation } from './federation.ts';
 import { enforceRevocations, withCrls } from './enforce-revocations.ts';
@@ -76,7 +77,8 @@ export async function startControlPlane(
   let keys: KeyKeeper | undefined;
   let streams: DiscoveryService | undefined;
   let hold: ((snapshot: Snapshot) => void) | undefined;
-  const mesh = await watchedMesh(options, log, {
+  const cluster = options.cluster === undefined ? undefined : await openCluster(options.cluster);
+  const mesh = await watchedMesh({ ...options, cluster }, log, {
     onSnapshot: (snapshot) => hold?.(snapshot),
     onDiagnostics,
   });
@@ -236,6 +238,7 @@ export async function startControlPlane(
     snapshot: mesh.current().number,
     close: async () => {
       mesh.close();
+      cluster?.client.close();
       issuers.close();
       await federation.close();
       await admin.close();

@@ -5,14 +5,14 @@ import { parseDuration } from '../../mesh/admit/duration.ts';
 import type { DiagnosticsFormat } from '../input/options.ts';
 import { type CaKeyFlags, parseCaKeyFlags } from '../options/ca-key.ts';
 import { isLoopback, type ListenAddress, parseListenAddress } from '../options/address.ts';
+import { type ClusterFlags, type ClusterWish, parseClusterFlags } from './cluster-options.ts';
 import { type CallerFlags, type CallerOptions, parseCallerFlags } from './caller-options.ts';
 import { type FederationFlags, type FederationOptions, parseFederationFlags } from './federation-options.ts';
 import type { UpstreamSettings } from '../../ca/upstream/open.ts';
 import { parseUpstreamFlags, type UpstreamFlags } from './upstream-options.ts';
 
 /** What commander hands over. */
-export interface ServeFlags extends UpstreamFlags, CaKeyFlags, FederationFlags, CallerFlags {
-  readonly filename: readonly string[];
+export interface ServeFlags extends UpstreamFlags, CaKeyFlags, FederationFlags, CallerFlags, ClusterFlags {
   readonly meshConfig?: string;
   readonly caDir: string;
   readonly grpcAddress?: readonly string[];
@@ -32,7 +32,10 @@ export interface ServeFlags extends UpstreamFlags, CaKeyFlags, FederationFlags, 
 }
 
 export interface ServeOptions {
+  /** Files and folders; none with a cluster. */
   readonly paths: readonly string[];
+  /** The cluster whose objects are the mesh; undefined with files. */
+  readonly cluster: ClusterWish | undefined;
   readonly meshConfigFile: string | undefined;
   readonly caDir: string;
   readonly caKey: NewKey;
@@ -95,6 +98,8 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
   const scopeWindow = parseDuration(flags.scopeWindow) ?? 0;
   if (scopeWindow < MIN_RETENTION_MS)
     return { ok: false, reason: `--scope-window: ${flags.scopeWindow} is not 1h or more (write hours, such as 168h for a week)` };
+  const cluster = parseClusterFlags(flags);
+  if (!cluster.ok) return cluster;
   const upstream = parseUpstreamFlags(flags);
   if (!upstream.ok) return upstream;
   const callers = parseCallerFlags(flags);
@@ -108,7 +113,8 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
     value: {
       caKey: caKey.value,
       federation: federation.value,
-      paths: flags.filename.map((path) => resolve(path)),
+      paths: (flags.filename ?? []).map((path) => resolve(path)),
+      cluster: cluster.value,
       meshConfigFile: flags.meshConfig,
       caDir: resolve(flags.caDir),
       callers: callers.value,

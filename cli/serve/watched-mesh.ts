@@ -4,7 +4,9 @@ import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
 import { federatedWith } from '../../mesh/model/federated.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { watchMesh, type WatchedMesh } from '../../mesh/source/watch.ts';
+import type { ClusterMeshOptions } from '../../kubernetes/source/cluster-mesh.ts';
 import { SettledFindings } from '../input/settled-findings.ts';
+import type { Cluster } from './cluster-options.ts';
 
 export interface MeshListeners {
   readonly onSnapshot: (snapshot: Snapshot) => void;
@@ -17,6 +19,8 @@ export async function watchedMesh(
   input: {
     readonly paths: readonly string[];
     readonly meshConfigFile: string | undefined;
+    /** Instead of the paths. */
+    readonly cluster: Cluster | undefined;
     readonly federation: { readonly peers: readonly FederatedPeer[] };
   },
   log: Logger,
@@ -28,10 +32,8 @@ export async function watchedMesh(
   const report = (): void => {
     if (mesh !== undefined) onDiagnostics([...mesh.diagnostics(), ...(findings?.current ?? [])]);
   };
-  mesh = await watchMesh({
-    ...input,
-    log,
-    onSnapshot: (snapshot) => {
+  const listeners = {
+    onSnapshot: (snapshot: Snapshot) => {
       onSnapshot(seen(snapshot));
       findings?.changed();
     },
@@ -39,7 +41,12 @@ export async function watchedMesh(
       report();
       findings?.changed();
     },
-  });
+  };
+  const { cluster, meshConfigFile, paths } = input;
+  mesh =
+    cluster === undefined
+      ? await watchMesh({ paths, meshConfigFile, log, ...listeners })
+      : await clusterMesh({ ...cluster, meshConfigFile, log, ...listeners });
   const watched = mesh;
   const settled = (findings = new SettledFindings(
     { snapshot: () => seen(watched.current()), written: () => watched.written(), clock: () => new Date() },
@@ -56,4 +63,9 @@ export async function watchedMesh(
       watched.close();
     },
   };
+}
+
+async function clusterMesh(options: ClusterMeshOptions): Promise<WatchedMesh> {
+  const { watchCluster } = await import('../../kubernetes/source/cluster-mesh.ts');
+  return watchCluster(options);
 }

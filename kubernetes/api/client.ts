@@ -19,6 +19,7 @@ export interface ApiRequest {
 
 export interface StreamRequest {
   readonly path: string;
+  readonly accept?: string;
   /** Without a byte for so long the connection counts as lost. */
   readonly idleMs: number;
   readonly signal: AbortSignal;
@@ -75,12 +76,12 @@ class HttpClient implements ApiClient {
     return valueOf(text);
   }
 
-  async *stream({ path, idleMs, signal }: StreamRequest): AsyncGenerator {
+  async *stream({ path, idleMs, signal, accept = 'application/json' }: StreamRequest): AsyncGenerator {
     const idle = new AbortController();
     const timer = setTimeout(() => idle.abort(new Unreachable(`nothing came for ${idleMs / 1000} s`)), idleMs);
     const both = AbortSignal.any([signal, idle.signal]);
     try {
-      const response = await this.#send('stream', path, both, { method: 'GET', accept: 'application/json' });
+      const response = await this.#send('stream', path, both, { method: 'GET', accept });
       const status = response.statusCode ?? 0;
       if (status !== 200) throw refused(status, response, await textOf(response, LARGEST_ANSWER));
       response.on('data', () => timer.refresh());

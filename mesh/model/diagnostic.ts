@@ -1,4 +1,4 @@
-/** Where in the input an object or a field stands; `line` counts from 1. */
+/** Where in the input an object or a field stands; `line` counts from 1, and is 0 for an object of a cluster. */
 export interface Origin {
   readonly file: string;
   readonly line: number;
@@ -25,5 +25,6 @@ export function formatDiagnostic(found: Diagnostic): string {
   const subject = [found.object, found.field].filter((part) => part !== undefined).join(' ');
   const message = subject === '' ? found.message : `${subject}: ${found.message}`;
   const hint = found.hint === undefined ? '' : ` (${found.hint})`;
-  return `${found.file}:${found.line}: ${found.severity}: ${message}${hint}`;
+  const place = found.line > 0 ? `${found.file}:${found.line}: ` : found.object === undefined ? `${found.file}: ` : '';
+  return `${place}${found.severity}: ${message}${hint}`;
 }

@@ -1,0 +1,65 @@
+import { type Command, Option } from 'commander';
+import { parsed, type Parsed, refused } from '../../ca/identity/parsed.ts';
+import type { ApiClient } from '../../kubernetes/api/client.ts';
+
+export interface ClusterFlags {
+  readonly filename?: readonly string[];
+  readonly kubernetes?: boolean;
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly systemNamespace: string;
+}
+
+/** A cluster as the source of the mesh. */
+export interface ClusterWish {
+  readonly kubeconfig: string | undefined;
+  readonly context: string | undefined;
+  /** Where the control plane and the mesh's own configuration are. */
+  readonly systemNamespace: string;
+}
+
+/** A cluster that is spoken to. */
+export interface Cluster {
+  readonly client: ApiClient;
+  readonly systemNamespace: string;
+}
+
+export function kubeconfigOptions(): readonly Option[] {
+  return [
+    new Option('--kubeconfig <file>', 'how to reach the cluster (default: the own one in a Pod, else as kubectl)'),
+    new Option('--context <name>', "which of the kubeconfig's contexts"),
+  ];
+}
+
+export function addClusterOptions(command: Command): Command {
+  command.option('--kubernetes', 'the mesh is that of a cluster: its objects are watched instead of files');
+  for (const option of kubeconfigOptions()) command.addOption(option);
+  return command.addOption(
+    new Option('--system-namespace <name>', "the control plane's namespace, with Istio's ConfigMap istio (--kubernetes)")
+      .env('POD_NAMESPACE')
+      .default('istio-system'),
+  );
+}
+
+/** Undefined where the mesh comes from files. */
+export function parseClusterFlags(flags: ClusterFlags): Parsed<ClusterWish | undefined> {
+  const files = (flags.filename ?? []).length > 0;
+  if (flags.kubernetes !== true) {
+    if (flags.kubeconfig !== undefined || flags.context !== undefined)
+      return refused('--kubeconfig and --context are for --kubernetes');
+    return files ? parsed(undefined) : refused('give -f PATH, or --kubernetes');
+  }
+  if (files) return refused('the mesh is that of files (-f) or that of a cluster (--kubernetes), not of both');
+  const { kubeconfig, context, systemNamespace } = flags;
+  return parsed({ kubeconfig, context, systemNamespace });
+}
+
+/** @throws AccessError with what to do */
+export async function openCluster({ kubeconfig, context, systemNamespace }: ClusterWish): Promise<Cluster> {
+  // Loaded only for this: a mesh of files needs no Kubernetes.
+  const [{ clusterAccess }, { apiClient }] = await Promise.all([
+    import('../../kubernetes/api/connect.ts'),
+    import('../../kubernetes/api/client.ts'),
+  ]);
+  return { client: apiClient(await clusterAccess({ file: kubeconfig, context })), systemNamespace };
+}
