@@ -6,7 +6,6 @@ const WORTH_KEEPING = 8;
  * is added: the sets before it share its memory, and see only as many names as they had.
  */
 export class Names implements Iterable<string> {
-  static readonly NONE = new Names(new Map(), 0);
   /** Name → its place. Only ever grows, by the newest of the sets that share it. */
   readonly #places: Map<string, number>;
   readonly size: number;
@@ -18,6 +17,10 @@ export class Names implements Iterable<string> {
   private constructor(places: Map<string, number>, size: number) {
     this.#places = places;
     this.size = size;
+  }
+
+  static get NONE(): Names {
+    return NONE;
   }
 
   static of(names: Iterable<string>): Names {
@@ -75,3 +78,6 @@ export class Names implements Iterable<string> {
     return Names.of([...this].filter((name) => !gone.has(name)));
   }
 }
+
+// Not a static field: tsc 7.0 compiles one that makes its own class, where there are private methods, to a call of what is not there yet.
+const NONE = Names.of([]);
