@@ -28,12 +28,15 @@ export class Sent {
   /** What the client has of these instead; undefined: it was told nothing. */
   readonly #exceptions: Exceptions;
   #amended: WeakMap<Interest, Sent> | undefined;
-  static readonly NOTHING = new Sent(NO_RESOURCES, NO_INTEREST, NONE);
 
   private constructor(map: Resources, interest: Interest, exceptions: Exceptions) {
     this.#map = map;
     this.#interest = interest;
     this.#exceptions = exceptions;
+  }
+
+  static get NOTHING(): Sent {
+    return NOTHING;
   }
 
   /** What a client brings along from an earlier stream, name -> version. */
@@ -59,6 +62,10 @@ export class Sent {
     if (all) for (const name of current.keys()) if (!brought.has(name)) exceptions.set(name, undefined);
     for (const name of names) if (!brought.has(name)) exceptions.set(name, undefined);
     return new Sent(current, interest, exceptions);
+  }
+
+  static none(): Sent {
+    return new Sent(NO_RESOURCES, NO_INTEREST, NONE);
   }
 
   static allOf(current: Resources, interest: Interest): Sent {
@@ -121,3 +128,6 @@ export class Sent {
     return new Sent(this.#map, interest, exceptions.size === 0 ? NONE : exceptions);
   }
 }
+
+// Not a static field, for the reason that names.ts has.
+const NOTHING = Sent.none();
