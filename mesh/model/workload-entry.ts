@@ -5,7 +5,7 @@ import type { Port } from './port.ts';
 /** A machine, or a process on one, that Services and ServiceEntries may select as they select pods. */
 export interface WorkloadEntry {
   readonly meta: Meta;
-  /** An IP address or a Unix socket (`unix:///path`); undefined where it is a host name, which no selecting service can reach. */
+  /** An IP address, a Unix socket (`unix:///path`) or a host name, which only services reach whose addresses Envoy resolves. */
   readonly address: string | undefined;
   /** Its own port for a service port's name. */
   readonly ports: Readonly<Record<string, Port>>;

@@ -19,6 +19,7 @@ export type Capture =
 /** One running copy of a workload: a Pod, or the stand-in for one that a Deployment declares. */
 export interface Instance {
   readonly name: string;
+  /** A host name too, of a WorkloadEntry. */
   readonly address: string;
   /** Of the other family, if it has both. */
   readonly otherAddress?: string;

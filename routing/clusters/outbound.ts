@@ -144,7 +144,7 @@ function cluster(
       made.edsClusterConfig = create(Cluster_EdsClusterConfigSchema, { edsConfig: adsSource(), serviceName: name });
       return made;
     case 'dns':
-      made.loadAssignment = staticAssignment(service, port, subset, name);
+      made.loadAssignment = staticAssignment(scope, service, port, subset, name);
       made.clusterDiscoveryType = { case: 'type', value: resolver(service, made.loadAssignment) };
       made.dnsLookupFamily = lookupFamily(scope.proxy.instance);
       made.respectDnsTtl = true;

@@ -3,7 +3,7 @@ import { HealthStatus } from '#gen/envoy/config/core/v3/health_check_pb.js';
 import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '#gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import { type LbEndpoint, LbEndpointSchema } from '#gen/envoy/config/endpoint/v3/endpoint_components_pb.js';
 import type { Subset } from '../../mesh/model/destination-rule.ts';
-import { type Endpoint, endpointsOf, serves, staticPort } from '../../mesh/model/endpoints.ts';
+import { type Endpoint, endpointsOf } from '../../mesh/model/endpoints.ts';
 import type { Locality } from '../../mesh/model/load-balancer.ts';
 import { selects } from '../../mesh/model/object.ts';
 import type { Service, ServicePort } from '../../mesh/model/service.ts';
@@ -141,23 +141,20 @@ function assignment(
   });
 }
 
-/** Addresses that Envoy resolves itself: the endpoints given, else the host. */
+/** Addresses that Envoy resolves itself: the endpoints given, or of the workloads that it selects, else the host. */
 export function staticAssignment(
+  { snapshot }: Pick<Scope, 'snapshot'>,
   service: Service,
   port: ServicePort,
   subset: Subset | undefined,
   clusterName: string,
 ): ClusterLoadAssignment {
-  const given = service.endpoints
-    .filter(serves(port))
-    .filter((endpoint) => subset === undefined || selects(subset.labels, endpoint.labels));
-  const lbEndpoints =
-    service.endpoints.length === 0
-      ? [{ address: socketAddress(service.hostname, port.port), weight: 1 }]
-      : given.map((endpoint) => ({
-          address: endpointAddress(endpoint.address, staticPort(endpoint, port)),
-          weight: endpoint.weight,
-        }));
+  const itself = service.endpoints.length === 0 && (service.selector === undefined || service.resolution === 'none');
+  const lbEndpoints = itself
+    ? [{ address: socketAddress(service.hostname, port.port), weight: 1 }]
+    : endpointsOf(snapshot, service, port)
+        .filter((endpoint) => subset === undefined || selects(subset.labels, endpoint.labels))
+        .map(({ address, port: number, weight }) => ({ address: endpointAddress(address, number), weight }));
   return create(ClusterLoadAssignmentSchema, {
     clusterName,
     endpoints: [

@@ -63,7 +63,7 @@ export function readServiceEntry(spec: Field, context: Context): { readonly meta
     ...(subjectAltNames.length === 0 ? {} : { subjectAltNames }),
     external: location === 'MESH_EXTERNAL',
     endpoints:
-      RESOLUTIONS[resolution] === 'dns' && endpoints.length === 0
+      RESOLUTIONS[resolution] === 'dns' && endpoints.length === 0 && selector === undefined
         ? [{ address: hostname, ports: {}, labels: {}, weight: 1, serviceAccount: undefined }]
         : endpoints,
     exportTo,

@@ -49,8 +49,10 @@ function addressOf(field: Field, ports: Field, network: Field): string | undefin
     return written;
   }
   if (isAddress(written)) return written;
-  if (parseHostname(written) === undefined)
+  if (parseHostname(written) === undefined) {
     field.error('bad-address', `"${shorten(written)}" is no address and no host name`, 'as address: 10.0.0.7');
-  else unapplied(field, 'a host name as address');
-  return undefined;
+    return undefined;
+  }
+  field.warning('not-yet-applied', 'is a host name, which ServiceEntries with resolution: DNS reach, and no other service does');
+  return written;
 }

@@ -171,6 +171,12 @@ export const SLOTS: readonly (readonly (Json | undefined)[])[] = [
       ports: [{ number: 80, name: 'http', protocol: 'HTTP', targetPort: 8000 }],
     }),
     entry('b/out', {
+      hosts: ['picked.test'],
+      resolution: 'DNS',
+      workloadSelector: { labels: { app: 'web' } },
+      ports: [{ number: 80, name: 'http', protocol: 'HTTP', targetPort: 8000 }],
+    }),
+    entry('b/out', {
       hosts: ['bytes.test'],
       addresses: ['10.9.0.0/16'],
       resolution: 'STATIC',
