@@ -11,14 +11,26 @@ import { destinationPolicy, type PortPolicy, portPolicy } from './traffic-policy
 
 const NONE: readonly DestinationRule[] = Object.freeze([]);
 
+const ANY = '*';
+
 /** Rules by namespace and host; those of wildcards by namespace alone. */
 const byHost = indexedBy<DestinationRule>(({ meta, host, demandsTls }) =>
   demandsTls === true ? [] : [`${meta.namespace} ${host}`, ...(host.startsWith('*') ? [meta.namespace] : [])],
 );
 
 const demandingTls = indexedBy<DestinationRule>(({ meta, host, demandsTls }) =>
-  demandsTls === true ? [`${meta.namespace} ${host}`] : [],
+  demandsTls === true ? [`${meta.namespace} ${host}`, ANY] : [],
 );
+
+/** Rules by host alone, those of wildcards together. */
+const anywhere = indexedBy<DestinationRule>(({ host, demandsTls }) =>
+  demandsTls === true ? [] : [host.startsWith('*') ? ANY : host],
+);
+
+/** Asked for each service of each view, most of which no rule is about. */
+function isRuled({ destinationRules }: Snapshot, host: Hostname): boolean {
+  return anywhere(destinationRules, host).length > 0 || anywhere(destinationRules, ANY).length > 0;
+}
 
 /** The rules of a namespace for the most specific host over one, as another namespace sees them. */
 function specific(snapshot: Snapshot, home: string, seenFrom: string, host: Hostname): readonly DestinationRule[] {
@@ -60,11 +72,13 @@ function forCaller(rules: readonly DestinationRule[], caller: Labels): readonly 
  */
 export function rulesFor(snapshot: Snapshot, service: Service, seenFrom: string, caller: Labels): readonly DestinationRule[] {
   const held = heldFor(snapshot, service, seenFrom, caller);
+  if (demandingTls(snapshot.destinationRules, ANY).length === 0) return held;
   const demanding = demandingTls(snapshot.destinationRules, `${service.meta.namespace} ${service.hostname}`);
   return demanding.length === 0 ? held : [...held, ...demanding];
 }
 
 function heldFor(snapshot: Snapshot, service: Service, seenFrom: string, caller: Labels): readonly DestinationRule[] {
+  if (!isRuled(snapshot, service.hostname)) return NONE;
   for (const home of new Set([seenFrom, service.meta.namespace, snapshot.meshConfig.rootNamespace])) {
     const found = specific(snapshot, home, seenFrom, service.hostname);
     const held = found.length === 0 ? NONE : forCaller(found, caller);

@@ -117,6 +117,7 @@ export function siteName(host: Hostname, port: Port, pod?: string): string {
 
 /** The same object for the same place. */
 const sites = kept<object, HostSite>(64);
+const plainSites = new WeakMap<readonly string[], readonly HostSite[]>();
 
 class Table {
   readonly #scope: Scope;
@@ -137,10 +138,33 @@ class Table {
     const domains = wanted.some((domain) => taken.has(domain)) ? wanted.filter((domain) => !taken.has(domain)) : wanted;
     if (domains.length === 0) return;
     for (const domain of domains) taken.add(domain);
-    const inputs = [this.#name, host, port, virtual, pod, ...(domains === wanted ? [wanted] : domains)];
+    const plain = domains === wanted && virtual === undefined && pod === undefined;
+    this.#sites.push(plain ? this.#plain(wanted, host, port) : this.#kept(owner, host, port, domains, virtual, pod));
+  }
+
+  #kept(
+    owner: object,
+    host: Hostname,
+    port: Port,
+    domains: readonly string[],
+    virtual: string | undefined,
+    pod?: string,
+  ): HostSite {
+    const inputs = [this.#name, host, port, virtual, pod, ...domains];
     const name = siteName(host, port, pod);
     const make = () => ({ table: this.#name, name, domains, host, port, virtual, ...(pod === undefined ? {} : { pod }) });
-    this.#sites.push(sites.get(owner, inputs, make));
+    return sites.get(owner, inputs, make);
+  }
+
+  /** Of a service under all its names: found by their list, which is made once for most views. */
+  #plain(domains: readonly string[], host: Hostname, port: Port): HostSite {
+    const table = this.#name;
+    const known = plainSites.get(domains) ?? [];
+    const found = known.find((site) => site.table === table && site.port === port && site.host === host);
+    if (found !== undefined) return found;
+    const made: HostSite = { table, name: siteName(host, port), domains, host, port, virtual: undefined };
+    plainSites.set(domains, [...known, made]);
+    return made;
   }
 
   /** The pods of a headless Service by their own names, which are closer than its wildcard. */
@@ -167,6 +191,10 @@ class Table {
     }
   }
 
+  get sites(): readonly HostSite[] {
+    return this.#sites;
+  }
+
   all(): RouteTable {
     return {
       name: this.#name,
@@ -177,15 +205,24 @@ class Table {
   }
 }
 
+function addAtPort(table: Table, scope: Scope, service: Service, port: Port): void {
+  table.addPods(service, port, (name) => [name]);
+  table.add(
+    service,
+    service.hostname,
+    port,
+    serviceNames(service, scope.proxy, scope.snapshot.meshConfig.clusterDomain),
+    undefined,
+  );
+}
+
 /** Captured traffic: the virtual hosts of one port, one for each service that has it. */
 export function* portTable(scope: Scope, port: Port, services: readonly Service[]): Interruptible<RouteTable> {
   const table = new Table(scope, String(port), true);
-  const { clusterDomain } = scope.snapshot.meshConfig;
   table.addOthers(port, (name) => [name]);
   for (const [at, service] of services.entries()) {
     if (at % TOGETHER === 0) yield;
-    table.addPods(service, port, (name) => [name]);
-    table.add(service, service.hostname, port, serviceNames(service, scope.proxy, clusterDomain), undefined);
+    addAtPort(table, scope, service, port);
   }
   return table.all();
 }
@@ -198,25 +235,46 @@ function unnamedPort(service: Service): Port | undefined {
 
 const withPort = kept<readonly string[], readonly string[]>(64);
 
+function addAtProxy(table: Table, scope: Scope, service: Service): void {
+  const names = serviceNames(service, scope.proxy, scope.snapshot.meshConfig.clusterDomain);
+  const unnamed = unnamedPort(service);
+  for (const { port } of service.ports.filter(mayBeHttp)) {
+    const alone = port === unnamed;
+    const domains = withPort.get(names, [port, alone], () => [
+      ...new Set(names.flatMap((name) => (alone ? [name, `${name}:${port}`] : [`${name}:${port}`]))),
+    ]);
+    table.addPods(service, port, (name) => (alone ? [name, `${name}:${port}`] : [`${name}:${port}`]));
+    table.add(service, service.hostname, port, domains, undefined);
+  }
+}
+
 /** The explicit HTTP proxy: every service on every port, told apart by the port in the URL. */
 export function* proxyTable(scope: Scope): Interruptible<RouteTable> {
   const table = new Table(scope, HTTP_PROXY, false);
-  const { clusterDomain } = scope.snapshot.meshConfig;
   table.addOthers(undefined, (name, port) => [...(port === PORT_80 ? [name] : []), `${name}:${port}`]);
   for (const [at, service] of scope.view.services.entries()) {
     if (at % TOGETHER === 0) yield;
-    const names = serviceNames(service, scope.proxy, clusterDomain);
-    const unnamed = unnamedPort(service);
-    for (const { port } of service.ports.filter(mayBeHttp)) {
-      const alone = port === unnamed;
-      const domains = withPort.get(names, [port, alone], () => [
-        ...new Set(names.flatMap((name) => (alone ? [name, `${name}:${port}`] : [`${name}:${port}`]))),
-      ]);
-      table.addPods(service, port, (name) => (alone ? [name, `${name}:${port}`] : [`${name}:${port}`]));
-      table.add(service, service.hostname, port, domains, undefined);
-    }
+    addAtProxy(table, scope, service);
   }
   return table.all();
+}
+
+/** The places of a service's virtual hosts in each table, if nobody else claims its names: as the tables have them. */
+export function serviceSites(scope: Scope, service: Service): ReadonlyMap<string, readonly HostSite[]> {
+  const tables = new Map<string, Table>();
+  if (scope.proxy.instance.capture.kind === 'explicit') {
+    const table = new Table(scope, HTTP_PROXY, false);
+    addAtProxy(table, scope, service);
+    tables.set(HTTP_PROXY, table);
+  } else {
+    for (const { port } of service.ports.filter(mayBeHttp)) {
+      const name = String(port);
+      const table = tables.get(name) ?? new Table(scope, name, true);
+      tables.set(name, table);
+      addAtPort(table, scope, service, port);
+    }
+  }
+  return new Map([...tables].map(([name, table]) => [name, table.sites]));
 }
 
 /** What routes a virtual host. */

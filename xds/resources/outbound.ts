@@ -4,24 +4,21 @@ import type { Listener } from '#gen/envoy/config/listener/v3/listener_pb.js';
 import { VirtualHostSchema } from '#gen/envoy/config/route/v3/route_components_pb.js';
 import { type RouteConfiguration, RouteConfigurationSchema } from '#gen/envoy/config/route/v3/route_pb.js';
 import type { RevokedPeers } from '../../ca/revocation/list.ts';
-import { podNames } from '../../mesh/model/endpoints.ts';
 import { covers, type Hostname } from '../../mesh/model/hostname.ts';
 import { LayeredMap } from '../../mesh/model/layered-map.ts';
 import { keyOf } from '../../mesh/model/object.ts';
 import { isHttp } from '../../mesh/model/port.ts';
 import type { Service } from '../../mesh/model/service.ts';
 import type { VirtualService } from '../../mesh/model/virtual-service.ts';
-import type { Change } from '../../routing/change.ts';
+import type { Change, ChangedLists } from '../../routing/change.ts';
 import { unseenAuthorizers } from '../../routing/clusters/authorizers.ts';
 import { calledServices } from '../../routing/clusters/outbound.ts';
 import { fixedClusters } from '../../routing/compile.ts';
 import { capturedParts } from '../../routing/listeners/outbound.ts';
 import {
   type HostSite,
-  mayBeHttp,
   proxyTable,
   routeConfiguration,
-  siteName,
   type RouteTable,
   tableRoutes,
   virtualOf,
@@ -31,7 +28,8 @@ import type { Scope } from '../../routing/scope.ts';
 import { collectorClusters } from '../../routing/tracing/collector.ts';
 import type { View } from '../../routing/view.ts';
 import { type EncodedResource, encodeResource, type Resources } from '../resource-set.ts';
-import { hostAt, nameOf, type Piece, pieceOf, same, siteOf } from './pieces.ts';
+import { namesOf, patchedTables } from './patched-tables.ts';
+import { fullName, hostAt, nameOf, type Piece, pieceOf, same, siteOf } from './pieces.ts';
 
 type Encoded = LayeredMap<string, EncodedResource>;
 
@@ -61,7 +59,7 @@ export interface Outbound {
   readonly routes: readonly Routes[];
   readonly hosts: Encoded;
   /** VirtualServices (`namespace/name`) and the resources that they route. */
-  readonly routed: ReadonlyMap<string, readonly string[]>;
+  readonly routed: LayeredMap<string, readonly string[]>;
   /** Services of which some port carries other than HTTP: listeners tell them apart. */
   readonly carriers: ReadonlySet<Hostname>;
   /** Some service takes every host of a port: its routes are sent whole, and made from the beginning with each change. */
@@ -116,7 +114,7 @@ function* tablesOf(
     const order: string[] = [];
     for (const [at, site] of sites.entries()) {
       if (at % TOGETHER === 0) yield;
-      const full = nameOf(site);
+      const full = fullName(site);
       order.push(full);
       const virtual = virtualOf(scope, site);
       const old = similar?.hosts.get(full);
@@ -211,7 +209,7 @@ export function* composeOutbound(
     whole: [...whole, ...parts.routes.map((one) => encodeResource(RouteConfigurationSchema, one))],
     routes,
     hosts: LayeredMap.like(similar?.hosts, hosts),
-    routed,
+    routed: LayeredMap.of(routed),
     carriers,
     open: whole.length > 0,
     carried: {},
@@ -266,15 +264,23 @@ function touched(scope: Scope, change: Change): readonly Service[] {
   );
 }
 
-function patchPieces(before: Outbound, scope: Scope, revoked: RevokedPeers, services: readonly Service[]) {
+function patchPieces(
+  before: Outbound,
+  scope: Scope,
+  revoked: RevokedPeers,
+  services: readonly Service[],
+  moved: Iterable<Hostname>,
+) {
   const made: [Hostname, Piece | undefined][] = [];
   const clusters = new Map<string, EncodedResource | undefined>();
   const endpoints = new Map<string, EncodedResource | undefined>();
-  for (const service of services) {
-    const old = before.pieces.get(service.hostname);
-    const piece = pieceOf(scope, revoked, service);
+  const byHost = new Map(services.map((service) => [service.hostname, service]));
+  for (const host of new Set([...byHost.keys(), ...moved])) {
+    const old = before.pieces.get(host);
+    const service = byHost.get(host);
+    const piece = service && pieceOf(scope, revoked, service);
     if (piece === old) continue;
-    made.push([service.hostname, piece]);
+    made.push([host, piece]);
     for (const [into, now, was, has] of [
       [clusters, piece?.clusters, old?.clusters, before.clusters],
       [endpoints, piece?.endpoints, old?.endpoints, before.endpoints],
@@ -290,37 +296,36 @@ function patchPieces(before: Outbound, scope: Scope, revoked: RevokedPeers, serv
   };
 }
 
-/** The virtual hosts of a service, wherever they are. */
-function hostNamesOf(scope: Scope, service: Service): readonly string[] {
-  const { hostname } = service;
-  const [first] = scope.proxy.instance.capture.kind === 'explicit' ? ['http_proxy'] : [];
-  const pods = [undefined, ...podNames(scope.snapshot, service)];
-  return service.ports
-    .filter(mayBeHttp)
-    .flatMap(({ port }) => pods.map((pod) => nameOf({ table: first ?? String(port), name: siteName(hostname, port, pod) })));
-}
-
-function patchHosts(before: Outbound, scope: Scope, services: readonly Service[], { rerouted, ruled }: Change): Encoded {
-  if (scope.proxy.kind === 'gateway') return before.hosts;
+function patchHosts(
+  before: Outbound,
+  { hosts, routed }: Pick<Outbound, 'hosts' | 'routed'>,
+  scope: Scope,
+  services: readonly Service[],
+  { rerouted, ruled }: Change,
+): Encoded {
+  if (scope.proxy.kind === 'gateway') return hosts;
   const names = new Set<string>();
-  for (const key of rerouted.keys()) for (const name of before.routed.get(key) ?? []) names.add(name);
-  if (ruled.size > 0) for (const service of services) for (const name of hostNamesOf(scope, service)) names.add(name);
+  for (const key of rerouted.keys())
+    for (const name of [...(before.routed.get(key) ?? []), ...(routed.get(key) ?? [])]) names.add(name);
+  if (ruled.size > 0)
+    for (const service of services) for (const name of [...namesOf(scope, service).values()].flat()) names.add(name);
   const changes: [string, EncodedResource][] = [];
   for (const name of names) {
-    const old = before.hosts.get(name);
+    const old = hosts.get(name);
     const site = old === undefined ? undefined : siteOf(old);
     if (old !== undefined && site !== undefined) changes.push([name, same(old, hostAt(scope, site))]);
   }
-  return before.hosts.with(changes);
+  return hosts.with(changes);
 }
 
 /** Whether what is told apart by listeners may be called in another way. */
-function carriesAnew({ carriers, view }: Outbound, services: readonly Service[], { rerouted, replaced }: Change): boolean {
+function carriesAnew({ carriers, view }: Outbound, services: readonly Service[], { rerouted, lists }: Change): boolean {
   if (carriers.size === 0) return false;
   if (services.some(({ hostname }) => carriers.has(hostname))) return true;
-  if (replaced.size > 0 && [...replaced.keys()].some(({ hostname }) => carriers.has(hostname))) return true;
-  return [...rerouted.keys()].some((key) => {
-    const hosts = view.virtualServiceNamed(key)?.hosts ?? [];
+  const replaced = [...(lists?.services.replaced.keys() ?? [])];
+  if (replaced.some(({ hostname }) => carriers.has(hostname))) return true;
+  return [...rerouted].some(([key, virtual]) => {
+    const hosts = [...(view.virtualServiceNamed(key)?.hosts ?? []), ...virtual.hosts];
     return hosts.some((host) => carriers.has(host) || (host.startsWith('*') && [...carriers].some((one) => covers(host, one))));
   });
 }
@@ -330,16 +335,27 @@ function sameListeners(one: readonly Listener[], other: readonly Listener[]): bo
 }
 
 /**
- * The view after a change that left what there is to see in its place: only what the change touches is made again.
+ * The view after a change of which all is named: only what the change touches is made again.
  * @param scope with the view as it is now
+ * @returns undefined where it has to be composed all the same
  */
-export function patchOutbound(before: Outbound, scope: Scope, revoked: RevokedPeers, change: Change): Outbound {
+export function patchOutbound(
+  before: Outbound,
+  scope: Scope,
+  revoked: RevokedPeers,
+  change: Change,
+  lists: ChangedLists,
+): Outbound | undefined {
   const services = touched(scope, change);
+  const tables = scope.proxy.kind === 'gateway' ? before : patchedTables(before, before.view, scope, lists);
+  if (tables === undefined) return undefined;
   const patched = {
     ...before,
-    ...patchPieces(before, scope, revoked, services),
+    ...patchPieces(before, scope, revoked, services, change.moved),
     view: scope.view,
-    hosts: patchHosts(before, scope, services, change),
+    routes: tables.routes,
+    routed: tables.routed,
+    hosts: patchHosts(before, tables, scope, services, change),
   };
   if (!carriesAnew(before, services, change)) return patched;
   const parts = partsOf(scope);

@@ -37,11 +37,22 @@ const encodedHosts = kept<HostSite, EncodedResource>(32);
 
 export function hostAt(scope: Scope, site: HostSite): EncodedResource {
   return encodedHosts.get(site, hostInputs(scope, site), () => {
-    const name = nameOf(site);
+    const name = fullName(site);
     const made = encodeResource(VirtualHostSchema, virtualHostAt(scope, site, name));
     sites.set(made, site);
     return made;
   });
+}
+
+const fullNames = new WeakMap<HostSite, string>();
+
+/** As {@link nameOf}, the same string for the same place: thousands are looked for with each view. */
+export function fullName(site: HostSite): string {
+  const known = fullNames.get(site);
+  if (known !== undefined) return known;
+  const made = nameOf(site);
+  fullNames.set(site, made);
+  return made;
 }
 
 /** A virtual host's name as a resource. */

@@ -43,10 +43,10 @@ export class SharedBodies {
       return known.encoded;
     }
     const encoded = encode();
-    if (encoded.byteLength < WORTH_SHARING || encoded.byteLength > this.#mostBytes) return encoded;
+    if (encoded.byteLength < WORTH_SHARING || encoded.copied > this.#mostBytes) return encoded;
     this.#forget(first);
     this.#bodies.set(first, { resources, encoded });
-    this.#bytes += encoded.byteLength;
+    this.#bytes += encoded.copied;
     for (const oldest of this.#bodies.keys()) {
       if (this.#bytes <= this.#mostBytes) break;
       this.#forget(oldest);
@@ -55,7 +55,7 @@ export class SharedBodies {
   }
 
   #forget(first: EncodedResource): void {
-    this.#bytes -= this.#bodies.get(first)?.encoded.byteLength ?? 0;
+    this.#bytes -= this.#bodies.get(first)?.encoded.copied ?? 0;
     this.#bodies.delete(first);
   }
 }

@@ -1,5 +1,6 @@
 import type { EncodedResource } from '../resource-set.ts';
 import type { Response, Variant } from '../subscription/event.ts';
+import { inParts, PART_BYTES } from '../subscription/due.ts';
 import { SharedBodies } from './shared-bodies.ts';
 
 // Field tags (number << 3 | 2, all length-delimited) of envoy.service.discovery.v3.
@@ -13,10 +14,14 @@ const REMOVED = 0x32; // DeltaDiscoveryResponse 6
 /** Resources from this size on are sent from where they are; smaller ones are copied next to each other. */
 const BY_REFERENCE = 16 * 1024;
 
+const WORTH_DIVIDING = 64;
+
 export interface Encoded {
   /** The message is these, one after another. Shared with other streams: never written to. */
   readonly chunks: readonly Uint8Array[];
   readonly byteLength: number;
+  /** How much of it is memory of its own. */
+  readonly copied: number;
 }
 
 const shared: Readonly<Record<Variant, SharedBodies>> = Object.freeze({ sotw: new SharedBodies(), delta: new SharedBodies() });
@@ -30,16 +35,22 @@ const constants = new Map<string, Buffer>();
 export function encodeResponse(variant: Variant, response: Response): Encoded {
   const { resources } = response;
   const head = fields([[VERSION, Buffer.from(response.version)]]);
-  const body = shared[variant].of(resources, () => encodeBody(variant, resources));
+  const bodies = partsOf(resources).map((part) => shared[variant].of(part, () => encodeBody(variant, part)));
   const tail = fields([
     [TYPE_URL, constant(response.type)],
     [NONCE, Buffer.from(response.nonce)],
     ...response.removed.map((name) => [REMOVED, Buffer.from(name)] as const),
   ]);
   return {
-    chunks: [head, ...body.chunks, tail],
-    byteLength: head.byteLength + body.byteLength + tail.byteLength,
+    chunks: [head, ...bodies.flatMap(({ chunks }) => chunks), tail],
+    byteLength: bodies.reduce((sum, { byteLength }) => sum + byteLength, head.byteLength + tail.byteLength),
+    copied: head.byteLength + tail.byteLength,
   };
+}
+
+/** Long lists in the parts that others have in theirs too. */
+function partsOf(resources: readonly EncodedResource[]): readonly (readonly EncodedResource[])[] {
+  return resources.length < WORTH_DIVIDING ? [resources] : inParts(resources, PART_BYTES);
 }
 
 function encodeBody(variant: Variant, resources: readonly EncodedResource[]): Encoded {
@@ -75,7 +86,7 @@ function encodeBody(variant: Variant, resources: readonly EncodedResource[]): En
     }
   }
   if (at > from) chunks.push(out.subarray(from, at));
-  return { chunks, byteLength };
+  return { chunks, byteLength, copied };
 }
 
 function fields(list: readonly (readonly [number, Uint8Array])[]): Buffer {

@@ -1,18 +1,12 @@
-import { changedNames, CLUSTER, ENDPOINTS, NO_RESOURCES, versionOf, VIRTUAL_HOST } from '../resource-set.ts';
+import { changedNames, CLUSTER, ENDPOINTS, versionOf, VIRTUAL_HOST } from '../resource-set.ts';
 import type { EncodedResource, Resources, TypeUrl } from '../resource-set.ts';
-import { allOf, halvesOf, inParts, sentWhole } from './due.ts';
+import { allOf, halvesOf, inParts, PART_BYTES, sentWhole } from './due.ts';
 import type { Due } from './due.ts';
 import type { Response } from './event.ts';
 import { keep, NO_NAMES, together } from './owed.ts';
 import { Sent } from './sent.ts';
 import { resourcesOf, withType } from './state.ts';
 import type { State, TypeState } from './state.ts';
-
-/**
- * Size of one response, where the protocol lets it be split. A TLS connection keeps a buffer as large as its largest
- * write, so thousands of streams want small ones.
- */
-const PART_BYTES = 256 * 1024;
 
 /** A step in the making. */
 export interface Draft {
@@ -72,13 +66,12 @@ function namesOf(resources: readonly EncodedResource[]): readonly string[] {
 }
 
 export function sendWhole(draft: Draft, type: TypeUrl, of: TypeState, whole: Resources): void {
-  const changed = changedNames(of.full ?? NO_RESOURCES, whole);
-  send(draft, type, { ...of, full: whole, answer: false }, allOf(whole), [], versionOf(whole));
-  if (type === CLUSTER)
-    warm(
-      draft,
-      changed.map((name) => whole.get(name)).filter((found) => found !== undefined),
-    );
+  const all = allOf(whole);
+  send(draft, type, { ...of, full: whole, answer: false }, all, [], versionOf(whole));
+  if (type !== CLUSTER) return;
+  const { full } = of;
+  const changed = full && changedNames(full, whole).map((name) => whole.get(name));
+  warm(draft, changed?.filter((found) => found !== undefined) ?? all);
 }
 
 export function sendParts(draft: Draft, type: TypeUrl, resources: readonly EncodedResource[], removed: readonly string[]): void {

@@ -99,6 +99,11 @@ export function sameContent(one: Resources, other: Resources): boolean {
   return changedNames(one, other).length === 0;
 }
 
+/**
+ * Size of one response, where the protocol lets it be split: each costs the same work whatever is in it, and others wait while it is written.
+ */
+export const PART_BYTES = 256 * 1024;
+
 const lists = new WeakMap<Resources, readonly EncodedResource[]>();
 const halves = new WeakMap<readonly EncodedResource[], readonly (readonly EncodedResource[])[]>();
 
@@ -165,5 +170,6 @@ function interned(part: Part): Part {
   const known = first === undefined ? undefined : parts.get(first);
   if (known?.length === part.length && known.every((resource, at) => resource === part[at])) return known;
   if (first !== undefined) parts.set(first, part);
+  divided.set(part, [part]);
   return part;
 }

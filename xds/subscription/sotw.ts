@@ -61,8 +61,8 @@ function takeFirst(state: State, request: SotwRequest): Taken {
   const { type } = request;
   const { interest } = replaceInterest(type, undefined, request.names);
   const empty: TypeState = { ...NEW_TYPE, interest };
-  const wanted = wantedOf(empty, resourcesOf(state, type));
-  const kept = sentWhole('sotw', type) && request.version !== '' && request.version === versionOf(wanted);
+  const wanted = sentWhole('sotw', type) && request.version !== '' ? wantedOf(empty, resourcesOf(state, type)) : undefined;
+  const kept = wanted !== undefined && request.version === versionOf(wanted);
   const asks = interest.wildcard !== 'none' || interest.names.size > 0;
   const next = withType(state, type, kept ? { ...empty, full: wanted } : { ...empty, answer: asks });
   return {

@@ -45,7 +45,7 @@ describe('lists of resources that many streams are sent', () => {
 
   it('are forgotten, the one used longest ago first, when they are too many', () => {
     const bodies = new SharedBodies(10_000);
-    const encoded = { chunks: [], byteLength: 4000 };
+    const encoded = { chunks: [], byteLength: 4000, copied: 4000 };
     const [a, b, c] = [list('a'), list('b'), list('c')];
     let made = 0;
     const of = (resources: typeof a) => bodies.of(resources, () => ((made += 1), encoded));
