@@ -74,6 +74,25 @@ inBothCaptureModes('automatic scopes', (capture) => {
     assert.match(stdout, /reviews\.default\.svc\.cluster\.local +called, 2\d{3}-/);
   });
 
+  it('a route that leads nowhere is answered with 503 at once, the second time too', async () => {
+    await mesh.apply(`apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: details, namespace: default}
+spec:
+  hosts: [details]
+  http:
+  - route: [{destination: {host: details, subset: nowhere}}]
+`);
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      const begin = performance.now();
+      const reply = await get(mesh.gateway, PRODUCT);
+      assert.equal(field(reply.body, 'upstream', 'details', 'status'), 503, reply.body);
+      assert.ok(performance.now() - begin < 3_000, `${String(attempt)}: ${String(performance.now() - begin)} ms`);
+    }
+    await mesh.remove('rules.yaml');
+    await page();
+  });
+
   it('a control plane that starts again knows them, and a proxy that starts again begins with them', async () => {
     const { pid } = (await mesh.status()) ?? assert.fail();
     process.kill(pid, 'SIGKILL');
@@ -96,5 +115,22 @@ inBothCaptureModes('automatic scopes', (capture) => {
       ),
     );
     assert.deepEqual(post, [DETAILS, REVIEWS]);
+  });
+
+  it('a Sidecar says itself what its proxies see, and where it goes nothing is taken from them', async () => {
+    const sidecar =
+      'apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: default, namespace: default}\nspec:\n  egress: [{hosts: [./*]}]\n';
+    await mesh.apply(sidecar, 'sidecar.yaml');
+    const seen = await clusters(PAGE);
+    assert.ok(seen.length > 3 && seen.every((host) => host.endsWith('.default.svc.cluster.local')), seen.join());
+    const { code, stderr } = await mesh.gatehouse(
+      ...['proxy', 'scope', `default/${mesh.workload(PAGE).pod}`, '--http', mesh.ready.controlPlane.http],
+    );
+    assert.equal(code, 1);
+    assert.match(stderr, /no connected proxy with an automatic scope/);
+    await page();
+    await mesh.remove('sidecar.yaml');
+    assert.deepEqual(await clusters(PAGE), seen);
+    await page();
   });
 });
