@@ -13,6 +13,7 @@ import { eventually } from '../eventually.ts';
 import { listening } from '../routing/envoy/listening.ts';
 import { freePort } from '../routing/envoy/upstream.ts';
 import { inBothCaptureModes } from './capture-modes.ts';
+import { serverStatus } from './pair.ts';
 import { get, RunningMesh, root } from './running-mesh.ts';
 
 const secret = (namespace: string, name: string, { cert, key }: Issued): string =>
@@ -151,7 +152,10 @@ inBothCaptureModes('certificates at the edge of a whole mesh', (capture) => {
     ];
     writeFileSync(join(secrets, 'secrets.yaml'), issued.join(''), { mode: 0o600 });
     const pair = join(root, 'test', 'feature', 'meshes', 'pair');
-    mesh = await RunningMesh.start([pair, rules], capture, ['-f', secrets, '-f', grants]);
+    const meshConfig = join(folder, 'mesh-config.yaml');
+    writeFileSync(meshConfig, 'meshMTLS: {minProtocolVersion: TLSV1_3, ecdhCurves: [P-384]}\n');
+    const flags = ['-f', secrets, '-f', grants, '--mesh-config', meshConfig];
+    mesh = await RunningMesh.start([pair, rules], capture, flags);
   });
   after(async () => {
     await mesh?.stop();
@@ -208,6 +212,27 @@ inBothCaptureModes('certificates at the edge of a whole mesh', (capture) => {
     assert.equal((await ask(both, 'several.test', { ...tls13, sigalgs: 'rsa_pss_rsae_sha256' }))?.serial, rsa.serial);
     assert.equal((await ask(both, 'several.test', { ...tls13, sigalgs: 'ecdsa_secp256r1_sha256' }))?.serial, ecdsa.serial);
     assert.equal((await ask(both, 'several.test'))?.serial, ecdsa.serial, 'ECDSA where both will do');
+  });
+
+  it("the mesh's own TLS is what meshMTLS says, and everybody finds each other", async () => {
+    assert.ok(mesh !== undefined);
+    const reply = await get(mesh.gateway, '/call?url=http://server:8080/', { host: 'one.test' });
+    assert.deepEqual([reply.status, serverStatus(reply)], [200, '200'], mesh.log());
+    const { ip } = mesh.workload('pair/server');
+    const curve = async (options: ConnectionOptions): Promise<unknown> => {
+      const socket = connect({ host: ip, port: 8080, rejectUnauthorized: false, ALPNProtocols: ['istio'], ...options });
+      try {
+        await once(socket, 'secureConnect');
+        return { version: socket.getProtocol(), ...socket.getEphemeralKeyInfo() };
+      } catch {
+        return 'refused';
+      } finally {
+        socket.destroy();
+      }
+    };
+    assert.deepEqual(await curve({}), { version: 'TLSv1.3', type: 'ECDH', name: 'secp384r1', size: 384 });
+    assert.equal(await curve({ maxVersion: 'TLSv1.2' }), 'refused');
+    assert.equal(await curve({ ecdhCurve: 'X25519:P-256' }), 'refused');
   });
 
   it('a Gateway of the Gateway API shows its certificate to a backend that asks for one, while it is granted', async () => {
