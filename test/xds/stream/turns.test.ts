@@ -41,6 +41,32 @@ describe('turns of streams', () => {
     assert.equal(between, 1);
   });
 
+  for (const [others, together] of [
+    [0, [1, 1, 1]],
+    [7, [1, 3, 3]],
+    [1_000, [1, 7, 7]],
+  ] as const) {
+    it(`streams take as long as others took before, when that was ${others} ms, but not for ever`, async () => {
+      let now = 0;
+      const done: number[] = [];
+      const turns = new Turns<number>(
+        () => {
+          now += 3;
+          done[done.length - 1] = (done.at(-1) ?? 0) + 1;
+          return false;
+        },
+        () => now,
+      );
+      for (let stream = 0; stream < 30; stream += 1) turns.add(stream);
+      for (let turn = 0; turn < together.length; turn += 1) {
+        done.push(0);
+        await new Promise(setImmediate);
+        now += others;
+      }
+      assert.deepEqual(done, together);
+    });
+  }
+
   it('who has more to do goes to the end of the line', async () => {
     const done: string[] = [];
     let left = 2;
