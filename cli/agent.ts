@@ -1,17 +1,21 @@
 import { constants } from 'node:os';
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import { destination, pino } from 'pino';
+import { destination, type Logger, pino } from 'pino';
 import { type Parsed, parsed, refused } from '../ca/identity/parsed.ts';
 import { type ConfigDiagnostic, diagnosticLine } from '../sds/agent/diagnostic.ts';
 import type { AgentEvent } from '../sds/agent/event.ts';
 import { readConfig, runAgent, type RunOptions } from '../sds/agent/run-agent.ts';
 import type { CommandEnd } from '../sds/agent/surroundings.ts';
 import type { GivenCommand } from '../sds/envoy/command.ts';
+import type { AgentStatus } from '../sds/agent/status.ts';
 import { systemClock, systemTimers } from '../sds/clock.ts';
+import { POD_PATHS } from '../sds/pod/environment.ts';
+import { servePodPorts, writePodConfig } from '../sds/pod/run.ts';
+import { logLevel, METRICS_PORT, type PodFlags, podOptionsOf, portOrZero, READY_PORT, threads } from './agent/pod-options.ts';
 
-interface AgentFlags {
-  readonly config: string;
+interface AgentFlags extends PodFlags {
+  readonly config?: string;
   readonly check?: true;
   readonly logLevel: string;
   readonly diagnostics: 'text' | 'json';
@@ -29,10 +33,22 @@ export function agentCommand(): Command {
   return new Command('agent')
     .description('keep workloads in certificates, serve them to Envoy, and run those Envoys')
     .argument('[command...]', 'run this as the Envoy of the one workload, and end when it ends (after --)')
-    .requiredOption('--config <file>', 'the workloads, as YAML or JSON; followed through its changes')
+    .option('--config <file>', 'the workloads, as YAML or JSON; followed through its changes')
     .option('--check', 'only check the configuration')
+    .addOption(new Option('--log-level <level>', 'of the log on stderr').argParser(logLevel).default('info'))
     .addOption(
-      new Option('--log-level <level>', 'of the log on stderr').choices(['debug', 'info', 'warn', 'error']).default('info'),
+      new Option('--pod <kind>', 'be the agent of an injected pod, by its environment')
+        .choices(['sidecar', 'router'])
+        .conflicts(['config', 'check']),
+    )
+    .option('--domain <name>', 'with --pod: DNS domain of the cluster', 'cluster.local')
+    .option('--status-port <port>', 'with --pod: where probes, metrics and hooks are answered; 0: nowhere', portOrZero, 15_020)
+    .option('--proxy-log-level <level>', "with --pod: Envoy's", 'warning')
+    .option('--proxy-component-log-level <levels>', "with --pod: of Envoy's components", '')
+    .option(
+      '--concurrency <threads>',
+      "with --pod: Envoy's threads (default: the ProxyConfig's, else the container's limit)",
+      threads,
     )
     .addOption(
       new Option('--diagnostics <format>', 'how to print mistakes in the configuration')
@@ -52,6 +68,7 @@ Examples:
   gatehouse agent --config agent.yaml
   gatehouse agent --config agent.yaml --check
   gatehouse agent --config agent.yaml -- envoy --log-level info --concurrency 2
+  gatehouse agent --pod sidecar
 
 A configuration:
   controlPlane: {address: "127.0.0.1:15012", rootCert: /etc/gatehouse/root-cert.pem}
@@ -61,9 +78,11 @@ A configuration:
     )
     .action(async (words: readonly string[], flags: AgentFlags) => {
       const given = commandOf(words);
-      const file = resolve(flags.config);
       const defaultEnvoy = process.env['GATEHOUSE_ENVOY'];
       if (given !== undefined && !given.ok) return wrongUsage(given.reason);
+      if (flags.pod !== undefined) return runPod(flags, given?.value ?? [defaultEnvoy ?? 'envoy']);
+      if (flags.config === undefined) return wrongUsage('give the workloads by --config FILE (or --pod in an injected pod)');
+      const file = resolve(flags.config);
       const command = given?.value;
       if (flags.check) {
         const result = await readConfig(file, defaultEnvoy, command);
@@ -105,8 +124,51 @@ function exitCodeOf({ started, code, signal }: CommandEnd): number {
   return code ?? SIGNALLED + (numbers.get(signal ?? '') ?? 0);
 }
 
-async function run(source: Pick<RunOptions, 'file' | 'defaultEnvoy' | 'given'>, flags: AgentFlags): Promise<void> {
-  const log = pino({ level: flags.logLevel, base: { program: 'gatehouse-agent' } }, destination({ fd: STDERR, sync: true }));
+function logOf({ logLevel }: AgentFlags): Logger {
+  return pino({ level: logLevel, base: { program: 'gatehouse-agent' } }, destination({ fd: STDERR, sync: true }));
+}
+
+/** The agent of an injected pod: its configuration is made of the pod's environment, and it answers the kubelet as well. */
+async function runPod(flags: AgentFlags, given: GivenCommand): Promise<void> {
+  const written = await writePodConfig(process.env, podOptionsOf(flags)).catch((error: unknown) => refused(String(error)));
+  const quit = Promise.withResolvers<string>();
+  let status: (() => AgentStatus) | undefined;
+  const { runDir } = POD_PATHS;
+  const ports = { statusPort: flags.statusPort, readyPort: READY_PORT, metricsPort: METRICS_PORT };
+  const serving = written.ok
+    ? await servePodPorts({
+        ...ports,
+        environment: process.env,
+        runDir,
+        status: () => status?.(),
+        onQuit: () => quit.resolve('asked'),
+        log: logOf(flags),
+      }).catch((error: unknown) => refused(String(error)))
+    : written;
+  if (!written.ok || !serving.ok) {
+    process.stderr.write(`gatehouse agent: ${written.ok ? (serving.ok ? '' : serving.reason) : written.reason}\n`);
+    process.exitCode = 1;
+    return;
+  }
+  const onStart = (of: () => AgentStatus): void => {
+    status = of;
+  };
+  await run({ file: written.value, defaultEnvoy: given[0], given }, flags, { quit: quit.promise, onStart });
+  await serving.value?.close();
+}
+
+interface Around {
+  /** Resolves when somebody besides a signal asks for the end. */
+  readonly quit: Promise<string>;
+  readonly onStart: (status: () => AgentStatus) => void;
+}
+
+async function run(
+  source: Pick<RunOptions, 'file' | 'defaultEnvoy' | 'given'>,
+  flags: AgentFlags,
+  around?: Around,
+): Promise<void> {
+  const log = logOf(flags);
   // Whoever read the events may be gone; the workloads are served all the same.
   process.stdout.on('error', () => {});
   const emit = (event: AgentEvent) => {
@@ -128,7 +190,8 @@ async function run(source: Pick<RunOptions, 'file' | 'defaultEnvoy' | 'given'>, 
       random: Math.random,
     });
     if (!started.ok) return fail(started.diagnostics, flags);
-    const end = await Promise.race([signalled, ended.promise]);
+    around?.onStart(started.status);
+    const end = await Promise.race([signalled, ended.promise, ...(around === undefined ? [] : [around.quit])]);
     if (typeof end === 'string') log.info({ signal: end }, 'stopping');
     else log.error(end, 'the command ended; so does the agent');
     await started.stop();

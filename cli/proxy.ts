@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { configCommand } from './proxy/config.ts';
+import { drainCommand, waitCommand } from './proxy/hooks.ts';
 import { scopeCommand } from './proxy/scope.ts';
 import { secretsCommand } from './proxy/secrets.ts';
 import { statusCommand } from './proxy/status.ts';
@@ -15,5 +16,7 @@ export function proxyCommand(): Command {
     .addCommand(statusCommand())
     .addCommand(configCommand())
     .addCommand(scopeCommand())
-    .addCommand(secretsCommand());
+    .addCommand(secretsCommand())
+    .addCommand(drainCommand())
+    .addCommand(waitCommand());
 }

@@ -3,6 +3,7 @@ import { Agent, type AgentOptions } from './agent.ts';
 import type { AgentConfig } from './config.ts';
 import type { ConfigDiagnostic } from './diagnostic.ts';
 import { type ConfigResult, parseConfig } from './parse-config.ts';
+import type { AgentStatus } from './status.ts';
 import { type FileContent, readText, watchFile } from './watch-file.ts';
 
 const LOOK_EVERY_MS = 250;
@@ -17,7 +18,7 @@ interface Source {
 }
 
 export type AgentStart =
-  | { readonly ok: true; readonly stop: () => Promise<void> }
+  | { readonly ok: true; readonly stop: () => Promise<void>; readonly status: () => AgentStatus }
   | { readonly ok: false; readonly diagnostics: readonly ConfigDiagnostic[] };
 
 export type RunOptions = AgentOptions & Source;
@@ -50,6 +51,7 @@ export async function runAgent(options: RunOptions): Promise<AgentStart> {
   });
   return {
     ok: true,
+    status: () => agent.status(),
     stop: () => {
       end();
       return agent.stop();

@@ -1,7 +1,8 @@
+import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { chmod, lchown, lstat, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Owner } from '../server/socket.ts';
+import { LONGEST_SOCKET_PATH, type Owner } from '../server/socket.ts';
 
 /** The files of one workload. */
 export interface WorkloadPaths {
@@ -15,9 +16,17 @@ export interface WorkloadPaths {
   readonly log: string;
 }
 
-/** `runDir/NAMESPACE.POD/...`. A namespace has no dots, so the name is unambiguous. */
+/** Of the longest name in a workload's folders. */
+const LONGEST_FILE = '.api/admin.sock';
+
+/**
+ * `runDir/NAMESPACE.POD/...`. A namespace has no dots, so the name is unambiguous. Where it is too long for a Unix socket, a hash stands in its place: pods may
+ * have 253 characters.
+ */
 export function workloadPaths(runDir: string, namespace: string, pod: string): WorkloadPaths {
-  const directory = join(runDir, `${namespace}.${pod}`);
+  const name = `${namespace}.${pod}`;
+  const fits = Buffer.byteLength(join(runDir, name + LONGEST_FILE)) <= LONGEST_SOCKET_PATH;
+  const directory = join(runDir, fits ? name : createHash('sha256').update(name).digest('hex').slice(0, 32));
   return {
     directory,
     sdsSocket: join(directory, 'sds.sock'),
