@@ -5,7 +5,7 @@ import type { Service } from '../../mesh/model/service.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { isNamespace, isServiceAccount, isTrustDomain, principalTest } from '../evaluate/peer.ts';
 import type { Truth } from '../evaluate/truth.ts';
-import { policiesFor } from '../select.ts';
+import { policiesFor, type SelectedWorkload } from '../select.ts';
 
 /** False only where the condition cannot hold. */
 function canHold<T>({ values, notValues }: Condition<T>, is: (value: T) => Truth): boolean {
@@ -13,11 +13,14 @@ function canHold<T>({ values, notValues }: Condition<T>, is: (value: T) => Truth
 }
 
 function canBe(from: Source, id: string, meshConfig: MeshConfig, namespace: string): boolean {
+  const { principals, namespaces, serviceAccounts, trustDomains } = from;
+  // Who comes to a port without TLS is nobody there.
+  if ([principals, namespaces, serviceAccounts, trustDomains].every(({ values }) => values.length === 0)) return true;
   return (
-    canHold(from.principals, (value) => principalTest([value], meshConfig)(id)) &&
-    canHold(from.namespaces, (value) => isNamespace(value, id)) &&
-    canHold(from.serviceAccounts, (value) => isServiceAccount(value, id, namespace)) &&
-    canHold(from.trustDomains, (value) => isTrustDomain(value, id))
+    canHold(principals, (value) => principalTest([value], meshConfig)(id)) &&
+    canHold(namespaces, (value) => isNamespace(value, id)) &&
+    canHold(serviceAccounts, (value) => isServiceAccount(value, id, namespace)) &&
+    canHold(trustDomains, (value) => isTrustDomain(value, id))
   );
 }
 
@@ -40,6 +43,11 @@ function allowedBy(policies: readonly AuthorizationPolicy[], id: string, meshCon
   return made;
 }
 
+/** {@link mayCall}, of one workload. */
+export function mayCallWorkload(snapshot: Snapshot, id: string, workload: SelectedWorkload): boolean {
+  return allowedBy(policiesFor(snapshot, workload), id, snapshot.meshConfig);
+}
+
 /**
  * Whether some call of this identity to a service may be allowed: there is a workload behind it without ALLOW policies, or with one that has
  * a rule for this caller, whatever else that asks for. Never false for a call that policy allows; what DENY, tokens and authorizers refuse is
@@ -48,5 +56,5 @@ function allowedBy(policies: readonly AuthorizationPolicy[], id: string, meshCon
  */
 export function mayCall(snapshot: Snapshot, id: string, service: Service): boolean {
   const behind = workloadsOf(snapshot, service);
-  return behind.length === 0 || behind.some((workload) => allowedBy(policiesFor(snapshot, workload), id, snapshot.meshConfig));
+  return behind.length === 0 || behind.some((workload) => mayCallWorkload(snapshot, id, workload));
 }

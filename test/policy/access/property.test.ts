@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { describedText } from '../../../policy/access/describe.ts';
 import { DESTINATION } from './destination.ts';
+import { mayCallWorkload } from '../../../policy/access/may-call.ts';
 import { accessTable } from '../../../policy/access/table.ts';
 import { evaluate } from '../../../policy/evaluate/evaluate.ts';
 import type { Request } from '../../../policy/evaluate/request.ts';
@@ -82,7 +83,7 @@ describe('policy, access: what is told and what is decided', () => {
   it('is the same for generated policies and requests', function () {
     this.timeout(120_000);
     process.stdout.write(`    seed ${SEED}; again: GATEHOUSE_SEED=${SEED} npm test -- --grep "what is told"\n`);
-    const counts = { allowed: 0, denied: 0, untold: 0, rows: 0 };
+    const counts = { allowed: 0, denied: 0, untold: 0, rows: 0, never: 0 };
     for (const [index, world] of fc.sample(worlds, { seed: SEED, numRuns: WORLDS }).entries()) {
       const authentication = fc.sample(authentications, { seed: SEED + index, numRuns: 1 })[0];
       const mesh = snapshot({
@@ -118,6 +119,10 @@ describe('policy, access: what is told and what is decided', () => {
       }
       for (const one of fc.sample(asked, { seed: SEED + index, numRuns: 200 }).map(requestOf)) {
         const { decision, reason } = evaluate(mesh, one);
+        const id = one.source.principal?.slice('spiffe://'.length);
+        if (decision === 'ALLOW' && id !== undefined)
+          assert.ok(mayCallWorkload(mesh, id, { namespace: 'shop', labels: LABELS }), `${id}: ${JSON.stringify(world.policies)}`);
+        if (id !== undefined && !mayCallWorkload(mesh, id, { namespace: 'shop', labels: LABELS })) counts.never += 1;
         const found = told(mesh, table, one);
         if (found === 'untold') counts.untold += 1;
         else {
@@ -142,6 +147,7 @@ describe('policy, access: what is told and what is decided', () => {
     );
     assert.ok(counts.allowed > WORLDS && counts.denied > WORLDS, 'both answers must be tried');
     assert.ok(counts.untold < WORLDS, 'hardly anything may be too much to tell');
+    assert.ok(counts.never > WORLDS, `${counts.never} requests of callers of whom it is known that none is allowed`);
     assert.ok(IDENTITIES.length > 0);
   });
 });
