@@ -7,15 +7,22 @@ import type { Service, Visibility } from '../mesh/model/service.ts';
 import type { Snapshot } from '../mesh/model/snapshot.ts';
 import type { VirtualService } from '../mesh/model/virtual-service.ts';
 import type { Workload } from '../mesh/model/workload.ts';
+import { type Aligned, aligned } from './aligned.ts';
 import { askedBy } from './caller.ts';
 import { virtualServices } from './delegates.ts';
+import { isPlainChange, type Seen } from './plain-change.ts';
+
+/** Services and VirtualServices (with the routes of their delegates) that came, went, or have another in their place of the same name, hosts and ports. */
+export interface ChangedLists {
+  readonly services: Aligned<Service>;
+  readonly virtuals: Aligned<VirtualService>;
+  readonly after: Seen;
+}
 
 /** What differs between two snapshots with the same mesh configuration and Sidecars. */
 export interface Change {
-  /** There is the same to see in the same places: what changed is named here, and nothing came or went. */
-  readonly inPlace: boolean;
-  /** In place: services that have another in their place, of the same name and ports. */
-  readonly replaced: ReadonlyMap<Service, Service>;
+  /** Undefined where what is to be seen, or in which order, may be another in ways that are not named here. */
+  readonly lists: ChangedLists | undefined;
   /** Hosts of which the endpoints may differ, and so the clusters, which say who may answer. */
   readonly moved: ReadonlySet<Hostname>;
   /** Hosts, and wildcards over hosts, of which rules differ. */
@@ -68,20 +75,6 @@ function sameHosts(a: VirtualService, b: VirtualService): boolean {
   );
 }
 
-/** What has another in its place; undefined where something came, went or moved. */
-function inPlace<T>(before: readonly T[], after: readonly T[], same: (a: T, b: T) => boolean): ReadonlyMap<T, T> | undefined {
-  const replaced = new Map<T, T>();
-  if (before === after) return replaced;
-  if (before.length !== after.length) return undefined;
-  for (let at = 0; at < after.length; at += 1) {
-    const [old, made] = [before[at], after[at]];
-    if (old === made) continue;
-    if (old === undefined || made === undefined || !same(old, made)) return undefined;
-    replaced.set(old, made);
-  }
-  return replaced;
-}
-
 /** What is in one of the lists alone. */
 function either<T>(before: readonly T[], after: readonly T[]): readonly T[] {
   if (before === after) return [];
@@ -126,12 +119,12 @@ const ANY = ['meshConfig', 'sidecars'] as const;
 /** Undefined where anything may have changed. */
 export function changeBetween(before: Snapshot, after: Snapshot): Change | undefined {
   if (ANY.some((name) => before[name] !== after[name])) return undefined;
-  const replaced = inPlace(before.services, after.services, sameService);
-  const virtuals = inPlace(virtualServices(before), virtualServices(after), sameHosts);
-  let placed = replaced !== undefined && virtuals !== undefined;
+  const aligning = aligned(before.services, after.services, sameService);
+  const virtuals = aligned(virtualServices(before), virtualServices(after), sameHosts);
+  let placed = aligning !== undefined && virtuals !== undefined;
   const { services } = after;
-  const others = replaced === undefined ? either(before.services, services) : [];
-  const moved = new Set([...(replaced?.values() ?? []), ...others].map(({ hostname }) => hostname));
+  const others = aligning === undefined ? either(before.services, services) : [...aligning.left, ...aligning.arrived.keys()];
+  const moved = new Set([...(aligning?.replaced.values() ?? []), ...others].map(({ hostname }) => hostname));
   for (const workload of either(before.workloads, after.workloads))
     for (const { hostname } of over(services, workload)) moved.add(hostname);
   // The pods of a headless Service have virtual hosts of their own.
@@ -150,20 +143,21 @@ export function changeBetween(before: Snapshot, after: Snapshot): Change | undef
   const ruled = new Set(either(before.destinationRules, after.destinationRules).map(({ host }: DestinationRule) => host));
   const rerouted = new Map<string, VirtualService>();
   const known = virtualServices(after);
-  for (const virtual of virtuals?.values() ?? either(virtualServices(before), known)) rerouted.set(keyOf(virtual.meta), virtual);
+  const differing =
+    virtuals === undefined
+      ? either(virtualServices(before), known)
+      : [...virtuals.left, ...virtuals.replaced.values(), ...virtuals.arrived.keys()];
+  for (const virtual of differing) rerouted.set(keyOf(virtual.meta), virtual);
   for (const host of [...ruled, ...others.map(({ hostname }) => hostname)]) {
     const named = [...byHost(services, host), ...byHost(before.services, host)];
     const names = new Set([host, ...named.flatMap(({ aliases }) => aliases ?? [])]);
     const led = host.startsWith('*') ? known : [...names].flatMap((name) => leading(known, name));
     for (const virtual of led) rerouted.set(keyOf(virtual.meta), virtual);
   }
-  return {
-    inPlace: placed,
-    replaced: replaced ?? new Map(),
-    moved,
-    ruled,
-    rerouted,
-    replacedVirtuals: virtuals === undefined || virtuals.size > 0,
-    all,
-  };
+  const seen: Seen = { services, virtuals: known };
+  const lists =
+    !placed || aligning === undefined || virtuals === undefined ? undefined : { services: aligning, virtuals, after: seen };
+  const plain =
+    lists !== undefined && isPlainChange(lists, { services: before.services, virtuals: virtualServices(before) }, seen);
+  return { lists: plain ? lists : undefined, moved, ruled, rerouted, replacedVirtuals: differing.length > 0, all };
 }

@@ -7,10 +7,11 @@ import type { Service } from '../mesh/model/service.ts';
 import type { Sidecar } from '../mesh/model/sidecar.ts';
 import type { Snapshot } from '../mesh/model/snapshot.ts';
 import type { VirtualService } from '../mesh/model/virtual-service.ts';
+import type { ChangedLists } from './change.ts';
 import { virtualServices } from './delegates.ts';
 import { meantBy } from './same-host.ts';
 import { importedServices, importsVirtualService } from './sidecar-scope.ts';
-import { visibleFrom } from './visibility.ts';
+import { isMeshRouteOf, isServiceOf, type Layout, patchedLayout } from './view-layout.ts';
 
 /** What of a snapshot is seen from one namespace: the same for all its proxies, so computed once. */
 export interface View {
@@ -52,28 +53,11 @@ export function viewFrom(snapshot: Snapshot, namespace: string, sidecar?: Sideca
   return made;
 }
 
-/** What stays while VirtualServices and services change in place: which there are, by their places in the snapshot's list. */
-interface Layout {
-  readonly namespace: string;
-  readonly outboundTrafficPolicy: MeshConfig['outboundTrafficPolicy'];
-  readonly services: readonly Service[];
-  readonly serviceByHost: LayeredMap<Hostname, Service>;
-  readonly sniffs: boolean;
-  readonly names: boolean;
-  /** Other names of hosts. */
-  readonly aliases: ReadonlyMap<Hostname, Hostname>;
-  /** Of the VirtualServices that are seen. */
-  readonly places: readonly number[];
-  readonly byHost: ReadonlyMap<Hostname, number>;
-  readonly wildcards: readonly Hostname[];
-}
-
 const layouts = new WeakMap<View, Layout>();
 const named = indexedBy<VirtualService>(({ meta }) => [keyOf(meta)]);
 
 function viewOf(layout: Layout, virtuals: readonly VirtualService[]): View {
-  const { places, byHost, wildcards, namespace, outboundTrafficPolicy, services, serviceByHost, sniffs, names } = layout;
-  let seen: readonly VirtualService[] | undefined;
+  const { byHost, wildcards, namespace, outboundTrafficPolicy, services, serviceByHost, sniffs, names } = layout;
   let seenKeys: ReadonlyMap<string, VirtualService> | undefined;
   const made: View = {
     namespace,
@@ -86,21 +70,20 @@ function viewOf(layout: Layout, virtuals: readonly VirtualService[]): View {
       const target = layout.aliases.get(host);
       return target === undefined ? undefined : serviceByHost.get(target);
     },
-    get meshVirtualServices() {
-      seen ??= places.flatMap((at) => virtuals[at] ?? []);
-      return seen;
-    },
+    meshVirtualServices: layout.virtuals,
     virtualServiceFor(host) {
       const exact = byHost.get(host);
-      if (exact !== undefined) return virtuals[exact];
+      if (exact !== undefined) return exact;
       const wildcard = wildcards.find((pattern) => covers(pattern, host));
-      const at = wildcard === undefined ? undefined : byHost.get(wildcard);
-      return at === undefined ? undefined : virtuals[at];
+      return wildcard === undefined ? undefined : byHost.get(wildcard);
     },
     virtualServiceNamed(key) {
-      const [one] = named(virtuals, key);
-      seenKeys ??= new Map(this.meshVirtualServices.map((virtual) => [keyOf(virtual.meta), virtual]));
-      return one === undefined ? undefined : seenKeys.get(key);
+      const all = named(virtuals, key);
+      if (all.length === 0) return undefined;
+      // What a Sidecar imports is told by the list alone.
+      if (!layout.limited) return all.findLast((virtual) => isMeshRouteOf(virtual, namespace));
+      seenKeys ??= new Map(layout.virtuals.map((virtual) => [keyOf(virtual.meta), virtual]));
+      return seenKeys.get(key);
     },
   };
   layouts.set(made, layout);
@@ -110,22 +93,11 @@ function viewOf(layout: Layout, virtuals: readonly VirtualService[]): View {
 function newView(snapshot: Snapshot, namespace: string, sidecar: Sidecar | undefined): View {
   const virtuals = virtualServices(snapshot);
   const limited = sidecar !== undefined && sidecar.egress.length > 0;
-  const places: number[] = [];
-  for (const [at, virtual] of virtuals.entries()) {
-    const sees = virtual.gateways.includes('mesh') && visibleFrom(virtual.exportTo, virtual.meta.namespace, namespace);
-    if (sees && (!limited || importsVirtualService(sidecar, virtual))) places.push(at);
-  }
-  const visible = snapshot.services.filter(
-    ({ exportTo, meta, aliasOf }) => aliasOf === undefined && visibleFrom(exportTo, meta.namespace, namespace),
+  const seen = virtuals.filter(
+    (virtual) => isMeshRouteOf(virtual, namespace) && (!limited || importsVirtualService(sidecar, virtual)),
   );
-  const imported = limited
-    ? importedServices(
-        sidecar,
-        visible,
-        places.flatMap((at) => virtuals[at] ?? []),
-        namespace,
-      )
-    : visible;
+  const visible = snapshot.services.filter((service) => isServiceOf(service, namespace));
+  const imported = limited ? importedServices(sidecar, visible, seen, namespace) : visible;
   const serviceByHost = new Map<Hostname, Service>();
   const shared = new Map<Hostname, Service[]>();
   for (const service of imported) {
@@ -141,8 +113,8 @@ function newView(snapshot: Snapshot, namespace: string, sidecar: Sidecar | undef
   const services = [...serviceByHost.values()];
   const aliases = new Map<Hostname, Hostname>();
   for (const { hostname, aliases: own = [] } of services) for (const alias of own) aliases.set(alias, hostname);
-  const byHost = new Map<Hostname, number>();
-  for (const at of places) for (const host of virtuals[at]?.hosts ?? []) if (!byHost.has(host)) byHost.set(host, at);
+  const byHost = new Map<Hostname, VirtualService>();
+  for (const virtual of seen) for (const host of virtual.hosts) if (!byHost.has(host)) byHost.set(host, virtual);
   const wildcards = [...byHost.keys()].filter((host) => host.startsWith('*')).sort((a, b) => b.length - a.length);
   const outboundTrafficPolicy = sidecar?.outboundTrafficPolicy ?? snapshot.meshConfig.outboundTrafficPolicy;
   const sniffs = services.some(({ ports }) => ports.some(({ protocol }) => protocol === 'unknown'));
@@ -155,36 +127,18 @@ function newView(snapshot: Snapshot, namespace: string, sidecar: Sidecar | undef
       sniffs,
       names: services.some(({ resolution }) => resolution === 'names'),
       aliases,
-      places,
-      byHost,
+      limited,
+      virtuals: seen,
+      byHost: LayeredMap.of(byHost),
       wildcards,
     },
     virtuals,
   );
 }
 
-/**
- * A view after changes that left in place what there is to see: VirtualServices have others of the same hosts in their places, and services
- * others of the same name and ports. Undefined where that cannot be said of this view.
- */
-export function changedView(
-  view: View,
-  virtuals: readonly VirtualService[],
-  replaced: ReadonlyMap<Service, Service>,
-): View | undefined {
+/** A view after a change that touches nothing but what came, went or was replaced. Undefined where that cannot be said of this view. */
+export function changedView(view: View, lists: ChangedLists): View | undefined {
   const layout = layouts.get(view);
-  if (layout === undefined) return undefined;
-  if (replaced.size === 0) return viewOf(layout, virtuals);
-  const services = [...layout.services];
-  const hosts: (readonly [Hostname, Service])[] = [];
-  for (const [before, after] of replaced) {
-    const held = layout.serviceByHost.get(before.hostname);
-    // Not seen from here.
-    if (held === undefined) continue;
-    // Made of several, or of some of its ports; or with other names.
-    if (held !== before || before.aliases !== after.aliases) return undefined;
-    services[services.indexOf(before)] = after;
-    hosts.push([after.hostname, after]);
-  }
-  return viewOf({ ...layout, services, serviceByHost: layout.serviceByHost.with(hosts) }, virtuals);
+  const patched = layout && patchedLayout(layout, lists);
+  return patched && viewOf(patched, lists.after.virtuals);
 }

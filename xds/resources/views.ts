@@ -6,7 +6,6 @@ import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { mtlsMode } from '../../policy/peer-authentication/mode.ts';
 import { callerKey, captureOf } from '../../routing/caller.ts';
 import { type Change, changeBetween } from '../../routing/change.ts';
-import { virtualServices } from '../../routing/delegates.ts';
 import { type Interruptible, uninterrupted } from '../../routing/interruptible.ts';
 import type { Scope } from '../../routing/scope.ts';
 import type { InboundSecurity } from '../../routing/security.ts';
@@ -192,11 +191,12 @@ export class Views {
     revoked: RevokedPeers,
     scope: (view: Scope['view']) => Scope,
   ): Outbound | undefined {
-    if (!change.inPlace) return undefined;
+    const { lists } = change;
+    if (lists === undefined) return undefined;
     // What a Sidecar imports follows from where routes lead.
     if (sidecar !== undefined && sidecar.egress.length > 0 && change.replacedVirtuals) return undefined;
-    const view = changedView(outbound.view, virtualServices(this.#snapshot), change.replaced);
-    return view === undefined ? undefined : patchOutbound(outbound, scope(view), revoked, change);
+    const view = changedView(outbound.view, lists);
+    return view && patchOutbound(outbound, scope(view), revoked, change, lists);
   }
 
   #changeSince(before: Snapshot): Change | undefined {

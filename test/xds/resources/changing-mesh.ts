@@ -1,11 +1,13 @@
 // A small mesh in which every object has several forms, so that a change is a slot and a form.
 import type { MeshConfig } from '../../../mesh/model/mesh-config.ts';
+import { GATEWAY_NAME_LABEL } from '../../../mesh/model/target-ref.ts';
 import { DEFAULT_MESH_CONFIG } from '../../../mesh/admit/mesh-config.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
 const NETWORKING = 'networking.istio.io/v1';
 const SECURITY = 'security.istio.io/v1';
+const GATEWAY_API = 'gateway.networking.k8s.io/v1';
 
 const made = (apiVersion: string, kind: string, at: string, spec: Json, meta: Json = {}): Json => {
   const [namespace = '', name = ''] = at.split('/');
@@ -18,6 +20,7 @@ const service = (at: string, spec: Json) => made('v1', 'Service', at, spec);
 const entry = (at: string, spec: Json) => made(NETWORKING, 'ServiceEntry', at, spec);
 const virtual = (at: string, spec: Json) => made(NETWORKING, 'VirtualService', at, spec);
 const rule = (at: string, spec: Json) => made(NETWORKING, 'DestinationRule', at, spec);
+const httpRoute = (parent: Json, one: Json) => made(GATEWAY_API, 'HTTPRoute', 'a/web', { parentRefs: [parent], rules: [one] });
 const to = (host: string, rest: Json = {}): Json => ({ destination: { host, ...rest } });
 
 function pod(
@@ -212,8 +215,45 @@ export const SLOTS: readonly (readonly (Json | undefined)[])[] = [
     pod('b/db-0', '10.1.0.41', { app: 'db' }, { hostname: 'first' }),
   ],
   [
+    pod('c/gate-0', '10.1.0.50', { app: 'gate', istio: 'gateway', [GATEWAY_NAME_LABEL]: 'edge' }),
+    pod('c/gate-0', '10.1.0.50', { app: 'gate', istio: 'other', [GATEWAY_NAME_LABEL]: 'edge' }),
     pod('c/gate-0', '10.1.0.50', { app: 'gate', istio: 'gateway' }),
-    pod('c/gate-0', '10.1.0.50', { app: 'gate', istio: 'other' }),
+  ],
+  [
+    undefined,
+    made(GATEWAY_API, 'Gateway', 'c/edge', {
+      gatewayClassName: 'gatehouse',
+      listeners: [{ name: 'http', port: 8088, protocol: 'HTTP', allowedRoutes: { namespaces: { from: 'All' } } }],
+    }),
+    made(GATEWAY_API, 'Gateway', 'c/edge', {
+      gatewayClassName: 'gatehouse',
+      listeners: [{ name: 'http', port: 8088, protocol: 'HTTP', hostname: '*.test' }],
+    }),
+  ],
+  [
+    undefined,
+    httpRoute({ name: 'edge', namespace: 'c' }, { backendRefs: [{ name: 'web', port: 80 }] }),
+    httpRoute(
+      { name: 'edge', namespace: 'c' },
+      { backendRefs: [{ name: 'web', port: 80 }], sessionPersistence: { sessionName: 'stick' } },
+    ),
+    httpRoute({ group: '', kind: 'Service', name: 'web' }, { backendRefs: [{ name: 'web', port: 81 }] }),
+  ],
+  [
+    undefined,
+    made(
+      'networking.k8s.io/v1',
+      'Ingress',
+      'a/web',
+      {
+        rules: [
+          {
+            http: { paths: [{ path: '/', pathType: 'Prefix', backend: { service: { name: 'web', port: { name: 'grpc' } } } }] },
+          },
+        ],
+      },
+      { annotations: { 'kubernetes.io/ingress.class': 'istio' } },
+    ),
   ],
   [
     virtual('a/web', {
@@ -407,6 +447,33 @@ export const SLOTS: readonly (readonly (Json | undefined)[])[] = [
       http: [{ route: [to('api', { port: { number: 8080 } })], mirrors: [to('out.test')] }],
     }),
     virtual('b/copies', { hosts: ['api'], http: [{ route: [to('api', { port: { number: 8080 } })] }] }),
+  ],
+  // What comes and goes without touching anything else.
+  ...['a/plain', 'b/plain', 'b/more'].map((at, index) => [
+    service(at, {
+      clusterIP: `10.0.1.${index}`,
+      selector: { app: 'api' },
+      ports: [port(80, 'http', { targetPort: 8000 })],
+    }),
+    undefined,
+    service(at, {
+      clusterIP: `10.0.1.${index}`,
+      selector: { app: 'api' },
+      ports: [port(80, 'http', { targetPort: 8000 }), port(8080, 'http-more', { targetPort: 8000 })],
+    }),
+    service(at, { clusterIP: `10.0.1.${index}`, selector: { app: 'web' }, ports: [port(8081, 'grpc')] }),
+  ]),
+  [
+    undefined,
+    virtual('a/plain', { hosts: ['plain'], http: [{ timeout: '2s', route: [to('plain')] }] }),
+    virtual('a/plain', { hosts: ['plain', 'more.b.svc.cluster.local'], http: [{ route: [to('plain.b.svc.cluster.local')] }] }),
+    virtual('a/plain', { hosts: ['plain.b.svc.cluster.local'], exportTo: ['.'], http: [{ route: [to('plain')] }] }),
+  ],
+  [
+    undefined,
+    virtual('b/plain', { hosts: ['more'], http: [{ timeout: '3s', route: [to('more')] }] }),
+    virtual('b/plain', { hosts: ['plain', 'nobody.test'], http: [{ route: [to('plain', { port: { number: 80 } })] }] }),
+    virtual('b/plain', { hosts: ['plain'], gateways: ['mesh', 'c/edge'], tcp: [{ route: [to('more')] }] }),
   ],
 ];
 
