@@ -25,6 +25,8 @@ status: {podIP: 10.0.0.5}
 ---${serviceOf('web')}`;
 
 export interface Ready {
+  readonly grpc: string | null;
+  readonly rootCert: string;
   readonly http: string;
   readonly plaintextXds: string | null;
 }
@@ -36,9 +38,11 @@ export class RunningServe {
   readonly #ended: Promise<number | null>;
   #errors = '';
 
-  constructor(meshFolder: string, ownFolder: string, ...flags: readonly string[]) {
+  /** @param mesh a folder, or the flags that say where the mesh is */
+  constructor(mesh: string | readonly string[], ownFolder: string, ...flags: readonly string[]) {
     mkdirSync(ownFolder, { recursive: true });
-    const own = ['-f', meshFolder, '--ca-dir', join(ownFolder, 'ca'), '--audit-db', join(ownFolder, 'audit.db')];
+    const source = typeof mesh === 'string' ? ['-f', mesh] : mesh;
+    const own = [...source, '--ca-dir', join(ownFolder, 'ca'), '--audit-db', join(ownFolder, 'audit.db')];
     const addresses = ['--grpc-address', '127.0.0.1:0', '--http-address', '127.0.0.1:0'];
     const child = spawn(process.execPath, [...MAIN, 'serve', ...own, ...addresses, ...flags], {
       stdio: ['ignore', 'pipe', 'pipe'],
