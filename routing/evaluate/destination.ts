@@ -57,7 +57,10 @@ export function portOf({ view }: World, destination: Destination, asked: Port): 
 function addresses(world: World, service: Service, port: Port, labels: Readonly<Record<string, string>>): readonly string[] {
   const found = service.ports.find((one) => one.port === port);
   if (found === undefined) return [];
-  const all = endpointsOf(world.snapshot, service, found).filter((one) => selects(labels, one.labels));
+  // Where Envoy is told addresses, it resolves no names.
+  const told = ({ address }: { readonly address: string }) =>
+    service.resolution !== 'endpoints' || isIP(address) !== 0 || address.startsWith('unix://');
+  const all = endpointsOf(world.snapshot, service, found).filter((one) => selects(labels, one.labels) && told(one));
   return all.map((one) => `${isIP(one.address) === 6 ? `[${one.address}]` : one.address}:${one.port}`);
 }
 
@@ -82,7 +85,9 @@ export function target(
       : rulesToward(world, service).find(({ subsets }) => subsets.some(({ name }) => name === subset));
   const labels = rule?.subsets.find(({ name }) => name === subset)?.labels ?? {};
   const endpoints = service === undefined ? [] : addresses(world, service, port, labels);
-  const byName = service !== undefined && service.resolution !== 'endpoints';
+  // Of those that were written or selected there may be none; only where there never are any the host itself is resolved.
+  const listed = service?.resolution === 'dns' && (service.selector !== undefined || service.endpoints.length > 0);
+  const byName = service !== undefined && service.resolution !== 'endpoints' && !listed;
   const absent =
     service === undefined
       ? `no service ${host} is visible from ${world.view.namespace}`

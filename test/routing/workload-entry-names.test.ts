@@ -3,7 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Envoy, envoyOrSkip } from '../audit/envoy/process.ts';
-import { compiledFor, snapshotOf } from './compiled.ts';
+import { parsePort } from '../../mesh/model/port.ts';
+import { evaluateRoute } from '../../routing/evaluate/evaluate.ts';
+import { compiledFor, proxyOf, snapshotOf } from './compiled.ts';
 import { call } from './envoy/call.ts';
 import { startStaticProxy } from './envoy/static-proxy.ts';
 import { freePort, startUpstream, type Upstream } from './envoy/upstream.ts';
@@ -87,6 +89,26 @@ describe('WorkloadEntries that are found by name, in the real Envoy', () => {
   it('are chosen by subsets, of which one may have nobody', async () => {
     assert.deepEqual(await servers('DNS', '/v1'), ['named']);
     assert.deepEqual(await servers('DNS', '/v3'), ['503']);
+  });
+
+  it('stand in what is explained of a route as well', () => {
+    const explained = (resolution: string, path: string) => {
+      const snapshot = snapshotOf(mesh(8080, 9090, resolution));
+      const { outcome } = evaluateRoute(snapshot, proxyOf(snapshot, 'shop/app'), {
+        method: 'GET',
+        scheme: 'http',
+        host: 'legacy.test:8080',
+        port: parsePort(8080),
+        path,
+        headers: new Map(),
+        claims: undefined,
+      });
+      return outcome.kind === 'route' ? outcome.destinations.flatMap(({ endpoints }) => endpoints) : outcome.kind;
+    };
+    assert.deepEqual(explained('DNS', '/'), ['localhost:9090', `${BY_ADDRESS}:8080`]);
+    assert.deepEqual(explained('DNS', '/v1'), ['localhost:9090']);
+    assert.deepEqual(explained('DNS', '/v3'), []);
+    assert.deepEqual(explained('STATIC', '/'), [`${BY_ADDRESS}:8080`]);
   });
 
   it('are nobody where addresses are told to Envoy', async () => {
