@@ -32,7 +32,8 @@ const NOTHING: Calls = new Map();
  */
 export class CallRecorder implements Sink {
   readonly #options: CallsOptions;
-  readonly #calls = new Map<string, Calls>();
+  /** With the time of the call that is the first to leave the window, or an earlier one. */
+  readonly #calls = new Map<string, { readonly calls: Calls; readonly oldest: number }>();
   readonly #unwritten = new Map<string, Call>();
   readonly #timer: NodeJS.Timeout;
   #store: CallStore | undefined;
@@ -46,11 +47,12 @@ export class CallRecorder implements Sink {
 
   /** The same object as long as the services are the same, and nothing was noted anew. */
   calledBy(workload: string): Calls {
-    const calls = this.#calls.get(workload) ?? NOTHING;
+    const known = this.#calls.get(workload);
+    if (known === undefined) return NOTHING;
     const oldest = this.#oldest();
-    if (![...calls.values()].some(({ lastSeen }) => lastSeen < oldest)) return calls;
-    const left = new Map([...calls].filter(([, { lastSeen }]) => lastSeen >= oldest));
-    this.#calls.set(workload, left);
+    if (known.oldest >= oldest) return known.calls;
+    const left = new Map([...known.calls].filter(([, { lastSeen }]) => lastSeen >= oldest));
+    this.#calls.set(workload, { calls: left, oldest: Math.min(...[...left.values()].map(({ lastSeen }) => lastSeen)) });
     return left;
   }
 
@@ -86,7 +88,7 @@ export class CallRecorder implements Sink {
 
   #note({ side, hop, source, service, time }: AccessRecord): void {
     if (side !== 'outbound' || hop !== 'out' || source.workload === undefined || service === undefined) return;
-    const before = this.#calls.get(source.workload) ?? NOTHING;
+    const before = this.#calls.get(source.workload)?.calls ?? NOTHING;
     const host = parseHostname(service);
     if (host === undefined) return;
     const known = before.get(host);
@@ -96,13 +98,14 @@ export class CallRecorder implements Sink {
   }
 
   #take(call: Call, fresh: boolean): void {
-    const before = this.#calls.get(call.workload) ?? NOTHING;
+    const { calls: before, oldest } = this.#calls.get(call.workload) ?? { calls: NOTHING, oldest: call.lastSeen };
     const known = before.get(call.service) ?? call;
     const seen = {
       firstSeen: Math.min(known.firstSeen, call.firstSeen),
       lastSeen: Math.max(known.lastSeen, call.lastSeen),
     };
-    this.#calls.set(call.workload, new Map([...before, [call.service, seen]]));
+    const calls = new Map([...before, [call.service, seen]]);
+    this.#calls.set(call.workload, { calls, oldest: Math.min(oldest, call.lastSeen) });
     if (fresh) this.#unwritten.set(`${call.workload} ${call.service}`, { ...call, ...seen });
   }
 
