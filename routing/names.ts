@@ -19,6 +19,18 @@ export function outboundCluster(port: Port, subset: string | undefined, host: Ho
 
 /** The service that such a cluster is of; undefined for all other names. */
 export function clusterHost(name: string): Hostname | undefined {
+  if (hosts.has(name)) return hosts.get(name);
+  if (hosts.size >= MOST_HOSTS) hosts.clear();
+  const host = hostIn(name);
+  hosts.set(name, host);
+  return host;
+}
+
+/** A proxy that comes back names all its clusters, and so do all others. */
+const hosts = new Map<string, Hostname | undefined>();
+const MOST_HOSTS = 65_536;
+
+function hostIn(name: string): Hostname | undefined {
   const [direction, , , host, ...rest] = name.split('|');
   return direction === 'outbound' && host !== undefined && rest.length === 0 ? parseHostname(host) : undefined;
 }

@@ -8,19 +8,22 @@ export interface Contents {
   readonly resources: number;
   /** Name → version; in state of the world without clusters, of which nobody asks. */
   readonly names: ReadonlyMap<string, string>;
-  /** Clusters and the names to ask their endpoints by. */
-  readonly clusters: ReadonlyMap<string, string>;
-  readonly routes: ReadonlySet<string>;
-  readonly extensions: ReadonlySet<string>;
+  /** The keys of `names`. Of the same resources the same list, which proxies share. */
+  readonly listed: readonly string[];
+  /** The names by which the endpoints of clusters are asked for. */
+  readonly endpoints: readonly string[];
+  readonly routes: readonly string[];
+  readonly extensions: readonly string[];
   readonly virtualHosts: boolean;
 }
 
 export const NO_CONTENTS: Contents = Object.freeze({
   resources: 0,
   names: new Map(),
-  clusters: new Map(),
-  routes: new Set<string>(),
-  extensions: new Set<string>(),
+  listed: [],
+  endpoints: [],
+  routes: [],
+  extensions: [],
   virtualHosts: false,
 });
 
@@ -60,7 +63,7 @@ export function contentsOf(variant: Variant, type: string, bytes: Buffer): Conte
 
 function read(variant: Variant, type: string, bytes: Buffer): Contents {
   const names = new Map<string, string>();
-  const clusters = new Map<string, string>();
+  const endpoints = new Set<string>();
   const routes = new Set<string>();
   const extensions = new Set<string>();
   let [resources, virtualHosts] = [0, false];
@@ -70,7 +73,7 @@ function read(variant: Variant, type: string, bytes: Buffer): Contents {
     if (type === CLUSTER) {
       const cluster = readCluster(value);
       own = cluster.name;
-      clusters.set(interned(own), interned(cluster.endpoints));
+      if (cluster.endpoints !== '') endpoints.add(interned(cluster.endpoints));
     } else if (type === LISTENER) {
       const { bytes: all, at, end } = value;
       const listener = readListener(value);
@@ -84,5 +87,13 @@ function read(variant: Variant, type: string, bytes: Buffer): Contents {
     } else if (own === '') own = readName(value);
     if (variant === 'delta' || type !== CLUSTER) names.set(interned(own), interned(version));
   });
-  return { resources, names, clusters, routes, extensions, virtualHosts };
+  return {
+    resources,
+    names,
+    listed: [...names.keys()],
+    endpoints: [...endpoints],
+    routes: [...routes],
+    extensions: [...extensions],
+    virtualHosts,
+  };
 }

@@ -2,9 +2,11 @@
 import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
 import type { PlannedProxy } from '../mesh/plan.ts';
 import { CLUSTER, ENDPOINTS, EXTENSION_CONFIG, LISTENER, ROUTES, SECRET, VIRTUAL_HOST } from '../../xds/resource-set.ts';
+import { Names } from '../../xds/subscription/names.ts';
 import { decodeResponse, encodeRequest, METHODS, nodeBytes, sotwNames, type Ask, type Variant } from './messages.ts';
 import { type Contents, contentsOf } from './contents.ts';
 import { Holdings } from './holdings.ts';
+import { endpointsOf } from './resources.ts';
 
 export interface Counts {
   bytes: number;
@@ -46,11 +48,10 @@ export class LoadProxy {
   #chunks: Buffer[] = [];
   #held = 0;
   #needed = PREFIX;
-  /** What has been asked for by name and, of that, what has not come yet. */
-  readonly #names = new Map<string, Set<string>>();
-  readonly #pending = new Map<string, Set<string>>();
+  /** What is asked for by name, and what of it has come. Proxies that were told the same share these. */
+  readonly #names = new Map<string, Names>();
+  readonly #came = new Map<string, Names>();
   readonly #encodedNames = new Map<string, Buffer>();
-  readonly #clusterEndpoints = new Map<string, string>();
   readonly #asked = new Set<string>();
   readonly #answered = new Set<string>();
   #wantsVirtualHosts = false;
@@ -71,7 +72,7 @@ export class LoadProxy {
     const subscribed = [...this.#asked];
     this.#asked.clear();
     this.#answered.clear();
-    this.#pending.clear();
+    this.#came.clear();
     this.#encodedNames.clear();
     [this.#chunks, this.#held, this.#needed] = [[], 0, PREFIX];
     this.configured = false;
@@ -140,14 +141,16 @@ export class LoadProxy {
   #subscribe(type: string, names: readonly string[], unsubscribe: readonly string[] = []): void {
     const { variant } = this.options;
     const first = !this.#asked.has(type);
-    const pending = this.#pending.get(type) ?? new Set();
-    this.#pending.set(type, pending);
     const had = first ? this.#known.get(type)?.versions() : undefined;
     // Who comes back with a version and is up to date is sent nothing.
-    for (const name of names) if (had?.has(name) !== true) pending.add(name);
-    for (const name of unsubscribe) pending.delete(name);
+    const there = had === undefined ? [] : names.filter((name) => had.has(name));
+    this.#came.set(type, (this.#came.get(type) ?? Names.NONE).with(there).without(unsubscribe));
     if (variant === 'delta') this.#ask({ type, subscribe: names, unsubscribe, ...(first ? this.#initial(type) : {}) });
     else this.#ask({ type, names: this.#sotwNames(type, names) });
+  }
+
+  #isPending(type: string): boolean {
+    return (this.#names.get(type)?.size ?? 0) > (this.#came.get(type)?.size ?? 0);
   }
 
   #sotwNames(type: string, fallback: readonly string[]): Buffer {
@@ -186,7 +189,7 @@ export class LoadProxy {
     this.counts.resources += contents.resources;
     this.#answered.add(type);
     if (type === ROUTES && contents.virtualHosts) this.#wantsVirtualHosts = true;
-    this.#note(type, contents.names, removed);
+    this.#note(type, contents, removed);
     const { awaited } = this;
     if (awaited?.types.includes(type) === true && (awaited.marker === undefined || message.includes(awaited.marker))) {
       this.awaited = undefined;
@@ -198,58 +201,42 @@ export class LoadProxy {
     this.#check();
   }
 
-  #note(type: string, seen: ReadonlyMap<string, string>, removed: readonly string[]): void {
-    const pending = this.#pending.get(type);
-    if (pending !== undefined && pending.size > 0) {
-      for (const name of seen.keys()) pending.delete(name);
-      for (const name of removed) pending.delete(name);
-    }
+  #note(type: string, { names, listed }: Contents, removed: readonly string[]): void {
+    // What is asked for and not there has been answered too.
+    const asked = this.#names.get(type);
+    if (asked !== undefined)
+      this.#came.set(type, (this.#came.get(type) ?? Names.NONE).with(listed).with(removed.filter((name) => asked.has(name))));
     if (!this.options.remember) return;
     const known = this.#known.get(type) ?? new Holdings();
     this.#known.set(type, known);
-    known.add(seen, removed);
+    known.add(names, removed);
   }
 
   /** Asks for what was named. Listeners come when clusters have their endpoints, as in Envoy, which warms them first. */
   #next(type: string, found: Contents, removed: readonly string[]): void {
-    if (type === CLUSTER) {
-      const gone: string[] = [];
-      if (this.options.variant === 'sotw') this.#clusterEndpoints.clear();
-      for (const [name, endpoints] of found.clusters) if (endpoints !== '') this.#clusterEndpoints.set(name, endpoints);
-      for (const name of removed) {
-        const endpoints = this.#clusterEndpoints.get(name);
-        this.#clusterEndpoints.delete(name);
-        if (endpoints !== undefined) gone.push(endpoints);
-      }
-      const wanted = this.options.variant === 'sotw' ? new Set(this.#clusterEndpoints.values()) : found.clusters.values();
-      this.#grow(ENDPOINTS, wanted, gone);
-    }
+    if (type === CLUSTER) this.#grow(ENDPOINTS, found.endpoints, removed.map(endpointsOf));
     if (type === LISTENER) {
       this.#grow(EXTENSION_CONFIG, found.extensions, []);
       this.#grow(ROUTES, found.routes, []);
     }
     if (this.#wantsVirtualHosts && !this.#asked.has(VIRTUAL_HOST))
       this.#ask({ type: VIRTUAL_HOST, ...this.#initial(VIRTUAL_HOST) });
-    if ((this.#pending.get(ENDPOINTS)?.size ?? 0) === 0 && this.#answered.has(CLUSTER) && !this.#asked.has(LISTENER))
+    if (!this.#isPending(ENDPOINTS) && this.#answered.has(CLUSTER) && !this.#asked.has(LISTENER))
       this.#ask({ type: LISTENER, ...this.#initial(LISTENER) });
   }
 
-  #grow(type: Named, wanted: Iterable<string>, gone: readonly string[]): void {
-    const names = this.#names.get(type) ?? new Set<string>();
-    this.#names.set(type, names);
-    const fresh: string[] = [];
-    for (const name of wanted) {
-      if (name === '' || names.has(name)) continue;
-      names.add(name);
-      fresh.push(name);
-    }
-    for (const name of gone) names.delete(name);
-    if (fresh.length > 0 || gone.length > 0) this.#subscribe(type, fresh, gone);
+  #grow(type: Named, wanted: readonly string[], gone: readonly string[]): void {
+    const before = this.#names.get(type) ?? Names.NONE;
+    const names = before.with(wanted);
+    const left = gone.filter((name) => names.has(name));
+    this.#names.set(type, names.without(left));
+    const fresh = names.size === before.size + wanted.length ? wanted : wanted.filter((name) => !before.has(name));
+    if (fresh.length > 0 || left.length > 0) this.#subscribe(type, fresh, left);
   }
 
   #check(): void {
     if (this.configured || !this.#answered.has(LISTENER)) return;
-    for (const pending of this.#pending.values()) if (pending.size > 0) return;
+    for (const type of this.#names.keys()) if (this.#isPending(type)) return;
     if (this.#wantsVirtualHosts && !this.#answered.has(VIRTUAL_HOST)) return;
     this.configured = true;
     this.options.onConfigured();

@@ -7,6 +7,11 @@ const EDS = 3;
 /** The name to ask endpoints by, or '' where the cluster needs none. The same name means the same here, so it is looked at once. */
 const endpointNames = new Map<string, string>();
 
+/** As {@link readCluster} found it; '' where it was never read. */
+export function endpointsOf(cluster: string): string {
+  return endpointNames.get(cluster) ?? '';
+}
+
 export interface FoundCluster {
   readonly name: string;
   readonly endpoints: string;

@@ -72,7 +72,7 @@ export class Writer {
 
   /** @param from so many bytes are left free at the beginning */
   constructor(from = 0) {
-    this.#buffer = Buffer.allocUnsafeSlow(256);
+    this.#buffer = Buffer.allocUnsafe(256);
     this.#at = from;
   }
 

@@ -67,7 +67,13 @@ export class Names implements Iterable<string> {
     }
     const fresh = names.filter((name) => !this.has(name));
     if (fresh.length === 0) return this;
-    if (this.#places.size !== this.size) return Names.of([...this, ...fresh]);
+    if (this.#places.size !== this.size) {
+      const { size } = this;
+      // Another has grown before, and by the same: with hundreds of streams a copy for each would be dear.
+      return fresh.every((name, at) => this.#places.get(name) === size + at) && new Set(fresh).size === fresh.length
+        ? new Names(this.#places, size + fresh.length)
+        : Names.of([...this, ...fresh]);
+    }
     for (const name of fresh) if (!this.#places.has(name)) this.#places.set(name, this.#places.size);
     return new Names(this.#places, this.#places.size);
   }

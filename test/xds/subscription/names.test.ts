@@ -17,6 +17,23 @@ describe('a set of names', () => {
     assert.deepEqual([first.has('c'), second.has('c'), second.has('d'), first.size, third.size], [false, true, false, 2, 4]);
   });
 
+  it('grows by the same as another before it', () => {
+    const base = Names.of(['a', 'b']);
+    const [first, longer] = [base.with(['c']), base.with(['c', 'd'])];
+    const again = base.with(['c', 'd']);
+    const twice = base.with(['c', 'c']);
+    assert.deepEqual(
+      [[...first], [...longer], [...again], [...twice]],
+      [
+        ['a', 'b', 'c'],
+        ['a', 'b', 'c', 'd'],
+        ['a', 'b', 'c', 'd'],
+        ['a', 'b', 'c'],
+      ],
+    );
+    assert.deepEqual([first.has('d'), longer.has('d'), again.has('d'), twice.has('d')], [false, true, true, false]);
+  });
+
   it('grows twice from the same set without mixing', () => {
     const first = Names.of(['a']);
     const [left, right] = [first.with(['b']), first.with(['c'])];
