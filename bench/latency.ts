@@ -22,6 +22,7 @@ const HELP = `How long others wait while the control plane does something long, 
 ${MESH_HELP}  --rate N          certificates a second that are asked for beside the long work (50)
   --callers N       of the crowd that asks for certificates beside changes (64)
   --repeats N       of each change; medians are printed (5)
+  --seconds N       of nothing else, and of a crowd before all to warm up (3)
   --timeout N       seconds for each step (300)
   --node-flags=LIST for the server, after an equals sign: --node-flags='--cpu-prof --cpu-prof-dir=/tmp'
   -o json           instead of a table
@@ -39,6 +40,7 @@ const flags = {
     rate: { type: 'string', default: '50' },
     callers: { type: 'string', default: '64' },
     repeats: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '3' },
     timeout: { type: 'string', default: '300' },
     'node-flags': { type: 'string', default: '' },
     output: { type: 'string', short: 'o', default: 'table' },
@@ -62,6 +64,7 @@ async function main(values: ReturnType<typeof parseArgs<typeof flags>>['values']
   const plan = planMesh(mesh);
   const [rate, callers, repeats] = (['rate', 'callers', 'repeats'] as const).map((flag) => wholeNumber(flag, values[flag]));
   const timeoutMs = wholeNumber('timeout', values.timeout) * 1000;
+  const secondsMs = wholeNumber('seconds', values.seconds) * 1000;
   const nodeFlags = values['node-flags'].split(' ').filter((flag) => flag !== '');
   if (rate === undefined || callers === undefined || repeats === undefined) return;
   const rows: Row[] = [];
@@ -92,10 +95,10 @@ async function main(values: ReturnType<typeof parseArgs<typeof flags>>['values']
     };
     try {
       const warm = crowd(over, evidence, callers);
-      await sleep(3000);
+      await sleep(secondsMs);
       await warm.stop();
       add('start', [{ wallSeconds: target.readyAfter ?? 0 }]);
-      const idle = async (): Promise<Figures> => (await sleep(3000), {});
+      const idle = async (): Promise<Figures> => (await sleep(secondsMs), {});
       add('nothing else', [await beside(idle, paced(over, evidence, rate))]);
       let connected: Awaited<ReturnType<typeof firstConfiguration>>[0] | undefined;
       const first = async (): Promise<Figures> => {
@@ -105,7 +108,7 @@ async function main(values: ReturnType<typeof parseArgs<typeof flags>>['values']
       };
       add('first configuration', [await beside(first, paced(over, evidence, rate))]);
       if (connected === undefined) return;
-      const one = connected;
+      const one = { ...connected, beside: true };
       const changes = new Changes(plan);
       for (const [what, change] of [
         ['one route weight', () => changes.route(one)],
@@ -120,6 +123,8 @@ async function main(values: ReturnType<typeof parseArgs<typeof flags>>['values']
         add(`${what}, ${String(callers)} callers`, crowded);
       }
       add('all reconnect, knowing all', [await beside(() => reconnect(one, true), paced(over, evidence, rate))]);
+      const nothing = `all reconnect, knowing nothing, ${String(callers)} callers`;
+      add(nothing, [await beside(() => reconnect(one, false), crowd(over, evidence, callers))]);
       await one.fleet.end();
     } finally {
       over.close();

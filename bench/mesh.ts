@@ -12,10 +12,16 @@ Examples:
   node bench/mesh.ts --folder /tmp/mesh --services 5000 --proxies 200
 `;
 
-const { values } = parseArgs({ options: { folder: { type: 'string' }, help: { type: 'boolean' }, ...meshFlags } });
-if (values.help === true || values.folder === undefined) {
-  process.stdout.write(HELP);
-  process.exitCode = values.help === true ? 0 : 2;
-} else {
-  writeMesh(values.folder, planMesh(parseMeshOptions(values)));
+try {
+  const { values } = parseArgs({ options: { folder: { type: 'string' }, help: { type: 'boolean', short: 'h' }, ...meshFlags } });
+  if (values.help === true || values.folder === undefined) {
+    process.stdout.write(HELP);
+    process.exitCode = values.help === true ? 0 : 2;
+  } else {
+    writeMesh(values.folder, planMesh(parseMeshOptions(values)));
+  }
+} catch (error) {
+  if (!(error instanceof RangeError) && !(error instanceof TypeError && 'code' in error)) throw error;
+  process.stderr.write(`bench/mesh.ts: ${error.message} (see --help)\n`);
+  process.exitCode = 2;
 }

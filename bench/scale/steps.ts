@@ -18,6 +18,8 @@ export interface Connected {
   readonly plan: MeshPlan;
   /** How long a step is waited for. */
   readonly timeoutMs: number;
+  /** Others have the server work meanwhile: what it uses tells nothing of whether it is done. */
+  readonly beside?: boolean;
 }
 
 function remarks(counted: Counted): Pick<Figures, 'note'> {
@@ -83,12 +85,12 @@ export async function firstConfiguration(
 }
 
 async function change(
-  { target, fleet, timeoutMs }: Connected,
+  { target, fleet, timeoutMs, beside = false }: Connected,
   file: MeshFile,
   types: readonly string[],
   marker: string,
 ): Promise<Figures> {
-  await calm(target);
+  if (!beside) await calm(target);
   const { cpuSeconds: client } = await fleet.expect(types, marker);
   await resetEventLoop(target);
   const [cpu, began] = [cpuSeconds(target.pid), now()];
@@ -96,7 +98,7 @@ async function change(
   const counted = await fleet.settle(
     ({ waiting }) => waiting === 0,
     timeoutMs,
-    () => cpuSeconds(target.pid),
+    beside ? undefined : () => cpuSeconds(target.pid),
   );
   const used = cpuSeconds(target.pid) - cpu;
   const loop = await eventLoopMs(target);
@@ -152,9 +154,10 @@ export class Changes {
 }
 
 /** All connections are lost, and all come back at once. */
-export async function reconnect({ target, fleet, plan, timeoutMs }: Connected, withVersions: boolean): Promise<Figures> {
+export async function reconnect(connected: Connected, withVersions: boolean): Promise<Figures> {
+  const { target, fleet, plan, timeoutMs, beside = false } = connected;
   await fleet.drop();
-  await calm(target);
+  if (!beside) await calm(target);
   await resetEventLoop(target);
   const { cpuSeconds: client } = await fleet.count();
   const [cpu, began] = [cpuSeconds(target.pid), now()];
@@ -162,7 +165,7 @@ export async function reconnect({ target, fleet, plan, timeoutMs }: Connected, w
   const busy = (): number => cpuSeconds(target.pid);
   // Who has all of it is answered too, though with nothing: it asks for all of some types.
   const done = ({ configured }: Counted): boolean => configured === plan.proxies.length;
-  const counted = await fleet.settle(done, timeoutMs, busy);
+  const counted = await fleet.settle(done, timeoutMs, beside ? undefined : busy);
   const used = busy() - cpu;
   const loop = await eventLoopMs(target);
   return {
