@@ -3,6 +3,7 @@ import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'nod
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
+import { definitions } from './definitions.mjs';
 import { generate } from './protos.mjs';
 import { must, progress, root, toolchain } from './toolchain.mjs';
 
@@ -24,6 +25,7 @@ function sourceHash() {
 export function build() {
   const chain = toolchain();
   generate(chain.env);
+  definitions();
   const stamp = join(root, 'dist', '.stamp');
   const want = sourceHash();
   if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== want) {

@@ -65,7 +65,7 @@ export const RESOURCES: readonly Resource[] = Object.freeze([
   ...GUARDS,
   ...GATEWAY_API_KINDS.map((kind): Resource => {
     const written = writtenKind(kind);
-    const plural = written.endsWith('y') ? `${written.slice(0, -1)}ies` : `${written}${written.endsWith('s') ? 'es' : 's'}`;
+    const plural = /[^aeiou]y$/.test(written) ? `${written.slice(0, -1)}ies` : `${written}${written.endsWith('s') ? 'es' : 's'}`;
     return { ...custom(kind, plural.toLowerCase()), kind: written };
   }),
 ]);
