@@ -15,7 +15,7 @@ import { type JwtAuthority, type JwtRules, openJwtAuthority } from './jwt-svid/a
 import { jwtKeyFile } from './jwt-svid/key-file.ts';
 import { openIssuanceLog } from './log/file.ts';
 import { refusalBudget } from './log/refusals.ts';
-import { revocationFile } from './revocation/file.ts';
+import { revocationFile, type RevocationStore } from './revocation/file.ts';
 import { issuedInLog } from './revocation/issued.ts';
 import { openRevocations, type Revocations } from './revocation/revocations.ts';
 import { AuthorityError } from './root/error.ts';
@@ -57,6 +57,8 @@ export interface AuthorityOptions extends TokenOptions {
   readonly key?: NewKey | undefined;
   /** Who signs our intermediate; without it the root is the folder's own. */
   readonly upstream?: UpstreamSettings | undefined;
+  /** Where the list of who is cut off is kept; default: in the folder. */
+  readonly revocationStore?: RevocationStore | undefined;
   /** Lifetimes of JWT-SVIDs and of the keys that sign them. */
   readonly jwt?: JwtRules | undefined;
   /** How long proxies have to come back after a start before a rotation may go on; for tests. */
@@ -128,7 +130,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     const certify = certifier({ ...issues, root });
     const certifyServer = certifier({ ...issues, root: rotation.serverRoot });
     const revocations = await openRevocations({
-      store: revocationFile(folder.revocations),
+      store: options.revocationStore ?? revocationFile(folder.revocations),
       findIssued: issuedInLog(folder.issuanceLog),
       publisher: { issuers: rotation.signers, lifetimeSeconds: lifetimes.maxSeconds, othersFile: folder.otherCrls },
       clock,

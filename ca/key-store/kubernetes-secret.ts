@@ -1,4 +1,4 @@
-import { assembleRoot, type FileNames, type Root, type RootFiles } from '../root/assemble.ts';
+import { assembleRoot, type FileNames, type RootFiles } from '../root/assemble.ts';
 import { createRoot } from '../root/create.ts';
 import { AuthorityError } from '../root/error.ts';
 import type { NewRootOptions } from '../root/new.ts';
@@ -25,13 +25,22 @@ const LAYOUTS: readonly Partial<FileNames>[] = Object.freeze([
 ]);
 const LARGEST = 1024 * 1024;
 
+/** A CA as texts, by the places of Istio's `cacerts`. */
+export interface SecretRoot {
+  readonly keyText: string;
+  readonly certificate: string;
+  readonly chain: string | undefined;
+  readonly roots: string;
+}
+
 /**
- * The root kept in a Kubernetes Secret; made there when there is none. Any number of replicas may start at once: one of them creates the
- * Secret, all read what is in it then. @throws AuthorityError that says what is wrong with the Secret
+ * The CA that a Kubernetes Secret has; made there when there is none. Any number of replicas may start at once: one of them creates the
+ * Secret, all read what is in it then. Nothing is given back that could not sign. @throws AuthorityError that says what is wrong with the
+ * Secret
  */
-export async function loadOrCreateSecretRoot(api: SecretApi, options: NewRootOptions): Promise<Root> {
+export async function readOrCreateSecretRoot(api: SecretApi, options: NewRootOptions): Promise<SecretRoot> {
   const found = await api.read();
-  if (found !== undefined) return rootOf(found, api.name, options);
+  if (found !== undefined) return secretRoot(found, api.name, options);
   const { clock, trustDomain, key = {}, log } = options;
   if (key.store !== undefined)
     throw new AuthorityError('a key can be kept in a Kubernetes Secret or in a PKCS#11 token, not in both');
@@ -44,14 +53,19 @@ export async function loadOrCreateSecretRoot(api: SecretApi, options: NewRootOpt
   };
   if ((await api.create(data)) === 'created') {
     log.info({ secret: api.name, trustDomain }, 'a new root was created in a Kubernetes Secret');
-    return rootOf(data, api.name, options);
+    return secretRoot(data, api.name, options);
   }
   const winner = await api.read();
   if (winner === undefined) throw new AuthorityError(`the Secret ${api.name} is there and cannot be read; start again`);
-  return rootOf(winner, api.name, options);
+  return secretRoot(winner, api.name, options);
 }
 
-async function rootOf(data: SecretData, secret: string, { trustDomain, key }: NewRootOptions): Promise<Root> {
+/** The CA in the data of a Secret, found good: the key is the certificate's, and the chain leads to a root. @throws AuthorityError */
+export async function secretRoot(
+  data: SecretData,
+  secret: string,
+  options: Pick<NewRootOptions, 'trustDomain' | 'key'>,
+): Promise<SecretRoot> {
   const layout = LAYOUTS.find(({ key: name }) => name !== undefined && data[name] !== undefined);
   const text = (name: string | undefined): string | undefined => {
     const value = name === undefined ? undefined : data[name];
@@ -73,5 +87,7 @@ async function rootOf(data: SecretData, secret: string, { trustDomain, key }: Ne
     roots: named(layout?.roots),
   };
   const files: RootFiles = { certificate, chain: text(layout?.chain), roots };
-  return assembleRoot(files, await signerOf(keyText, names.key, key ?? {}), names, trustDomain);
+  const assembled = assembleRoot(files, await signerOf(keyText, names.key, options.key ?? {}), names, options.trustDomain);
+  await assembled.close();
+  return { ...files, keyText };
 }

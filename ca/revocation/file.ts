@@ -29,8 +29,12 @@ export function revocationFile(path: string): RevocationStore {
         );
       return list;
     },
-    save: (list) => writeAtomically(path, `${JSON.stringify({ version: VERSION, ...list }, null, 1)}\n`, 0o600),
+    save: (list) => writeAtomically(path, listText(list), 0o600),
   };
+}
+
+export function listText(list: RevocationList): string {
+  return `${JSON.stringify({ version: VERSION, ...list }, null, 1)}\n`;
 }
 
 async function contents(path: string): Promise<string | undefined> {

@@ -56,6 +56,8 @@ export interface Revocations {
   crlPem(): string | undefined;
   /** To be called when the issuers changed. */
   issuersChanged(): Promise<void>;
+  /** To be called when another replica may have changed the list that all share. */
+  storeChanged(): Promise<void>;
   onChange(listener: () => void): () => void;
   /** Resolves when no change is under way any more. */
   close(): Promise<void>;
@@ -131,6 +133,18 @@ export async function openRevocations(options: RevocationsOptions): Promise<Revo
     if (changed || (worth && due)) await put(next, worth && due);
   };
 
+  /** What another has saved is in force here without being saved again. */
+  const reload = async (): Promise<void> => {
+    const list = await store.load();
+    if (JSON.stringify(list) === JSON.stringify(current)) return;
+    current = list;
+    index = indexOf(list);
+    peers = samePeers(peers, revokedPeers(list));
+    told();
+    if (publisher !== undefined) await sign(list, publisher);
+    told();
+  };
+
   await look();
   const stop = options.every(LOOK_EVERY_MS, () => {
     inTurn(look).catch((error: unknown) =>
@@ -203,6 +217,7 @@ export async function openRevocations(options: RevocationsOptions): Promise<Revo
     peers: () => peers,
     crlPem: () => crlPem,
     issuersChanged: () => inTurn(look),
+    storeChanged: () => inTurn(reload),
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

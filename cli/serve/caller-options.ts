@@ -81,7 +81,7 @@ export function parseCallerFlags(flags: CallerFlags): Parsed<CallerOptions> {
 function tokenOptions({ jwks, tokenIssuer, tokenAudience, tokenIssuerRoots }: CallerFlags): Parsed<TokenOptions> {
   if (tokenIssuer === undefined)
     return jwks === undefined
-      ? parsed({})
+      ? parsed({ audience: tokenAudience })
       : refused('--jwks needs --token-issuer: a token counts only if both its key and its issuer are known');
   const url = jwks === undefined ? undefined : httpsUrl(jwks);
   if (url === undefined && jwks !== undefined && /^\w+:\/\//.test(jwks)) return refused(`--jwks: ${jwks} is no https address`);

@@ -8,6 +8,7 @@ export interface ClusterFlags {
   readonly kubeconfig?: string;
   readonly context?: string;
   readonly systemNamespace: string;
+  readonly clusterRole?: string;
 }
 
 /** A cluster as the source of the mesh. */
@@ -16,12 +17,15 @@ export interface ClusterWish {
   readonly context: string | undefined;
   /** Where the control plane and the mesh's own configuration are. */
   readonly systemNamespace: string;
+  readonly clusterRole: string | undefined;
 }
 
 /** A cluster that is spoken to. */
 export interface Cluster {
   readonly client: ApiClient;
   readonly systemNamespace: string;
+  /** The ClusterRole of the installation, which owns what is written into other namespaces. */
+  readonly clusterRole: string | undefined;
 }
 
 export function kubeconfigOptions(): readonly Option[] {
@@ -34,6 +38,7 @@ export function kubeconfigOptions(): readonly Option[] {
 export function addClusterOptions(command: Command): Command {
   command.option('--kubernetes', 'the mesh is that of a cluster: its objects are watched instead of files');
   for (const option of kubeconfigOptions()) command.addOption(option);
+  command.option('--cluster-role <name>', "the installation's ClusterRole: what is written into other namespaces goes with it");
   return command.addOption(
     new Option('--system-namespace <name>', "the control plane's namespace, with Istio's ConfigMap istio (--kubernetes)")
       .env('POD_NAMESPACE')
@@ -50,16 +55,16 @@ export function parseClusterFlags(flags: ClusterFlags): Parsed<ClusterWish | und
     return files ? parsed(undefined) : refused('give -f PATH, or --kubernetes');
   }
   if (files) return refused('the mesh is that of files (-f) or that of a cluster (--kubernetes), not of both');
-  const { kubeconfig, context, systemNamespace } = flags;
-  return parsed({ kubeconfig, context, systemNamespace });
+  const { kubeconfig, context, systemNamespace, clusterRole } = flags;
+  return parsed({ kubeconfig, context, systemNamespace, clusterRole });
 }
 
 /** @throws AccessError with what to do */
-export async function openCluster({ kubeconfig, context, systemNamespace }: ClusterWish): Promise<Cluster> {
+export async function openCluster({ kubeconfig, context, systemNamespace, clusterRole }: ClusterWish): Promise<Cluster> {
   // Loaded only for this: a mesh of files needs no Kubernetes.
   const [{ clusterAccess }, { apiClient }] = await Promise.all([
     import('../../kubernetes/api/connect.ts'),
     import('../../kubernetes/api/client.ts'),
   ]);
-  return { client: apiClient(await clusterAccess({ file: kubeconfig, context })), systemNamespace };
+  return { client: apiClient(await clusterAccess({ file: kubeconfig, context })), systemNamespace, clusterRole };
 }

@@ -22,6 +22,7 @@ import { behind, identitiesIn, rotationRoutes } from './admin-rotation.ts';
 import { startAdminSocket } from './admin-socket.ts';
 import { revocationRoutes } from './admin-revocation.ts';
 import { addressLimit, callersOf } from './callers.ts';
+import { clusterAuthority, withoutSteps } from './cluster-authority.ts';
 import { openCluster } from './cluster-options.ts';
 import { isServiceHost, snapshotDirectory } from './directory.ts';
 import { type RunningFederation, startFederation } from './federation.ts';
@@ -82,17 +83,31 @@ export async function startControlPlane(
     onSnapshot: (snapshot) => hold?.(snapshot),
     onDiagnostics,
   });
+  const { trustDomain } = mesh.current().meshConfig;
+  const shared =
+    cluster &&
+    (await clusterAuthority(cluster, {
+      dir: options.caDir,
+      trustDomain,
+      key: options.caKey,
+      hasUpstream: options.upstream !== undefined,
+      clock,
+      log,
+    }));
   const authority = await openAuthority({
+    ...shared?.authority,
     dir: options.caDir,
     key: options.caKey,
-    trustDomain: mesh.current().meshConfig.trustDomain,
+    trustDomain,
     clock,
     log,
     maxTtlSeconds: options.certificateTtlSeconds,
     upstream: options.upstream,
-    ...callersOf(options.callers, () => mesh.current()),
+    ...callersOf(options.callers, () => mesh.current(), shared?.authority.reviewToken),
   });
-  const { revocations, rotation } = authority;
+  const { revocations } = authority;
+  const rotation = cluster === undefined ? authority.rotation : withoutSteps(authority.rotation);
+  shared?.start(authority);
   federation = await startFederation(options.federation, {
     authority,
     caDir: options.caDir,
@@ -238,6 +253,7 @@ export async function startControlPlane(
     snapshot: mesh.current().number,
     close: async () => {
       mesh.close();
+      await shared?.close();
       cluster?.client.close();
       issuers.close();
       await federation.close();

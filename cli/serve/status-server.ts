@@ -9,7 +9,7 @@ import { captureRoutes } from './capture-routes.ts';
 import { loopbackOnly } from './loopback-only.ts';
 import { configuredResource, typesNamed } from './proxy-config.ts';
 import { type ProxyReport, proxyReport } from './proxy-report.ts';
-import { scopeReport } from './scope-report.ts';
+import { scopeReport, scopeSize } from './scope-report.ts';
 import type { PublishedSnapshots } from './published-snapshots.ts';
 
 export interface StatusSources {
@@ -50,9 +50,11 @@ export function statusServer({
   };
   const reports = (changedSince: ReturnType<typeof changes>): readonly ProxyReport[] => {
     const current = snapshot();
-    return streams().map((status) => proxyReport(status, current, changedSince));
+    return streams().map((status) => proxyReport(status, current, changedSince, scopeSize(explainScope, status)));
   };
   app.get('/healthz', () => ({ status: 'ok', snapshot: snapshot().number }));
+  // It listens only once everything else does.
+  app.get('/readyz', () => ({ status: 'ok' }));
   app.get('/metrics', async (_, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));
   app.get('/debug/syncz', () => {
     const current = snapshot();

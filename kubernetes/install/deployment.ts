@@ -1,4 +1,4 @@
-import { commonLabels, instanceName, PORTS, selectorLabels } from './names.ts';
+import { clusterName, commonLabels, instanceName, PORTS, selectorLabels } from './names.ts';
 import type { KubernetesObject } from './object.ts';
 import type { InstallOptions } from './options.ts';
 
@@ -67,6 +67,7 @@ function container(options: InstallOptions): unknown {
       'serve',
       '--kubernetes',
       `--revision=${options.revision}`,
+      `--cluster-role=${clusterName(options)}`,
       `--mesh-config=${CONFIG_DIR}/mesh.yaml`,
       `--proxy-image=${options.proxyImage}`,
       `--grpc-address=0.0.0.0:${PORTS.grpc}`,

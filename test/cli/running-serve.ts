@@ -85,4 +85,10 @@ export class RunningServe {
     this.#child.kill('SIGTERM');
     return this.ended();
   }
+
+  /** As when its machine is gone. */
+  kill(): Promise<number | null> {
+    this.#child.kill('SIGKILL');
+    return this.ended();
+  }
 }

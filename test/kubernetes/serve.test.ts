@@ -40,7 +40,7 @@ describe('gatehouse serve --kubernetes', function () {
   before(async function () {
     envoyOrSkip(this);
     dir = mkdtempSync(join(tmpdir(), 'gatehouse-kubernetes-'));
-    await api().apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } });
+    for (const name of ['istio-system', 'shop']) await api().apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
     await eventually('the namespace has its ServiceAccount', async () => {
       const { status } = await api().request('GET', '/api/v1/namespaces/shop/serviceaccounts/default');
       return status === 200 ? true : undefined;
