@@ -43,18 +43,27 @@ function proxyState({ known, acknowledged, waitingSince }: ProxyReport, snapshot
   return `at ${acknowledged} of ${snapshot}${since}`;
 }
 
+/** Which services a proxy was told of: proxy scope lists them. */
+function scopeText({ automaticScope }: ProxyReport): string {
+  return automaticScope === undefined ? '-' : `${automaticScope.services} of ${automaticScope.of}`;
+}
+
 function printProxies({ snapshot, proxies }: SyncStatus): void {
   const now = Date.now();
+  const scoped = proxies.some(({ automaticScope }) => automaticScope !== undefined);
   const rows = proxies.map((proxy) => [
     proxy.pod,
     proxy.identity ?? 'none (plain text)',
     proxy.variant,
     distance(proxy.connectedAt, now),
     proxyState(proxy, snapshot, now),
+    ...(scoped ? [scopeText(proxy)] : []),
     ...TYPES.map((type) => typeState(proxy, type, snapshot)),
   ]);
   process.stdout.write(`Snapshot ${snapshot}\n`);
-  process.stdout.write(plainTable(['PROXY', 'IDENTITY', 'PROTOCOL', 'CONNECTED', 'STATE', ...TYPES], rows));
+  process.stdout.write(
+    plainTable(['PROXY', 'IDENTITY', 'PROTOCOL', 'CONNECTED', 'STATE', ...(scoped ? ['SCOPE'] : []), ...TYPES], rows),
+  );
   const refusals = proxies.flatMap(({ pod, rejected }) => rejected.map((one) => ({ pod, ...one })));
   if (refusals.length === 0) return;
   process.stdout.write('\nRejected:\n');

@@ -21,8 +21,15 @@ export interface ProxyReport {
   readonly accepted: number;
   /** Since when something that concerns it is published and not answered; null when nothing is. */
   readonly waitingSince: string | null;
+  /** How many services it was told of, and of how many, where its scope is automatic; absent where it is told of all that it may see. */
+  readonly automaticScope?: ScopeSize;
   readonly types: readonly TypeReport[];
   readonly rejected: readonly RejectedReport[];
+}
+
+export interface ScopeSize {
+  readonly services: number;
+  readonly of: number;
 }
 
 export interface TypeReport {
@@ -49,11 +56,15 @@ export interface RejectedReport {
   readonly causes: readonly Cause[];
 }
 
-/** @param changedSince names of objects that changed since a snapshot; undefined when not known any more */
+/**
+ * @param automaticScope how much of what it may see it was told of, where that follows from its calls
+ * @param changedSince names of objects that changed since a snapshot; undefined when not known any more
+ */
 export function proxyReport(
   status: StreamStatus,
   snapshot: Snapshot,
   changedSince: (snapshot: number) => ReadonlySet<string> | undefined,
+  automaticScope?: ScopeSize,
 ): ProxyReport {
   const { node, identity, variant, connectedAt, known, acknowledged, accepted, waitingSince } = status;
   const pod = node.split('~')[2] ?? node;
@@ -68,6 +79,7 @@ export function proxyReport(
     acknowledged,
     accepted,
     waitingSince: waitingSince?.toISOString() ?? null,
+    ...(automaticScope === undefined ? {} : { automaticScope }),
     types: status.subscriptions.map(({ typeUrl, wildcard, names, lastSent, lastAnswered, ...counts }) => ({
       type: SHORT_NAMES[typeUrl],
       typeUrl,

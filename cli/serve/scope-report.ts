@@ -1,5 +1,7 @@
 import type { Reason } from '../../xds/scope/rule.ts';
-import type { ExplainedScope } from '../../xds/resources/source.ts';
+import type { ExplainedScope, SnapshotResources } from '../../xds/resources/source.ts';
+import type { StreamStatus } from '../../xds/stream/service.ts';
+import type { ScopeSize } from './proxy-report.ts';
 
 type Times = { readonly firstSeen: string; readonly lastSeen: string };
 
@@ -32,6 +34,19 @@ function reported(reason: Reason): ReasonReport {
     default:
       return reason satisfies never;
   }
+}
+
+/** Of a connected sidecar with an automatic scope; undefined for others. */
+export function scopeSize(
+  explain: SnapshotResources['explainScope'],
+  { node, variant }: Pick<StreamStatus, 'node' | 'variant'>,
+): ScopeSize | undefined {
+  if (variant !== 'delta') return undefined;
+  const [kind, , pod = ''] = node.split('~');
+  const dot = pod.lastIndexOf('.');
+  if (kind !== 'sidecar' || dot < 0) return undefined;
+  const found = explain({ kind, namespace: pod.slice(dot + 1), pod: pod.slice(0, dot) });
+  return found && { services: found.reasons.size, of: found.of };
 }
 
 export function scopeReport({ reasons, of }: ExplainedScope): ScopeReport {

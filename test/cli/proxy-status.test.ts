@@ -26,6 +26,7 @@ describe('gatehouse proxy status', () => {
   let http: string;
   let acknowledged: number;
   let rejected: readonly unknown[];
+  let automaticScope: object | undefined;
 
   before(async () => {
     server = createServer((request, response) => {
@@ -42,6 +43,7 @@ describe('gatehouse proxy status', () => {
         connectedAt: '2026-11-21T08:00:00.000Z',
         acknowledged,
         rejected,
+        automaticScope,
       };
       response.end(JSON.stringify({ snapshot: 7, proxies: [proxy] }));
     });
@@ -52,6 +54,7 @@ describe('gatehouse proxy status', () => {
   beforeEach(() => {
     acknowledged = 7;
     rejected = [];
+    automaticScope = undefined;
   });
   after(() => new Promise((resolve) => server.close(resolve)));
 
@@ -60,6 +63,14 @@ describe('gatehouse proxy status', () => {
     assert.equal(code, 0, err);
     assert.match(out, /Snapshot 7/);
     assert.match(out, /cart-0\.shop .*spiffe:\/\/cluster\.local\/ns\/shop\/sa\/cart .*delta .*in sync/);
+  });
+
+  it('says of how many services a proxy with an automatic scope was told', async () => {
+    assert.doesNotMatch((await proxyStatus('--http', http)).out, /SCOPE/);
+    automaticScope = { services: 3, of: 1000 };
+    const { out } = await proxyStatus('--http', http);
+    assert.match(out, /STATE +SCOPE +CDS/);
+    assert.match(out, /in sync +3 of 1000 /);
   });
 
   it('exits with 1 for one that is behind, or has rejected something', async () => {
