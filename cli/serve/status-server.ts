@@ -53,6 +53,8 @@ export function statusServer({
     return streams().map((status) => proxyReport(status, current, changedSince, scopeSize(explainScope, status)));
   };
   app.get('/healthz', () => ({ status: 'ok', snapshot: snapshot().number }));
+  // It listens only once everything else does.
+  app.get('/readyz', () => ({ status: 'ok' }));
   app.get('/metrics', async (_, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));
   app.get('/debug/syncz', () => {
     const current = snapshot();
