@@ -12,6 +12,7 @@ import type { Variant } from './xds/messages.ts';
 import { type Figures, median, type Row } from './scale/figures.ts';
 import { Changes, churn, type Connected, firstConfiguration, reconnect } from './scale/steps.ts';
 import { realEnvoys } from './scale/real-envoys.ts';
+import { certificatesFor, vouching } from './scale/mutual-tls.ts';
 import { printRows } from './scale/table.ts';
 import { startGatehouse, type Target } from './scale/target.ts';
 
@@ -28,6 +29,7 @@ ${MESH_HELP}  --variants LIST   delta,sotw (both)
   --envoys N        at the end also so many real Envoys, over delta and TLS, with an agent (0; GATEHOUSE_ENVOY tells where Envoy is)
   --only-envoys     nothing but these
   --timeout N       seconds for each step (300)
+  --tls             mutual TLS, each proxy with a certificate from the server (plain text)
   --ads HOST:PORT   another ADS server in plain text, which reads --folder; measured in turn with ours
   --folder DIR      its folder, made by bench/mesh.ts with the same options
   --pid PID         its process
@@ -40,6 +42,7 @@ Examples:
   node bench/scale.ts --only route,endpoint --variants delta -o json
   node bench/scale.ts --services 1000 --envoys 20 --only-envoys
   node bench/scale.ts --variants delta --only reconnect --node-flags=--cpu-prof
+  node bench/scale.ts --tls --variants delta --only first,endpoint
   node bench/scale.ts --ads 127.0.0.1:15010 --folder /tmp/mesh --pid 4711
 `;
 
@@ -55,6 +58,7 @@ const flags = {
     timeout: { type: 'string', default: '300' },
     envoys: { type: 'string', default: '0' },
     'only-envoys': { type: 'boolean', default: false },
+    tls: { type: 'boolean', default: false },
     ads: { type: 'string' },
     folder: { type: 'string' },
     pid: { type: 'string' },
@@ -93,6 +97,7 @@ async function main(): Promise<void> {
   });
   const nodeFlags = values['node-flags'].split(' ').filter((flag) => flag !== '');
   const other = otherServer();
+  if (values.tls && other !== undefined) throw new RangeError('--tls is for our server alone');
   const dir = mkdtempSync(join(tmpdir(), 'gatehouse-bench-'));
   const rows: Row[] = [];
   const add = (work: string, target: Pick<Target, 'name'>, all: readonly Figures[]): void => {
@@ -103,17 +108,19 @@ async function main(): Promise<void> {
   mkdirSync(folder);
   writeMesh(folder, plan);
   const changes = new Changes(plan);
+  const vouched = values.tls ? await vouching(join(dir, 'vouching')) : undefined;
   try {
     for (const variant of variants) {
       if (values['only-envoys']) break;
       // Ours anew for each, so that no memory and no compiled configuration is left from before.
       const targets: Target[] = other === undefined ? [] : [other];
-      if (!values['no-gatehouse']) targets.unshift(await startGatehouse(folder, join(dir, variant), nodeFlags));
+      if (!values['no-gatehouse']) targets.unshift(await startGatehouse(folder, join(dir, variant), nodeFlags, vouched?.flags));
       const connected: Connected[] = [];
       for (const target of targets) {
         if (target.readyAfter !== undefined && variant === variants[0])
           add('start', target, [{ wallSeconds: target.readyAfter }]);
-        const [one, figures] = await firstConfiguration(target, variant, plan, processes, timeoutMs);
+        const tls = vouched && (await certificatesFor(target, vouched, plan.proxies));
+        const [one, figures] = await firstConfiguration(target, variant, plan, processes, timeoutMs, tls);
         connected.push(one);
         add(`first configuration, ${variant}`, target, [figures]);
       }

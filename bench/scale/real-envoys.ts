@@ -1,10 +1,9 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { createTokenIssuer, TOKEN_AUDIENCE, TOKEN_ISSUER } from '../../cli/up/tokens.ts';
+import { existsSync } from 'node:fs';
 import { replaceFile } from '../mesh/files.ts';
 import type { PlannedProxy } from '../mesh/plan.ts';
 import { Envoys } from './envoys.ts';
 import type { Figures } from './figures.ts';
+import { vouching } from './mutual-tls.ts';
 import { calm, type Changes } from './steps.ts';
 import { startGatehouse } from './target.ts';
 
@@ -32,12 +31,8 @@ export async function realEnvoys({
 }: RealEnvoysOptions): Promise<void> {
   const path = process.env['GATEHOUSE_ENVOY'];
   if (path === undefined || !existsSync(path)) throw new RangeError('--envoys: GATEHOUSE_ENVOY must name an Envoy');
-  mkdirSync(dir, { recursive: true });
-  const tokens = await createTokenIssuer(() => new Date());
-  const jwks = join(dir, 'jwks.json');
-  writeFileSync(jwks, tokens.jwks);
-  const verify = ['--jwks', jwks, '--token-issuer', TOKEN_ISSUER, '--token-audience', TOKEN_AUDIENCE];
-  const target = await startGatehouse(folder, dir, nodeFlags, verify);
+  const { tokens, flags } = await vouching(dir);
+  const target = await startGatehouse(folder, dir, nodeFlags, flags);
   const envoys = await Envoys.start(path, proxies, target, tokens, dir);
   try {
     add('first configuration', [await envoys.configured(timeoutMs)]);

@@ -5,6 +5,7 @@ import type { MeshPlan, PlannedService } from '../mesh/plan.ts';
 import { ENDPOINTS, ROUTES, VIRTUAL_HOST } from '../../xds/resource-set.ts';
 import { Fleet, type Counted } from '../xds/fleet.ts';
 import type { Variant } from '../xds/messages.ts';
+import type { Connect } from '../xds/orders.ts';
 import { now } from '../xds/proxy.ts';
 import type { Figures } from './figures.ts';
 import { eventLoopMs, resetEventLoop } from './metrics.ts';
@@ -53,6 +54,7 @@ export async function firstConfiguration(
   plan: MeshPlan,
   processes: number,
   timeoutMs: number,
+  tls?: Connect['tls'],
 ): Promise<readonly [Connected, Figures]> {
   const fleet = Fleet.start(processes, plan.proxies.length);
   await calm(target);
@@ -60,7 +62,13 @@ export async function firstConfiguration(
   await resetEventLoop(target);
   const [cpu, began] = [cpuSeconds(target.pid), now()];
   await fleet.connect(
-    { address: target.address, variant, bundle: target.gatehouse !== undefined, remember: variant === 'delta' },
+    {
+      address: tls === undefined ? target.address : (target.gatehouse?.grpc ?? target.address),
+      variant,
+      bundle: target.gatehouse !== undefined,
+      remember: variant === 'delta',
+      ...(tls !== undefined && { tls }),
+    },
     plan.proxies,
   );
   const counted = await fleet.settle(
