@@ -11,11 +11,13 @@ import { newDiagnostics } from './serve/new-diagnostics.ts';
 import { startControlPlane } from './serve/control-plane.ts';
 import { DEFAULT_GRPC_ADDRESS, parseServeFlags, type ServeFlags } from './serve/options.ts';
 import { addUpstreamOptions } from './serve/upstream-options.ts';
+import { addWebhookOptions } from './serve/webhook-options.ts';
 
 const EXAMPLES = `
 Examples:
   gatehouse serve -f mesh/
   gatehouse serve --kubernetes --kubeconfig ~/.kube/config
+  gatehouse serve --kubernetes --webhook-address 0.0.0.0:15017 --revision canary --proxy-image registry.example/proxy:1
   gatehouse serve -f mesh/ --jwks jwks.json --token-issuer https://kubernetes.default.svc
   gatehouse serve -f mesh/ --bundle-endpoint 0.0.0.0:8443 --federate other.test=https://bundle.other.test
   gatehouse serve -f mesh/ --grpc-address 127.0.0.1:0 --http-address 127.0.0.1:0
@@ -60,7 +62,7 @@ export function serveCommand(): Command {
     .addHelpText('after', EXAMPLES)
     .action(serve);
   for (const option of caKeyOptions('ca-')) command.addOption(option);
-  return addFederationOptions(addCallerOptions(addUpstreamOptions(addClusterOptions(command))));
+  return addFederationOptions(addCallerOptions(addUpstreamOptions(addWebhookOptions(addClusterOptions(command)))));
 }
 
 async function serve(flags: ServeFlags): Promise<void> {
@@ -98,6 +100,7 @@ async function serve(flags: ServeFlags): Promise<void> {
         page: plane.page === undefined ? null : formatAddress(plane.page),
         plaintextXds: plane.plaintextXds === undefined ? null : formatAddress(plane.plaintextXds),
         bundleEndpoint: plane.bundleEndpoint === undefined ? null : formatAddress(plane.bundleEndpoint),
+        webhooks: plane.webhooks === undefined ? null : formatAddress(plane.webhooks),
         rootCert: plane.rootCertPath,
         snapshot: plane.snapshot,
         pid: process.pid,

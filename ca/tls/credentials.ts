@@ -17,6 +17,8 @@ export interface ServerTls {
   readonly credentials: ServerCredentials;
   /** The server certificate in use, for metrics and logs. */
   current(): { readonly serial: string; readonly notAfter: Date; readonly chainPem: string };
+  /** The certificate in use with its key, for a server of this process that does not speak gRPC. Never to be logged. */
+  context(): SecureContextOptions;
   /** Gets another certificate at once. Rejects when there is none to be had; the one in use stays. */
   renew(): Promise<void>;
   /** To be called when the trust bundle changed: whose client certificates count on new connections. */
@@ -96,6 +98,7 @@ export async function renewedServerTls({ issue, rootCertPem, clock, every, log }
   return {
     credentials,
     current: () => ({ serial: certificate.serial, notAfter: certificate.notAfter, chainPem: certificate.chainPem }),
+    context: () => contextOf(certificate, rootCertPem()),
     renew: exchange,
     trustChanged: () => credentials.renew(contextOf(certificate, rootCertPem())),
     close: stop,

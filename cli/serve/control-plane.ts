@@ -51,6 +51,8 @@ export interface ControlPlane {
   readonly plaintextXds: ListenAddress | undefined;
   /** Where our trust bundle is published. */
   readonly bundleEndpoint: ListenAddress | undefined;
+  /** Where the API server of a cluster asks about pods and configuration. */
+  readonly webhooks: ListenAddress | undefined;
   readonly rootCertPath: string;
   readonly snapshot: number;
   close(): Promise<void>;
@@ -228,6 +230,20 @@ export async function startControlPlane(
   const http = await listenHttp(status, options.http, '--http-address');
   const page = options.page === undefined ? undefined : await startPage(options.page, options.auditFile, clock);
 
+  const webhooks =
+    options.webhooks === undefined || cluster === undefined
+      ? undefined
+      : await (
+          await import('./webhooks.ts')
+        ).startWebhooks(options.webhooks, {
+          cluster,
+          authority,
+          meshConfig: () => mesh.current().meshConfig,
+          meshConfigFile: options.meshConfigFile,
+          advertise: options.advertise,
+          log,
+        });
+
   // What commands may order; each part adds its routes here.
   const admin = await startAdminSocket(
     options.caDir,
@@ -249,9 +265,11 @@ export async function startControlPlane(
     page: page?.address,
     plaintextXds: plaintext?.address,
     bundleEndpoint: federation.endpoint,
+    webhooks: webhooks?.address,
     rootCertPath: authority.rootCertPath,
     snapshot: mesh.current().number,
     close: async () => {
+      await webhooks?.close();
       mesh.close();
       await shared?.close();
       cluster?.client.close();

@@ -10,9 +10,10 @@ import { type CallerFlags, type CallerOptions, parseCallerFlags } from './caller
 import { type FederationFlags, type FederationOptions, parseFederationFlags } from './federation-options.ts';
 import type { UpstreamSettings } from '../../ca/upstream/open.ts';
 import { parseUpstreamFlags, type UpstreamFlags } from './upstream-options.ts';
+import { parseWebhookFlags, type WebhookFlags, type WebhookOptions } from './webhook-options.ts';
 
 /** What commander hands over. */
-export interface ServeFlags extends UpstreamFlags, CaKeyFlags, FederationFlags, CallerFlags, ClusterFlags {
+export interface ServeFlags extends UpstreamFlags, CaKeyFlags, FederationFlags, CallerFlags, ClusterFlags, WebhookFlags {
   readonly meshConfig?: string;
   readonly caDir: string;
   readonly grpcAddress?: readonly string[];
@@ -36,6 +37,8 @@ export interface ServeOptions {
   readonly paths: readonly string[];
   /** The cluster whose objects are the mesh; undefined with files. */
   readonly cluster: ClusterWish | undefined;
+  /** Undefined: there are no webhooks. */
+  readonly webhooks: WebhookOptions | undefined;
   readonly meshConfigFile: string | undefined;
   readonly caDir: string;
   readonly caKey: NewKey;
@@ -100,6 +103,8 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
     return { ok: false, reason: `--scope-window: ${flags.scopeWindow} is not 1h or more (write hours, such as 168h for a week)` };
   const cluster = parseClusterFlags(flags);
   if (!cluster.ok) return cluster;
+  const webhooks = parseWebhookFlags(flags);
+  if (!webhooks.ok) return webhooks;
   const upstream = parseUpstreamFlags(flags);
   if (!upstream.ok) return upstream;
   const callers = parseCallerFlags(flags);
@@ -115,6 +120,7 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
       federation: federation.value,
       paths: (flags.filename ?? []).map((path) => resolve(path)),
       cluster: cluster.value,
+      webhooks: webhooks.value,
       meshConfigFile: flags.meshConfig,
       caDir: resolve(flags.caDir),
       callers: callers.value,

@@ -17,7 +17,7 @@ export function settingsOfMeshConfig(mesh: JsonObject, base: InjectionSettings):
     mergePrometheus: mesh['enablePrometheusMerge'] !== false && base.mergePrometheus,
     probesToLocalhost: mode === 'LOCALHOST' || base.probesToLocalhost,
     controlPlane: {
-      ...controlPlane,
+      address: textAt(proxyConfig, 'discoveryAddress') ?? controlPlane.address,
       outboundPort: port('proxyListenPort', controlPlane.outboundPort),
       inboundPort: port('proxyInboundListenPort', controlPlane.inboundPort),
     },

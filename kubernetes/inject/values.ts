@@ -118,10 +118,7 @@ export function settingsOfValues(given: JsonObject, base: InjectionSettings = DE
   const revision = values.filled('revision') ?? base.revision;
   const namespace = values.filled('global.istioNamespace');
   const service = revision === 'default' ? 'istiod' : `istiod-${revision}`;
-  const computed =
-    namespace === undefined && revision === base.revision
-      ? base.controlPlane.address
-      : `${service}.${namespace ?? 'istio-system'}.svc:15012`;
+  const computed = namespace === undefined ? base.controlPlane.address : `${service}.${namespace}.svc:15012`;
   const templates = values.object(`${webhook}.templates`);
   const defaults = values.texts(`${webhook}.defaultTemplates`);
   return {

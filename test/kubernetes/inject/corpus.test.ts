@@ -34,6 +34,7 @@ const ISTIO: InjectionSettings = {
   tag: 'latest',
   proxyImage: 'proxyv2',
   captureImage: 'proxyv2',
+  controlPlane: { ...DEFAULT_SETTINGS.controlPlane, address: 'istiod.istio-system.svc:15012' },
 };
 
 /** `a.b=c` as Helm's --set has it. */

@@ -1,0 +1,263 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect } from 'node:tls';
+import { pino } from 'pino';
+import { openAuthority, type Authority } from '../../../ca/authority.ts';
+import { DEFAULT_MESH_CONFIG } from '../../../mesh/admit/mesh-config.ts';
+import { apiClient, type ApiClient } from '../../../kubernetes/api/client.ts';
+import { clusterAccess } from '../../../kubernetes/api/connect.ts';
+import { DEFAULTS } from '../../../kubernetes/install/options.ts';
+import { injector, validator } from '../../../kubernetes/install/webhooks.ts';
+import { type RunningWebhooks, startWebhooks } from '../../../cli/serve/webhooks.ts';
+import { eventually } from '../../eventually.ts';
+import { at, withApiServer } from '../api-server.ts';
+import { looseDefinition } from '../definition.ts';
+
+const NAMESPACES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'gatehouse-system': {},
+  labelled: { 'istio-injection': 'enabled' },
+  own: { 'gatehouse.dev/injection': 'enabled' },
+  canary: { 'istio.io/rev': 'canary' },
+  plain: {},
+};
+
+const pod = (namespace: string, name: string, metadata: object = {}): object => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name, namespace, ...metadata },
+  spec: {
+    containers: [
+      {
+        name: 'app',
+        image: 'app',
+        ports: [{ containerPort: 8080, name: 'http' }],
+        readinessProbe: { httpGet: { path: '/ready', port: 'http' } },
+      },
+    ],
+  },
+});
+
+const route = (name: string, spec: object): object => ({
+  apiVersion: 'networking.istio.io/v1',
+  kind: 'VirtualService',
+  metadata: { name, namespace: 'plain' },
+  spec,
+});
+
+describe('webhooks, asked by a real API server', function () {
+  this.timeout(240_000);
+  const api = withApiServer();
+  let dir: string;
+  let authority: Authority;
+  let client: ApiClient;
+  let webhooks: RunningWebhooks;
+
+  before(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'gatehouse-webhooks-'));
+    for (const [name, labels] of Object.entries(NAMESPACES))
+      await api().apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } });
+    if (api().hasControllers)
+      await eventually('every namespace has its ServiceAccount', async () => {
+        for (const name of Object.keys(NAMESPACES)) {
+          const { status } = await api().request('GET', `/api/v1/namespaces/${name}/serviceaccounts/default`);
+          if (status !== 200) return undefined;
+        }
+        return true;
+      });
+    const log = pino({ level: 'silent' });
+    const clock = (): Date => new Date();
+    authority = await openAuthority({
+      dir: join(dir, 'ca'),
+        trustDomain: DEFAULT_MESH_CONFIG.trustDomain,
+      clock,
+      log,
+    });
+    client = apiClient(await clusterAccess({ file: api().kubeconfig, context: undefined }));
+    webhooks = await startWebhooks(
+      { address: { host: '127.0.0.1', port: 0 }, revision: 'default', proxyImage: 'registry.test/proxy:1', values: undefined },
+      {
+        cluster: { client, systemNamespace: 'gatehouse-system' },
+        authority,
+        meshConfig: () => DEFAULT_MESH_CONFIG,
+        meshConfigFile: undefined,
+        advertise: [],
+        log,
+      },
+    );
+    await api().apply(looseDefinition('networking.istio.io', 'VirtualService'));
+    await install();
+    await bundles();
+  });
+  after(async () => {
+    await webhooks?.close();
+    client?.close();
+    await authority?.close();
+    if (dir !== undefined) rmSync(dir, { recursive: true, force: true });
+  });
+
+  /** The configurations of the installation, asking this process in place of the Service. */
+  async function install(): Promise<void> {
+    for (const configuration of [injector(DEFAULTS), validator(DEFAULTS)]) {
+      const text = JSON.stringify(configuration).replaceAll(
+        /"service":\{[^}]*"path":"([^"]*)"[^}]*\}/g,
+        `"url":"https://localhost:${webhooks.address.port}$1"`,
+      );
+      await api().apply(JSON.parse(text) as object);
+    }
+  }
+
+  async function bundles(): Promise<void> {
+    await eventually('the configurations have the roots', async () => {
+      await webhooks.look();
+      const { body } = await api().request(
+        'GET',
+        '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/gatehouse-injector',
+      );
+      return at(body, 'webhooks', '0', 'clientConfig', 'caBundle') === undefined ? undefined : true;
+    });
+  }
+
+  async function made(namespace: string, name: string): Promise<unknown> {
+    const { status, body } = await api().request('GET', `/api/v1/namespaces/${namespace}/pods/${name}`);
+    assert.equal(status, 200);
+    return body;
+  }
+
+  /** Whether a pod that kubectl makes there gets a proxy. */
+  async function isInjected(namespace: string, name: string, metadata: object = {}): Promise<boolean> {
+    await api().apply(pod(namespace, name, metadata));
+    const text = JSON.stringify(await made(namespace, name));
+    return text.includes('"name":"istio-proxy"');
+  }
+
+  it('a pod in a labelled namespace is injected: native sidecar, capture, probes, image of the installation', async () => {
+    assert.equal(await isInjected('labelled', 'one'), true);
+    const body = await made('labelled', 'one');
+    assert.equal(at(body, 'spec', 'initContainers', '0', 'name'), 'istio-init');
+    assert.equal(at(body, 'spec', 'initContainers', '1', 'name'), 'istio-proxy');
+    assert.equal(at(body, 'spec', 'initContainers', '1', 'restartPolicy'), 'Always');
+    assert.equal(at(body, 'spec', 'initContainers', '1', 'image'), 'registry.test/proxy:1');
+    assert.equal(at(body, 'spec', 'containers', '0', 'readinessProbe', 'httpGet', 'path'), '/app-health/app/readyz');
+    assert.match(JSON.stringify(body), /"CA_ADDR","value":"gatehouse\.gatehouse-system\.svc:15012"/);
+  });
+
+  it("which namespaces and pods: labels of both, ours and Istio's, revisions, opt-in and opt-out", async () => {
+    const label = (value: string) => ({ labels: { 'sidecar.istio.io/inject': value } });
+    assert.equal(await isInjected('own', 'one'), true);
+    assert.equal(await isInjected('plain', 'one'), false);
+    assert.equal(await isInjected('canary', 'one'), false, 'another revision');
+    assert.equal(await isInjected('plain', 'asks', label('true')), true);
+    assert.equal(await isInjected('labelled', 'opts-out', label('false')), false);
+    assert.equal(await isInjected('labelled', 'annotated-out', { annotations: { 'sidecar.istio.io/inject': 'false' } }), false);
+    assert.equal(await isInjected('plain', 'of-revision', { labels: { 'istio.io/rev': 'default' } }), true);
+  });
+
+  it('pods of a Deployment are named after it', async function () {
+    if (!api().hasControllers) return this.skip();
+    const { spec } = pod('labelled', 'x') as { readonly spec: object };
+    await api().apply({
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: 'cart', namespace: 'labelled' },
+      spec: {
+        replicas: 1,
+        selector: { matchLabels: { app: 'cart' } },
+        template: { metadata: { labels: { app: 'cart' } }, spec },
+      },
+    });
+    const text = await eventually('the Deployment has its pod', async () => {
+      const { body } = await api().request('GET', '/api/v1/namespaces/labelled/pods?labelSelector=app%3Dcart');
+      const found = JSON.stringify(body);
+      return found.includes('istio-proxy') ? found : undefined;
+    });
+    assert.match(text, /"ISTIO_META_WORKLOAD_NAME","value":"cart"/);
+    assert.match(text, /kubernetes:\/\/apis\/apps\/v1\/namespaces\/labelled\/deployments\/cart/);
+  });
+
+  it('a pod that cannot be injected is refused, and kubectl shows why', async () => {
+    const bad = pod('labelled', 'bad', { annotations: { 'traffic.sidecar.istio.io/excludeInboundPorts': 'http' } });
+    await assert.rejects(
+      api().apply(bad),
+      /cannot be injected: annotation traffic\.sidecar\.istio\.io\/excludeInboundPorts "http" is no port/,
+    );
+  });
+
+  it('an object with an error is refused with the diagnostic of gatehouse validate; a warning is shown and lets it pass', async () => {
+    const refused = api().apply(route('bad', { hosts: ['users'], http: [{ route: [{ destination: { hots: 'users' } }] }] }));
+    await assert.rejects(refused, /denied the request: .*spec\.http\[0\]\.route\[0\]\.destination.*hots/);
+    const shown = await api().apply(route('old', { hosts: ['users'], http: [{ route: [{ destination: { name: 'users' } }] }] }));
+    assert.match(shown, /Warning: .*destination/);
+    assert.match(shown, /created/);
+    const clean = await api().apply(route('good', { hosts: ['users'], http: [{ route: [{ destination: { host: 'users' } }] }] }));
+    assert.doesNotMatch(clean, /Warning/);
+  });
+
+  it('an apply of the manifests does not end the trust: the bundle is put back', async () => {
+    await api().request(
+      'PATCH',
+      '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/gatehouse-injector',
+      [{ op: 'remove', path: '/webhooks/2/clientConfig/caBundle' }],
+      { contentType: 'application/json-patch+json' },
+    );
+    await assert.rejects(api().apply(pod('labelled', 'untrusted')), /certificate|x509/);
+    await webhooks.look();
+    assert.equal(await isInjected('labelled', 'trusted'), true);
+  });
+
+  it('a renewed certificate is shown to new connections, and the API server goes on', async () => {
+    const before = await serial(webhooks.address.port);
+    await webhooks.renew();
+    assert.notEqual(await serial(webhooks.address.port), before);
+    assert.equal(await isInjected('labelled', 'renewed'), true);
+  });
+
+  it('takes AdmissionReviews only, and no more than it should', async () => {
+    const post = (path: string, body: string, type = 'application/json') =>
+      import('node:https').then(
+        ({ request }) =>
+          new Promise<number>((resolve) => {
+            const call = request(
+              {
+                host: '127.0.0.1',
+                port: webhooks.address.port,
+                path,
+                method: 'POST',
+                rejectUnauthorized: false,
+                headers: { 'content-type': type },
+                agent: false,
+              },
+              (response) => {
+                response.resume();
+                resolve(response.statusCode ?? 0);
+              },
+            );
+            call.on('error', () => resolve(0));
+            call.end(body);
+          }),
+      );
+    assert.equal(await post('/inject', '{}'), 400);
+    assert.equal(await post('/inject', 'x', 'text/plain'), 415);
+    assert.equal(await post('/else', '{}'), 404);
+    assert.ok([413, 0].includes(await post('/validate', 'x'.repeat(9 * 1024 * 1024))));
+    assert.equal(await isInjected('labelled', 'after'), true);
+  });
+
+  it('while nobody answers, pods that should have a proxy are refused, and configuration is taken', async () => {
+    await webhooks.close();
+    await assert.rejects(api().apply(pod('labelled', 'nobody')), /failed calling webhook|connection refused/);
+    assert.equal(await isInjected('plain', 'nobody'), false);
+    assert.match(await api().apply(route('unseen', { hosts: [] })), /created/);
+  });
+});
+
+function serial(port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerCertificate().serialNumber);
+      socket.destroy();
+    });
+    socket.on('error', reject);
+  });
+}
