@@ -26,7 +26,7 @@ export function holdings(state: State, type: TypeUrl): readonly Holding[] {
   if (of === undefined) return [];
   const whole = sentWhole(state.variant, type);
   const underWay = new Set(of.outstanding.flatMap(({ names }) => names));
-  for (const names of of.isolate) for (const name of names) underWay.add(name);
+  for (const { names } of of.isolate) for (const name of names) underWay.add(name);
   const standing = whole ? ofWhole(of) : (resource: EncodedResource) => ofPart(of, resource, underWay);
   return [...wantedOf(of, resourcesOf(state, type)).values()].map((resource) => ({
     typeUrl: type,

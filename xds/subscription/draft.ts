@@ -84,7 +84,8 @@ export function sendParts(draft: Draft, type: TypeUrl, resources: readonly Encod
   let { responses } = draft.state;
   for (const [at, part] of parts.entries()) {
     const nonce = String(++responses);
-    outstanding.push({ nonce, names: sentWhole(draft.state.variant, type) ? [] : namesOf(part) });
+    // What goes together with others goes in one part.
+    outstanding.push({ nonce, names: sentWhole(draft.state.variant, type) ? [] : namesOf(part), removed: [] });
     draft.responses.push({ type, nonce, version, resources: part, removed: at === parts.length - 1 ? removed : [] });
   }
   draft.state = { ...withType(draft.state, type, { ...of, outstanding, nonce: String(responses) }), responses };
@@ -116,7 +117,8 @@ export function send(
 ): void {
   const responses = draft.state.responses + 1;
   const nonce = String(responses);
-  const outstanding = [...of.outstanding, { nonce, names: sentWhole(draft.state.variant, type) ? [] : namesOf(resources) }];
+  const names = sentWhole(draft.state.variant, type) ? [] : namesOf(resources);
+  const outstanding = [...of.outstanding, { nonce, names, removed: type === VIRTUAL_HOST ? removed : [] }];
   draft.state = { ...withType(draft.state, type, { ...of, outstanding, nonce }), responses };
   draft.responses.push({ type, nonce, version, resources, removed });
 }

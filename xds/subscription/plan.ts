@@ -16,7 +16,7 @@ import {
 import { dueOf, keeping, sameContent, sentWhole, wantedOf } from './due.ts';
 import type { Response } from './event.ts';
 import { wants } from './interest.ts';
-import { keep } from './owed.ts';
+import { keep, together as withThese } from './owed.ts';
 import { removeStale } from './removal.ts';
 import { ABSENT, Sent } from './sent.ts';
 import { resourcesOf, withType } from './state.ts';
@@ -78,7 +78,7 @@ function pushParts(draft: Draft, type: TypeUrl, of: TypeState, now: Now): boolea
   const after = typeOf(draft, type, of);
   const owed = isolated.size === 0 ? after.owed : keep(after.owed, (name) => !isolated.has(name));
   let latest: TypeState = { ...after, owed, isolate: [] };
-  const due = dueOf(latest, current);
+  const due = dueOf(withRejected(latest, type, current), current);
   const allowed = (name: string): boolean => now === 'all' || (now !== 'none' && now.has(name));
   const resources = now === 'all' ? due.resources : due.resources.filter(({ name }) => allowed(name));
   // What the client never had is not taken away from it: to say so breaks nothing. A virtual host goes with what comes in its place: Envoy
@@ -97,17 +97,28 @@ function pushParts(draft: Draft, type: TypeUrl, of: TypeState, now: Now): boolea
   return resources.length < due.resources.length;
 }
 
+/**
+ * Virtual hosts stand in each other's way by their domains: with one that changes, several that were rejected go once more, in one response. One alone
+ * waits until it changes itself.
+ */
+function withRejected(of: TypeState, type: TypeUrl, current: Resources): TypeState {
+  if (type !== VIRTUAL_HOST || of.rejected.size < 2) return of;
+  const { resources, removed } = dueOf(of, current);
+  return resources.length + removed.length === 0 ? of : { ...of, owed: withThese(of.owed, [...of.rejected.keys()]) };
+}
+
 /** Sends again, in their parts, what was rejected together. What has changed since is due in any case. */
 function sendIsolated(draft: Draft, type: TypeUrl, of: TypeState, current: Resources): ReadonlySet<string> {
   const isolated = new Set<string>();
-  for (const names of of.isolate) {
+  for (const { names, removed } of of.isolate) {
     const part = names
       .map((name) => current.get(name))
       .filter((found) => found !== undefined)
       .filter(({ name, version }) => wants(of.interest, name) && of.sent.get(name)?.version === version && !isolated.has(name));
     if (part.length === 0) continue;
     for (const { name } of part) isolated.add(name);
-    send(draft, type, typeOf(draft, type, of), part, [], versionLabel(draft.state, type));
+    const going = removed.filter((name) => !current.has(name));
+    send(draft, type, typeOf(draft, type, of), part, going, versionLabel(draft.state, type));
     if (type === CLUSTER) warm(draft, part);
     if (type === ROUTES) oweHosts(draft, part);
   }

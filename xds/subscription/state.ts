@@ -10,9 +10,15 @@ import { Sent } from './sent.ts';
 export interface Outstanding {
   readonly nonce: string;
   readonly names: readonly string[];
+  /** Virtual hosts that it took away; of other types nothing depends on that. */
+  readonly removed: readonly string[];
 }
 
+/** Of a rejected response what is sent again by itself. */
+export type Part = Omit<Outstanding, 'nonce'>;
+
 export interface Rejection {
+  /** Empty where it is to go, and has not. */
   readonly version: string;
   readonly detail: string;
 }
@@ -35,7 +41,7 @@ export interface TypeState {
   readonly nonce: string;
   readonly rejected: ReadonlyMap<string, Rejection>;
   /** Parts of a rejected response, to be sent one response each. */
-  readonly isolate: readonly (readonly string[])[];
+  readonly isolate: readonly Part[];
 }
 
 /** What one stream knows. Immutable: each step gives a new one. */

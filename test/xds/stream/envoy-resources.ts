@@ -87,7 +87,10 @@ function routes(name: string, to: string, domains: readonly string[]) {
   });
 }
 
-/** Many hosts over VHDS behind each of some listeners, beside a fallback that answers 502: listener -> host -> cluster. */
+/**
+ * Many hosts over VHDS behind each of some listeners, beside a fallback that answers 502: listener -> host -> cluster. `name@domain` is a host with
+ * another domain than its name, and one to the cluster `bad` is refused.
+ */
 export function hostsSet(
   clusters: Readonly<Record<string, number>>,
   listeners: Readonly<Record<string, Readonly<Record<string, string>>>>,
@@ -101,11 +104,18 @@ export function hostsSet(
     match: { pathSpecifier: { case: 'prefix', value: '/' } },
     action: { case: 'directResponse', value: { status: 502 } },
   } as const;
+  const refusedRoute = {
+    match: { pathSpecifier: { case: 'safeRegex', value: { regex: '[' } } },
+    action: { case: 'directResponse', value: { status: 200 } },
+  } as const;
   const configurations = Object.entries(listeners).map(([name, hosts]) =>
     create(RouteConfigurationSchema, {
       name: `${name}-routes`,
       virtualHosts: [
-        ...Object.entries(hosts).map(([host, cluster]) => ({ name: host, domains: [host], routes: [to(cluster)] })),
+        ...Object.entries(hosts).map(([host, cluster]) => {
+          const [name = '', domain = name] = host.split('@');
+          return { name, domains: [domain], routes: [cluster === 'bad' ? refusedRoute : to(cluster)] };
+        }),
         { name: 'block_all', domains: ['*'], routes: [unknown] },
       ],
     }),

@@ -111,6 +111,49 @@ describe('virtual hosts as resources, in a real Envoy with two workers', functio
     await publish(hostsSet(clusters, { a: hosts }));
   });
 
+  const rejected = () => running.only()?.rejected.map(({ name }) => name) ?? [];
+
+  it('two swap their domains at once, without a refusal', async () => {
+    const port = await envoy.port('a');
+    await publish(hostsSet(clusters, { a: { ...hosts, 'one@first': 'blue', 'two@second': 'green' } }));
+    await answers(port, 'first', 'blue');
+    await publish(hostsSet(clusters, { a: { ...hosts, 'one@second': 'blue', 'two@first': 'green' } }));
+    await answers(port, 'first', 'green');
+    await answers(port, 'second', 'blue');
+    await publish(hostsSet(clusters, { a: hosts }));
+  });
+
+  it('a domain passes on although another virtual host of the response is refused, which alone is named', async () => {
+    const port = await envoy.port('a');
+    await publish(hostsSet(clusters, { a: { ...hosts, 'old@moving': 'blue' } }));
+    await answers(port, 'moving', 'blue');
+    const next = { ...hosts, 'fresh@moving': 'green', broken: 'bad', 'svc-5': 'green' };
+    await publishTo(running, hostsSet(clusters, { a: next }));
+    await answers(port, 'moving', 'green');
+    await answers(port, 'svc-5', 'green');
+    assert.deepEqual(rejected(), ['a-routes/broken']);
+    const before = sent();
+    await publishTo(running, hostsSet(clusters, { a: { ...next, 'svc-6': 'green' } }));
+    assert.equal(sent().resources - before.resources, 1);
+    await publish(hostsSet(clusters, { a: hosts }));
+    await answers(port, 'moving', '502');
+  });
+
+  it('two that swap beside a refused one keep what they had, and swap when that is right', async () => {
+    const port = await envoy.port('a');
+    await publish(hostsSet(clusters, { a: { ...hosts, 'one@first': 'blue', 'two@second': 'green', broken: 'blue' } }));
+    await answers(port, 'first', 'blue');
+    const swapped = { ...hosts, 'one@second': 'blue', 'two@first': 'green' };
+    await publishTo(running, hostsSet(clusters, { a: { ...swapped, broken: 'bad' } }));
+    assert.ok(rejected().includes('a-routes/broken'));
+    await answers(port, 'broken', 'blue');
+    await publish(hostsSet(clusters, { a: { ...swapped, broken: 'green' } }));
+    await answers(port, 'first', 'green');
+    await answers(port, 'second', 'blue');
+    await answers(port, 'broken', 'green');
+    await publish(hostsSet(clusters, { a: hosts }));
+  });
+
   it('reconnects and is sent what changed meanwhile, and no more', async () => {
     const port = await envoy.port('a');
     const since = running.only()?.connectedAt.getTime() ?? 0;

@@ -19,6 +19,14 @@ function settled(): Stream {
   return stream;
 }
 
+/** Answers the oldest response that has no answer yet, as Envoy does. */
+function answer(stream: Stream, error?: string): string[] {
+  const nonce = stream.state.types.get(VIRTUAL_HOST)?.outstanding[0]?.nonce ?? assert.fail('nothing to answer');
+  return stream.delta(VIRTUAL_HOST, error === undefined ? { nonce } : { nonce, error });
+}
+
+const rejected = (stream: Stream): readonly string[] => [...(stream.state.types.get(VIRTUAL_HOST)?.rejected.keys() ?? [])];
+
 describe('virtual hosts as resources', () => {
   it('are sent alone when they change', () => {
     const stream = settled();
@@ -43,5 +51,33 @@ describe('virtual hosts as resources', () => {
     assert.deepEqual(stream.set(next), ['VirtualHost +s/x']);
     stream.ack(VIRTUAL_HOST);
     assert.deepEqual(stream.delta(ROUTES, { subscribe: ['s'] }), ['RouteConfiguration +s', 'VirtualHost +s/x']);
+  });
+
+  it('refused with what was to go: that goes with the one that stands alone, or waits for the next change', () => {
+    const stream = settled();
+    assert.deepEqual(stream.set({ ...ONE, hosts: { 'r/x': '1', 'r/bad': '1', 'r/new': '1' } }), [
+      'VirtualHost +r/bad +r/new -r/y',
+    ]);
+    // Which of them is bad nobody knows; r/new has a domain that r/y still has.
+    assert.deepEqual(answer(stream, 'refused'), ['VirtualHost +r/bad', 'VirtualHost +r/new']);
+    assert.deepEqual(answer(stream, 'refused'), ['VirtualHost +r/bad -r/y']);
+    assert.deepEqual(answer(stream, 'refused'), ['VirtualHost +r/new -r/y']);
+    assert.deepEqual(answer(stream, 'refused'), []);
+    assert.deepEqual(answer(stream), []);
+    assert.deepEqual(rejected(stream), ['r/bad']);
+    // The same bytes are not sent again for a change of others.
+    assert.deepEqual(stream.set({ ...ONE, hosts: { 'r/x': '2', 'r/bad': '1', 'r/new': '1' } }), ['VirtualHost +r/x']);
+  });
+
+  it('that stand in the way of each other go together once one of them changes', () => {
+    const stream = settled();
+    assert.deepEqual(stream.set({ ...ONE, hosts: { 'r/x': '2', 'r/y': '2', 'r/bad': '1' } }), ['VirtualHost +r/x +r/y +r/bad']);
+    for (let answers = 0; rejected(stream).length < 3; answers += 1) {
+      assert.ok(answers < 10);
+      answer(stream, 'refused');
+    }
+    assert.deepEqual(stream.set({ ...ONE, hosts: { 'r/x': '2', 'r/y': '2', 'r/bad': '2' } }), ['VirtualHost +r/bad +r/x +r/y']);
+    answer(stream);
+    assert.deepEqual(rejected(stream), []);
   });
 });
