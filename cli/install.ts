@@ -28,7 +28,7 @@ Examples:
   gatehouse install | kubectl apply --server-side -f -
   gatehouse install --gateway istio-ingress/istio-ingressgateway | kubectl apply --server-side -f -
   gatehouse install --revision canary --image registry.example.org/control-plane:0.2.0 --crds none | kubectl apply --server-side -f -
-  gatehouse install --crds none | kubectl delete -f -
+  gatehouse install --crds none | kubectl delete --ignore-not-found -f -
   gatehouse install -o json | jq -r '.items[] | .kind + " " + .metadata.name'`;
 
 export function installCommand(): Command {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
+import { crdObjects } from '../../../cli/install/crds.ts';
 import { installObjects } from '../../../kubernetes/install/objects.ts';
 import { DEFAULTS, type InstallOptions } from '../../../kubernetes/install/options.ts';
 import { root } from '../../house/repository.ts';
@@ -127,6 +128,13 @@ describe('the Helm chart', () => {
       'REGISTRY_ONLY',
     ])
       assert.ok(text.includes(part), part);
+  });
+
+  it('brings the definitions of our own kinds', () => {
+    const { stdout } = run('template', 'gatehouse', CHART, '--include-crds');
+    const kinds = parseAllDocuments(stdout).map((document): unknown => document.toJS());
+    const names = Object.keys(byName(kinds)).filter((name) => name.startsWith('CustomResourceDefinition '));
+    assert.deepEqual(names, Object.keys(byName(crdObjects('own'))));
   });
 
   it('passes helm lint', () => {

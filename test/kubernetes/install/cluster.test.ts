@@ -4,8 +4,10 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { stringify } from 'yaml';
+import { CONFIGURATION } from '../../../kubernetes/install/access.ts';
 import { installObjects } from '../../../kubernetes/install/objects.ts';
 import { DEFAULTS, type InstallOptions } from '../../../kubernetes/install/options.ts';
+import { MAIN } from '../../cli/running-serve.ts';
 import { eventually } from '../../eventually.ts';
 import { root } from '../../house/repository.ts';
 import { findTool } from '../../tools/find.ts';
@@ -93,7 +95,7 @@ describe('an installation in a cluster', function () {
     const before = await left();
     await kubectl(['apply', '--server-side', '-f', '-'], yaml({ revision: 'canary' }));
     assert.ok((await left()).includes('deployment.apps/gatehouse-canary'));
-    await kubectl(['delete', '-f', '-'], yaml({ revision: 'canary' }));
+    await kubectl(['delete', '--ignore-not-found', '-f', '-'], yaml({ revision: 'canary' }));
     assert.deepEqual(await left(), before);
   });
 
@@ -110,13 +112,28 @@ describe('an installation in a cluster', function () {
   });
 
   it('leaves nothing when it is deleted', async () => {
-    await kubectl(['delete', '-f', '-'], yaml());
+    await kubectl(['delete', '--ignore-not-found', '-f', '-'], yaml());
     assert.deepEqual(await left(), []);
     await eventually(
       'the namespace is gone',
       async () => ((await api().kubectl(['get', 'namespace', NAMESPACE])).code === 0 ? undefined : true),
       60_000,
     );
+  });
+
+  it('brings every definition that it reads', async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, [...MAIN, 'install'], { maxBuffer: 64 * 1024 * 1024 });
+    await kubectl(['apply', '--server-side', '-f', '-'], stdout);
+    // Of a rollout the definition comes with the rollout.
+    const wanted = Object.entries(CONFIGURATION)
+      .flatMap(([group, names]) => names.map((name) => `${name}.${group}`))
+      .filter((name) => name !== 'namespacerollouts.gatehouse.dev');
+    await eventually('all are served', async () => {
+      const served = (await kubectl(['api-resources', '--no-headers', '-o', 'name'])).split('\n');
+      return wanted.every((name) => served.includes(name)) ? true : undefined;
+    });
+    await kubectl(['delete', '--ignore-not-found', '-f', '-'], stdout);
+    assert.equal((await kubectl(['get', 'crds', '--no-headers', '-o', 'name'])).trim(), '');
   });
 
   it('comes and goes with Helm', async function () {
