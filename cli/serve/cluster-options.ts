@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { parsed, type Parsed, refused } from '../../ca/identity/parsed.ts';
 import type { ApiClient } from '../../kubernetes/api/client.ts';
+import type { ObservedObjects } from '../../kubernetes/status/observed.ts';
 
 export interface ClusterFlags {
   readonly filename?: readonly string[];
@@ -23,6 +24,8 @@ export interface ClusterWish {
 /** A cluster that is spoken to. */
 export interface Cluster {
   readonly client: ApiClient;
+  /** What stands in the cluster beside the objects of the mesh: their status. */
+  readonly observed: ObservedObjects;
   readonly systemNamespace: string;
   /** The ClusterRole of the installation, which owns what is written into other namespaces. */
   readonly clusterRole: string | undefined;
@@ -62,9 +65,11 @@ export function parseClusterFlags(flags: ClusterFlags): Parsed<ClusterWish | und
 /** @throws AccessError with what to do */
 export async function openCluster({ kubeconfig, context, systemNamespace, clusterRole }: ClusterWish): Promise<Cluster> {
   // Loaded only for this: a mesh of files needs no Kubernetes.
-  const [{ clusterAccess }, { apiClient }] = await Promise.all([
+  const [{ clusterAccess }, { apiClient }, { ObservedObjects }] = await Promise.all([
     import('../../kubernetes/api/connect.ts'),
     import('../../kubernetes/api/client.ts'),
+    import('../../kubernetes/status/observed.ts'),
   ]);
-  return { client: apiClient(await clusterAccess({ file: kubeconfig, context })), systemNamespace, clusterRole };
+  const client = apiClient(await clusterAccess({ file: kubeconfig, context }));
+  return { client, observed: new ObservedObjects(), systemNamespace, clusterRole };
 }

@@ -24,6 +24,7 @@ import { revocationRoutes } from './admin-revocation.ts';
 import { addressLimit, callersOf } from './callers.ts';
 import { clusterAuthority, withoutSteps } from './cluster-authority.ts';
 import { openCluster } from './cluster-options.ts';
+import { writeClusterStatus } from './cluster-status.ts';
 import { isServiceHost, snapshotDirectory } from './directory.ts';
 import { type RunningFederation, startFederation } from './federation.ts';
 import { enforceRevocations, withCrls } from './enforce-revocations.ts';
@@ -244,6 +245,11 @@ export async function startControlPlane(
           log,
         });
 
+  const statusWriter =
+    cluster === undefined || shared === undefined
+      ? undefined
+      : await writeClusterStatus(cluster, { ...sources, mesh, published, isLeader: () => shared.isLeader(), clock, log });
+
   // What commands may order; each part adds its routes here.
   const admin = await startAdminSocket(
     options.caDir,
@@ -270,6 +276,7 @@ export async function startControlPlane(
     snapshot: mesh.current().number,
     close: async () => {
       await webhooks?.close();
+      statusWriter?.close();
       mesh.close();
       await shared?.close();
       cluster?.client.close();

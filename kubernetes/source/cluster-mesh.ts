@@ -10,6 +10,7 @@ import type { WatchedMesh } from '../../mesh/source/watch.ts';
 import type { ApiClient } from '../api/client.ts';
 import { mapAt } from '../api/json.ts';
 import type { Told } from '../watch/machine.ts';
+import type { ObservedObjects } from '../status/observed.ts';
 import { ResourceWatch } from '../watch/resource-watch.ts';
 import { ClusterObjects } from './cluster-objects.ts';
 import { LiveCluster } from './live-cluster.ts';
@@ -24,6 +25,7 @@ export interface ClusterMeshOptions {
   /** Called for every snapshot after the first, which `current` gives. */
   readonly onSnapshot?: (snapshot: Snapshot, changed: readonly Change[]) => void;
   readonly onDiagnostics?: (diagnostics: readonly Diagnostic[]) => void;
+  readonly observed?: ObservedObjects;
   readonly idleMs?: number;
   /** Ends the wait for the first snapshot. */
   readonly signal?: AbortSignal;
@@ -70,12 +72,13 @@ class Watching implements WatchedMesh {
 
   constructor(options: ClusterMeshOptions) {
     this.#options = options;
-    const { client, log, meshConfigFile, systemNamespace, idleMs, signal } = options;
+    const { client, log, meshConfigFile, systemNamespace, idleMs, signal, observed } = options;
     this.ready = new Promise((resolve, reject) => {
       this.#begin = resolve;
       this.#fail = reject;
     });
     signal?.addEventListener('abort', () => this.#fail(new Error('ended before the cluster was seen')), { once: true });
+    observed?.answeredBy((place) => this.#cluster.isInEffect(place));
     this.#objects = new ClusterObjects({
       client,
       log,
@@ -89,6 +92,7 @@ class Watching implements WatchedMesh {
         this.#objectsSeen = true;
         this.#start();
       },
+      ...(observed !== undefined && { observed }),
       ...(idleMs !== undefined && { idleMs }),
     });
     if (meshConfigFile === undefined) {

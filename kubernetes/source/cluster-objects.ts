@@ -7,6 +7,7 @@ import { Definitions } from './definitions.ts';
 import { apiVersionOf, nameOf, pathOf, placeOf, type Resource, RESOURCES } from './resources.ts';
 import { pruned } from './prune.ts';
 import type { Json } from '../api/json.ts';
+import type { ObservedObjects } from '../status/observed.ts';
 
 export interface ClusterObjectsOptions {
   readonly client: ApiClient;
@@ -16,6 +17,8 @@ export interface ClusterObjectsOptions {
   readonly onRemove: (place: string) => void;
   /** Everything that is there was told once; again never. */
   readonly onSynced: () => void;
+  /** Told of status as well. */
+  readonly observed?: ObservedObjects;
   readonly resources?: readonly Resource[];
   readonly idleMs?: number;
 }
@@ -102,7 +105,7 @@ export class ClusterObjects {
     this.#followed.delete(name);
     this.#troubled.delete(name);
     this.#options.log.info({ resource: name }, 'a custom resource was withdrawn');
-    for (const place of followed.places.keys()) this.#options.onRemove(place);
+    for (const place of followed.places.keys()) this.#remove(place);
     this.#settle();
   }
 
@@ -119,14 +122,14 @@ export class ClusterObjects {
         return;
       case 'gone': {
         const place = placeOf(resource, told.object);
-        if (places.delete(place)) this.#options.onRemove(place);
+        if (places.delete(place)) this.#remove(place);
         return;
       }
       case 'listed':
         for (const [place, seen] of places) {
           if (seen) continue;
           places.delete(place);
-          this.#options.onRemove(place);
+          this.#remove(place);
         }
         followed.listed = true;
         this.#settle();
@@ -141,7 +144,13 @@ export class ClusterObjects {
   #put({ resource, version, places }: Followed, object: ApiObject): void {
     const place = placeOf(resource, object);
     places.set(place, true);
+    this.#options.observed?.seen(place, resource, version, object);
     this.#options.onPut(place, pruned(resource.kind, apiVersionOf(resource, version), object.json));
+  }
+
+  #remove(place: string): void {
+    this.#options.observed?.gone(place);
+    this.#options.onRemove(place);
   }
 
   #settle(): void {

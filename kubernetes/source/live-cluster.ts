@@ -72,6 +72,11 @@ export class LiveCluster {
     return this.#objects.get(path)?.document !== undefined;
   }
 
+  /** Whether it is a part of the mesh, as it is or as it was before it was refused. */
+  isInEffect(place: string): boolean {
+    return this.#objects.get(place)?.effective !== undefined;
+  }
+
   /** One that cannot be used leaves the last one in effect. */
   configure(meshConfig: MeshConfig | undefined, diagnostics: readonly Diagnostic[]): void {
     this.#configDiagnostics = diagnostics;
