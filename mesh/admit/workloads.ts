@@ -20,44 +20,79 @@ export function numbersOf(templated: readonly Deployment[]): number {
   return templated.filter((one) => owners.of(one) === undefined).length;
 }
 
+/** What has a pod template in one namespace, and under which names it stands: the same as long as none of it changes. */
+export interface Roots {
+  readonly owners: Owners;
+  /** Those that belong to no other. A Deployment's ReplicaSets, and a CronJob's Jobs, are part of it. */
+  readonly names: ReadonlyMap<Deployment, string>;
+  /** `namespace/name`, by which no bare Pod can stand. */
+  readonly taken: ReadonlySet<string>;
+}
+
+export function rootsOf(templated: readonly Deployment[]): Roots {
+  const owners = new Owners(templated);
+  const taken = new Set<string>();
+  const roots = templated.filter((one) => owners.of(one) === undefined);
+  return { owners, names: new Map(roots.map((one) => [one, nameOf(one, taken)])), taken };
+}
+
+/** Pods by what owns them, in order, and those that nothing owns. */
+export interface Belonging {
+  readonly owned: Map<Deployment, readonly Pod[]>;
+  readonly bare: Set<Pod>;
+}
+
+export function belongingOf({ owners }: Roots, pods: readonly Pod[]): Belonging {
+  const groups = Map.groupBy(pods, (pod) => owners.of(pod));
+  const bare = new Set(groups.get(undefined));
+  const owned = new Map<Deployment, readonly Pod[]>();
+  for (const [owner, own] of groups) if (owner !== undefined) owned.set(owner, own);
+  return { owned, bare };
+}
+
 /**
- * Deployments (and what else has a pod template) of one namespace with the Pods they own, and bare Pods. A workload without a Pod has no
- * instance.
+ * Workloads of one namespace, by what they are made of: what has a pod template, with the Pods that it owns, and bare Pods. A workload
+ * without a Pod has no instance.
  * @param first gives each Deployment without any Pod one made-up instance at 10.0.0.N, so that its proxy can be compiled: the number of the
  * first of them by name
  */
 export function workloadsFrom(
-  templated: readonly Deployment[],
-  pods: readonly Pod[],
+  roots: Roots,
+  { owned, bare }: Belonging,
   places: Places,
   first: number | undefined,
-): readonly Workload[] {
-  const owners = new Owners(templated);
-  // A Deployment's ReplicaSets, and a CronJob's Jobs, are part of it.
-  const deployments = templated.filter((one) => owners.of(one) === undefined);
-  const owned = new Map<Deployment, Pod[]>();
-  const bare: Pod[] = [];
-  for (const pod of pods) {
-    const owner = owners.of(pod);
-    if (owner === undefined) bare.push(pod);
-    else {
-      const siblings = owned.get(owner);
-      if (siblings === undefined) owned.set(owner, [pod]);
-      else siblings.push(pod);
-    }
-  }
+): Map<Deployment | Pod, Workload> {
+  const deployments = [...roots.names.keys()];
   const numbers =
     first === undefined ? undefined : new Map(deployments.toSorted((a, b) => order(a, b)).map((one, at) => [one, first + at]));
-  const taken = new Set<string>();
-  const found = deployments.map((deployment) => {
+  const made = new Map<Deployment | Pod, Workload>();
+  for (const deployment of deployments) {
     const own = owned.get(deployment) ?? [];
     const number = own.length === 0 ? numbers?.get(deployment) : undefined;
-    const assumed = number === undefined ? undefined : assumedAddress(number);
-    return workloadOf(deployment, nameOf(deployment, taken), own, deployment.replicas, places, assumed);
-  });
-  // A bare Pod of a Deployment's name would be a second workload under one name; the Deployment has it.
-  const alone = bare.filter((pod) => !taken.has(`${pod.meta.namespace}/${pod.meta.name}`));
-  return [...found, ...alone.map((pod) => workloadOf(pod, pod.meta.name, [pod], 1, places, undefined))];
+    made.set(deployment, deploymentWorkload(roots, deployment, own, places, number));
+  }
+  for (const pod of bare) {
+    const workload = podWorkload(roots, pod, places);
+    if (workload !== undefined) made.set(pod, workload);
+  }
+  return made;
+}
+
+export function deploymentWorkload(
+  { names }: Roots,
+  deployment: Deployment,
+  own: readonly Pod[],
+  places: Places,
+  number?: number,
+): Workload {
+  const assumed = number === undefined ? undefined : assumedAddress(number);
+  return workloadOf(deployment, names.get(deployment) ?? deployment.meta.name, own, deployment.replicas, places, assumed);
+}
+
+/** A bare Pod of a Deployment's name would be a second workload under one name; the Deployment has it. */
+export function podWorkload({ taken }: Roots, pod: Pod, places: Places): Workload | undefined {
+  if (taken.has(`${pod.meta.namespace}/${pod.meta.name}`)) return undefined;
+  return workloadOf(pod, pod.meta.name, [pod], 1, places, undefined);
 }
 
 /** Objects of different kinds may have one name; then the kind tells the later ones apart: `web`, `web.statefulset`. */
