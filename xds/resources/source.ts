@@ -104,10 +104,13 @@ export function snapshotResources(
     bundle: () => ({ bundle: now.bundle, version: trustResource(now.bundle).version }),
     wanted(claim, asked, held) {
       if (scopes === undefined || claim.kind !== 'sidecar') return false;
+      // Whoever is unknown yet, or has all, may be told of some only later; it is in use then what it holds now.
+      if (held !== undefined) scopes.begin(claim, held);
       const found = findProxy(now.snapshot, claim);
       if (found.kind !== 'found') return false;
-      if (held !== undefined) scopes.begin(found.proxy, held);
-      scopes.ask(now.snapshot, found.proxy, asked);
+      const { proxy } = found;
+      if (!scopes.scoped(now.snapshot, proxy, sidecarFor(now.snapshot, proxy))) return false;
+      scopes.ask(now.snapshot, proxy, asked);
       return true;
     },
     explainScope(claim) {

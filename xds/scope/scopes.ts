@@ -40,6 +40,12 @@ interface Asked {
 const MOST_NAMES = 10_000;
 const PRUNED_AFTER = 64;
 
+/** A pod as its proxy names it. */
+export interface PodName {
+  readonly namespace: string;
+  readonly pod: string;
+}
+
 interface Ruled {
   readonly inputs: readonly unknown[];
   readonly reasons: Reasons;
@@ -129,20 +135,23 @@ export class AutomaticScopes {
   }
 
   /** A proxy begins with these clusters: none where it has just been started, and then what one of its name had before is forgotten. */
-  begin(proxy: Proxy, clusters: Iterable<string>): void {
+  begin(pod: PodName, clusters: Iterable<string>): void {
     const hosts = new Set<Hostname>();
     for (const name of clusters) {
       const host = clusterHost(name);
       if (host !== undefined) hosts.add(host);
     }
-    this.hold(proxy, hosts, true);
+    this.#hold(`${pod.namespace}/${pod.pod}`, hosts);
   }
 
   /** A proxy has these, and keeps them. */
-  hold(proxy: Proxy, hosts: Iterable<Hostname>, only = false): void {
+  hold(proxy: Proxy, hosts: Iterable<Hostname>): void {
     const pod = podKey(proxy);
-    const before = only ? undefined : this.#held.get(pod);
-    this.#held.set(pod, new Set([...(before ?? []), ...hosts]));
+    this.#hold(pod, new Set([...(this.#held.get(pod) ?? []), ...hosts]));
+  }
+
+  #hold(pod: string, hosts: ReadonlySet<Hostname>): void {
+    this.#held.set(pod, hosts);
     this.#pods.delete(pod);
   }
 

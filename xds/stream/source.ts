@@ -26,7 +26,7 @@ export interface ResourceSource {
    * A proxy waits for clusters that it was not told of, or says which it begins with: it may be told of others from now on.
    * @param asked names that a call waits for
    * @param held in the first request of a stream: names that it has from an earlier one, and may be using
-   * @returns whether {@link resourcesFor} may say something else now
+   * @returns whether it is one that asks when it needs them; then {@link resourcesFor} may say something else now
    */
   wanted?(claim: ProxyClaim, asked: readonly string[], held: readonly string[] | undefined): boolean;
   /** The listener is called after each new snapshot. Returns an unsubscribe. */

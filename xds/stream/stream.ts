@@ -282,27 +282,32 @@ export class DiscoveryStream {
       }
       return;
     }
-    this.#grow(event);
+    const meant = this.#grow(event);
     if (this.#ended) return;
-    this.#step(event);
+    this.#step(meant);
     if (this.#ended) return;
     const names = this.#state.types.get(event.type)?.interest.names.size ?? 0;
     if (names > this.#options.limits.names) this.#refuse(status.RESOURCE_EXHAUSTED, `too many names of ${event.type}`);
   }
 
-  /** Clusters that are asked for by their names are looked for before it is answered that there are none. */
-  #grow(event: Event): void {
+  /**
+   * Clusters that are asked for by their names are looked for before it is answered that there are none.
+   * @returns the request as it is meant: Envoy, which began by asking for all without a name, goes on to want all and does not say so
+   */
+  #grow(event: Event): Event {
     const { source } = this.#options;
-    if (source.wanted === undefined || this.#claim === undefined) return;
-    if (event.kind !== 'delta-request' || event.type !== CLUSTER) return;
+    if (source.wanted === undefined || this.#claim === undefined) return event;
+    if (event.kind !== 'delta-request' || event.type !== CLUSTER) return event;
     const asked = event.subscribe.filter((name) => name !== '*');
-    const held: string[] | undefined = this.#state.types.has(CLUSTER) ? undefined : [];
+    const known = this.#state.types.get(CLUSTER);
+    const held: string[] | undefined = known === undefined ? [] : undefined;
     event.initialVersions.forEach((_, name) => held?.push(name));
-    if ((asked.length > 0 || held !== undefined) && source.wanted(this.#claim, asked, held)) {
-      // Now, if the request is answered now.
-      if (this.#state.snapshot !== undefined) this.#mayGoOn = AT_ONCE;
-      this.#look();
-    }
+    if (asked.length === 0 && held === undefined) return event;
+    if (!source.wanted(this.#claim, asked, held)) return event;
+    // Now, if the request is answered now.
+    if (this.#state.snapshot !== undefined) this.#mayGoOn = AT_ONCE;
+    this.#look();
+    return known?.interest.wildcard === 'legacy' ? { ...event, subscribe: ['*', ...event.subscribe] } : event;
   }
 
   /** Asks the source for what this proxy may be told now. */

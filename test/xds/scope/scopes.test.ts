@@ -136,9 +136,12 @@ describe('automatic scopes', () => {
     const kept = told(before, 'shop/web');
     assert.deepEqual(kept.hosts, ['copies', 'users']);
     assert.deepEqual(kept.reasons.get(full('users')), [{ kind: 'held' }]);
-    scopes.begin(proxyOf(before, 'shop/web'), []);
+    scopes.begin({ namespace: 'shop', pod: proxyOf(before, 'shop/web').instance.name }, []);
     assert.deepEqual(told(before, 'shop/web').hosts, ['copies']);
-    scopes.begin(proxyOf(before, 'shop/web'), ['outbound|80|v1|fraud.shop.svc.cluster.local', 'inbound|8080||']);
+    scopes.begin({ namespace: 'shop', pod: proxyOf(before, 'shop/web').instance.name }, [
+      'outbound|80|v1|fraud.shop.svc.cluster.local',
+      'inbound|8080||',
+    ]);
     assert.deepEqual(told(before, 'shop/web').hosts, ['copies', 'fraud']);
   });
 

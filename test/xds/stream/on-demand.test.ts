@@ -225,6 +225,23 @@ describe('clusters on demand over the delta stream, in a real Envoy with two wor
     assert.ok(performance.now() - begin < TIMEOUT_MS);
   });
 
+  it('is told of all others as before, new ones and changed ones', async () => {
+    const port = await envoy.port('http');
+    held = { ...held, 'svc-9': all['svc-9'] ?? 0, 'svc-1': all['db'] ?? 0 };
+    await publishTo(running, partly(held));
+    asked.length = 0;
+    assert.equal(await ask(agent, port, 'svc-9'), '200 GET svc-9 0');
+    assert.deepEqual(asked, []);
+    const endpoints = await envoy.admin('/clusters');
+    assert.match(endpoints, new RegExp(`svc-1::127\\.0\\.0\\.1:${all['db']}::`));
+    const { 'svc-9': _, ...rest } = held;
+    held = { ...rest, 'svc-1': all['svc-1'] ?? 0 };
+    await publishTo(running, partly(held));
+    await eventually('a cluster that is gone is taken away', async () =>
+      (await envoy.admin('/clusters')).includes('svc-9::') ? undefined : true,
+    );
+  });
+
   it('lets a connection wait for its cluster', async () => {
     const port = await envoy.port('tcp-db');
     const echoed = await new Promise<string>((resolve, reject) => {
