@@ -32,6 +32,7 @@ export const CONFIGURATION: Readonly<Record<string, readonly string[]>> = Object
     'gateways',
     'grpcroutes',
     'httproutes',
+    'listenersets',
     'referencegrants',
     'tcproutes',
     'tlsroutes',
@@ -51,6 +52,20 @@ function clusterRules(options: InstallOptions): readonly Rule[] {
     { apiGroups: [''], resources: ['namespaces', 'nodes', 'pods', 'serviceaccounts', 'services'], verbs: READ },
     { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: READ },
     { apiGroups: ['networking.k8s.io'], resources: ['ingressclasses', 'ingresses'], verbs: READ },
+    // What owns Pods: the names of workloads.
+    { apiGroups: ['apps'], resources: ['daemonsets', 'deployments', 'statefulsets'], verbs: READ },
+    { apiGroups: ['batch'], resources: ['cronjobs', 'jobs'], verbs: READ },
+    // Not applied: whoever wrote one is told.
+    {
+      apiGroups: ['networking.istio.io'],
+      resources: ['envoyfilters', 'envoyfilters/status'],
+      verbs: ['get', 'list', 'patch', 'watch'],
+    },
+    {
+      apiGroups: ['extensions.istio.io'],
+      resources: ['wasmplugins', 'wasmplugins/status'],
+      verbs: ['get', 'list', 'patch', 'watch'],
+    },
     { apiGroups: ['networking.k8s.io'], resources: ['ingresses/status'], verbs: WRITE_STATUS },
     { apiGroups: ['apiextensions.k8s.io'], resources: ['customresourcedefinitions'], verbs: READ },
     ...Object.entries(CONFIGURATION).flatMap(([group, resources]): Rule[] => [

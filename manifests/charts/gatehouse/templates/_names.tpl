@@ -24,6 +24,6 @@ app.kubernetes.io/part-of: gatehouse
 networking.istio.io: [destinationrules, gateways, proxyconfigs, serviceentries, sidecars, virtualservices, workloadentries, workloadgroups]
 security.istio.io: [authorizationpolicies, peerauthentications, requestauthentications]
 telemetry.istio.io: [telemetries]
-gateway.networking.k8s.io: [backendtlspolicies, gatewayclasses, gateways, grpcroutes, httproutes, referencegrants, tcproutes, tlsroutes]
+gateway.networking.k8s.io: [backendtlspolicies, gatewayclasses, gateways, grpcroutes, httproutes, listenersets, referencegrants, tcproutes, tlsroutes]
 gatehouse.dev: [namespacerollouts, ratelimits]
 {{- end }}
