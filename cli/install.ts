@@ -1,8 +1,9 @@
 import { Command, Option } from 'commander';
 import { stringify } from 'yaml';
+import type { KubernetesObject } from '../kubernetes/install/object.ts';
 import { installObjects } from '../kubernetes/install/objects.ts';
 import { checkInstall, type CrdChoice, DEFAULTS, type InstallOptions } from '../kubernetes/install/options.ts';
-import { crdObjects } from './install/crds.ts';
+import { crdObjects, MissingDefinitions } from './install/crds.ts';
 import { collect } from './options/collect.ts';
 
 interface InstallFlags {
@@ -81,7 +82,15 @@ function install(flags: InstallFlags): void {
     process.exitCode = 2;
     return;
   }
-  const objects = installObjects(checked.value, crdObjects(options.crds));
+  let objects: readonly KubernetesObject[];
+  try {
+    objects = installObjects(checked.value, crdObjects(options.crds));
+  } catch (error) {
+    if (!(error instanceof MissingDefinitions)) throw error;
+    process.stderr.write(`gatehouse install: ${error.message}\n`);
+    process.exitCode = 1;
+    return;
+  }
   process.stdout.write(
     flags.output === 'json'
       ? `${JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }, undefined, 2)}\n`

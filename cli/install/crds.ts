@@ -9,12 +9,16 @@ import type { KubernetesObject } from '../../kubernetes/install/object.ts';
 const OWN = join('manifests', 'crds');
 const OTHERS = join('gen', 'crds');
 
+/** @throws MissingDefinitions, with what to do, where the build could not take them */
 export function crdObjects(choice: CrdChoice): readonly KubernetesObject[] {
   if (choice === 'none') return [];
   const folders = choice === 'own' ? [OWN] : [OTHERS, OWN];
   return folders.flatMap((folder) => {
     const path = installed(folder);
-    if (path === undefined) throw new Error(`${folder} is not there (run: npm run build)`);
+    if (path === undefined)
+      throw new MissingDefinitions(
+        `${folder} is not there: npm run build takes the definitions of Istio and the Gateway API, with Go; --crds own does without them`,
+      );
     return readdirSync(path)
       .filter((name) => name.endsWith('.yaml'))
       .sort()
@@ -26,6 +30,10 @@ export function crdObjects(choice: CrdChoice): readonly KubernetesObject[] {
 
 function isDefinition(value: unknown): value is KubernetesObject {
   return typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'CustomResourceDefinition';
+}
+
+export class MissingDefinitions extends Error {
+  override readonly name = 'MissingDefinitions';
 }
 
 /** A folder of the installation that this file is in, compiled or not. */

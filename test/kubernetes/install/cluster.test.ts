@@ -1,6 +1,7 @@
 // The installation as people make it, in a real API server: kubectl, kustomize, Helm; and what its account may do there.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { stringify } from 'yaml';
@@ -121,7 +122,9 @@ describe('an installation in a cluster', function () {
     );
   });
 
-  it('brings every definition that it reads', async () => {
+  it('brings every definition that it reads', async function () {
+    // Made by the build, where Go is there.
+    if (!existsSync(join(root, 'gen', 'crds')) && process.env['CI'] === undefined) return this.skip();
     const { stdout } = await promisify(execFile)(process.execPath, [...MAIN, 'install'], { maxBuffer: 64 * 1024 * 1024 });
     await kubectl(['apply', '--server-side', '-f', '-'], stdout);
     // Of a rollout the definition comes with the rollout.
