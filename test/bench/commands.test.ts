@@ -115,11 +115,25 @@ describe('bench', function () {
     assert.match(out, /40 services, 4 proxies, 2 namespaces, entries, seed 7; load average/);
   });
 
-  for (const command of ['scale', 'latency', 'mesh']) {
+  it('gateway: one changed weight of many, less than the first time', async () => {
+    const { code, out, err } = await bench('gateway', '--hosts', '60', '--changes', '3', '-o', 'json');
+    assert.equal(code, 0, err);
+    const { rows }: { readonly rows: readonly { readonly work: string; readonly cost: Readonly<Record<string, number>> }[] } =
+      JSON.parse(out);
+    assert.deepEqual(
+      rows.map(({ work }) => work),
+      ['first', 'one weight'],
+    );
+    for (const { work, cost } of rows)
+      for (const key of ['snapshotMs', 'resourcesMs', 'bytes']) assert.ok((cost[key] ?? 0) > 0, `${work}: ${key}`);
+    assert.ok((rows[1]?.cost['bytes'] ?? 0) < (rows[0]?.cost['bytes'] ?? 0) / 3);
+  });
+
+  for (const command of ['scale', 'latency', 'mesh', 'gateway']) {
     it(`${command} --help tells its options, with examples`, async () => {
       const { code, out } = await bench(command, '--help');
       assert.equal(code, 0);
-      assert.match(out, /--services N/);
+      assert.match(out, /--(services|hosts) N/);
       assert.match(out, /Examples:\n {2}node bench\//);
     });
   }
@@ -133,6 +147,7 @@ describe('bench', function () {
     ['scale', ['--no-such-flag'], /no-such-flag.*see --help/],
     ['latency', ['--callers', '0'], /--callers: a whole number from 1 on, not 0/],
     ['latency', ['--no-such-flag'], /no-such-flag.*see --help/],
+    ['gateway', ['--hosts', 'x'], /--hosts: a whole number from 1 on, not x/],
     ['mesh', ['--no-such-flag'], /no-such-flag/],
     ['mesh', ['--folder', '/nowhere', '--seed', 'x'], /--seed: a whole number/],
   ] as const) {
