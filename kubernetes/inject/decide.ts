@@ -1,4 +1,4 @@
-import { objectAt, type TextMap } from './json.ts';
+import type { TextMap } from './json.ts';
 import { annotationsOf, labelsOf, type PodTemplate } from './pod.ts';
 import type { InjectionSettings, LabelSelector } from './settings.ts';
 
@@ -66,43 +66,6 @@ function matches({ matchLabels, matchExpressions }: LabelSelector, labels: TextM
   });
 }
 
-const REVISION: readonly string[] = Object.freeze(['gatehouse.dev/rev', 'istio.io/rev']);
-const INJECTION: readonly string[] = Object.freeze(['gatehouse.dev/injection', 'istio-injection']);
-
 function first(map: TextMap, keys: readonly string[]): string | undefined {
   return keys.map((key) => map[key]).find((value) => value !== undefined);
-}
-
-/** The revisions (with tags) that this control plane answers for. */
-export interface Revisions {
-  readonly own: readonly string[];
-  /** Whether it answers where no revision is named. */
-  readonly isDefault: boolean;
-}
-
-/**
- * Whether the labels of a namespace (and, where it says nothing, of the pod) send the pod to this control plane. As Istio's webhooks
- * select: `istio-injection` counts for more than a revision, the namespace for more than the pod.
- */
-export function selected(namespaceLabels: TextMap, pod: PodTemplate, revisions: Revisions): Decision {
-  const injection = first(namespaceLabels, INJECTION);
-  const revision = first(namespaceLabels, REVISION);
-  if (injection === 'disabled') return no('the namespace is labelled istio-injection=disabled');
-  if (injection === 'enabled') return revisions.isDefault ? YES : no('the namespace belongs to the default revision');
-  if (revision !== undefined) return revisions.own.includes(revision) ? YES : no(`the namespace belongs to revision ${revision}`);
-  const labels = labelsOf(pod);
-  const own = first(labels, REVISION);
-  if (own !== undefined) return revisions.own.includes(own) ? YES : no(`the pod belongs to revision ${own}`);
-  if (podChoice(labels, {}) === true) return revisions.isDefault ? YES : no('the pod belongs to the default revision');
-  return no('neither the namespace (istio-injection=enabled, istio.io/rev) nor the pod asks for a proxy');
-}
-
-/** The labels of a Namespace object. */
-export function namespaceLabels(namespace: { readonly metadata?: unknown }): TextMap {
-  const metadata = typeof namespace.metadata === 'object' && namespace.metadata !== null ? namespace.metadata : {};
-  return Object.fromEntries(
-    Object.entries(objectAt({ ...metadata }, 'labels')).flatMap(([key, value]) =>
-      typeof value === 'string' ? [[key, value]] : [],
-    ),
-  );
 }

@@ -1,4 +1,4 @@
-import { isObject, type JsonObject, listAt, textAt, textsAt } from './json.ts';
+import { isObject, type JsonObject, listAt, textAt } from './json.ts';
 import {
   annotationsOf,
   type Container,
@@ -107,8 +107,4 @@ function overrides(text: string | undefined): readonly Container[] {
   return [...listAt(value, 'containers'), ...listAt(value, 'initContainers')].filter(
     (one): one is Container => typeof one['name'] === 'string',
   );
-}
-
-export function labelled(pod: PodTemplate): Readonly<Record<string, string>> {
-  return textsAt(pod.metadata, 'labels');
 }
