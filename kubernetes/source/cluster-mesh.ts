@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import type { Change } from '../../mesh/admit/change.ts';
 import { DEFAULT_MESH_CONFIG } from '../../mesh/admit/mesh-config.ts';
@@ -33,6 +34,7 @@ export interface ClusterMeshOptions {
 
 /** How often the log says what the start still waits for. */
 const REMIND_MS = 10_000;
+const CONFIG_POLL_MS = 3_000;
 const CONFIG_MAP = 'istio';
 
 /**
@@ -59,6 +61,8 @@ class Watching implements WatchedMesh {
   readonly #config: ResourceWatch | undefined;
   readonly #pace = new Pace();
   readonly #reminder: NodeJS.Timeout;
+  readonly #poll: NodeJS.Timeout | undefined;
+  #loaded: LoadedMeshConfig | undefined;
   /** The text of the ConfigMap; undefined: there is none. */
   #configText: string | undefined;
   #configSeen = false;
@@ -105,6 +109,11 @@ class Watching implements WatchedMesh {
       });
     } else {
       this.#configSeen = true;
+      // A mounted ConfigMap is replaced as a whole, of which not every file system tells.
+      this.#poll = setInterval(() => {
+        if (this.#begun && this.#configure()) this.#changed();
+      }, CONFIG_POLL_MS);
+      this.#poll.unref();
     }
     this.#reminder = setInterval(() => this.#remind(), REMIND_MS);
     this.#reminder.unref();
@@ -128,6 +137,7 @@ class Watching implements WatchedMesh {
     this.#closed = true;
     clearTimeout(this.#timer);
     clearInterval(this.#reminder);
+    clearInterval(this.#poll);
     this.#objects.close();
     this.#config?.close();
   }
@@ -145,13 +155,11 @@ class Watching implements WatchedMesh {
       this.#start();
     }
     // One that was deleted stays in effect: with other settings identities and policies would mean something else.
-    if (told.kind === 'put' && this.#begun) {
-      this.#configure();
-      this.#changed();
-    }
+    if (told.kind === 'put' && this.#begun && this.#configure()) this.#changed();
   }
 
-  #configure(): readonly Diagnostic[] {
+  /** @returns false when it says the same as before */
+  #configure(): boolean {
     const { meshConfigFile, systemNamespace } = this.#options;
     const place = `configmaps/${systemNamespace}/${CONFIG_MAP}`;
     const loaded: LoadedMeshConfig =
@@ -160,17 +168,20 @@ class Watching implements WatchedMesh {
         : this.#configText === undefined
           ? { meshConfig: DEFAULT_MESH_CONFIG, diagnostics: [] }
           : readConfig(place, this.#configText);
+    if (isDeepStrictEqual(loaded, this.#loaded)) return false;
+    this.#loaded = loaded;
     this.#cluster.configure(loaded.meshConfig, loaded.diagnostics);
-    return loaded.diagnostics;
+    return true;
   }
 
   #start(): void {
     if (this.#begun || !this.#configSeen || !this.#objectsSeen || this.#closed) return;
     this.#begun = true;
     clearInterval(this.#reminder);
-    const found = this.#configure();
+    this.#configure();
     const { snapshot, diagnostics } = this.#cluster.look();
     this.#tell(diagnostics);
+    const found = this.#loaded?.diagnostics ?? [];
     if (snapshot === undefined)
       this.#fail(new Error(`the mesh configuration cannot be used:\n${found.map(formatDiagnostic).join('\n')}`));
     else this.#begin();

@@ -20,6 +20,13 @@ function virtualService(name: string, weight: number | string, namespace = 'shop
   };
 }
 
+const settings = (mesh: string): object => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name: 'istio', namespace: 'istio-system' },
+  data: { mesh },
+});
+
 describe('a mesh from a cluster', function () {
   this.timeout(120_000);
   const api = withApiServer();
@@ -31,6 +38,8 @@ describe('a mesh from a cluster', function () {
   before(async () => {
     await api().apply(
       { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } },
+      { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'istio-system' } },
+      settings('trustDomain: prod.test'),
       {
         apiVersion: 'v1',
         kind: 'Service',
@@ -52,9 +61,24 @@ describe('a mesh from a cluster', function () {
   });
 
   it('has what is in the cluster when it is there', () => {
-    const { services, namespaces } = mesh.current();
+    const { services, namespaces, meshConfig } = mesh.current();
+    assert.equal(String(meshConfig.trustDomain), 'prod.test');
     assert.ok(services.some(({ hostname }) => hostname === 'cart.shop.svc.cluster.local'));
     assert.ok(namespaces.some(({ name }) => name === 'shop'));
+  });
+
+  it('follows the settings in the ConfigMap of Istio, and keeps the last ones that could be used', async () => {
+    await api().apply(settings('trustDomain: prod.test\nrootNamespace: config'));
+    await eventually('the settings are in effect', () =>
+      mesh.current().meshConfig.rootNamespace === 'config' ? true : undefined,
+    );
+    await api().apply(settings('rootNamespace: [1]'));
+    await eventually('it is told that they cannot be used', () =>
+      found.find(({ file, severity }) => file === 'configmaps/istio-system/istio' && severity === 'error'),
+    );
+    assert.equal(mesh.current().meshConfig.rootNamespace, 'config');
+    await api().apply(settings('trustDomain: prod.test'));
+    await eventually('the first are back', () => (mesh.current().meshConfig.rootNamespace === 'istio-system' ? true : undefined));
   });
 
   it('picks up custom resources when their definitions come, and drops them when those are deleted', async () => {
