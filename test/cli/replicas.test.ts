@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DeltaDiscoveryResponse } from '#gen/envoy/service/discovery/v3/discovery_pb.js';
-import { CLUSTER, LISTENER, ROUTES, type TypeUrl, VIRTUAL_HOST } from '../../xds/resource-set.ts';
+import { CLUSTER, LISTENER, ROUTES, VIRTUAL_HOST } from '../../xds/resource-set.ts';
 import { eventually } from '../eventually.ts';
 import { get } from '../feature/running-mesh.ts';
 import { DeltaClient } from '../xds/stream/client.ts';
@@ -47,19 +47,24 @@ describe('two replicas on the same folder', function () {
 
   it('a proxy that comes back to the other is sent only what differs from what it has', async () => {
     const [one, other] = [await replica('one'), await replica('other')];
-    const has = new Map<TypeUrl, Record<string, string>>();
-    const take = (type: TypeUrl, { resources }: DeltaDiscoveryResponse): void => {
+    const has = new Map<string, Record<string, string>>();
+    const take = (type: string, { resources }: DeltaDiscoveryResponse): void => {
       has.set(type, { ...has.get(type), ...Object.fromEntries(resources.map(({ name, version }) => [name, version])) });
     };
     const first = new DeltaClient(one.plaintextXds);
     for (const [type, names] of ASKED) {
       first.ask(type, names);
-      const response = await first.next();
-      take(type, response);
-      first.answer(response);
+      // What it shares with others and its own come apart; a type that was asked for earlier may have more to come.
+      for (let answered = false; !answered;) {
+        const response = await first.next();
+        take(response.typeUrl, response);
+        first.answer(response);
+        answered = response.typeUrl === type;
+      }
     }
     first.close();
-    assert.ok(Object.keys(has.get(CLUSTER) ?? {}).length >= 3);
+    assert.ok(Object.hasOwn(has.get(CLUSTER) ?? {}, 'InboundPassthroughCluster'));
+    assert.ok(Object.hasOwn(has.get(LISTENER) ?? {}, 'virtualInbound'));
     assert.ok(Object.keys(has.get(VIRTUAL_HOST) ?? {}).length >= 3);
 
     const back = async (): Promise<readonly string[]> => {
