@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { eventually } from '../eventually.ts';
-import { inBothCaptureModes } from './capture-modes.ts';
+import { inBothCaptureModesAndScoped } from './capture-modes.ts';
 import { field, send, share, type Load } from './load.ts';
 import { type Reply, get, RunningMesh, samples } from './running-mesh.ts';
 
@@ -51,11 +51,11 @@ const ratingsFault = (fault: string): string =>
   - route: [${to('ratings', 'v1')}]`,
   );
 
-inBothCaptureModes("bookinfo's networking walk-through", (capture) => {
+inBothCaptureModesAndScoped("bookinfo's networking walk-through", (capture, flags) => {
   let mesh: RunningMesh;
 
   before('start bookinfo', async () => {
-    mesh = await RunningMesh.start([join(samples, 'bookinfo'), join(samples, 'bookinfo-rules', 'subsets.yaml')], capture);
+    mesh = await RunningMesh.start([join(samples, 'bookinfo'), join(samples, 'bookinfo-rules', 'subsets.yaml')], capture, flags);
   });
   after(() => mesh?.stop());
 

@@ -2,16 +2,16 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { eventually } from '../eventually.ts';
-import { inBothCaptureModes } from './capture-modes.ts';
+import { inBothCaptureModesAndScoped } from './capture-modes.ts';
 import { field, send } from './load.ts';
 import { type Reply, type ReportedEdge, RunningMesh, samples } from './running-mesh.ts';
 
 const status = (reply: Reply): string => String(reply.status);
 
-inBothCaptureModes('the shop', (capture) => {
+inBothCaptureModesAndScoped('the shop', (capture, flags) => {
   let mesh: RunningMesh;
   before('start the shop', async () => {
-    mesh = await RunningMesh.start([join(samples, 'shop')], capture);
+    mesh = await RunningMesh.start([join(samples, 'shop')], capture, flags);
   });
   after(() => mesh?.stop());
 
