@@ -20,11 +20,13 @@ COPY --from=build /src/node_modules ./node_modules
 COPY --from=build /src/gen ./gen
 COPY --from=build /src/manifests ./manifests
 COPY --from=build /src/dist ./dist
+# By its name for whoever is in a container, and for the hooks of injected pods.
+RUN printf '#!/bin/sh\nexec node --disable-warning=ExperimentalWarning /opt/gatehouse/dist/cli/main.js "$@"\n' > /usr/local/bin/gatehouse && chmod 755 /usr/local/bin/gatehouse
 ENTRYPOINT ["node", "--disable-warning=ExperimentalWarning", "/opt/gatehouse/dist/cli/main.js"]
 
 FROM installed AS proxy
-# iptables: `gatehouse capture`, in the init container, which alone runs as root.
-RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends iptables && rm -rf /var/lib/apt/lists/*
+# iptables and ip: `gatehouse capture`, in the init container, which alone runs as root.
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends iproute2 iptables && rm -rf /var/lib/apt/lists/*
 COPY --from=build /envoy/envoy /usr/local/bin/envoy
 ENV GATEHOUSE_ENVOY=/usr/local/bin/envoy
 # 1337: what the capture rules except, and what Istio's users expect.

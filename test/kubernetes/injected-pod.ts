@@ -107,6 +107,22 @@ export class InjectedPod {
     return spawnSync('ip', args, { encoding: 'utf8' }).stdout.trim();
   }
 
+  /** The hook that the kubelet runs in the sidecar before it ends; its exit code and what it said. */
+  preStop(): { readonly status: number | null; readonly said: string } {
+    const proxy = (at(this.#pod, 'spec', 'initContainers', '1', 'lifecycle', 'preStop', 'exec', 'command') ??
+      []) as readonly string[];
+    const [program, ...args] = proxy;
+    if (program !== 'gatehouse') throw new Error(`the hook is ${proxy.join(' ')}`);
+    const { status, stdout, stderr } = spawnSync(
+      'ip',
+      ['netns', 'exec', this.#network.name, process.execPath, ...MAIN, ...args],
+      {
+        encoding: 'utf8',
+      },
+    );
+    return { status, said: stdout + stderr };
+  }
+
   stop(): void {
     for (const child of this.#children) child.kill('SIGKILL');
     const { name } = this.#network;

@@ -193,5 +193,7 @@ describe('a pod from kubectl to policy: injected by the webhook, run from its sp
     assert.match(await kubelet('http://10.211.7.2:15090/stats/prometheus'), /envoy_server_live/);
     const drained = await fetch('http://10.211.7.2:15020/drain', { method: 'POST' });
     assert.equal(drained.status, 403);
+    assert.deepEqual(pod('users').preStop(), { status: 0, said: '' }, 'the hook of the sidecar drains');
+    assert.equal(pod('web').call(`http://${SERVICE_IP}/ok`), '200 users: /ok for a certificate', 'and requests go on meanwhile');
   });
 });

@@ -88,6 +88,7 @@ describe('the images', () => {
   it('proxy has Envoy and the means to capture traffic', () => {
     assert.match(run('proxy', 'envoy', '--version'), /\d+\.\d+\.\d+/);
     assert.match(run('proxy', 'iptables-restore', '--version'), /iptables/);
-    assert.match(run('proxy', ...CLI, 'agent', '--help'), /certificates/);
+    assert.match(run('proxy', 'ip', '-V'), /iproute2/);
+    assert.match(run('proxy', 'gatehouse', 'agent', '--help'), /certificates/);
   });
 });
