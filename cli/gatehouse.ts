@@ -4,6 +4,7 @@ import { Command } from 'commander';
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze({
   serve: async () => (await import('./serve.ts')).serveCommand(),
   agent: async () => (await import('./agent.ts')).agentCommand(),
+  'node-agent': async () => (await import('./node-agent.ts')).nodeAgentCommand(),
   up: async () => (await import('./up.ts')).upCommand(),
   tour: async () => (await import('./tour.ts')).tourCommand(),
   apply: async () => (await import('./apply.ts')).applyCommand(),

@@ -66,6 +66,8 @@ const ENVOY = [
 const OWN = [
   'ca/v1/istio_ca',
   'ca/v1/jwt',
+  'csi/v1/csi',
+  'csi/v1/registration',
   'envoy/v3/http_protocol_options',
   'envoy/v3/local_rate_limit',
   'envoy/v3/network_set_filter_state',

@@ -58,6 +58,11 @@ export interface WorkloadConfig {
   readonly secretFiles: readonly string[];
   /** The user who gets a socket of its own for the Workload API; absent: only the user of the SDS socket has it. */
   readonly workloadApi?: Owner | undefined;
+  /**
+   * A socket for SDS and the Workload API in a folder that is mounted into the workload's containers. Whoever reaches it is taken for the
+   * workload. Absent: there is none.
+   */
+  readonly mountedSocket?: string | undefined;
   /** Absent: the certificate is in no file. */
   readonly files?: FilesConfig | undefined;
   /** Absent: no Envoy is started. */

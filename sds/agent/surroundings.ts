@@ -8,6 +8,7 @@ import type { TrustBundle } from '../identity/bundle.ts';
 import type { HostPort } from './config.ts';
 import type { Emit } from './event.ts';
 import type { OutsideTrust } from './outside-trust.ts';
+import type { FileContent } from './watch-file.ts';
 
 /** How a command ended; one that could not be started has neither code nor signal. */
 export interface CommandEnd {
@@ -35,6 +36,8 @@ export interface Surroundings {
   /** For calls to the authority. */
   readonly turns: Turns;
   readonly outside: OutsideTrust;
+  /** Reads what `tokenFile` of a workload names; the file of that name by default. */
+  readonly readToken?: ((tokenFile: string) => Promise<FileContent>) | undefined;
   /** The way to an authority; gRPC by default. */
   readonly sign?: Sign | undefined;
 }

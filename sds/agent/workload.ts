@@ -11,7 +11,7 @@ import { IdentityKeeper, type KeeperEvent } from '../identity/keeper.ts';
 import { parseToken } from '../identity/token.ts';
 import { certificateSecret, rootsSecret, TRUST_ROOTS, WORKLOAD_CERTIFICATE } from '../secret/secret.ts';
 import { SecretStore } from '../secret/store.ts';
-import { type SdsServer, startApiServer, startSdsServer } from '../server/server.ts';
+import { type SdsServer, type SdsServerOptions, startApiServer, startSdsServer } from '../server/server.ts';
 import type { Notice } from '../subscription/notice.ts';
 import { targetOf, type WorkloadConfig } from './config.ts';
 import { EnvoyRecord } from './envoy-record.ts';
@@ -52,6 +52,7 @@ export class RunningWorkload {
   #filesWritten = false;
   #server: SdsServer | undefined;
   #apiServer: SdsServer | undefined;
+  #mountedServer: SdsServer | undefined;
   #envoy: RunningEnvoy | undefined;
   #stopping = false;
   #failures = 0;
@@ -73,7 +74,7 @@ export class RunningWorkload {
         around.sign ??
         grpcSigner({ target: targetOf(config.authority), serverName: config.authority.serverName, timeoutMs: CALL_TIMEOUT_MS }),
       readToken: async () => {
-        const content = await readText(config.tokenFile);
+        const content = await (around.readToken ?? readText)(config.tokenFile);
         return content.ok ? parseToken(content.text) : content;
       },
       bundle: around.bundle,
@@ -172,6 +173,7 @@ export class RunningWorkload {
     await this.#files?.close();
     await this.#server?.close();
     await this.#apiServer?.close();
+    await this.#mountedServer?.close();
     this.#apis.stop();
     await rm(this.paths.adminSocket, { force: true });
     await rm(this.paths.apiDirectory, { force: true, recursive: true });
@@ -218,18 +220,25 @@ export class RunningWorkload {
         throw new Error(`${closed} is closed to uid ${owner.uid}, as whom Envoy is to run (choose another runDir)`);
     }
     await this.#server?.close();
-    this.#server = await startSdsServer({
-      socketPath: paths.sdsSocket,
-      owner,
+    this.#server = await this.#serveSds({ socketPath: paths.sdsSocket, owner });
+    await this.#serveApi();
+    await this.#mountedServer?.close();
+    const { mountedSocket } = config;
+    this.#mountedServer =
+      mountedSocket === undefined ? undefined : await this.#serveSds({ socketPath: mountedSocket, anyone: true });
+    await writePrivate(paths.bootstrap, bootstrapText, owner);
+    await rollLog(paths.log, owner);
+    await handOver(paths.directory, owner);
+  }
+
+  #serveSds(where: Pick<SdsServerOptions, 'socketPath' | 'owner' | 'anyone'>): Promise<SdsServer> {
+    return startSdsServer({
+      ...where,
       store: this.#store,
       onNotice: (notice) => this.#onNotice(notice),
       addTo: (server) => this.#apis.addTo(server),
       onAccepted: (name, version, stream) => this.#onAccepted(name, version, stream),
     });
-    await this.#serveApi();
-    await writePrivate(paths.bootstrap, bootstrapText, owner);
-    await rollLog(paths.log, owner);
-    await handOver(paths.directory, owner);
   }
 
   /** The Workload API for the application, where it is another user than Envoy. */

@@ -18,6 +18,8 @@ export interface SdsServerOptions {
   readonly socketPath: string;
   /** The user whose Envoy connects, where that is not ours. */
   readonly owner?: Owner | undefined;
+  /** Whoever reaches the socket's folder may connect: the folder is the workload's alone, as in a volume. */
+  readonly anyone?: boolean | undefined;
   readonly store: SecretStore;
   readonly onNotice: OnNotice;
   readonly onAccepted?: OnAccepted | undefined;
@@ -34,7 +36,7 @@ export interface SdsServer {
  * is no other authentication, as with Istio's and SPIRE's agents.
  */
 export function startSdsServer(options: SdsServerOptions): Promise<SdsServer> {
-  const { socketPath, store, onNotice, onAccepted, owner, addTo } = options;
+  const { socketPath, store, onNotice, onAccepted, owner, anyone, addTo } = options;
   const server = newServer();
   server.addService(SERVICE, {
     streamSecrets: streamSecrets(store, onNotice, onAccepted),
@@ -42,7 +44,7 @@ export function startSdsServer(options: SdsServerOptions): Promise<SdsServer> {
     fetchSecrets: fetchSecrets(store, onNotice),
   });
   addTo?.(server);
-  return listen(server, socketPath, owner);
+  return listen(server, socketPath, owner, anyone);
 }
 
 /** Serves on another Unix socket, for another user, only what `addTo` adds: no SDS. */
@@ -60,12 +62,12 @@ function newServer(): Server {
   return new Server({ 'grpc.max_receive_message_length': 256 * 1024, 'grpc.enable_channelz': 0 });
 }
 
-async function listen(server: Server, socketPath: string, owner: Owner | undefined): Promise<SdsServer> {
+async function listen(server: Server, socketPath: string, owner: Owner | undefined, anyone?: boolean): Promise<SdsServer> {
   await clearStaleSocket(socketPath);
   await new Promise<void>((resolve, reject) => {
     server.bindAsync(`unix:${socketPath}`, ServerCredentials.createInsecure(), (error) => (error ? reject(error) : resolve()));
   });
-  await restrictSocket(socketPath, owner);
+  await restrictSocket(socketPath, owner, anyone);
   return {
     async close() {
       // Streams last as long as their clients do: waiting for them to end would be waiting for ever. Without channelz, forceShutdown leaves

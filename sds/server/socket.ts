@@ -24,8 +24,8 @@ export async function clearStaleSocket(path: string): Promise<void> {
   await rm(path, { force: true });
 }
 
-/** Only the owner may connect. */
-export async function restrictSocket(path: string, owner: Owner | undefined): Promise<void> {
-  await chmod(path, 0o600);
+/** Only the owner may connect; `anyone`: whoever reaches the folder, which then is what keeps others away. */
+export async function restrictSocket(path: string, owner: Owner | undefined, anyone = false): Promise<void> {
+  await chmod(path, anyone ? 0o666 : 0o600);
   if (owner !== undefined) await lchown(path, owner.uid, owner.gid);
 }
