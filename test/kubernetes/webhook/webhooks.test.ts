@@ -8,6 +8,9 @@ import { openAuthority, type Authority } from '../../../ca/authority.ts';
 import { DEFAULT_MESH_CONFIG } from '../../../mesh/admit/mesh-config.ts';
 import { apiClient, type ApiClient } from '../../../kubernetes/api/client.ts';
 import { clusterAccess } from '../../../kubernetes/api/connect.ts';
+import { asJson, inject } from '../../../kubernetes/inject/inject.ts';
+import type { JsonObject } from '../../../kubernetes/inject/json.ts';
+import { DEFAULT_SETTINGS, type InjectionSettings } from '../../../kubernetes/inject/settings.ts';
 import { DEFAULTS } from '../../../kubernetes/install/options.ts';
 import { injector, validator } from '../../../kubernetes/install/webhooks.ts';
 import { type RunningWebhooks, startWebhooks } from '../../../cli/serve/webhooks.ts';
@@ -70,7 +73,7 @@ describe('webhooks, asked by a real API server', function () {
     const clock = (): Date => new Date();
     authority = await openAuthority({
       dir: join(dir, 'ca'),
-        trustDomain: DEFAULT_MESH_CONFIG.trustDomain,
+      trustDomain: DEFAULT_MESH_CONFIG.trustDomain,
       clock,
       log,
     });
@@ -192,6 +195,85 @@ describe('webhooks, asked by a real API server', function () {
     assert.match(shown, /created/);
     const clean = await api().apply(route('good', { hosts: ['users'], http: [{ route: [{ destination: { host: 'users' } }] }] }));
     assert.doesNotMatch(clean, /Warning/);
+  });
+
+  it('a gateway gets its proxy from its own template, in the place that its Deployment left for it', async () => {
+    await api().apply({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: {
+        name: 'ingress',
+        namespace: 'labelled',
+        annotations: { 'inject.istio.io/templates': 'gateway' },
+        labels: { istio: 'ingressgateway' },
+      },
+      spec: { containers: [{ name: 'istio-proxy', image: 'auto', ports: [{ containerPort: 8443 }] }] },
+    });
+    const body = await made('labelled', 'ingress');
+    assert.equal(at(body, 'spec', 'initContainers'), undefined);
+    assert.equal(at(body, 'spec', 'containers', '0', 'image'), 'registry.test/proxy:1');
+    assert.match(JSON.stringify(at(body, 'spec', 'containers', '0', 'args')), /--pod=router/);
+    assert.match(JSON.stringify(at(body, 'spec', 'containers', '0', 'ports')), /8443.*15090|15090.*8443/);
+  });
+
+  it('every form of injection is a pod that the API server takes', async () => {
+    const forms: readonly (readonly [string, Partial<InjectionSettings>, Readonly<Record<string, string>>])[] = [
+      ['native', {}, {}],
+      ['container', { nativeSidecars: false }, {}],
+      ['held', { nativeSidecars: false, holdApplication: true }, {}],
+      ['cni', { captureBy: { kind: 'cni', multus: true } }, {}],
+      ['nothing captured', {}, { 'sidecar.istio.io/interceptionMode': 'NONE' }],
+      ['no probes', {}, { 'status.sidecar.istio.io/port': '0' }],
+      [
+        'all values',
+        {
+          coreDump: true,
+          mountCertificates: true,
+          imagePullPolicy: 'Always',
+          imagePullSecrets: ['pull'],
+          network: 'n1',
+          logAsJson: true,
+        },
+        {},
+      ],
+      [
+        'all annotations',
+        {},
+        {
+          'sidecar.istio.io/proxyCPU': '10m',
+          'sidecar.istio.io/proxyMemoryLimit': '1Gi',
+          'sidecar.istio.io/userVolume': '{"extra":{"emptyDir":{}}}',
+          'sidecar.istio.io/userVolumeMount': '{"extra":{"mountPath":"/extra"}}',
+          'sidecar.istio.io/bootstrapOverride': 'bootstrap',
+          'sidecar.istio.io/capNetBindService': 'true',
+          'readiness.status.sidecar.istio.io/initialDelaySeconds': '3',
+          'proxy.istio.io/config': 'concurrency: 2\nproxyMetadata: {A: b}',
+          'prometheus.io/port': '9090',
+          'traffic.sidecar.istio.io/excludeOutboundIPRanges': '10.0.0.0/8,fd00::/8',
+        },
+      ],
+    ];
+    for (const [form, settings, annotations] of forms) {
+      const { spec } = pod('plain', 'x') as { readonly spec: JsonObject };
+      const outcome = inject(
+        {
+          pod: { metadata: { annotations }, spec },
+          owner: { apiVersion: 'v1', kind: 'Pod', name: 'form' },
+          namespace: 'plain',
+          namespaceAnnotations: {},
+          environment: {},
+        },
+        { ...DEFAULT_SETTINGS, ...settings },
+      );
+      const { metadata, spec: made } = outcome.ok ? asJson(outcome.pod) : assert.fail(outcome.reason);
+      const object = { apiVersion: 'v1', kind: 'Pod', metadata: { ...metadata, name: 'form', namespace: 'plain' }, spec: made };
+      const { status, body } = await api().request(
+        'POST',
+        '/api/v1/namespaces/plain/pods?dryRun=All&fieldValidation=Strict',
+        object,
+      );
+      assert.equal(status, 201, `${form}: ${JSON.stringify(at(body, 'message'))}`);
+    }
   });
 
   it('an apply of the manifests does not end the trust: the bundle is put back', async () => {
