@@ -1,22 +1,37 @@
 import { Command, Option } from 'commander';
 import { type LoadedMesh, loadMesh, sorted } from '../mesh/source/mesh.ts';
-import { findings } from './input/findings.ts';
+import { allFindings, findings } from './input/findings.ts';
 import { type DiagnosticsFormat, diagnosticsOption, filenameOption, meshConfigOption, namespaceOption } from './input/options.ts';
+import { logger } from './log.ts';
+import {
+  type ClusterWish,
+  kubeconfigOptions,
+  openCluster,
+  parseClusterFlags,
+  systemNamespaceOption,
+} from './serve/cluster-options.ts';
 import { diagnosticRow, hasErrors, printDiagnostics } from './input/print-diagnostics.ts';
 
 interface ValidateFlags {
-  readonly filename: readonly string[];
+  readonly filename?: readonly string[];
+  readonly kubernetes?: boolean;
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly systemNamespace: string;
   readonly meshConfig?: string;
   readonly namespace: string;
   readonly diagnostics: DiagnosticsFormat;
   readonly output?: 'json';
 }
 
+type Validated = Pick<LoadedMesh, 'objects' | 'diagnostics'>;
+
 /** `gatehouse validate`: every diagnostic for the input; exit 1 if any is an error. */
 export function validateCommand(): Command {
-  return new Command('validate')
+  const command = new Command('validate')
     .description('check configuration: each object by itself, and all of them against each other')
-    .addOption(filenameOption().makeOptionMandatory())
+    .addOption(filenameOption())
+    .option('--kubernetes', 'the objects of a cluster, in place of files')
     .addOption(meshConfigOption())
     .addOption(namespaceOption())
     .addOption(diagnosticsOption())
@@ -27,23 +42,62 @@ export function validateCommand(): Command {
 Examples:
   gatehouse validate -f manifests/
   gatehouse validate -f mesh/ -f route.yaml --diagnostics json
+  gatehouse validate --kubernetes --context prod       # all that is configured there: what would be refused?
   cat route.yaml | gatehouse validate -f - -o json
 
 Exit code: 0 when there is no error (warnings may be), 1 when there is one, 2 for wrong usage.`,
     )
-    .action((flags: ValidateFlags) => {
-      const loaded = loadMesh({ paths: flags.filename, meshConfigFile: flags.meshConfig, defaultNamespace: flags.namespace });
-      const mesh = {
-        ...loaded,
-        diagnostics: sorted([...loaded.diagnostics, ...findings(loaded.snapshot, loaded.written, new Date())]),
-      };
+    .action(async (flags: ValidateFlags) => {
+      const wish = parseClusterFlags(flags);
+      if (!wish.ok) {
+        process.stderr.write(`gatehouse validate: ${wish.reason}\n`);
+        process.exitCode = 2;
+        return;
+      }
+      let mesh: Validated;
+      try {
+        mesh = wish.value === undefined ? ofFiles(flags) : await ofCluster(wish.value, flags);
+      } catch (error) {
+        process.stderr.write(`gatehouse validate: ${error instanceof Error ? error.message : String(error)}\n`);
+        process.exitCode = 1;
+        return;
+      }
       printDiagnostics(mesh.diagnostics, flags.diagnostics);
       print(mesh, flags);
       if (hasErrors(mesh.diagnostics)) process.exitCode = 1;
     });
+  for (const option of [...kubeconfigOptions(), systemNamespaceOption()]) command.addOption(option);
+  return command;
 }
 
-function print({ diagnostics, objects }: LoadedMesh, flags: ValidateFlags): void {
+function ofFiles({ filename = [], meshConfig, namespace }: ValidateFlags): Validated {
+  const { snapshot, written, objects, diagnostics } = loadMesh({
+    paths: filename,
+    meshConfigFile: meshConfig,
+    defaultNamespace: namespace,
+  });
+  return { objects, diagnostics: sorted([...diagnostics, ...findings(snapshot, written, new Date())]) };
+}
+
+async function ofCluster(wish: ClusterWish, flags: ValidateFlags): Promise<Validated> {
+  const { client } = await openCluster(wish);
+  try {
+    const { watchCluster } = await import('../kubernetes/source/cluster-mesh.ts');
+    const mesh = await watchCluster({
+      client,
+      log: logger(),
+      meshConfigFile: flags.meshConfig,
+      systemNamespace: wish.systemNamespace,
+    });
+    mesh.close();
+    const found = allFindings(mesh.current(), mesh.written(), new Date());
+    return { objects: mesh.objects(), diagnostics: sorted([...mesh.diagnostics(), ...found]) };
+  } finally {
+    client.close();
+  }
+}
+
+function print({ diagnostics, objects }: Validated, flags: ValidateFlags): void {
   const count = (severity: string): number => diagnostics.filter((found) => found.severity === severity).length;
   const [errors, warnings] = [count('error'), count('warning')];
   if (flags.output === 'json') {

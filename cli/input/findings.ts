@@ -22,5 +22,9 @@ export function* findingsByPart(
 }
 
 export function findings(snapshot: Snapshot, written: readonly Written[], now: Date): readonly Diagnostic[] {
-  return [...findingsByPart(new TogetherChecks(), snapshot, writtenObjects(written), now)].flat();
+  return allFindings(snapshot, writtenObjects(written), now);
+}
+
+export function allFindings(snapshot: Snapshot, written: WrittenObjects, now: Date): readonly Diagnostic[] {
+  return [...findingsByPart(new TogetherChecks(), snapshot, written, now)].flat();
 }

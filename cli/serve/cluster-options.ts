@@ -42,11 +42,13 @@ export function addClusterOptions(command: Command): Command {
   command.option('--kubernetes', 'the mesh is that of a cluster: its objects are watched instead of files');
   for (const option of kubeconfigOptions()) command.addOption(option);
   command.option('--cluster-role <name>', "the installation's ClusterRole: what is written into other namespaces goes with it");
-  return command.addOption(
-    new Option('--system-namespace <name>', "the control plane's namespace, with Istio's ConfigMap istio (--kubernetes)")
-      .env('POD_NAMESPACE')
-      .default('istio-system'),
-  );
+  return command.addOption(systemNamespaceOption());
+}
+
+export function systemNamespaceOption(): Option {
+  return new Option('--system-namespace <name>', "the control plane's namespace, with Istio's ConfigMap istio (--kubernetes)")
+    .env('POD_NAMESPACE')
+    .default('istio-system');
 }
 
 /** Undefined where the mesh comes from files. */

@@ -32,6 +32,11 @@ export interface ClusterMeshOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface ClusterMesh extends WatchedMesh {
+  /** What was admitted, as `Kind namespace/name`. */
+  objects(): readonly string[];
+}
+
 /** How often the log says what the start still waits for. */
 const REMIND_MS = 10_000;
 const CONFIG_POLL_MS = 3_000;
@@ -42,7 +47,7 @@ const CONFIG_MAP = 'istio';
  * the server is away.
  * @throws Error when the mesh configuration cannot be used at the start: there is nothing to fall back to
  */
-export async function watchCluster(options: ClusterMeshOptions): Promise<WatchedMesh> {
+export async function watchCluster(options: ClusterMeshOptions): Promise<ClusterMesh> {
   const watching = new Watching(options);
   try {
     await watching.ready;
@@ -53,7 +58,7 @@ export async function watchCluster(options: ClusterMeshOptions): Promise<Watched
   }
 }
 
-class Watching implements WatchedMesh {
+class Watching implements ClusterMesh {
   readonly ready: Promise<void>;
   readonly #options: ClusterMeshOptions;
   readonly #cluster = new LiveCluster();
@@ -127,6 +132,10 @@ class Watching implements WatchedMesh {
 
   diagnostics(): readonly Diagnostic[] {
     return this.#told;
+  }
+
+  objects(): readonly string[] {
+    return this.#cluster.keys;
   }
 
   written(): WrittenObjects {

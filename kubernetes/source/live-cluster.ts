@@ -90,8 +90,9 @@ export class LiveCluster {
     return this.#snapshot;
   }
 
-  get size(): number {
-    return this.#objects.size;
+  /** What was admitted, as `Kind namespace/name`. */
+  get keys(): readonly string[] {
+    return [...this.#objects.values()].flatMap(({ effective }) => effective?.key ?? []);
   }
 
   written(): WrittenObjects {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { envoyOrSkip } from '../audit/envoy/process.ts';
-import { RunningServe } from '../cli/running-serve.ts';
+import { MAIN, RunningServe } from '../cli/running-serve.ts';
 import { eventually } from '../eventually.ts';
 import { get } from '../feature/running-mesh.ts';
 import { at, withApiServer } from './api-server.ts';
@@ -160,6 +162,22 @@ describe('gatehouse serve --kubernetes', function () {
       /^error: VirtualService shop\/users spec\.http\[0\]\.timeout: .*soon/m.test(serve.errors) ? true : undefined,
     );
     await inForce(proxies[0] ?? assert.fail(), '9s');
+  });
+
+  it('validate --kubernetes says what is wrong in a cluster', async () => {
+    await api().apply(route('soon'));
+    const args = [...MAIN, 'validate', '--kubernetes', '--kubeconfig', api().kubeconfig, '-o', 'json'];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+    let out = '';
+    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+    await once(child, 'close');
+    assert.equal(child.exitCode, 1);
+    const result: unknown = JSON.parse(out);
+    assert.equal(at(result, 'valid'), false);
+    assert.equal(at(result, 'errors'), 1);
+    const objects = at(result, 'objects');
+    assert.ok(Array.isArray(objects) && objects.includes('Service shop/users') && !objects.includes('VirtualService shop/users'));
+    await api().apply(route('9s'));
   });
 
   it('refuses both a folder and a cluster, and names the contexts that there are', async () => {

@@ -13,11 +13,12 @@ import { protocolOf } from './protocol.ts';
 /** What a pod template's (or a Pod's) metadata and spec say. The image is that of the first container that is no proxy. */
 export function podShape(metadata: Field, spec: Field): PodShape {
   const { labels, annotations } = fieldsOf(metadata, ['labels', 'annotations'], 'tolerant');
-  const fields = fieldsOf(spec, ['serviceAccountName', 'serviceAccount', 'containers'], 'tolerant');
+  const fields = fieldsOf(spec, ['serviceAccountName', 'serviceAccount', 'containers', 'initContainers'], 'tolerant');
   const ports: ContainerPort[] = [];
   const probes: Probe[] = [];
   let image: string | undefined;
-  let hasProxy = false;
+  // A native sidecar is an init container that goes on.
+  let hasProxy = itemsOf(fields.initContainers).some((item) => text(fieldsOf(item, ['name'], 'tolerant').name) === 'istio-proxy');
   for (const [at, item] of itemsOf(fields.containers).entries()) {
     const container = fieldsOf(item, ['name', 'image', 'ports'], 'tolerant');
     const isProxy = text(container.name) === 'istio-proxy';
