@@ -17,6 +17,7 @@ interface InstallFlags {
   readonly gatewayNamespace?: readonly string[];
   readonly gateway?: readonly string[];
   readonly networkPolicy: boolean;
+  readonly nodeAgent?: true;
   readonly crds: CrdChoice;
   readonly output: 'yaml' | 'json';
 }
@@ -48,6 +49,7 @@ export function installCommand(): Command {
     .option('--root-namespace <name>', 'where policies are that hold for the whole mesh', DEFAULTS.rootNamespace)
     .option('--gateway-namespace <name>', 'read the Secrets of this namespace, for its Gateways; may be repeated', collect)
     .option('--gateway <namespace/name>', 'install a gateway as well; may be repeated', collect)
+    .option('--node-agent', 'a CSI driver on each node, by which pods without a sidecar get their identities')
     .option('--no-network-policy', 'no NetworkPolicy for the control plane')
     .addOption(
       new Option('--crds <which>', "definitions: Istio's, the Gateway API's and ours; ours alone; none")
@@ -74,6 +76,7 @@ function install(flags: InstallFlags): void {
       return { namespace: text.slice(0, Math.max(slash, 0)), name: text.slice(slash + 1) };
     }),
     networkPolicy: flags.networkPolicy,
+    nodeAgent: flags.nodeAgent ?? false,
     crds: flags.crds,
   };
   const checked = checkInstall(options);

@@ -2,6 +2,7 @@ import { accessObjects } from './access.ts';
 import { deployment } from './deployment.ts';
 import { gatewayObjects } from './gateway.ts';
 import { meshConfig } from './mesh-config.ts';
+import { nodeAgentObjects } from './node-agent.ts';
 import type { KubernetesObject } from './object.ts';
 import { DEFAULT_REVISION, type InstallOptions } from './options.ts';
 import { disruptionBudget, networkPolicy, service } from './service.ts';
@@ -23,6 +24,7 @@ export function installObjects(options: InstallOptions, crds: readonly Kubernete
     ...(options.replicas > 1 ? [disruptionBudget(options)] : []),
     ...(options.networkPolicy ? [networkPolicy(options)] : []),
     ...options.gateways.flatMap((gateway) => gatewayObjects(options, gateway)),
+    ...(options.nodeAgent ? nodeAgentObjects(options) : []),
     injector(options),
     validator(options),
   ];

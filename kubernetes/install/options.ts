@@ -18,6 +18,8 @@ export interface InstallOptions {
   /** Gateways to install, as NAMESPACE/NAME. */
   readonly gateways: readonly GatewayName[];
   readonly networkPolicy: boolean;
+  /** The CSI driver on each node, in the namespace NAMESPACE-node. One serves all revisions. */
+  readonly nodeAgent: boolean;
   readonly crds: CrdChoice;
 }
 
@@ -42,6 +44,7 @@ export const DEFAULTS: InstallOptions = Object.freeze({
   gatewayNamespaces: [],
   gateways: [],
   networkPolicy: true,
+  nodeAgent: false,
   crds: 'all',
 });
 
@@ -72,6 +75,8 @@ export function checkInstall(options: InstallOptions): Parsed<InstallOptions> {
     ['--proxy-image', options.proxyImage],
   ] as const)
     if (!IMAGE.test(text)) return refuse(`${flag}: ${JSON.stringify(text)} is not an image`);
+  if (options.nodeAgent && options.revision !== DEFAULT_REVISION)
+    return refuse('--node-agent: the default revision alone has one, which serves the pods of all (leave out --revision)');
   if (!Number.isInteger(options.replicas) || options.replicas < 1 || options.replicas > MOST_REPLICAS)
     return refuse(`--replicas: not between 1 and ${MOST_REPLICAS}`);
   return { ok: true, value: options };

@@ -70,6 +70,7 @@ describe('the Helm chart', () => {
     'a revision': { revision: 'canary' },
     'another namespace': { namespace: 'mesh' },
     'one replica, no network policy': { replicas: 1, networkPolicy: false },
+    'a node agent': { nodeAgent: true, namespace: 'mesh', trustDomain: 'shop.example', image: 'example.org/cp:1' },
     'images and a trust domain': {
       image: 'example.org/cp:1',
       proxyImage: 'example.org/proxy:1',
@@ -88,8 +89,18 @@ describe('the Helm chart', () => {
   for (const [what, wanted] of Object.entries(cases))
     it(`renders with ${what} what gatehouse install prints`, () => {
       const options: InstallOptions = { ...DEFAULTS, crds: 'none', ...wanted };
-      const { revision, image, proxyImage, replicas, trustDomain, rootNamespace, gatewayNamespaces, gateways, networkPolicy } =
-        options;
+      const {
+        revision,
+        image,
+        proxyImage,
+        replicas,
+        trustDomain,
+        rootNamespace,
+        gatewayNamespaces,
+        gateways,
+        networkPolicy,
+        nodeAgent,
+      } = options;
       const values = {
         revision,
         image,
@@ -99,10 +110,13 @@ describe('the Helm chart', () => {
         gatewayNamespaces,
         gateways,
         networkPolicy,
+        nodeAgent,
       };
       const chart = byName(rendered(options.namespace, what === 'its own values' ? {} : values));
       // Helm makes the namespace itself (--create-namespace).
-      const installed = byName(installObjects(options, []).filter(({ kind }) => kind !== 'Namespace'));
+      const installed = byName(
+        installObjects(options, []).filter(({ kind, metadata }) => kind !== 'Namespace' || metadata.name !== options.namespace),
+      );
       assert.deepEqual(withParsedMesh(chart), withParsedMesh(installed));
     });
 

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { stringify } from 'yaml';
 import { CONFIGURATION } from '../../../kubernetes/install/access.ts';
 import { installObjects } from '../../../kubernetes/install/objects.ts';
+import { nodeAgentObjects } from '../../../kubernetes/install/node-agent.ts';
 import { DEFAULTS, type InstallOptions } from '../../../kubernetes/install/options.ts';
 import { MAIN } from '../../cli/running-serve.ts';
 import { eventually } from '../../eventually.ts';
@@ -25,6 +26,8 @@ const yaml = (options: Partial<InstallOptions> = {}): string =>
   installObjects({ ...DEFAULTS, crds: 'none', ...options }, [])
     .map((object) => stringify(object))
     .join('---\n');
+
+const stringifyAll = (objects: readonly object[]): string => objects.map((object) => stringify(object)).join('---\n');
 
 describe('an installation in a cluster', function () {
   this.timeout(120_000);
@@ -98,6 +101,42 @@ describe('an installation in a cluster', function () {
     assert.ok((await left()).includes('deployment.apps/gatehouse-canary'));
     await kubectl(['delete', '--ignore-not-found', '-f', '-'], yaml({ revision: 'canary' }));
     assert.deepEqual(await left(), before);
+  });
+
+  it('with a node agent, by kustomize as by the command; its namespace takes the privileged pod, and its account may do nothing', async () => {
+    await kubectl(['apply', '--server-side', '-f', '-'], yaml({ nodeAgent: true }));
+    const folder = join(root, 'manifests', 'kustomize', 'node-agent');
+    const added = (await kubectl(['kustomize', folder]))
+      .split('\n---\n')
+      .filter((text) => /gatehouse-node|gatehouse-system-node/.test(text));
+    assert.equal(added.length, 4);
+    assert.equal(await kubectl(['diff', '--server-side', '--force-conflicts', '-f', '-'], added.join('\n---\n')), '');
+    const driver = await kubectl([
+      'get',
+      'csidriver',
+      'csi.gatehouse.dev',
+      '-o',
+      'jsonpath={.spec.podInfoOnMount} {.spec.tokenRequests[0].audience}',
+    ]);
+    assert.equal(driver, 'true istio-ca');
+    const pod = (
+      await kubectl(['get', 'daemonset', 'gatehouse-node', '-n', `${NAMESPACE}-node`, '-o', 'jsonpath={.spec.template.spec}'])
+    ).trim();
+    const made = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'try', namespace: `${NAMESPACE}-node` },
+      spec: JSON.parse(pod) as unknown,
+    };
+    if (api().hasControllers) await kubectl(['create', '--dry-run=server', '-f', '-'], JSON.stringify(made));
+    const account = `system:serviceaccount:${NAMESPACE}-node:gatehouse-node`;
+    for (const [verb, what] of [
+      ['get', 'secrets'],
+      ['list', 'pods'],
+      ['create', 'tokenreviews.authentication.k8s.io'],
+    ] as const)
+      assert.equal((await api().kubectl(['auth', 'can-i', verb, what, `--as=${account}`, '-A'])).stdout.trim(), 'no');
+    await kubectl(['delete', '-f', '-'], stringifyAll(nodeAgentObjects(DEFAULTS)));
   });
 
   it('is the same when kustomize makes it', async () => {

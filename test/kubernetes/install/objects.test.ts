@@ -5,6 +5,7 @@ import { parseAllDocuments, stringify } from 'yaml';
 import { CONFIGURATION } from '../../../kubernetes/install/access.ts';
 import type { KubernetesObject } from '../../../kubernetes/install/object.ts';
 import { installObjects } from '../../../kubernetes/install/objects.ts';
+import { nodeAgentObjects } from '../../../kubernetes/install/node-agent.ts';
 import { checkInstall, DEFAULTS, type InstallOptions } from '../../../kubernetes/install/options.ts';
 import { root } from '../../house/repository.ts';
 
@@ -48,6 +49,34 @@ describe('the objects of an installation', () => {
       const kept = parseAllDocuments(readFileSync(path, 'utf8')).map((document): unknown => document.toJS());
       assert.deepEqual(kept, want, 'UPDATE_GOLDEN=1 writes the file anew');
     }
+  });
+
+  it('of the node agent are those of manifests/kustomize/node-agent', () => {
+    const path = join(KUSTOMIZE, '..', 'node-agent', 'node-agent.yaml');
+    const want = nodeAgentObjects(DEFAULTS);
+    if (process.env['UPDATE_GOLDEN'] === '1')
+      writeFileSync(
+        path,
+        `# Written by \`gatehouse install --node-agent --crds none\`; a test compares both.\n${want
+          .map((object) => stringify(object, { lineWidth: 0, aliasDuplicateObjects: false, indentSeq: false }))
+          .join('---\n')}`,
+      );
+    const kept = parseAllDocuments(readFileSync(path, 'utf8')).map((document): unknown => document.toJS());
+    assert.deepEqual(kept, want, 'UPDATE_GOLDEN=1 writes the file anew');
+  });
+
+  it('of the node agent give it no right in the API, and keep privileges out of the control plane’s namespace', () => {
+    const all = objects({ nodeAgent: true });
+    const added = all.filter((object) => !objects().some((other) => JSON.stringify(other) === JSON.stringify(object)));
+    assert.deepEqual(
+      added.map(({ kind }) => kind),
+      ['Namespace', 'ServiceAccount', 'CSIDriver', 'DaemonSet'],
+    );
+    assert.deepEqual(
+      added.map(({ metadata }) => metadata.namespace ?? metadata.name),
+      ['gatehouse-system-node', 'gatehouse-system-node', 'csi.gatehouse.dev', 'gatehouse-system-node'],
+    );
+    assert.equal(checkInstall({ ...DEFAULTS, nodeAgent: true, revision: 'canary' }).ok, false);
   });
 
   it('grant nothing by a wildcard, and no Secret outside of the namespaces that were named', () => {
