@@ -149,7 +149,8 @@ function routesServices(before: Layout, now: Layout, { services, virtuals }: Cha
 export function patchedLayout(layout: Layout, lists: ChangedLists): Layout | undefined {
   const { left, arrived } = lists.services;
   const moves = left.length + arrived.size + lists.virtuals.left.length + lists.virtuals.arrived.size > 0;
-  if (moves && layout.limited) return undefined;
+  // VirtualServices that come or go are not patched in yet: test/xds/resources/incremental.test.ts found a host that kept wrong routes.
+  if (moves && (layout.limited || lists.virtuals.left.length + lists.virtuals.arrived.size > 0)) return undefined;
   const services = patchedServices(layout, lists);
   const virtuals = patchedVirtuals(layout, lists);
   if (services === undefined || virtuals === undefined) return undefined;

@@ -448,6 +448,7 @@ export const SLOTS: readonly (readonly (Json | undefined)[])[] = [
     }),
     virtual('b/copies', { hosts: ['api'], http: [{ route: [to('api', { port: { number: 8080 } })] }] }),
   ],
+  [undefined, virtual('b/wild', { hosts: ['*.b.svc.cluster.local'], http: [{ timeout: '9s', route: [to('web')] }] })],
   // What comes and goes without touching anything else.
   ...['a/plain', 'b/plain', 'b/more'].map((at, index) => [
     service(at, {
@@ -466,12 +467,14 @@ export const SLOTS: readonly (readonly (Json | undefined)[])[] = [
   [
     undefined,
     virtual('a/plain', { hosts: ['plain'], http: [{ timeout: '2s', route: [to('plain')] }] }),
+    virtual('a/plain', { hosts: ['plain'], http: [{ timeout: '4s', route: [to('plain')] }] }),
     virtual('a/plain', { hosts: ['plain', 'more.b.svc.cluster.local'], http: [{ route: [to('plain.b.svc.cluster.local')] }] }),
     virtual('a/plain', { hosts: ['plain.b.svc.cluster.local'], exportTo: ['.'], http: [{ route: [to('plain')] }] }),
   ],
   [
     undefined,
     virtual('b/plain', { hosts: ['more'], http: [{ timeout: '3s', route: [to('more')] }] }),
+    virtual('b/plain', { hosts: ['more'], http: [{ timeout: '5s', route: [to('web')] }] }),
     virtual('b/plain', { hosts: ['plain', 'nobody.test'], http: [{ route: [to('plain', { port: { number: 80 } })] }] }),
     virtual('b/plain', { hosts: ['plain'], gateways: ['mesh', 'c/edge'], tcp: [{ route: [to('more')] }] }),
   ],
