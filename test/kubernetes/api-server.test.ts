@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { setTimeout } from 'node:timers/promises';
 import { eventually } from '../eventually.ts';
 import { at, withApiServer } from './api-server.ts';
 
@@ -32,17 +33,27 @@ describe('the Kubernetes API of tests', function () {
   });
 
   it('gives ServiceAccounts tokens that it knows again, and refuses what RBAC does not allow', async () => {
-    const token = await api().token('default', 'default', { audiences: ['istio-ca'] });
+    await api().apply({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'caller', namespace: 'default' } });
+    const token = await api().token('default', 'caller', { audiences: ['istio-ca'] });
     const { body } = await api().request('POST', '/apis/authentication.k8s.io/v1/tokenreviews', {
       apiVersion: 'authentication.k8s.io/v1',
       kind: 'TokenReview',
       spec: { token, audiences: ['istio-ca'] },
     });
-    assert.equal(at(body, 'status', 'user', 'username'), 'system:serviceaccount:default:default');
-    const kubeconfig = await api().kubeconfigFor('default', 'default');
+    assert.equal(at(body, 'status', 'user', 'username'), 'system:serviceaccount:default:caller');
+    const kubeconfig = await api().kubeconfigFor('default', 'caller');
     const refused = await api().kubectl(['get', 'secrets'], { kubeconfig });
     assert.equal(refused.code, 1);
     assert.match(refused.stderr, /Forbidden/);
+  });
+
+  it('answers nothing while it is paused, and goes on', async () => {
+    api().pause();
+    const asked = api().request('GET', '/readyz');
+    const first = await Promise.race([asked.then(() => 'answered'), setTimeout(300, 'silent')]);
+    api().resume();
+    assert.equal(first, 'silent');
+    assert.equal((await asked).status, 200);
   });
 
   it('comes back with its data after it was killed', async () => {

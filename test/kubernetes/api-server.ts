@@ -116,11 +116,11 @@ export class ApiServer {
 
   /** Connections stay open and nothing is answered, until `resume`. */
   pause(): void {
-    for (const child of this.#children) child.kill('SIGSTOP');
+    for (const child of this.#children) sendTo(child, 'SIGSTOP');
   }
 
   resume(): void {
-    for (const child of this.#children) child.kill('SIGCONT');
+    for (const child of this.#children) sendTo(child, 'SIGCONT');
   }
 
   async close(): Promise<void> {
@@ -258,6 +258,7 @@ export class ApiServer {
     const bound = (command: string, args: readonly string[]): ChildProcess =>
       spawn('sh', ['-c', '"$@" </dev/null & p=$!; cat >/dev/null; kill -9 $p', 'sh', command, ...args], {
         stdio: ['pipe', 'ignore', log],
+        detached: true,
       });
     const data = ['--data-dir', join(this.#folder, 'etcd'), '--unsafe-no-fsync', '--log-level', 'error'];
     const addresses = ['--listen-client-urls', client, '--advertise-client-urls', client, '--listen-peer-urls', peer];
@@ -321,8 +322,14 @@ async function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void>
   // A shell that guards a server ends it when its input does.
   if (child.spawnfile === 'sh') child.stdin?.end();
   else child.kill(signal);
-  child.kill('SIGCONT');
+  sendTo(child, 'SIGCONT');
   await exit;
+}
+
+/** To the server itself, which with KUBEBUILDER_ASSETS is in the group of a shell. */
+function sendTo(child: ChildProcess, name: NodeJS.Signals): void {
+  if (child.spawnfile === 'sh' && child.pid !== undefined) process.kill(-child.pid, name);
+  else child.kill(name);
 }
 
 async function freePort(): Promise<number> {
