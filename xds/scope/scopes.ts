@@ -58,11 +58,19 @@ interface Pod {
 
 const byHost = indexedBy<Service>(({ hostname }) => [hostname]);
 
+const NOTHING: Asked = Object.freeze({ hosts: new Map(), names: new Set<string>() });
+
+const everything = new WeakMap<View['serviceByHost'], ScopeSet>();
+
+function everythingIn({ serviceByHost }: View): ScopeSet {
+  const known = everything.get(serviceByHost) ?? Object.freeze({ hosts: new Set(serviceByHost.keys()), names: NOTHING.names });
+  everything.set(serviceByHost, known);
+  return known;
+}
+
 function sameInputs(a: readonly unknown[], b: readonly unknown[]): boolean {
   return a.length === b.length && a.every((value, at) => value === b[at]);
 }
-
-const NOTHING: Asked = Object.freeze({ hosts: new Map(), names: new Set<string>() });
 
 /**
  * What proxies with an automatic scope are told of, kept from one snapshot to the next (docs/decisions/0016). What a proxy was given is not taken from
@@ -86,9 +94,13 @@ export class AutomaticScopes {
     return scopedAutomatically(snapshot, proxy, sidecar, this.#options.everywhere);
   }
 
-  /** The services that a proxy is to have clusters for. */
+  /**
+   * The services that a proxy is to have clusters for: all, before it has said with which it begins. One that comes back may ask for something else
+   * first, and what it holds must not be taken away by the answer.
+   */
   scopeFor(snapshot: Snapshot, view: View, proxy: Proxy): ScopeSet {
     const pod = podKey(proxy);
+    if (!this.#held.has(pod)) return everythingIn(view);
     const reasons = this.#rule(snapshot, view, proxy);
     const held = this.#held.get(pod);
     const before = this.#pods.get(pod);

@@ -91,6 +91,7 @@ class Calls implements ObservedCalls {
 interface World {
   readonly source: SnapshotResources;
   readonly calls: Calls;
+  readonly begun: Set<string>;
 }
 
 /** What proxies do by themselves: one of them, and one of the hosts. */
@@ -170,13 +171,22 @@ function contents(set: ResourceSet): Record<string, Record<string, string>> {
 }
 
 /** Compares what each proxy is told with what a compilation from nothing says, and with what it was told before. */
-function check({ source, calls }: World, snapshot: Snapshot, revoked: RevokedPeers, before: Map<string, ResourceSet>): void {
+function check(
+  { source, calls, begun }: World,
+  snapshot: Snapshot,
+  revoked: RevokedPeers,
+  before: Map<string, ResourceSet>,
+): void {
   // Nothing that was made of one is known of its copy.
   const fresh = structuredClone(snapshot);
   for (const proxy of proxies(fresh)) {
     const { workload, instance } = proxy;
     const claim = claimOf(proxy);
     compared += 1;
+    // With its first request a proxy says what it has; before, it is told of everything.
+    const pod = `${proxy.kind} ${workload.namespace}/${instance.name}`;
+    if (!begun.has(pod)) source.wanted?.(claim, [], []);
+    begun.add(pod);
     for (const variant of ['delta', 'sotw'] as const) {
       const label = `${proxy.kind} ${workload.namespace}/${instance.name} ${variant}`;
       const answer = source.resourcesFor(claim, variant);
@@ -232,7 +242,7 @@ describe('resources after a sequence of changes', function () {
           const clock = () => new Date(0);
           const scopes = scoped ? new AutomaticScopes({ everywhere: true, observed: calls, clock }) : undefined;
           const source = snapshotResources(snapshot, BUNDLE, undefined, undefined, scopes);
-          const world = { source, calls };
+          const world = { source, calls, begun: new Set<string>() };
           const told = new Map<string, ResourceSet>();
           check(world, snapshot, revoked, told);
           for (const together of sequence) {

@@ -69,8 +69,12 @@ function world(called: Readonly<Record<string, readonly Hostname[]>> = {}) {
     observed: { calledBy: (name) => calls.get(name) ?? nothing },
     clock: () => new Date(7),
   });
+  const begun = new Set<string>();
   const told = (snapshot: Snapshot, name: string) => {
     const proxy = proxyOf(snapshot, name);
+    // As each proxy does, with its first request.
+    if (!begun.has(name)) scopes.begin({ namespace: proxy.workload.namespace, pod: proxy.instance.name }, []);
+    begun.add(name);
     const view = viewFrom(snapshot, proxy.workload.namespace);
     const reasons = scopes.explain(snapshot, view, proxy);
     const set = scopes.scopeFor(snapshot, view, proxy);
@@ -143,6 +147,16 @@ describe('automatic scopes', () => {
       'inbound|8080||',
     ]);
     assert.deepEqual(told(before, 'shop/web').hosts, ['copies', 'fraud']);
+  });
+
+  it('are everything before a proxy has said what it has: it may ask for something else first', () => {
+    const { scopes } = world();
+    const snapshot = snapshotOf(MESH);
+    const proxy = proxyOf(snapshot, 'shop/web');
+    const view = viewFrom(snapshot, 'shop');
+    assert.equal(scopes.scopeFor(snapshot, view, proxy).hosts.size, view.serviceByHost.size);
+    scopes.begin({ namespace: 'shop', pod: proxy.instance.name }, ['outbound|80||users.shop.svc.cluster.local']);
+    assert.deepEqual([...scopes.scopeFor(snapshot, view, proxy).hosts], [full('users')]);
   });
 
   it('are the same object where they are equal, and as long as nothing changes', () => {
