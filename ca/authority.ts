@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Logger } from 'pino';
-import { callAuthentication } from './authenticate/call.ts';
+import { type AuthenticateCall, callAuthentication } from './authenticate/call.ts';
 import { joinTokenFolder } from './authenticate/join-token-folder.ts';
 import { nodeProxies, type NodeProxyRules } from './authenticate/node-proxies.ts';
 import { type TokenOptions, tokensOf } from './authenticate/tokens.ts';
@@ -87,6 +87,8 @@ export interface Authority {
   ownSvid(id: SpiffeId): Promise<ServerCertificate>;
   /** The verified TLS peer of a call; refuses foreign, expired and missing certificates. */
   readonly peerOf: PeerOf;
+  /** Who makes a call, by token or certificate. */
+  readonly authenticate: AuthenticateCall;
   /** Who is cut off. */
   readonly revocations: Revocations;
   /** How the intermediate from above does; undefined where there is no upstream. */
@@ -181,6 +183,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
       },
       rotation,
       peerOf,
+      authenticate,
       revocations,
       upstream: () => intermediate?.state(),
       jwt,

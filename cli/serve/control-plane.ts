@@ -35,6 +35,7 @@ import { tokenKeys } from './jwks/keys.ts';
 import { Registry } from 'prom-client';
 import { inspectorCapture } from './capture.ts';
 import { discoveryMetrics } from './discovery-metrics.ts';
+import { discoveryTokens } from './discovery-tokens.ts';
 import { PublishedSnapshots } from './published-snapshots.ts';
 import { controlPlaneMetrics } from './metrics.ts';
 import type { ServeOptions } from './options.ts';
@@ -187,6 +188,7 @@ export async function startControlPlane(
   const discovery = (streams = addDiscoveryService(server, {
     source,
     authenticate: authority.peerOf,
+    byToken: discoveryTokens(authority),
     log,
     clock,
     observer: xdsMetrics.observer,

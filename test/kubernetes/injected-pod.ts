@@ -19,6 +19,8 @@ export interface PodVolumes {
   /** Lines of /etc/hosts. */
   readonly hosts: readonly string[];
   readonly envoy: string;
+  /** Istio's own agent in place of ours, and its template of Envoy's bootstrap. */
+  readonly pilotAgent?: { readonly program: string; readonly template: string };
 }
 
 const run = (command: string, args: string): void => void execFileSync(command, args.split(' '), { stdio: 'pipe' });
@@ -46,6 +48,9 @@ export class InjectedPod {
     this.#folder = folder;
     this.#volumes = volumes;
     const { name, ip, bridge, gateway } = network;
+    // Of a run that was cut off.
+    spawnSync('ip', ['netns', 'del', name]);
+    spawnSync('ip', ['link', 'del', `${name}v`]);
     run('ip', `netns add ${name}`);
     run('ip', `link add ${name}v type veth peer name eth0 netns ${name}`);
     run('ip', `link set ${name}v master ${bridge} up`);
@@ -65,7 +70,7 @@ export class InjectedPod {
     const done = spawnSync('ip', this.#command(capture, []), { encoding: 'utf8' });
     if (done.status !== 0) throw new Error(`istio-init: ${done.stdout}${done.stderr}`);
     const proxy = this.#container('istio-proxy');
-    this.#spawn(this.#command(proxy, proxy.env));
+    this.#spawn(this.#command(proxy, proxy.env, this.#volumes.pilotAgent));
   }
 
   /** A process of the application. */
@@ -138,13 +143,22 @@ export class InjectedPod {
   }
 
   /** In a mount namespace of its own (which `ip netns exec` makes), volumes where the spec mounts them. */
-  #command({ args, uid }: ContainerSpec, env: ContainerSpec['env']): readonly string[] {
+  #command({ args, uid }: ContainerSpec, env: ContainerSpec['env'], istio?: PodVolumes['pilotAgent']): readonly string[] {
     const volumes = [
+      // Where Istio's image has Envoy.
+      ...(istio === undefined
+        ? []
+        : [
+            'mount -t tmpfs tmpfs /opt && mkdir -p /opt/bin /opt/w',
+            `ln -s ${quoted(this.#volumes.envoy)} /opt/bin/envoy`,
+            'mount -t overlay overlay -o lowerdir=/usr/local/bin,upperdir=/opt/bin,workdir=/opt/w /usr/local/bin',
+          ]),
       'mount -t tmpfs tmpfs /mnt && mkdir /mnt/u /mnt/w',
       'mount -t overlay overlay -o lowerdir=/etc,upperdir=/mnt/u,workdir=/mnt/w /etc',
       `cat ${quoted(join(this.#folder, 'hosts'))} > /etc/hosts`,
       'mount -t tmpfs tmpfs /run',
       'mkdir -p /etc/istio/pod /etc/istio/proxy /run/secrets/tokens /run/secrets/istio && chmod 777 /etc/istio/proxy',
+      'mkdir -m 777 /run/secrets/workload-spiffe-uds /run/secrets/workload-spiffe-credentials /run/secrets/credential-uds',
       `cp ${quoted(join(this.#folder, 'labels'))} /etc/istio/pod/labels`,
       `cp ${quoted(join(this.#folder, 'token'))} /run/secrets/tokens/istio-token`,
       `cp ${quoted(join(this.#folder, 'root-cert.pem'))} /run/secrets/istio/root-cert.pem`,
@@ -153,14 +167,18 @@ export class InjectedPod {
     const variables = [['PATH', process.env['PATH'] ?? ''], ['GATEHOUSE_ENVOY', this.#volumes.envoy], ...env].map(
       ([name = '', value = '']) => quoted(`${name}=${value}`),
     );
-    const words = [process.execPath, ...MAIN, ...args].map(quoted).join(' ');
+    const program =
+      istio === undefined
+        ? [process.execPath, ...MAIN, ...args]
+        : [istio.program, 'proxy', 'sidecar', '--templateFile', istio.template, '--log_output_level=default:info'];
+    const words = program.map(quoted).join(' ');
     return [
       'netns',
       'exec',
       this.#network.name,
       'sh',
       '-c',
-      `${volumes} && exec env -i ${variables.join(' ')} ${rights}${words}`,
+      `${volumes} && cd / && exec env -i ${variables.join(' ')} ${rights}${words}`,
     ];
   }
 

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { findGo } from './go-program.ts';
-import { type Go, RECIPES, type Tool } from './recipes.ts';
+import { type Go, pilotBootstrap, RECIPES, type Tool } from './recipes.ts';
 
 export type { Tool } from './recipes.ts';
 
@@ -42,7 +42,7 @@ export function build(name: Tool): string {
   }
 }
 
-/** Vault's engine is not among them: with nothing cached it takes five minutes and three gigabytes of modules. */
+/** Vault's engine and Istio's agent are not among them: with nothing cached each takes minutes and gigabytes of modules. */
 const BUILT_IN_CI: readonly Tool[] = Object.freeze(['helm', 'zlint', 'step-ca']);
 
 /**
@@ -54,4 +54,10 @@ export function findTool(name: Tool): string | undefined {
   if (found !== undefined || process.env['CI'] === undefined || !BUILT_IN_CI.includes(name) || findGo() === undefined)
     return found;
   return build(name);
+}
+
+/** Istio's agent with its template of a bootstrap, where it has been built. */
+export function findPilotAgent(): { readonly program: string; readonly template: string } | undefined {
+  const program = findTool('pilot-agent');
+  return program === undefined || findGo() === undefined ? undefined : { program, template: pilotBootstrap(go, tmpdir()) };
 }

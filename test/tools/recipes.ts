@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 /** Runs `go` with arguments in a folder and with a further environment; throws when it fails. */
 export type Go = (args: readonly string[], cwd: string, env?: Readonly<Record<string, string>>) => string;
 
-export type Tool = 'helm' | 'step-ca' | 'vault-pki' | 'zlint';
+export type Tool = 'helm' | 'pilot-agent' | 'step-ca' | 'vault-pki' | 'zlint';
 
 /** Versions are pinned: a test that fails must mean that we changed. `work` is an empty folder; the program goes to `target`. */
 export const RECIPES: Readonly<Record<Tool, (go: Go, work: string, target: string) => void>> = Object.freeze({
@@ -13,6 +13,7 @@ export const RECIPES: Readonly<Record<Tool, (go: Go, work: string, target: strin
   'step-ca': (go, work, target) => install(go, work, target, 'github.com/smallstep/certificates/cmd/step-ca@v0.30.2'),
   helm: (go, work, target) => install(go, work, target, 'helm.sh/helm/v4/cmd/helm@v4.3.1'),
   'vault-pki': buildVault,
+  'pilot-agent': buildPilotAgent,
 });
 
 function install(go: Go, work: string, target: string, program: string): void {
@@ -57,4 +58,33 @@ function buildVault(go: Go, work: string, target: string): void {
     ),
   );
   go(['build', '-mod=mod', '-ldflags', '-s -w', '-o', target, '.'], work);
+}
+
+/** Istio of August 2026. Its modules have no tags that the go command takes. */
+export const ISTIO = 'istio.io/istio@v0.0.0-20260827124520-eed52ebb66ad';
+
+/** Istio asks for versions of its libraries between releases, which the proxy does not have: the releases next to them are taken. */
+function buildPilotAgent(go: Go, work: string, target: string): void {
+  const command = 'istio.io/istio/pilot/cmd/pilot-agent';
+  writeFileSync(
+    join(work, 'go.mod'),
+    [
+      'module gatehouse.test/pilot-agent',
+      'go 1.26.0',
+      `require ${ISTIO.replace('@', ' ')}`,
+      'replace istio.io/api => istio.io/api v1.31.1',
+      'replace istio.io/client-go => istio.io/client-go v1.31.1',
+      'replace github.com/envoyproxy/go-control-plane/envoy => github.com/envoyproxy/go-control-plane/envoy v1.40.0',
+      'replace github.com/envoyproxy/go-control-plane/contrib => github.com/envoyproxy/go-control-plane/contrib v1.36.1-0.20260729145720-a2d8c7492908',
+      '',
+    ].join('\n'),
+  );
+  writeFileSync(join(work, 'tools.go'), `//go:build tools\n\npackage tools\n\nimport _ "${command}"\n`);
+  go(['build', '-mod=mod', '-p', '2', '-ldflags', '-s -w', '-tags', 'agent,disable_pgv', '-o', target, command], work);
+}
+
+/** Istio's own template of Envoy's bootstrap, which its image has beside the agent; a path. */
+export function pilotBootstrap(go: Go, work: string): string {
+  const { Dir }: { Dir: string } = JSON.parse(go(['mod', 'download', '-json', ISTIO], work));
+  return join(Dir, 'tools', 'packaging', 'common', 'envoy_bootstrap.json');
 }

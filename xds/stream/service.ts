@@ -23,9 +23,14 @@ export type { DiscoveryCall } from './stream.ts';
  */
 export type Authenticate = (call: DiscoveryCall) => Parsed<SpiffeId | undefined>;
 
+/** Who is at the other end, by a token that came with the call: what holds for the stream from then on. Istio's agents have no other evidence. */
+export type AuthenticateByToken = (call: DiscoveryCall) => Promise<Parsed<Authenticate>>;
+
 export interface DiscoveryServiceOptions {
   readonly source: ResourceSource;
   readonly authenticate: Authenticate;
+  /** For calls that `authenticate` refuses and that bring a token; absent: tokens do not count. */
+  readonly byToken?: AuthenticateByToken | undefined;
   readonly log: Logger;
   readonly clock?: () => Date;
   readonly timers?: Timers;
@@ -50,6 +55,9 @@ export interface DiscoveryService {
 
 /** A proxy that does not read does not get its status either; it is not waited for any longer. */
 const CLOSE_MS = 1_000;
+
+/** Streams whose tokens are looked at, at one time: an API server may have to be asked about each. */
+const MOST_UNDER_CHECK = 500;
 
 /** Requests and responses stay bytes for gRPC: a request that does not parse is ours to answer, and responses are bytes already. */
 const bytes = (buffer: Buffer): Buffer => buffer;
@@ -102,18 +110,37 @@ export function addDiscoveryService(server: Server, options: DiscoveryServiceOpt
     if (same?.delete(stream) === true && same.size === 0) byNode.delete(stream.node);
   };
 
-  const open = (variant: Variant, authenticate: Authenticate) => (call: DiscoveryCall) => {
-    const end = (code: status, details: string): void => {
-      log.warn({ peer: call.getPeer(), reason: details }, 'discovery stream refused');
-      call.emit('error', { code, details });
-    };
-    if (closed) return end(status.UNAVAILABLE, 'the control plane is shutting down');
+  let underCheck = 0;
+  const end = (call: DiscoveryCall, code: status, details: string): void => {
+    log.warn({ peer: call.getPeer(), reason: details }, 'discovery stream refused');
+    call.emit('error', { code, details });
+  };
+
+  const openByToken = async (variant: Variant, call: DiscoveryCall, byToken: AuthenticateByToken): Promise<void> => {
+    if (underCheck >= MOST_UNDER_CHECK) return end(call, status.RESOURCE_EXHAUSTED, 'too many streams begin at once');
+    underCheck += 1;
+    try {
+      const found = await byToken(call);
+      if (call.cancelled) return;
+      if (found.ok) open(variant, found.value)(call);
+      else end(call, status.UNAUTHENTICATED, found.reason);
+    } catch {
+      end(call, status.UNAVAILABLE, 'the token cannot be looked at now');
+    } finally {
+      underCheck -= 1;
+    }
+  };
+
+  const open = (variant: Variant, authenticate: Authenticate, byToken?: AuthenticateByToken) => (call: DiscoveryCall) => {
+    if (closed) return end(call, status.UNAVAILABLE, 'the control plane is shutting down');
     const caller = authenticate(call);
-    if (!caller.ok) return end(status.UNAUTHENTICATED, caller.reason);
+    if (!caller.ok && byToken !== undefined && call.metadata.get('authorization').length > 0)
+      return void openByToken(variant, call, byToken);
+    if (!caller.ok) return end(call, status.UNAUTHENTICATED, caller.reason);
     const identity = caller.value;
     const open = byIdentity.get(identity) ?? 0;
     if (open >= limits.streamsPerIdentity)
-      return end(status.RESOURCE_EXHAUSTED, `${identity ?? 'plain text'} has ${open} streams open`);
+      return end(call, status.RESOURCE_EXHAUSTED, `${identity ?? 'plain text'} has ${open} streams open`);
     call.sendMetadata(new Metadata());
     byIdentity.set(identity, open + 1);
     streams.add(
@@ -135,19 +162,22 @@ export function addDiscoveryService(server: Server, options: DiscoveryServiceOpt
     );
   };
 
-  const serveOn = (on: Server, authenticate: Authenticate): void =>
+  const serveOn = (on: Server, authenticate: Authenticate, byToken?: AuthenticateByToken): void =>
     on.addService(
       {
         streamAggregatedResources: method('StreamAggregatedResources'),
         deltaAggregatedResources: method('DeltaAggregatedResources'),
       },
-      { streamAggregatedResources: open('sotw', authenticate), deltaAggregatedResources: open('delta', authenticate) },
+      {
+        streamAggregatedResources: open('sotw', authenticate, byToken),
+        deltaAggregatedResources: open('delta', authenticate, byToken),
+      },
     );
-  serveOn(server, options.authenticate);
+  serveOn(server, options.authenticate, options.byToken);
 
   return {
     streams: () => [...streams].filter(({ node }) => node !== '').map((stream) => stream.status),
-    alsoOn: serveOn,
+    alsoOn: (on, authenticate) => serveOn(on, authenticate),
     holdings(namespace, pod, types) {
       const newest = [...byNode]
         .filter(([node]) => node.split('~')[2] === `${pod}.${namespace}`)
