@@ -117,7 +117,13 @@ describe('the authority in a cluster', function () {
     const where = await namespace('revoking');
     const open = async (): Promise<{ readonly list: Revocations; stop: () => void }> => {
       const shared = sharedRevocations(client, where);
-      const list = await openRevocations({ store: shared.store, findIssued: () => Promise.resolve([]), clock, every: () => () => {}, log });
+      const list = await openRevocations({
+        store: shared.store,
+        findIssued: () => Promise.resolve([]),
+        clock,
+        every: () => () => {},
+        log,
+      });
       return { list, stop: shared.follow(() => void list.storeChanged()) };
     };
     const [one, other] = [await open(), await open()];
