@@ -124,6 +124,8 @@ export class Changes {
   readonly #plan: MeshPlan;
   /** Unlike that of another run, whose changes may still be in the folder of a server that goes on. */
   #number = Math.floor(Date.now() / 1000) % 60_000;
+  /** Of changes of each service's weight. */
+  readonly #counts = new Map<string, number>();
 
   constructor(plan: MeshPlan) {
     this.#plan = plan;
@@ -137,7 +139,10 @@ export class Changes {
 
   routeFile(): { readonly file: MeshFile; readonly host: string; readonly weight: number } {
     const service = this.#pick(this.#plan.services.filter(({ weight }) => weight !== undefined));
-    const weight = 1 + (((service.weight ?? 0) + this.#number) % 98);
+    const count = this.#counts.get(service.host) ?? this.#number;
+    this.#counts.set(service.host, count + 1);
+    // Neither the weight of the plan nor the last one: that would change nothing, and nobody would ever be sent it.
+    const weight = 1 + (((service.weight ?? 1) + (count % 97)) % 98);
     return { file: routesFile(service, weight), host: service.host, weight };
   }
 

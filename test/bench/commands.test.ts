@@ -125,8 +125,10 @@ describe('bench', function () {
       ['first', 'one weight'],
     );
     for (const { work, cost } of rows)
-      for (const key of ['snapshotMs', 'resourcesMs', 'bytes']) assert.ok((cost[key] ?? 0) > 0, `${work}: ${key}`);
-    assert.ok((rows[1]?.cost['bytes'] ?? 0) < (rows[0]?.cost['bytes'] ?? 0) / 3);
+      // Where the kernel counts CPU time in ticks, little work is none.
+      for (const key of ['snapshotMs', 'resourcesMs']) assert.ok((cost[key] ?? -1) >= 0, `${work}: ${key}`);
+    const [first = 0, weight = 0] = rows.map(({ cost }) => cost['bytes']);
+    assert.ok(weight > 0 && weight < first / 3, `${weight} of ${first} bytes`);
   });
 
   for (const command of ['scale', 'latency', 'mesh', 'gateway']) {
