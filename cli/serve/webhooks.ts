@@ -47,10 +47,16 @@ export async function startWebhooks(options: WebhookOptions, around: WebhookSurr
     dnsNames: [...new Set([service, `${service}.cluster.local`, 'localhost', ...around.advertise])],
     ipAddresses: ['127.0.0.1'],
   });
+  const address = `${service}:15012`;
   const config = new InjectionConfig({
     ...cluster,
     source: { meshConfig: around.meshConfigFile, values: options.values, revision, image: options.proxyImage },
-    base: { ...DEFAULT_SETTINGS, controlPlane: { ...DEFAULT_SETTINGS.controlPlane, address: `${service}:15012` } },
+    base: {
+      ...DEFAULT_SETTINGS,
+      controlPlane: { ...DEFAULT_SETTINGS.controlPlane, address },
+      // Istio's own agent would look for istiod otherwise.
+      proxyConfig: { ...DEFAULT_SETTINGS.proxyConfig, discoveryAddress: address },
+    },
     log,
     monotonic: () => performance.now(),
   });

@@ -5,7 +5,8 @@ import { integer } from './scalar.ts';
 const MOST_PROXIES = 100;
 
 const APPLIED: Readonly<Record<'mesh' | 'pod', ReadonlySet<string>>> = Object.freeze({
-  mesh: new Set(['gatewayTopology', 'tracing', 'proxyHeaders']),
+  // The last two by injection.
+  mesh: new Set(['gatewayTopology', 'tracing', 'proxyHeaders', 'discoveryAddress', 'statusPort']),
   pod: new Set(['gatewayTopology', 'tracing']),
 });
 
@@ -31,7 +32,7 @@ export function gatewayTopology(proxyConfig: Field, of: 'mesh' | 'pod'): Gateway
   if (others) {
     proxyConfig.warning(
       'not-yet-applied',
-      `only ${[...APPLIED[of]].join(' and ')} are applied yet`,
+      `only ${[...APPLIED[of]].join(', ')} are applied yet`,
       'the rest of the mesh configuration is in effect',
     );
   }

@@ -19,7 +19,7 @@ describe('gatehouse serve: who may call', () => {
       const options = parse(flags);
       return options.ok ? options.value.token : options.reason;
     };
-    assert.deepEqual(token({}), {});
+    assert.deepEqual(token({}), { audience: 'istio-ca' });
     assert.deepEqual(token({ jwks: '/a/jwks.json', tokenIssuer: 'x' }), {
       issuer: 'x',
       audience: 'istio-ca',
