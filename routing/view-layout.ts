@@ -35,6 +35,7 @@ export function isMeshRouteOf({ gateways, exportTo, meta }: VirtualService, name
 }
 
 const ofHost = indexedBy<Service>(({ hostname }) => [hostname]);
+const naming = indexedBy<VirtualService>(({ hosts }) => hosts);
 
 /** A copy of a list with another value in the place of one; the list itself when there is nothing to do. */
 function inPlace<T>(list: readonly T[], replaced: readonly (readonly [T, T])[]): T[] {
@@ -139,8 +140,11 @@ function routesServices(before: Layout, now: Layout, { services, virtuals }: Cha
     [...virtuals.arrived.keys()].every((virtual) => !isMeshRouteOf(virtual, namespace) || all(virtual, now)) &&
     hosts.every((host) => {
       if (isCovered(host, before.wildcards)) return false;
-      const [old, made] = [before.byHost.get(host), now.byHost.get(host)];
-      return (old === undefined || all(old, before)) && (made === undefined || all(made, now));
+      // Also those that do not route it, as another one comes before them: the ports of a service that they name are those of their other hosts.
+      return (
+        naming(before.virtuals, host).every((virtual) => all(virtual, before)) &&
+        naming(now.virtuals, host).every((virtual) => all(virtual, now))
+      );
     })
   );
 }
@@ -149,8 +153,7 @@ function routesServices(before: Layout, now: Layout, { services, virtuals }: Cha
 export function patchedLayout(layout: Layout, lists: ChangedLists): Layout | undefined {
   const { left, arrived } = lists.services;
   const moves = left.length + arrived.size + lists.virtuals.left.length + lists.virtuals.arrived.size > 0;
-  // VirtualServices that come or go are not patched in yet: test/xds/resources/incremental.test.ts found a host that kept wrong routes.
-  if (moves && (layout.limited || lists.virtuals.left.length + lists.virtuals.arrived.size > 0)) return undefined;
+  if (moves && layout.limited) return undefined;
   const services = patchedServices(layout, lists);
   const virtuals = patchedVirtuals(layout, lists);
   if (services === undefined || virtuals === undefined) return undefined;

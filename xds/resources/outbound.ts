@@ -29,7 +29,7 @@ import { collectorClusters } from '../../routing/tracing/collector.ts';
 import type { View } from '../../routing/view.ts';
 import { type EncodedResource, encodeResource, type Resources } from '../resource-set.ts';
 import { namesOf, patchedTables } from './patched-tables.ts';
-import { fullName, hostAt, nameOf, type Piece, pieceOf, same, siteOf } from './pieces.ts';
+import { fullName, hostAt, nameOf, type Piece, pieceOf, same, sameHost, siteOf } from './pieces.ts';
 
 type Encoded = LayeredMap<string, EncodedResource>;
 
@@ -120,7 +120,7 @@ function* tablesOf(
       const old = similar?.hosts.get(full);
       hosts.set(
         full,
-        since !== undefined && old !== undefined && stays(since, site, virtual, old) ? old : same(old, hostAt(scope, site)),
+        since !== undefined && old !== undefined && stays(since, site, virtual, old) ? old : sameHost(old, hostAt(scope, site)),
       );
       if (virtual === undefined) continue;
       const key = keyOf(virtual.meta);
@@ -313,7 +313,7 @@ function patchHosts(
   for (const name of names) {
     const old = hosts.get(name);
     const site = old === undefined ? undefined : siteOf(old);
-    if (old !== undefined && site !== undefined) changes.push([name, same(old, hostAt(scope, site))]);
+    if (old !== undefined && site !== undefined) changes.push([name, sameHost(old, hostAt(scope, site))]);
   }
   return hosts.with(changes);
 }

@@ -10,7 +10,7 @@ import type { Scope } from '../../routing/scope.ts';
 import type { View } from '../../routing/view.ts';
 import type { EncodedResource } from '../resource-set.ts';
 import type { Outbound, Routes } from './outbound.ts';
-import { hostAt, nameOf, same, siteOf } from './pieces.ts';
+import { hostAt, nameOf, sameHost, siteOf } from './pieces.ts';
 
 type Tables = Pick<Outbound, 'routes' | 'hosts' | 'routed'>;
 
@@ -113,7 +113,7 @@ export function patchedTables(before: Tables, old: View, scope: Scope, { service
     for (const name of routedBy(scope, virtual, hosts)) {
       const host = hosts.get(name);
       const site = host && siteOf(host);
-      if (host !== undefined && site !== undefined) rerouted.set(name, same(host, hostAt(scope, site)));
+      if (host !== undefined && site !== undefined) rerouted.set(name, sameHost(host, hostAt(scope, site)));
     }
   }
   const routed = new Map<string, readonly string[] | undefined>();
@@ -140,7 +140,7 @@ export function patchedTables(before: Tables, old: View, scope: Scope, { service
 }
 
 function add(into: Map<string, EncodedResource | undefined>, before: Tables, name: string, scope: Scope, site: HostSite): void {
-  into.set(name, same(before.hosts.get(name), hostAt(scope, site)));
+  into.set(name, sameHost(before.hosts.get(name), hostAt(scope, site)));
 }
 
 function withOrder(routes: Routes, order: readonly string[]): Routes {

@@ -65,6 +65,14 @@ export function same(before: EncodedResource | undefined, made: EncodedResource)
   return before?.version === made.version ? before : made;
 }
 
+/**
+ * A virtual host, or what there is already if that is the same in the same place: in another one it may have the same bytes and follow from something else,
+ * such as a VirtualService's own host that has become that of a service.
+ */
+export function sameHost(before: EncodedResource | undefined, made: EncodedResource): EncodedResource {
+  return before?.version === made.version && sites.get(before) === sites.get(made) ? before : made;
+}
+
 /** Where a virtual host stands. */
 export function siteOf(host: EncodedResource): HostSite | undefined {
   return sites.get(host);
