@@ -106,13 +106,16 @@ export async function openRevocations(options: RevocationsOptions): Promise<Revo
     }
     return true;
   };
+  const take = (list: RevocationList): void => {
+    current = list;
+    index = indexOf(list);
+    peers = samePeers(peers, revokedPeers(list));
+  };
   /** On disk first. Certificates listed anew or no more make a new list with a new number. */
   const put = async (next: RevocationList, renew: boolean): Promise<void> => {
     const list = { ...next, crlNumber: renew && publisher !== undefined ? next.crlNumber + 1 : next.crlNumber };
     await store.save(list);
-    current = list;
-    index = indexOf(list);
-    peers = samePeers(peers, revokedPeers(list));
+    take(list);
     const signing = renew && publisher !== undefined ? sign(list, publisher) : Promise.resolve(true);
     // A signer far away must not hold up the denial.
     if ((await within(signing, PATIENCE_MS)) === undefined) told();
@@ -137,9 +140,7 @@ export async function openRevocations(options: RevocationsOptions): Promise<Revo
   const reload = async (): Promise<void> => {
     const list = await store.load();
     if (JSON.stringify(list) === JSON.stringify(current)) return;
-    current = list;
-    index = indexOf(list);
-    peers = samePeers(peers, revokedPeers(list));
+    take(list);
     told();
     if (publisher !== undefined) await sign(list, publisher);
     told();

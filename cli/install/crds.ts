@@ -1,7 +1,7 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
+import { installed } from '../input/installed.ts';
 import type { CrdChoice } from '../../kubernetes/install/options.ts';
 import type { KubernetesObject } from '../../kubernetes/install/object.ts';
 
@@ -34,13 +34,4 @@ function isDefinition(value: unknown): value is KubernetesObject {
 
 export class MissingDefinitions extends Error {
   override readonly name = 'MissingDefinitions';
-}
-
-/** A folder of the installation that this file is in, compiled or not. */
-function installed(name: string): string | undefined {
-  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
-    const path = join(folder, name);
-    if (existsSync(path)) return path;
-    if (folder === dirname(folder)) return undefined;
-  }
 }

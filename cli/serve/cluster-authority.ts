@@ -22,7 +22,6 @@ export interface ClusterAuthority {
   readonly authority: Pick<AuthorityOptions, 'reviewToken' | 'revocationStore'>;
   /** Whether what only one replica may do is this one's to do. */
   isLeader(): boolean;
-  onLeader(listener: (leads: boolean) => void): void;
   /** Begins what needs the authority itself. */
   start(authority: Authority): void;
   close(): Promise<void>;
@@ -53,7 +52,6 @@ export async function clusterAuthority(
   return {
     authority: { reviewToken: reviewTokens(client), revocationStore: revocations.store },
     isLeader,
-    onLeader: (listener) => election.onChange(listener),
     start(authority) {
       const { rotation } = authority;
       const publisher = publishBundle({ client, rootsPem: () => rotation.rootsPem(), isLeader, clusterRole, log });

@@ -31,11 +31,7 @@ export async function writeClusterStatus(
     diagnostics: () => mesh.diagnostics(),
     pending: () => {
       const current = mesh.current();
-      const known = new Map<number, ReadonlySet<string> | undefined>();
-      const changedSince = (since: number): ReadonlySet<string> | undefined => {
-        if (!known.has(since)) known.set(since, published.changedSince(since));
-        return known.get(since);
-      };
+      const changedSince = published.comparisons();
       const reports = streams().map((status) => proxyReport(status, current, changedSince));
       const objects = appliedObjects(reports, current.number, published.objects(), changedSince, false);
       return {

@@ -82,6 +82,15 @@ export class PublishedSnapshots {
     return found;
   }
 
+  /** `changedSince` for one report, in which many proxies are at the same few snapshots: each is compared once. */
+  comparisons(): (since: number) => ReadonlySet<string> | undefined {
+    const known = new Map<number, ReadonlySet<string> | undefined>();
+    return (since) => {
+      if (!known.has(since)) known.set(since, this.changedSince(since));
+      return known.get(since);
+    };
+  }
+
   /** Names of objects that are new, changed or gone since a snapshot; undefined when that is not known any more. */
   changedSince(number: number): ReadonlySet<string> | undefined {
     const [before, now] = [this.#kept.find((one) => one.number === number), this.#kept.at(-1)];

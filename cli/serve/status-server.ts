@@ -41,14 +41,7 @@ export function statusServer({
   capture,
 }: StatusSources): FastifyInstance {
   const app = fastify({ logger: false, bodyLimit: 1024 });
-  const changes = (): ((since: number) => ReadonlySet<string> | undefined) => {
-    const known = new Map<number, ReadonlySet<string> | undefined>();
-    return (since) => {
-      if (!known.has(since)) known.set(since, published.changedSince(since));
-      return known.get(since);
-    };
-  };
-  const reports = (changedSince: ReturnType<typeof changes>): readonly ProxyReport[] => {
+  const reports = (changedSince: ReturnType<PublishedSnapshots['comparisons']>): readonly ProxyReport[] => {
     const current = snapshot();
     return streams().map((status) => proxyReport(status, current, changedSince, scopeSize(explainScope, status)));
   };
@@ -63,11 +56,11 @@ export function statusServer({
       snapshot: current.number,
       publishedAt: published.publishedAt.toISOString(),
       namespaces: current.namespaces.map((namespace) => namespace.name),
-      proxies: reports(changes()),
+      proxies: reports(published.comparisons()),
     };
   });
   app.get<{ Querystring: { readonly all?: string } }>('/debug/objects', { onRequest: loopbackOnly }, ({ query }) => {
-    const changedSince = changes();
+    const changedSince = published.comparisons();
     const current = snapshot().number;
     const objects = appliedObjects(reports(changedSince), current, published.objects(), changedSince, query.all !== undefined);
     return { snapshot: current, publishedAt: published.publishedAt.toISOString(), objects };

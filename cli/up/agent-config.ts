@@ -1,4 +1,5 @@
 import { stringify } from 'yaml';
+import { PROXY_ID } from '../../kubernetes/capture/options.ts';
 import type { ProxyStart } from '../../mesh/model/proxy-settings.ts';
 import { type Pod, podKey } from './pod.ts';
 
@@ -17,9 +18,6 @@ export interface AgentInput {
   /** What ProxyConfig objects say of the pod's proxy. */
   readonly startOf?: (pod: Pod) => ProxyStart;
 }
-
-/** The user and group that Envoy has inside a network namespace: the one whose connections iptables lets through (Istio's). */
-export const PROXY_USER = 1337;
 
 /** The user and group that applications have there. */
 export const APPLICATION_USER = 1000;
@@ -54,7 +52,7 @@ export function agentConfig(input: AgentInput, pods: Iterable<Pod>): string {
       ...(pod.netns === undefined ? {} : { workloadApi: { uid: APPLICATION_USER, gid: APPLICATION_USER } }),
       envoy: {
         ...startFields(input.startOf?.(pod)),
-        ...(pod.netns === undefined ? {} : { netns: pod.netns, uid: PROXY_USER, gid: PROXY_USER }),
+        ...(pod.netns === undefined ? {} : { netns: pod.netns, uid: PROXY_ID, gid: PROXY_ID }),
       },
     })),
   });

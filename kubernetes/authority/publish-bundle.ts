@@ -28,14 +28,17 @@ const RETRY_MS = 2_000;
 export function publishBundle(options: PublishOptions): BundlePublisher {
   const { client, log } = options;
   const namespaces = new Map<string, ApiObject>();
-  const configMaps = new Map<string, ApiObject>();
+  /** By name, and then by namespace. */
+  const configMaps: Readonly<Record<BundleName, Map<string, ApiObject>>> = {
+    'istio-ca-root-cert': new Map(),
+    'gatehouse-ca-root-cert': new Map(),
+  };
   let synced = 0;
   let closed = false;
   let [running, again] = [false, false];
   let owner: Owner | undefined;
   let complaint = '';
 
-  const key = (namespace: string, name: string): string => `${namespace}/${name}`;
   const write = async ({ kind, namespace, name, body }: Write): Promise<void> => {
     const folder = `/api/v1/namespaces/${namespace}/configmaps`;
     try {
@@ -50,7 +53,7 @@ export function publishBundle(options: PublishOptions): BundlePublisher {
   };
   const run = async (): Promise<void> => {
     owner ??= await ownerOf(options);
-    const configMap = (namespace: string, name: BundleName) => configMaps.get(key(namespace, name));
+    const configMap = (namespace: string, name: BundleName) => configMaps[name].get(namespace);
     const plan = bundlePlan({ namespaces: namespaces.values(), configMap, rootsPem: options.rootsPem(), owner });
     const foreign = plan.foreign.join(', ');
     if (foreign !== '' && foreign !== complaint)
@@ -89,16 +92,15 @@ export function publishBundle(options: PublishOptions): BundlePublisher {
             return;
           case 'put':
             for (const object of told.objects) {
-              into.set(key(object.namespace, object.name), object);
-              seen.add(key(object.namespace, object.name));
+              into.set(keyOf(object), object);
+              seen.add(keyOf(object));
             }
             break;
           case 'gone':
-            into.delete(key(told.object.namespace, told.object.name));
+            into.delete(keyOf(told.object));
             break;
           case 'listed':
-            // Of another ConfigMap's watch nothing is known here.
-            for (const [name, object] of into) if (concerns(query, object) && !seen.has(name)) into.delete(name);
+            for (const name of into.keys()) if (!seen.has(name)) into.delete(name);
             if (first) synced += 1;
             first = false;
             break;
@@ -112,7 +114,7 @@ export function publishBundle(options: PublishOptions): BundlePublisher {
   };
   const watches: readonly ResourceWatch[] = [
     follow('/api/v1/namespaces', {}, namespaces),
-    ...BUNDLE_NAMES.map((name) => follow('/api/v1/configmaps', { fieldSelector: `metadata.name=${name}` }, configMaps)),
+    ...BUNDLE_NAMES.map((name) => follow('/api/v1/configmaps', { fieldSelector: `metadata.name=${name}` }, configMaps[name])),
   ];
   return {
     look,
@@ -123,8 +125,9 @@ export function publishBundle(options: PublishOptions): BundlePublisher {
   };
 }
 
-function concerns({ fieldSelector }: Readonly<Record<string, string>>, { name }: ApiObject): boolean {
-  return fieldSelector === undefined || fieldSelector === `metadata.name=${name}`;
+/** A namespace by its name, and what is in one by that: of each list there is one kind and, in a namespace, one name. */
+function keyOf({ namespace, name }: ApiObject): string {
+  return namespace === '' ? name : namespace;
 }
 
 /** Undefined where there is no such role, or it may not be read: then the ConfigMaps stay when the installation goes. */

@@ -1,3 +1,4 @@
+import { BUNDLE_NAMES } from '../authority/trust-bundle.ts';
 import { clusterName, commonLabels, instanceName } from './names.ts';
 import type { KubernetesObject } from './object.ts';
 import type { InstallOptions } from './options.ts';
@@ -80,7 +81,7 @@ function clusterRules(options: InstallOptions): readonly Rule[] {
     { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
     // The trust bundle in each namespace. Names cannot limit `create`, nor `list` of objects that are not there yet.
     { apiGroups: [''], resources: ['configmaps'], verbs: ['create', ...READ] },
-    { apiGroups: [''], resources: ['configmaps'], resourceNames: [...ROOT_CONFIG_MAPS], verbs: ['patch', 'update'] },
+    { apiGroups: [''], resources: ['configmaps'], resourceNames: [...BUNDLE_NAMES], verbs: ['patch', 'update'] },
     {
       apiGroups: ['admissionregistration.k8s.io'],
       resources: ['mutatingwebhookconfigurations', 'validatingwebhookconfigurations'],
@@ -107,9 +108,6 @@ function clusterRules(options: InstallOptions): readonly Rule[] {
     },
   ];
 }
-
-/** Istio's name, which its agents mount, and ours. */
-export const ROOT_CONFIG_MAPS = Object.freeze(['istio-ca-root-cert', 'gatehouse-ca-root-cert']);
 
 /** In its own namespace: the authority's key, leases, and what replicas share. */
 const OWN_RULES: readonly Rule[] = Object.freeze([

@@ -100,14 +100,14 @@ export class AutomaticScopes {
    */
   scopeFor(snapshot: Snapshot, view: View, proxy: Proxy): ScopeSet {
     const pod = podKey(proxy);
-    if (!this.#held.has(pod)) return everythingIn(view);
-    const reasons = this.#rule(snapshot, view, proxy);
     const held = this.#held.get(pod);
+    if (held === undefined) return everythingIn(view);
+    const reasons = this.#rule(snapshot, view, proxy);
     const before = this.#pods.get(pod);
     const { names } = this.#askedBy(proxy);
     const inputs = [reasons, held, names];
     if (before !== undefined && sameInputs(before.inputs, inputs)) return before.set;
-    const hosts = new Set([...reasons.keys(), ...(held ?? [])]);
+    const hosts = new Set([...reasons.keys(), ...held]);
     const set = this.#intern(hosts, names);
     this.#held.set(pod, set.hosts);
     this.#pods.set(pod, { inputs: [reasons, set.hosts, names], set });

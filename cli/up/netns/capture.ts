@@ -2,7 +2,8 @@ import { mkdirSync, openSync, closeSync, ftruncateSync, writeSync, constants } f
 import { dirname, join } from 'node:path';
 import type { Snapshot } from '../../../mesh/model/snapshot.ts';
 import { closedFolder } from '../../../sds/agent/run-directory.ts';
-import { APPLICATION_USER, PROXY_USER } from '../agent-config.ts';
+import { PROXY_ID } from '../../../kubernetes/capture/options.ts';
+import { APPLICATION_USER } from '../agent-config.ts';
 import type { Capture, CaptureResult } from '../capture.ts';
 import type { ChildCommand } from '../child.ts';
 import { findExecutable } from '../executable.ts';
@@ -71,7 +72,7 @@ export async function netnsCapture(): Promise<CaptureResult> {
   return { ok: false, reason: `all of gh0 to gh${MOST_BRIDGES - 1} are in use` };
 }
 
-const rulesOf = (family: 4 | 6) => redirectRules({ proxyUser: PROXY_USER, outboundPort: 15001, inboundPort: 15006, family });
+const rulesOf = (family: 4 | 6) => redirectRules({ proxyUser: PROXY_ID, outboundPort: 15001, inboundPort: 15006, family });
 
 /** Whether the kernel takes the rules for IPv6 too, as seen in a namespace that is gone at once. Where it does not, pods have IPv4 alone. */
 async function capturesIpv6(): Promise<boolean> {
