@@ -6,6 +6,7 @@ import { type Issued, TestAuthority } from '../audit/envoy/certificates.ts';
 import { envoyOrSkip } from '../audit/envoy/process.ts';
 import { type GatewayMesh, startGatewayMesh } from './envoy/gateway-mesh.ts';
 import { freePort } from './envoy/upstream.ts';
+import { surviveResets } from '../survive-resets.ts';
 
 const pod = (name: string, address: string, labels: string) => `
 apiVersion: v1
@@ -65,7 +66,7 @@ describe('AUTO_PASSTHROUGH in the real Envoy', () => {
       const options = { cert, key, ca: root, requestCert: true, rejectUnauthorized: true, ALPNProtocols: ['istio'] };
       // Who called is known to the server itself: the gateway has not ended the TLS.
       const server = createServer(options, (socket) => socket.end(`${name} ${socket.getPeerX509Certificate()?.subjectAltName}`));
-      servers.push(server);
+      servers.push(surviveResets(server));
       server.listen(port, address);
       await once(server, 'listening');
     }

@@ -11,6 +11,7 @@ import { compiledFor, snapshotOf } from './compiled.ts';
 import { call } from './envoy/call.ts';
 import { startStaticProxy } from './envoy/static-proxy.ts';
 import { freePort, startUpstream, type Upstream } from './envoy/upstream.ts';
+import { surviveResets } from '../survive-resets.ts';
 
 const APP = '127.20.4.9';
 
@@ -55,7 +56,7 @@ describe('hosts found by their names in the real Envoy', () => {
     root = authority.root;
     const { cert, key } = await authority.issueForHost('one.localhost');
     const server = createServer({ cert, key }, (socket) => socket.end('by its server name'));
-    servers.push(server);
+    servers.push(surviveResets(server));
     server.listen(tls, '127.0.0.1');
     await once(server, 'listening');
   });

@@ -11,6 +11,7 @@ import { type Answer, call, type Call } from './envoy/call.ts';
 import { backend, configMap, document, EDGE, startEdge } from './envoy/gateway-api-edge.ts';
 import { httpsStatus } from './envoy/https-status.ts';
 import { freePort, startUpstream, type Upstream } from './envoy/upstream.ts';
+import { surviveResets } from '../survive-resets.ts';
 
 const ADDRESS = (n: number) => `127.29.78.${n}`;
 const raw = (value: Buffer): Buffer => value;
@@ -52,7 +53,7 @@ describe('Gateway API in the real Envoy', () => {
   const ports = { http: 0, tcp: 0, closed: 0, passed: 0, ended: 0, valid: 0, fallback: 0, open: 0, grpc: 0 };
 
   const listen = async (server: Server, address: string, port: number) => {
-    servers.push(server);
+    servers.push(surviveResets(server));
     server.listen(port, address);
     await once(server, 'listening');
   };

@@ -11,6 +11,7 @@ import { type Issued, TestAuthority } from '../audit/envoy/certificates.ts';
 import { envoyOrSkip } from '../audit/envoy/process.ts';
 import { type GatewayMesh, startGatewayMesh } from './envoy/gateway-mesh.ts';
 import { freePort } from './envoy/upstream.ts';
+import { surviveResets } from '../survive-resets.ts';
 
 const HTTP = 'http: [{route: [{destination: {host: app, subset: v1}}]}]';
 
@@ -47,7 +48,7 @@ describe('gateways with TLS and TCP in the real Envoy', () => {
     return join(folder, name);
   };
   const listening = async (server: Server, port: number): Promise<void> => {
-    servers.push(server);
+    servers.push(surviveResets(server));
     server.listen(port, '127.0.0.1');
     await once(server, 'listening');
   };

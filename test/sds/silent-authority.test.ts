@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { createServer, type Server, type Socket } from 'node:net';
 import { grpcSigner } from '../../sds/authority/client.ts';
 import { selfSignedRoot } from './authority.ts';
+import { surviveResets } from '../survive-resets.ts';
 
 describe('sds: an authority that takes the call and never answers', () => {
   let server: Server;
   const sockets: Socket[] = [];
   let target: string;
   before(async () => {
-    server = createServer((socket) => sockets.push(socket));
+    server = surviveResets(createServer((socket) => sockets.push(socket)));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const address = server.address();
     target = `127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;

@@ -13,6 +13,7 @@ import { run } from '../../cli/up/netns/run.ts';
 import { placeOf } from '../../cli/up/place.ts';
 import type { Pod } from '../../cli/up/pod.ts';
 import { accepts } from '../../cli/up/listening.ts';
+import { surviveResets } from '../survive-resets.ts';
 import { snapshotOf } from './snapshot.ts';
 
 function podIn(capture: Capture, slot: number): Pod {
@@ -74,13 +75,13 @@ describe('gatehouse up: network namespaces on this machine', () => {
       ),
       [pod],
     );
-    const server = createServer((socket) => socket.end('host'));
+    const server = surviveResets(createServer((socket) => socket.end('host')));
     server.listen(0, made.extraAddress);
     await once(server, 'listening');
     const address = server.address();
     assert.ok(typeof address === 'object' && address !== null);
     // In place of Envoy: says on which of its two ports a connection came.
-    const proxy = `const servers = [15001, 15006].map((port) => require('net').createServer((s) => s.end(String(port))).listen(port, '0.0.0.0'));
+    const proxy = `const servers = [15001, 15006].map((port) => require('net').createServer((s) => s.on('error', () => {}).end(String(port))).listen(port, '0.0.0.0'));
       Promise.all(servers.map((server) => require('events').once(server, 'listening'))).then(() => console.log('both'));`;
     const inside = ['netns', 'exec', pod.netns, 'setpriv', '--clear-groups'];
     const standIn = spawn('ip', [...inside, '--reuid', '1337', '--regid', '1337', process.execPath, '-e', proxy], {

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { Server, Socket } from 'node:net';
+import { surviveResets } from '../../survive-resets.ts';
 
 /** A server that takes connections, and lets go of those that are open when it is closed. */
 export async function listening(
@@ -8,9 +9,8 @@ export async function listening(
   port = 0,
 ): Promise<{ readonly port: number; close(): Promise<void> }> {
   const open = new Set<Socket>();
-  server.on('connection', (socket: Socket) => {
+  surviveResets(server).on('connection', (socket: Socket) => {
     open.add(socket);
-    socket.on('error', () => socket.destroy());
     socket.on('close', () => open.delete(socket));
   });
   server.listen(port, address);

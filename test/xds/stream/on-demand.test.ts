@@ -27,6 +27,7 @@ import { meshSet } from './envoy-resources.ts';
 import { type Envoy, startEnvoy } from './envoy.ts';
 import { publishTo } from './publish.ts';
 import { type Running, startServer } from './server.ts';
+import { surviveResets } from '../../survive-resets.ts';
 
 const SERVICES = 12;
 const TIMEOUT_MS = 1_000;
@@ -160,7 +161,7 @@ describe('clusters on demand over the delta stream, in a real Envoy with two wor
         message.on('end', () => response.end(`${message.method} ${message.headers.host} ${body.length}`));
       }),
     );
-    const bytes = createTcpServer((connection) => connection.pipe(connection));
+    const bytes = surviveResets(createTcpServer((connection) => connection.pipe(connection)));
     await new Promise<void>((resolve) => bytes.listen(0, '127.0.0.1', resolve));
     const place = bytes.address();
     assert.ok(place !== null && typeof place === 'object');
