@@ -124,15 +124,19 @@ export async function startCollector(kind: 'zipkin' | 'otel-http' | 'otel-grpc')
     headers.push({ path, custom: typeof custom === 'string' ? custom : undefined });
     spans.push(...(kind === 'zipkin' ? fromZipkin(body) : fromOtlp(body)));
   };
-  const collected = async (stream: AsyncIterable<unknown>): Promise<Buffer> => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of stream) chunks.push(Buffer.from(chunk as Uint8Array));
-    return Buffer.concat(chunks);
+  /** Nothing is made of what a proxy began to send when it was stopped. */
+  const whenWhole = (stream: AsyncIterable<unknown>, then: (body: Buffer) => void): void => {
+    const collect = async () => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of stream) chunks.push(Buffer.from(chunk as Uint8Array));
+      return Buffer.concat(chunks);
+    };
+    void collect().then(then, () => undefined);
   };
   const grpc = () => {
     const server = createHttp2Server();
     server.on('stream', (stream, { ':path': path, 'x-team': team }) => {
-      void collected(stream).then((body) => {
+      whenWhole(stream, (body) => {
         take(String(path), body.subarray(5), team);
         stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
         stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
@@ -143,7 +147,7 @@ export async function startCollector(kind: 'zipkin' | 'otel-http' | 'otel-grpc')
   };
   const http = (): Server =>
     createServer((request, response) => {
-      void collected(request).then((body) => {
+      whenWhole(request, (body) => {
         take(request.url ?? '', body, request.headers['x-team']);
         response.end();
       });

@@ -147,6 +147,8 @@ export class Prober {
     }
     const session = connectHttp2('http://app.test', { createConnection: () => socket });
     this.#sessions.set(key, session);
+    // A proxy that ends takes its sessions with it; a probe under way fails by its own stream.
+    session.on('error', () => this.#sessions.delete(key));
     return session;
   }
 
