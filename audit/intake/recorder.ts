@@ -59,7 +59,13 @@ export class Recorder implements Sink {
   #closed = false;
   /** Callers of accept that wait for room; each looks whether there is some. */
   #paused = new Set<() => void>();
-  #stats = { received: 0, counted: 0, written: 0, storeErrors: 0, lost: { 'queue-full': 0, malformed: 0, shutdown: 0 } };
+  #stats = {
+    received: 0,
+    counted: 0,
+    written: 0,
+    storeErrors: 0,
+    lost: { 'queue-full': 0, 'agent-queue-full': 0, malformed: 0, shutdown: 0 },
+  };
 
   constructor(options: RecorderOptions) {
     this.#options = {

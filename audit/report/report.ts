@@ -84,7 +84,7 @@ export function reportOf(
   request: { readonly period: Period; readonly filter: EdgeFilter; readonly now: Date },
 ): Report {
   const lines = linesOf(observed.edges, request.filter);
-  const lost: Record<LossReason, number> = { 'queue-full': 0, malformed: 0, shutdown: 0 };
+  const lost: Record<LossReason, number> = { 'queue-full': 0, 'agent-queue-full': 0, malformed: 0, shutdown: 0 };
   for (const loss of observed.losses) lost[loss.reason] += loss.count;
   return {
     generatedAt: request.now,

@@ -67,7 +67,25 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
     PRIMARY KEY (workload, service)
   ) STRICT, WITHOUT ROWID;
   `,
+  // Up to which sequence the messages of each run of an agent are in the store; \`updated\` in ms.
+  `
+  CREATE TABLE receipt (
+    source TEXT PRIMARY KEY,
+    sequence INTEGER NOT NULL,
+    updated INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ]);
+
+/** Takes no row where the sequence is another. */
+export const UPSERT_RECEIPT = `
+  INSERT INTO receipt (source, sequence, updated) VALUES (:source, :upTo, :now)
+  ON CONFLICT (source) DO UPDATE SET sequence = excluded.sequence, updated = excluded.updated WHERE sequence = :after`;
+
+export const SELECT_RECEIPT = 'SELECT sequence FROM receipt WHERE source = ?';
+
+/** Runs of agents that are long gone. */
+export const FORGET_RECEIPTS = 'DELETE FROM receipt WHERE updated < ?';
 
 export const SELECT_CALLS = 'SELECT * FROM call WHERE last_seen >= ? ORDER BY workload, service';
 

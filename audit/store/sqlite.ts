@@ -4,9 +4,18 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { type Edge, type EdgeKey, keyText } from '../model/edge.ts';
 import type { Loss } from '../model/loss.ts';
 import { integer, keyColumns, tallyColumns } from './row.ts';
-import { FORGET, INSERT_EDGE, MIGRATIONS, UPSERT_BUCKET, UPSERT_LOSS } from './schema.ts';
+import {
+  FORGET,
+  FORGET_RECEIPTS,
+  INSERT_EDGE,
+  MIGRATIONS,
+  SELECT_RECEIPT,
+  UPSERT_BUCKET,
+  UPSERT_LOSS,
+  UPSERT_RECEIPT,
+} from './schema.ts';
 import { observe, schemaVersion } from './sqlite-read.ts';
-import type { Batch, Observed, Period, Store } from './store.ts';
+import { type Batch, type Observed, type Period, type Receipt, StaleReceipt, type Store } from './store.ts';
 
 export interface SqliteOptions {
   readonly file: string;
@@ -25,6 +34,8 @@ const BUSY_TIMEOUT_MS = 5_000;
 const MAX_KNOWN = 50_000;
 /** So many old rows go with a batch: few enough not to hold it up, more than a batch usually adds. */
 const FORGET_ROWS = 5_000;
+/** An agent sends anew what was not acknowledged within seconds of being connected; none keeps it for as long. */
+const RECEIPT_MS = 30 * 24 * 3_600_000;
 
 /** Brings a store up to this version's schema. */
 export function migrate(db: DatabaseSync, now: number): void {
@@ -64,6 +75,8 @@ class SqliteStore implements Store {
   readonly #upsertLoss: StatementSync;
   readonly #touch: StatementSync;
   readonly #forget: StatementSync;
+  readonly #selectReceipt: StatementSync;
+  readonly #upsertReceipt: StatementSync;
   readonly #retentionMs: number | undefined;
   /** Row ids of keys that were written before; emptied when a transaction fails, since it may hold ids of that one. */
   #known = new Map<string, number>();
@@ -77,7 +90,10 @@ class SqliteStore implements Store {
     this.#upsertBucket = db.prepare(UPSERT_BUCKET);
     this.#upsertLoss = db.prepare(UPSERT_LOSS);
     this.#touch = db.prepare('UPDATE writer SET last_write = ? WHERE id = ?');
+    this.#selectReceipt = db.prepare(SELECT_RECEIPT);
+    this.#upsertReceipt = db.prepare(UPSERT_RECEIPT);
     const now = clock().getTime();
+    db.prepare(FORGET_RECEIPTS).run(now - RECEIPT_MS);
     const { lastInsertRowid } = db.prepare('INSERT INTO writer (started, last_write, run) VALUES (?, ?, ?)').run(now, now, run);
     this.#writer = Number(lastInsertRowid);
   }
@@ -85,9 +101,10 @@ class SqliteStore implements Store {
   async append(batch: Batch): Promise<void> {
     this.#db.exec('BEGIN IMMEDIATE');
     try {
+      const now = this.#clock().getTime();
+      this.#writeReceipts(batch.receipts ?? [], now);
       for (const edge of batch.edges) this.#writeEdge(edge);
       for (const loss of batch.losses) this.#writeLoss(loss);
-      const now = this.#clock().getTime();
       if (this.#retentionMs !== undefined) this.#forget.run(Math.floor((now - this.#retentionMs) / 60_000), FORGET_ROWS);
       this.#touch.run(now, this.#writer);
       this.#db.exec('COMMIT');
@@ -111,6 +128,24 @@ class SqliteStore implements Store {
       this.#db.close();
     }
     return Promise.resolve();
+  }
+
+  received(source: string): Promise<number> {
+    return Promise.resolve(this.#sequenceOf(source));
+  }
+
+  #sequenceOf(source: string): number {
+    const row = this.#selectReceipt.get(source);
+    return row === undefined ? 0 : integer(row, 'sequence');
+  }
+
+  #writeReceipts(receipts: readonly Receipt[], now: number): void {
+    const stale = receipts.filter(({ source, after, upTo }) => {
+      if (this.#sequenceOf(source) !== after) return true;
+      this.#upsertReceipt.run({ source, after, upTo, now });
+      return false;
+    });
+    if (stale.length > 0) throw new StaleReceipt(stale.map(({ source }) => source));
   }
 
   #writeEdge(edge: Edge): void {

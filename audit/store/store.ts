@@ -1,9 +1,32 @@
 import type { Edge } from '../model/edge.ts';
 import type { Loss } from '../model/loss.ts';
 
+/**
+ * How far an agent's log was taken: what the batch holds of `source` (one run of one agent) are its messages after sequence `after` up to
+ * `upTo`. Sequences grow, and may leave some out.
+ */
+export interface Receipt {
+  readonly source: string;
+  /** 0: none before. */
+  readonly after: number;
+  readonly upTo: number;
+}
+
 export interface Batch {
   readonly edges: readonly Edge[];
   readonly losses: readonly Loss[];
+  /** At most one for each source; absent as empty. */
+  readonly receipts?: readonly Receipt[];
+}
+
+/** A batch was not taken: the store's sequence for these sources is not what the batch goes on from. Somebody else wrote theirs. */
+export class StaleReceipt extends Error {
+  readonly sources: readonly string[];
+
+  constructor(sources: readonly string[]) {
+    super(`the audit store goes on from other sequences of ${sources.length} sources`);
+    this.sources = sources;
+  }
 }
 
 /** A period, ms since the epoch: from `since`, before `until`. */
@@ -38,7 +61,10 @@ export interface StoreReader {
 export interface Store extends StoreReader {
   /**
    * Adds a batch: all of it or, when it rejects, nothing. When it resolves the batch survives the death of the process;
-   * what it survives beyond that (power loss) each store states.
+   * what it survives beyond that (power loss) each store states. Receipts are kept in the same transaction. Rejects with StaleReceipt,
+   * naming all such sources, when for some the sequence in the store is not `after` (a source that is not there is at 0).
    */
   append(batch: Batch): Promise<void>;
+  /** The sequence up to which the messages of a source are in the store; 0: none is. */
+  received(source: string): Promise<number>;
 }

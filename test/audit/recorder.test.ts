@@ -43,6 +43,10 @@ class MemoryStore implements Store {
     });
   }
 
+  received(): Promise<number> {
+    return Promise.resolve(0);
+  }
+
   close(): Promise<void> {
     this.closed++;
     return Promise.resolve();
@@ -92,7 +96,7 @@ describe('audit: recorder', () => {
       written: 100,
       waiting: 0,
       storeErrors: 0,
-      lost: { 'queue-full': 0, malformed: 0, shutdown: 0 },
+      lost: { 'queue-full': 0, 'agent-queue-full': 0, malformed: 0, shutdown: 0 },
     });
   });
 

@@ -11,7 +11,7 @@ import { Recorder } from '../../audit/intake/recorder.ts';
 import { MIGRATIONS } from '../../audit/store/schema.ts';
 import { openSqliteReader, sqliteFileReader } from '../../audit/store/sqlite-read.ts';
 import { openSqliteStore } from '../../audit/store/sqlite.ts';
-import type { Period, Store } from '../../audit/store/store.ts';
+import { type Batch, type Period, type Receipt, StaleReceipt, type Store } from '../../audit/store/store.ts';
 import { callsOf, distinct, edge } from './edges.ts';
 import { NOW } from './world.ts';
 
@@ -37,6 +37,31 @@ describe('audit: SQLite store', () => {
   afterEach(async () => {
     for (const opened of open.splice(0)) await opened.close().catch(() => undefined);
     rmSync(folder, { recursive: true });
+  });
+
+  it('takes a batch once, whoever brings it, and tells how far it has taken a source', async () => {
+    const [one, other] = [store(), store()];
+    const batch = (after: number, upTo: number, ...more: Receipt[]): Batch => ({
+      edges: [edge()],
+      losses: [],
+      receipts: [{ source: 'a', after, upTo }, ...more],
+    });
+    assert.equal(await one.received('a'), 0);
+    await one.append(batch(0, 7));
+    assert.deepEqual([await other.received('a'), await other.received('b')], [7, 0]);
+    const stale = async (sources: readonly string[], refused: Batch): Promise<void> =>
+      assert.rejects(other.append(refused), (error) => {
+        assert.ok(error instanceof StaleReceipt);
+        assert.deepEqual(error.sources, sources);
+        return true;
+      });
+    await stale(['a'], batch(0, 9));
+    await stale(['a', 'c'], batch(3, 9, { source: 'b', after: 0, upTo: 1 }, { source: 'c', after: 1, upTo: 2 }));
+    assert.equal(await other.received('b'), 0, 'all of it or nothing');
+    await other.append(batch(7, 9, { source: 'b', after: 0, upTo: 1 }));
+    assert.deepEqual([await one.received('a'), await one.received('b')], [9, 1]);
+    const { edges } = await read();
+    assert.equal(edges[0]?.tally.count, 2);
   });
 
   it('gives back what was put in, adding up what has the same key and minute', async () => {
@@ -247,7 +272,7 @@ describe('audit: SQLite store', () => {
     assert.equal(await recorder.flush(), true);
     await recorder.close();
     assert.equal(callsOf((await read()).edges), 2000);
-    assert.deepEqual(recorder.stats.lost, { 'queue-full': 0, malformed: 0, shutdown: 0 });
+    assert.deepEqual(recorder.stats.lost, { 'queue-full': 0, 'agent-queue-full': 0, malformed: 0, shutdown: 0 });
   });
 
   describe('refuses, saying why,', () => {
