@@ -3,9 +3,10 @@
 # other systems, it says what is missing, and the tests that need it are skipped by name.
 # iptables, iproute2, util-linux: network namespaces of `gatehouse up --capture netns`.
 # prometheus: promtool checks the alerts, and a real server scrapes. buildah, debootstrap: build the images on a base made here.
+# chromium: the page is looked at as people do.
 # openssl: reads back what the authority signs and exports. softhsm2: a PKCS#11 token in software, for CA keys in an HSM.
 set -euo pipefail
-packages=(iptables iproute2 util-linux openssl softhsm2 prometheus buildah debootstrap)
+packages=(iptables iproute2 util-linux openssl softhsm2 prometheus buildah debootstrap chromium)
 if ! command -v dpkg-query >/dev/null; then
   echo "not a Debian system; wanted: ${packages[*]}" >&2
   exit 0
