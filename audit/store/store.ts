@@ -1,4 +1,5 @@
-import type { Edge } from '../model/edge.ts';
+import type { StoreFilter } from '../model/edge-filter.ts';
+import type { Edge, EdgeKey, Tally } from '../model/edge.ts';
 import type { Loss } from '../model/loss.ts';
 
 /**
@@ -45,16 +46,71 @@ export interface Gap {
   readonly killed: boolean;
 }
 
-/** What a store knows of a period. Edges are those whose minute has calls in it, in no order. */
+/** How finely time is kept: calls are counted by minute, and older ones only by hour, then by day (UTC). */
+export type Level = 'minute' | 'hour' | 'day';
+
+/** A period counts each minute (hour, day) that has calls in it; which of them, at either end. */
+export interface Precision {
+  readonly from: Level;
+  readonly until: Level;
+}
+
+/** What a store knows of a period. */
 export interface Observed {
+  /** One for each key, in no order, added up over the period; `minute` is that of the first call. */
   readonly edges: readonly Edge[];
   readonly losses: readonly Loss[];
   readonly gaps: readonly Gap[];
+  /** Absent as `minute`. */
+  readonly precision?: Precision;
+  /** What was before this is no longer kept; ms since the epoch. */
+  readonly forgottenBefore?: number | undefined;
+}
+
+export interface Question extends Period {
+  /** Applies to edges only: losses and gaps are the whole mesh's. */
+  readonly filter?: StoreFilter | undefined;
+}
+
+/** Numbers of calls, as the totals of a report have them. */
+export interface Counts {
+  readonly calls: number;
+  /** Arrived, and was not denied. */
+  readonly allowed: number;
+  readonly denied: number;
+  readonly wouldBeDenied: number;
+  readonly plainText: number;
+  readonly unreached: number;
+}
+
+/** A step of time that has calls. `spanMs` is longer than was asked for where time is no longer kept as finely. */
+export interface Step {
+  readonly at: number;
+  readonly spanMs: number;
+}
+
+export interface CountPoint extends Step, Counts {}
+
+export interface TallyPoint extends Step {
+  readonly tally: Tally;
 }
 
 export interface StoreReader {
-  query(period: Period): Promise<Observed>;
+  query(question: Question): Promise<Observed>;
   close(): Promise<void>;
+}
+
+/** Asks of a store by time. `stepMs`: whole minutes; steps are counted from the epoch, so that they stay where they are. */
+export interface HistoryReader extends StoreReader {
+  /** What a time slider shows: calls of each step, in order; steps without calls are left out. */
+  series(question: Question & { readonly stepMs: number }): Promise<readonly CountPoint[]>;
+  /** One edge by its `edgeId`; undefined when the store does not know it. */
+  edgeSeries(question: Period & { readonly edge: string; readonly stepMs: number }): Promise<EdgeHistory | undefined>;
+}
+
+export interface EdgeHistory {
+  readonly key: EdgeKey;
+  readonly points: readonly TallyPoint[];
 }
 
 /** Where edges are kept. Any number of readers, one writer per replica. */
