@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import { type AuthenticateCall, callAuthentication } from './authenticate/call.ts';
-import { joinTokenFolder } from './authenticate/join-token-folder.ts';
+import { joinTokenFolder, type JoinTokenStore } from './authenticate/join-token-folder.ts';
 import { nodeProxies, type NodeProxyRules } from './authenticate/node-proxies.ts';
 import { type TokenOptions, tokensOf } from './authenticate/tokens.ts';
 import { certifier } from './certify.ts';
@@ -12,7 +12,7 @@ import type { SpiffeId } from './identity/spiffe-id.ts';
 import type { TrustDomain } from './identity/trust-domain.ts';
 import { issuance, type Issue } from './issue.ts';
 import { type JwtAuthority, type JwtRules, openJwtAuthority } from './jwt-svid/authority.ts';
-import { jwtKeyFile } from './jwt-svid/key-file.ts';
+import { type JwtKeyDocument, jwtKeyFile, jwtKeyStore } from './jwt-svid/key-file.ts';
 import { openIssuanceLog } from './log/file.ts';
 import { refusalBudget } from './log/refusals.ts';
 import { revocationFile, type RevocationStore } from './revocation/file.ts';
@@ -59,6 +59,10 @@ export interface AuthorityOptions extends TokenOptions {
   readonly upstream?: UpstreamSettings | undefined;
   /** Where the list of who is cut off is kept; default: in the folder. */
   readonly revocationStore?: RevocationStore | undefined;
+  /** Where join tokens are kept; default: in the folder. */
+  readonly joinTokens?: JoinTokenStore | undefined;
+  /** Where the keys of JWT-SVIDs are kept; default: in the folder. */
+  readonly jwtKeys?: JwtKeyDocument | undefined;
   /** Lifetimes of JWT-SVIDs and of the keys that sign them. */
   readonly jwt?: JwtRules | undefined;
   /** How long proxies have to come back after a start before a rotation may go on; for tests. */
@@ -104,7 +108,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const { clock, log, trustDomain } = options;
   const lifetimes = lifetimesOf(options);
   const folder = folderAt(options.dir);
-  const verifyToken = tokensOf(options, { ...options, joinTokens: joinTokenFolder(folder.joinTokens) });
+  const verifyToken = tokensOf(options, { ...options, joinTokens: options.joinTokens ?? joinTokenFolder(folder.joinTokens) });
   await prepareFolder(folder);
   const unlock = lockFolder(folder.lock, folder.dir);
   try {
@@ -146,8 +150,11 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     const impersonate = options.nodeProxies && nodeProxies(options.nodeProxies);
     const mayHaveName = dnsNamesBy(options.dnsNames ?? []);
     const authenticate = callAuthentication(callers);
-    const tokenUri = options.key?.store ?? (await keyUriIn(rotation.folder()));
-    const store = jwtKeyFile(folder.dir, { passphrase: options.key?.passphrase, tokenUri });
+    const access = {
+      passphrase: options.key?.passphrase,
+      tokenUri: options.key?.store ?? (await keyUriIn(rotation.folder())),
+    };
+    const store = options.jwtKeys === undefined ? jwtKeyFile(folder.dir, access) : jwtKeyStore(options.jwtKeys, access);
     const commit = issuanceLog.commit.bind(issuanceLog);
     const jwt = await openJwtAuthority({ ...options.jwt, trustDomain, authenticate, commit, store, clock, every, log });
     const stopLooking = every(DAY_SECONDS * 1000, look);

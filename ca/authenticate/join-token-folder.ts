@@ -39,7 +39,7 @@ const [UNUSED, USED] = ['.token', '.used'];
 export function joinTokenFolder(dir: string): JoinTokenStore {
   const at = (hash: JoinTokenHash, state: string) => join(dir, `${hash}${state}`);
   const read = async (hash: JoinTokenHash, state: string) =>
-    parseRecord(hash, await readFile(at(hash, state), 'utf8').catch(absent));
+    parseJoinTokenRecord(hash, await readFile(at(hash, state), 'utf8').catch(absent));
   const list = async () => {
     const names = existsSync(dir) ? await readdir(dir) : [];
     const found: ListedJoinToken[] = [];
@@ -52,9 +52,9 @@ export function joinTokenFolder(dir: string): JoinTokenStore {
     return found.toSorted((a, b) => a.created.getTime() - b.created.getTime());
   };
   return {
-    async create({ hash, identity, created, expires }) {
+    async create(record) {
       await mkdir(dir, { recursive: true, mode: 0o700 });
-      await writeAtomically(at(hash, UNUSED), JSON.stringify({ identity, created, expires }), 0o600);
+      await writeAtomically(at(record.hash, UNUSED), joinTokenText(record), 0o600);
     },
     find: (hash) => read(hash, UNUSED),
     async use(hash) {
@@ -90,7 +90,12 @@ function absent(error: unknown): string {
   throw error;
 }
 
-function parseRecord(hash: JoinTokenHash, text: string): JoinTokenRecord | undefined {
+/** What is kept of a token. */
+export function joinTokenText({ identity, created, expires }: JoinTokenRecord): string {
+  return JSON.stringify({ identity, created, expires });
+}
+
+export function parseJoinTokenRecord(hash: JoinTokenHash, text: string): JoinTokenRecord | undefined {
   const fields = parseObject(text);
   if (fields === undefined) return undefined;
   const { identity, created, expires } = fields;

@@ -11,14 +11,27 @@ import { checkKeyFile } from '../root/folder.ts';
 import { fileJwtKey, type JwtKey, newJwtKey } from './key.ts';
 import { newTokenKey, openTokenKey, removeTokenKey } from './token-key.ts';
 
-/** Where the keys of JWT-SVIDs are kept. One process at a time: whoever holds the authority's lock. */
+/** Where the keys of JWT-SVIDs are kept. */
 export interface JwtKeyStore {
   load(): Promise<readonly JwtKey[]>;
   make(activeFrom: number): Promise<JwtKey>;
-  /** Durable once it resolves. */
-  save(keys: readonly JwtKey[]): Promise<void>;
+  /** Durable once it resolves with true; false when another replica saved first: then what it saved counts. */
+  save(keys: readonly JwtKey[]): Promise<boolean>;
   /** Destroys a key that no saved set holds any more. */
   retire(key: JwtKey): Promise<void>;
+  /** Where replicas share the keys: calls back when another may have changed them; returns how to stop. */
+  readonly follow?: ((changed: () => void) => () => void) | undefined;
+}
+
+/** The text in which the keys are kept, with the private keys: in a file of the authority's folder, or in something that replicas share. */
+export interface JwtKeyDocument {
+  /** How people find it. */
+  readonly name: string;
+  /** Undefined where there is none yet. */
+  read(): Promise<string | undefined>;
+  /** Durable once it resolves with true; false when somebody else wrote after it was read. */
+  write(text: string): Promise<boolean>;
+  readonly follow?: ((changed: () => void) => () => void) | undefined;
 }
 
 /** As the CA's key: what protects that one protects these. */
@@ -32,33 +45,52 @@ export interface JwtKeyAccess {
 const LARGEST_FILE = 1 << 20;
 
 /**
- * `jwt-keys.json` in the authority's folder, mode 0600: `{"keys": [{"activeFrom": ISO 8601, "key": PKCS#8 PEM}]}`, the PEM encrypted where
- * there is a passphrase, and `"uri"` instead of it where the key is in a token. Keys that were plain are encrypted as soon as there is one.
+ * `jwt-keys.json` in the authority's folder, mode 0600. One process at a time writes it: whoever holds the authority's lock.
  */
-export function jwtKeyFile(dir: string, { passphrase, tokenUri }: JwtKeyAccess = {}): JwtKeyStore {
+export function jwtKeyFile(dir: string, access: JwtKeyAccess = {}): JwtKeyStore {
   const path = join(dir, 'jwt-keys.json');
+  const document: JwtKeyDocument = {
+    name: path,
+    async read() {
+      if (!existsSync(path)) return undefined;
+      await checkKeyFile(path);
+      return readFile(path, 'utf8');
+    },
+    async write(text) {
+      await writeAtomically(path, text, 0o600);
+      return true;
+    },
+  };
+  return jwtKeyStore(document, access);
+}
+
+/**
+ * `{"keys": [{"activeFrom": ISO 8601, "key": PKCS#8 PEM}]}`, the PEM encrypted where there is a passphrase, and `"uri"` instead of it where the
+ * key is in a token. Keys that were plain are encrypted as soon as there is one.
+ */
+export function jwtKeyStore(document: JwtKeyDocument, { passphrase, tokenUri }: JwtKeyAccess = {}): JwtKeyStore {
+  const { name } = document;
   const secret = (): Promise<string> | undefined => passphrase && readPassphrase(passphrase);
-  const save = async (keys: readonly JwtKey[]): Promise<void> => {
+  const save = async (keys: readonly JwtKey[]): Promise<boolean> => {
     const known = await secret();
     const entries = keys.map(async ({ activeFrom, kept }) => ({
       activeFrom: new Date(activeFrom).toISOString(),
       ...(kept.kind === 'token' ? { uri: kept.uri } : { key: await keyFileText(kept.privateKey, known) }),
     }));
-    await writeAtomically(path, `${JSON.stringify({ keys: await Promise.all(entries) }, null, 2)}\n`, 0o600);
+    return document.write(`${JSON.stringify({ keys: await Promise.all(entries) }, null, 2)}\n`);
   };
   return {
     async load() {
-      if (!existsSync(path)) return [];
-      await checkKeyFile(path);
-      const text = await readFile(path, 'utf8');
+      const text = await document.read();
+      if (text === undefined) return [];
       if (/BEGIN ENCRYPTED/.test(text) && passphrase === undefined)
         throw new AuthorityError(
-          `${path} is encrypted; say where its passphrase is: --ca-key-passphrase-file FILE or --ca-key-passphrase-env NAME`,
+          `${name} is encrypted; say where its passphrase is: --ca-key-passphrase-file FILE or --ca-key-passphrase-env NAME`,
         );
       const known = await secret();
       const keys = await parseKeys(text, known);
       if (!keys.ok)
-        throw new AuthorityError(`${path}: ${keys.reason}; restore it from a backup, or remove it (tokens given out will fail)`);
+        throw new AuthorityError(`${name}: ${keys.reason}; restore it from a backup, or remove it (tokens given out will fail)`);
       if (known !== undefined && /BEGIN PRIVATE KEY/.test(text)) await save(keys.value);
       return keys.value;
     },
@@ -68,6 +100,7 @@ export function jwtKeyFile(dir: string, { passphrase, tokenUri }: JwtKeyAccess =
       await signer.close?.();
       if (kept.kind === 'token') await removeTokenKey(kept.uri);
     },
+    follow: document.follow,
   };
 }
 

@@ -1,19 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
-import { joinTokenFolder, type ListedJoinToken } from '../../ca/authenticate/join-token-folder.ts';
+import type { ListedJoinToken } from '../../ca/authenticate/join-token-folder.ts';
 import { ID_DIGITS } from '../../ca/authenticate/join-token-verifier.ts';
 import { hashOfJoinToken, newJoinToken } from '../../ca/authenticate/join-token.ts';
 import { parsed, refused, type Parsed } from '../../ca/identity/parsed.ts';
 import { parseSpiffeId, parseWorkloadSpiffeId, type SpiffeId, trustDomainOf, workloadOf } from '../../ca/identity/spiffe-id.ts';
 import { parseTrustDomain, type TrustDomain } from '../../ca/identity/trust-domain.ts';
-import { folderAt } from '../../ca/root/folder.ts';
-import { loadRoot } from '../../ca/root/load.ts';
 import { parseDuration } from '../../mesh/admit/duration.ts';
-import { caDir, fail, print, reported } from './folder-command.ts';
+import { fail, print, reported } from './folder-command.ts';
+import { addPlaceOptions, openTokenPlace, type PlaceFlags, type TokenPlace } from './token-place.ts';
 
-interface CreateFlags {
-  readonly caDir: string;
+interface CreateFlags extends PlaceFlags {
   readonly output: 'token' | 'json';
   readonly identity?: string;
   readonly namespace?: string;
@@ -26,14 +24,24 @@ const LONGEST_MS = 30 * 24 * 3600 * 1000;
 /** How long used and expired tokens stay in the list. */
 const KEPT_MS = 7 * 24 * 3600 * 1000;
 
+async function inPlace(flags: PlaceFlags, task: (place: TokenPlace) => Promise<void>): Promise<void> {
+  const place = await openTokenPlace(flags);
+  try {
+    await task(place);
+  } finally {
+    place.close();
+  }
+}
+
 async function create(flags: CreateFlags): Promise<void> {
   const ttl = parseDuration(flags.ttl) ?? 0;
   if (ttl < 1000 || ttl > LONGEST_MS) return fail(2, `--ttl: ${flags.ttl} is not between 1s and 720h`);
-  const folder = folderAt(flags.caDir);
-  const root = await loadRoot(folder);
-  const identity = identityOf(flags, root.issuer.certificate.subjectAltName ?? '');
+  await inPlace(flags, (place) => createIn(place, flags, ttl));
+}
+
+async function createIn({ store, authorityNames }: TokenPlace, flags: CreateFlags, ttl: number): Promise<void> {
+  const identity = identityOf(flags, flags.trustDomain === undefined ? await authorityNames() : '');
   if (!identity.ok) return fail(2, identity.reason);
-  const store = joinTokenFolder(folder.joinTokens);
   const now = new Date();
   await store.prune(new Date(now.getTime() - KEPT_MS));
   const token = newJoinToken(randomBytes);
@@ -65,9 +73,10 @@ function fromAccount(trustDomain: TrustDomain, { namespace, serviceAccount }: Cr
 }
 
 function createCommand(): Command {
-  return new Command('create')
-    .description('make a token with which one machine gets its first certificate; it is shown once and works once')
-    .addOption(caDir())
+  const command = new Command('create').description(
+    'make a token with which one machine gets its first certificate; it is shown once and works once',
+  );
+  return addPlaceOptions(command)
     .addOption(new Option('-o, --output <format>', 'the token alone, or with its id').choices(['token', 'json']).default('token'))
     .option('--identity <spiffe-id>', 'who joins with it, with or without spiffe://')
     .option('--namespace <name>', 'or the namespace of that identity')
@@ -80,14 +89,14 @@ function createCommand(): Command {
 Examples:
   gatehouse ca token create --ca-dir .gatehouse/ca --namespace shop --service-account cart > token
   gatehouse ca token create --ca-dir .gatehouse/ca --identity cluster.local/ns/vm/sa/db --ttl 10m -o json
+  gatehouse ca token create --kubernetes --system-namespace gatehouse-system --namespace vm --service-account db > token
 
 The file is what the agent takes as tokenFile. A running control plane accepts the token at once.`,
     )
     .action((flags: CreateFlags) => reported(() => create(flags)));
 }
 
-interface ListFlags {
-  readonly caDir: string;
+interface ListFlags extends PlaceFlags {
   readonly output: 'table' | 'json';
 }
 
@@ -95,9 +104,11 @@ function stateOf({ used, expires }: ListedJoinToken, now: Date): 'used' | 'expir
   return used ? 'used' : expires <= now ? 'expired' : 'unused';
 }
 
-async function list(flags: ListFlags): Promise<void> {
+const list = (flags: ListFlags): Promise<void> => inPlace(flags, (place) => listIn(place, flags));
+
+async function listIn({ store }: TokenPlace, flags: ListFlags): Promise<void> {
   const now = new Date();
-  const tokens = (await joinTokenFolder(folderAt(flags.caDir).joinTokens).list()).map((token) => ({
+  const tokens = (await store.list()).map((token) => ({
     id: token.hash.slice(0, ID_DIGITS),
     identity: token.identity,
     state: stateOf(token, now),
@@ -111,16 +122,16 @@ async function list(flags: ListFlags): Promise<void> {
 }
 
 function listCommand(): Command {
-  return new Command('list')
-    .description('the tokens that were made; never the tokens themselves, which are not kept')
-    .addOption(caDir())
+  const command = new Command('list').description('the tokens that were made; never the tokens themselves, which are not kept');
+  return addPlaceOptions(command)
     .addOption(new Option('-o, --output <format>', 'how to print it').choices(['table', 'json']).default('table'))
     .addHelpText('after', '\nExamples:\n  gatehouse ca token list --ca-dir .gatehouse/ca')
     .action((flags: ListFlags) => reported(() => list(flags)));
 }
 
-async function remove(id: string, flags: { readonly caDir: string }): Promise<void> {
-  const store = joinTokenFolder(folderAt(flags.caDir).joinTokens);
+const remove = (id: string, flags: PlaceFlags): Promise<void> => inPlace(flags, (place) => removeIn(place, id));
+
+async function removeIn({ store }: TokenPlace, id: string): Promise<void> {
   const meant = (await store.list()).filter(({ hash }) => hash.startsWith(id));
   const [token] = meant;
   if (!/^[0-9a-f]{8,64}$/.test(id)) return fail(2, `${id} is no id of a token (gatehouse ca token list shows them)`);
@@ -133,12 +144,12 @@ async function remove(id: string, flags: { readonly caDir: string }): Promise<vo
 }
 
 function deleteCommand(): Command {
-  return new Command('delete')
+  const command = new Command('delete')
     .description('make a token useless')
-    .argument('<id>', 'as gatehouse ca token list shows it')
-    .addOption(caDir())
+    .argument('<id>', 'as gatehouse ca token list shows it');
+  return addPlaceOptions(command)
     .addHelpText('after', '\nExamples:\n  gatehouse ca token delete 3f1c9a0b7d52e684 --ca-dir .gatehouse/ca')
-    .action((id: string, flags: { readonly caDir: string }) => reported(() => remove(id, flags)));
+    .action((id: string, flags: PlaceFlags) => reported(() => remove(id, flags)));
 }
 
 /** `gatehouse ca token`: one-time tokens for machines that have no other proof of who they are. */

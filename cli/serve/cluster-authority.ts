@@ -19,7 +19,7 @@ export interface ClusterAuthorityOptions {
 
 /** What replicas of a control plane share by means of the cluster. */
 export interface ClusterAuthority {
-  readonly authority: Pick<AuthorityOptions, 'reviewToken' | 'revocationStore'>;
+  readonly authority: Pick<AuthorityOptions, 'reviewToken' | 'revocationStore' | 'joinTokens' | 'jwtKeys'>;
   /** Whether what only one replica may do is this one's to do. */
   isLeader(): boolean;
   /** Begins what needs the authority itself. */
@@ -35,13 +35,16 @@ export async function clusterAuthority(
   { client, systemNamespace: namespace, clusterRole }: Cluster,
   { dir, trustDomain, key, hasUpstream, clock, log }: ClusterAuthorityOptions,
 ): Promise<ClusterAuthority> {
-  const [{ Election }, { clusterRoot }, { reviewTokens }, { sharedRevocations }, { publishBundle }] = await Promise.all([
-    import('../../kubernetes/lease/election.ts'),
-    import('../../kubernetes/authority/root.ts'),
-    import('../../kubernetes/authority/token-review.ts'),
-    import('../../kubernetes/authority/revocations.ts'),
-    import('../../kubernetes/authority/publish-bundle.ts'),
-  ]);
+  const [{ Election }, { clusterRoot }, { reviewTokens }, { sharedRevocations }, { publishBundle }, tokens, keys] =
+    await Promise.all([
+      import('../../kubernetes/lease/election.ts'),
+      import('../../kubernetes/authority/root.ts'),
+      import('../../kubernetes/authority/token-review.ts'),
+      import('../../kubernetes/authority/revocations.ts'),
+      import('../../kubernetes/authority/publish-bundle.ts'),
+      import('../../kubernetes/authority/join-tokens.ts'),
+      import('../../kubernetes/authority/jwt-keys.ts'),
+    ]);
   const stops: (() => void)[] = [];
   if (!hasUpstream) stops.push(await clusterRoot({ client, namespace, dir, trustDomain, key, clock, log }));
   const revocations = sharedRevocations(client, namespace);
@@ -50,7 +53,12 @@ export async function clusterAuthority(
   const election = new Election({ client, namespace, name: LEASE, identity, log, clock });
   const isLeader = (): boolean => election.isLeader();
   return {
-    authority: { reviewToken: reviewTokens(client), revocationStore: revocations.store },
+    authority: {
+      reviewToken: reviewTokens(client),
+      revocationStore: revocations.store,
+      joinTokens: tokens.sharedJoinTokens(client, namespace),
+      jwtKeys: keys.sharedJwtKeys(client, namespace),
+    },
     isLeader,
     start(authority) {
       const { rotation } = authority;

@@ -15,9 +15,11 @@ export class SecretStore {
   readonly #folder: string;
   readonly #namespace: string;
   readonly #secret: string;
+  readonly #labels: Readonly<Record<string, string>>;
 
-  constructor(client: ApiClient, namespace: string, secret: string) {
+  constructor(client: ApiClient, namespace: string, secret: string, labels: Readonly<Record<string, string>> = {}) {
     this.#client = client;
+    this.#labels = labels;
     this.#folder = `/api/v1/namespaces/${namespace}/secrets`;
     this.#namespace = namespace;
     this.#secret = secret;
@@ -63,6 +65,17 @@ export class SecretStore {
     }
   }
 
+  /** @returns false when it was not there */
+  async delete(): Promise<boolean> {
+    try {
+      await this.#client.request({ method: 'DELETE', path: `${this.#folder}/${this.#secret}` });
+      return true;
+    } catch (error) {
+      if (isNotFound(error)) return false;
+      throw error;
+    }
+  }
+
   #object(data: SecretData, resourceVersion?: string): unknown {
     return {
       apiVersion: 'v1',
@@ -70,7 +83,7 @@ export class SecretStore {
       metadata: {
         name: this.#secret,
         namespace: this.#namespace,
-        labels: { 'app.kubernetes.io/part-of': 'gatehouse' },
+        labels: { 'app.kubernetes.io/part-of': 'gatehouse', ...this.#labels },
         ...(resourceVersion !== undefined && { resourceVersion }),
       },
       data: Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Buffer.from(value).toString('base64')])),

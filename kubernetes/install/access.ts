@@ -109,11 +109,14 @@ function clusterRules(options: InstallOptions): readonly Rule[] {
   ];
 }
 
+/** What replicas that are gone, and join tokens that expired, leave behind is deleted. */
+const OWNED = ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'];
+
 /** In its own namespace: the authority's key, leases, and what replicas share. */
 const OWN_RULES: readonly Rule[] = Object.freeze([
-  { apiGroups: [''], resources: ['secrets'], verbs: ['create', 'get', 'list', 'patch', 'update', 'watch'] },
-  { apiGroups: [''], resources: ['configmaps'], verbs: ['create', 'get', 'list', 'patch', 'update', 'watch'] },
-  { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['create', 'get', 'list', 'patch', 'update', 'watch'] },
+  { apiGroups: [''], resources: ['secrets'], verbs: OWNED },
+  { apiGroups: [''], resources: ['configmaps'], verbs: OWNED },
+  { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: OWNED },
 ]);
 
 export function accessObjects(options: InstallOptions): readonly KubernetesObject[] {

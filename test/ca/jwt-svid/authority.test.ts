@@ -131,7 +131,10 @@ describe('ca/jwt-svid: the authority', () => {
       trustDomain: TD,
       store: {
         load: () => Promise.resolve([]),
-        save: (keys) => Promise.resolve(void (saved = keys)),
+        save(keys) {
+          saved = keys;
+          return Promise.resolve(true);
+        },
         make: (activeFrom) => Promise.resolve(newJwtKey(activeFrom)),
         retire: () => Promise.resolve(),
       },

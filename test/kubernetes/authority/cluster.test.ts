@@ -1,9 +1,14 @@
 // What an authority keeps in a cluster, in a real API server.
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
+import { hashOfJoinToken, newJoinToken } from '../../../ca/authenticate/join-token.ts';
+import { parseSpiffeId } from '../../../ca/identity/spiffe-id.ts';
+import { openJwtAuthority } from '../../../ca/jwt-svid/authority.ts';
+import { jwtKeyStore } from '../../../ca/jwt-svid/key-file.ts';
 import { createRoot } from '../../../ca/root/create.ts';
 import { openAuthority } from '../../../ca/authority.ts';
 import { parseTrustDomain } from '../../../ca/identity/trust-domain.ts';
@@ -11,6 +16,8 @@ import { openRevocations, type Revocations } from '../../../ca/revocation/revoca
 import { parseIdentity } from '../../../ca/revocation/revocation.ts';
 import { apiClient, type ApiClient } from '../../../kubernetes/api/client.ts';
 import { clusterAccess } from '../../../kubernetes/api/connect.ts';
+import { sharedJoinTokens } from '../../../kubernetes/authority/join-tokens.ts';
+import { sharedJwtKeys } from '../../../kubernetes/authority/jwt-keys.ts';
 import { publishBundle } from '../../../kubernetes/authority/publish-bundle.ts';
 import { sharedRevocations } from '../../../kubernetes/authority/revocations.ts';
 import { clusterRoot } from '../../../kubernetes/authority/root.ts';
@@ -159,6 +166,71 @@ describe('the authority in a cluster', function () {
       other.stop();
       await one.list.close();
       await other.list.close();
+    }
+  });
+
+  it('lets a join token be used once, whichever replicas are asked at the same moment', async () => {
+    const where = await namespace('joining');
+    const stores = Array.from({ length: 3 }, () => sharedJoinTokens(client, where));
+    const [store] = stores;
+    assert.ok(store);
+    const identity = parseSpiffeId('spiffe://cluster.local/ns/vm/sa/db');
+    assert.ok(identity.ok);
+    const tokens = Array.from({ length: 10 }, () => hashOfJoinToken(newJoinToken(randomBytes)) ?? assert.fail());
+    for (const hash of tokens)
+      await store.create({ hash, identity: identity.value, created: clock(), expires: new Date(Date.now() + 60_000) });
+    for (const hash of tokens) {
+      assert.equal((await store.find(hash))?.identity, identity.value);
+      const used = await Promise.all([...stores, ...stores].map((one) => one.use(hash)));
+      assert.equal(used.filter(Boolean).length, 1, JSON.stringify(used));
+      assert.equal(await store.find(hash), undefined);
+    }
+    assert.equal((await store.list()).filter(({ used }) => used).length, tokens.length);
+    const [first] = tokens;
+    assert.ok(first);
+    assert.equal(await store.delete(first), true);
+    assert.equal(await store.delete(first), false);
+    await store.prune(new Date(Date.now() + 120_000));
+    assert.deepEqual(await store.list(), []);
+  });
+
+  it('signs JWT-SVIDs with keys that all replicas publish, also after one of them made the next', async () => {
+    const where = await namespace('jwt');
+    let now = Date.now();
+    const identity = parseSpiffeId('spiffe://cluster.local/ns/shop/sa/cart');
+    assert.ok(identity.ok);
+    const ticks: (() => void)[] = [];
+    const open = () =>
+      openJwtAuthority({
+        ...{ keyPeriodSeconds: 3600, keyLeadSeconds: 600, maxTtlSeconds: 300 },
+        trustDomain,
+        store: jwtKeyStore(sharedJwtKeys(client, where)),
+        authenticate: () =>
+          Promise.resolve({ ok: true, value: { id: identity.value, evidence: { kind: 'token', subject: '' } } }),
+        commit: () => Promise.resolve(),
+        clock: () => new Date(now),
+        every(_, task) {
+          ticks.push(task);
+          return () => {};
+        },
+        log,
+      });
+    const replicas = await Promise.all(Array.from({ length: 5 }, open));
+    try {
+      const kids = () => replicas.map((replica) => replica.bundle().keys.map(({ kid }) => kid));
+      assert.equal(new Set(kids().map(String)).size, 1, 'one key, made once');
+      now += 3100_000;
+      for (const tick of ticks) tick();
+      await eventually(
+        'all publish the same two keys',
+        () => {
+          const all = kids();
+          return Promise.resolve(new Set(all.map(String)).size === 1 && all[0]?.length === 2 ? true : undefined);
+        },
+        30_000,
+      );
+    } finally {
+      for (const replica of replicas) await replica.close();
     }
   });
 
