@@ -5,8 +5,9 @@
 # prometheus: promtool checks the alerts, and a real server scrapes. buildah, debootstrap: build the images on a base made here.
 # chromium: the page is looked at as people do.
 # openssl: reads back what the authority signs and exports. softhsm2: a PKCS#11 token in software, for CA keys in an HSM.
+# postgresql: the audit store's tests start a server of their own.
 set -euo pipefail
-packages=(iptables iproute2 util-linux openssl softhsm2 prometheus buildah debootstrap chromium)
+packages=(iptables iproute2 util-linux openssl softhsm2 prometheus buildah debootstrap chromium postgresql)
 if ! command -v dpkg-query >/dev/null; then
   echo "not a Debian system; wanted: ${packages[*]}" >&2
   exit 0
