@@ -1,20 +1,7 @@
 import { createHash } from 'node:crypto';
+import { htmlText } from './html-text.ts';
 import { COLUMNS, periodText, summary } from './columns.ts';
 import type { Line, Report } from './report.ts';
-import { visible } from './visible.ts';
-
-const ENTITIES: Readonly<Record<string, string>> = Object.freeze({
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-});
-
-/** Text for element content and quoted attributes. */
-export function htmlText(text: string): string {
-  return visible(text).replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
-}
 
 const STYLE = `
 :root { color-scheme: light dark; --line: #c8ccd2; --soft: #f2f4f7; --denied: #b3261e; --plain: #8a5a00; }
