@@ -3,13 +3,11 @@ import { type Hostname, parseHostname } from '../../mesh/model/hostname.ts';
 import type { Call } from '../model/call.ts';
 import type { AccessRecord } from '../model/record.ts';
 import type { CallStore } from '../store/calls.ts';
-import type { Sink } from './sink.ts';
+import type { Observer } from './sink.ts';
 
 export interface CallsOptions {
   /** Opens the store; asked again when it could not be used. */
   readonly open: () => CallStore;
-  /** Where records go on to. */
-  readonly next: Sink;
   /** Only services of the mesh are remembered: callers may name any host. */
   readonly isService: (host: Hostname) => boolean;
   /** Calls count for as long after the last of them. */
@@ -28,9 +26,9 @@ const NOTHING: Calls = new Map();
 
 /**
  * Which services each workload calls: what its own proxy says that it sent there, and no other, as several services may stand before one port.
- * Held in memory, written to the store now and then, and read from it at the start. Hands all records on.
+ * Held in memory, written to the store now and then, and read from it at the start.
  */
-export class CallRecorder implements Sink {
+export class CallRecorder implements Observer {
   readonly #options: CallsOptions;
   /** With the time of the call that is the first to leave the window, or an earlier one. */
   readonly #calls = new Map<string, { readonly calls: Calls; readonly oldest: number }>();
@@ -56,13 +54,8 @@ export class CallRecorder implements Sink {
     return left;
   }
 
-  accept(records: readonly AccessRecord[]): Promise<void> {
+  observe(records: readonly AccessRecord[]): void {
     for (const record of records) this.#note(record);
-    return this.#options.next.accept(records);
-  }
-
-  lose(...loss: Parameters<Sink['lose']>): void {
-    this.#options.next.lose(...loss);
   }
 
   /** Writes what is new. What cannot be written now waits. */

@@ -8,3 +8,19 @@ export interface Sink {
   /** Counts records that could not even become one. */
   lose(reason: LossReason, count: number): void;
 }
+
+/** Told of every record once, whichever way it came. What it does must be quick, and cannot hold up a stream. */
+export interface Observer {
+  observe(records: readonly AccessRecord[]): void;
+}
+
+/** A sink that observers hear of first. */
+export function observed(observers: readonly Observer[], sink: Sink): Sink {
+  return {
+    accept(records) {
+      for (const observer of observers) observer.observe(records);
+      return sink.accept(records);
+    },
+    lose: (reason, count) => sink.lose(reason, count),
+  };
+}

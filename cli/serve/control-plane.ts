@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { addAccessLogService } from '../../audit/intake/access-log-service.ts';
 import { CallRecorder } from '../../audit/intake/calls.ts';
 import { Recorder } from '../../audit/intake/recorder.ts';
+import { observed, type Observer } from '../../audit/intake/sink.ts';
 import { openCallStore } from '../../audit/store/calls.ts';
 import { openSqliteStore } from '../../audit/store/sqlite.ts';
 import { openAuthority } from '../../ca/authority.ts';
@@ -152,12 +153,13 @@ export async function startControlPlane(
   });
   const calls = new CallRecorder({
     open: () => openCallStore(options.auditFile, clock),
-    next: recorder,
     isService: (host) => isServiceHost(mesh.current(), host),
     windowMs: options.scopeWindowMs,
     clock,
     log,
   });
+  // Who hears of each record, beside the store.
+  const observers: readonly Observer[] = [calls];
   const scopes = new AutomaticScopes({ everywhere: options.automaticScope, observed: calls, clock });
   const source = (resources = snapshotResources(mesh.current(), bundle, revocations.peers(), issuers.known(), scopes));
   const published = new PublishedSnapshots();
@@ -196,7 +198,7 @@ export async function startControlPlane(
   const accessLogs = addAccessLogService(server, {
     authenticate: authority.peerOf,
     directory: snapshotDirectory(() => mesh.current()),
-    sink: calls,
+    sink: observed(observers, recorder),
     log,
     clock,
   });
