@@ -1,8 +1,9 @@
 import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
 import type { Authority } from '../../ca/authority.ts';
-import { clusterName, instanceName } from '../../kubernetes/install/names.ts';
-import { isObject, objectAt, textsAt, type TextMap } from '../../kubernetes/inject/json.ts';
+import { clusterName, instanceName, tagName } from '../../kubernetes/install/names.ts';
+import { REVISION_LABEL, TAG_LABEL } from '../../kubernetes/install/tag.ts';
+import { isObject, objectAt, textAt, textsAt, type TextMap } from '../../kubernetes/inject/json.ts';
 import { DEFAULT_SETTINGS } from '../../kubernetes/inject/settings.ts';
 import { keepBundles } from '../../kubernetes/webhook/configurations.ts';
 import { reviewInjection } from '../../kubernetes/webhook/inject-review.ts';
@@ -81,10 +82,14 @@ export async function startWebhooks(options: WebhookOptions, around: WebhookSurr
   const name = clusterName(place);
   const bundles = keepBundles({
     client: cluster.client,
-    configurations: [
-      { resource: 'mutatingwebhookconfigurations', name: `${name}-injector` },
-      { resource: 'validatingwebhookconfigurations', name: `${name}-validator` },
-    ],
+    labelSelector: `app=gatehouse,${REVISION_LABEL}=${revision}`,
+    wanted: { mutatingwebhookconfigurations: `${name}-injector`, validatingwebhookconfigurations: `${name}-validator` },
+    // Another installation in another namespace may have a revision and a tag of the same names.
+    isOurs: (one, labels) => {
+      const tag = textAt(labels, TAG_LABEL);
+      if (tag !== undefined) return one === tagName({ tag, namespace: cluster.systemNamespace });
+      return one === `${name}-injector` || one === `${name}-validator`;
+    },
     rootsPem: () => authority.rotation.rootsPem(),
     log,
   });

@@ -20,12 +20,12 @@ const SYSTEM_NAMESPACES: readonly string[] = Object.freeze([
 
 const OPT: readonly string[] = Object.freeze(['gatehouse.dev/inject', 'sidecar.istio.io/inject']);
 /**
- * What the pod itself says; undefined: nothing. A label counts for more than an annotation, and hides it even with a word that says nothing (`yes`, `on`
- * and the like do: `true` and `false` are the words).
+ * What the pod itself says; undefined: nothing. Of two words that differ the refusal counts. A label counts for more than an annotation, and hides it even with a
+ * word that says nothing (`yes`, `on` and the like do: `true` and `false` are the words).
  */
 export function podChoice(labels: TextMap, annotations: TextMap): boolean | undefined {
-  const value = first(labels, OPT) ?? first(annotations, OPT);
-  return value === 'true' ? true : value === 'false' ? false : undefined;
+  const said = [labels, annotations].map((map) => OPT.flatMap((key) => map[key] ?? [])).find((words) => words.length > 0) ?? [];
+  return said.includes('false') ? false : said.includes('true') ? true : undefined;
 }
 
 /** Whether a pod gets a proxy: host network and system namespaces never, then the pod's own word, then selectors, then the policy. */
@@ -39,7 +39,7 @@ export function decide(
   if (SYSTEM_NAMESPACES.includes(namespace)) return no(`${namespace} is a namespace of the cluster's own`);
   const labels = labelsOf(pod);
   const choice = podChoice(labels, annotationsOf(pod));
-  if (choice !== undefined) return choice ? YES : no('the pod opts out (sidecar.istio.io/inject)');
+  if (choice !== undefined) return choice ? YES : no('the pod opts out (sidecar.istio.io/inject or gatehouse.dev/inject)');
   if (settings.neverInject.some((selector) => matches(selector, labels))) return no('a neverInjectSelector matches the pod');
   if (settings.alwaysInject.some((selector) => matches(selector, labels))) return YES;
   return settings.policy === 'enabled' ? YES : no('injection is opt-in here, and the pod does not ask for it');
@@ -64,8 +64,4 @@ function matches({ matchLabels, matchExpressions }: LabelSelector, labels: TextM
         return operator satisfies never;
     }
   });
-}
-
-function first(map: TextMap, keys: readonly string[]): string | undefined {
-  return keys.map((key) => map[key]).find((value) => value !== undefined);
 }

@@ -14,6 +14,14 @@ export function clusterName(options: Pick<InstallOptions, 'revision' | 'namespac
   return options.namespace === 'gatehouse-system' ? name : `${name}-${options.namespace}`;
 }
 
+/**
+ * Of the objects of a tag. Webhook configurations are asked in the order of their names: a tag comes after the injector of the default revision, so that where both
+ * get a pod (the tag `default` beside the revision `default`, on the way from one to the other) the tag has the last word.
+ */
+export function tagName({ tag, namespace }: { readonly tag: string; readonly namespace: string }): string {
+  return `${clusterName({ revision: DEFAULT_REVISION, namespace })}-tag-${tag}`;
+}
+
 export type Labels = Readonly<Record<string, string>>;
 
 /** Immutable in a Deployment and a Service once they are there: never add to it. */

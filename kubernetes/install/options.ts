@@ -69,6 +69,8 @@ export function checkInstall(options: InstallOptions): Parsed<InstallOptions> {
   for (const [flag, text] of labels)
     if (!LABEL.test(text))
       return refuse(`${flag}: ${JSON.stringify(text)} is not a name of lower-case letters, digits and dashes`);
+  // The objects of a tag are called so.
+  if (/^(?:tag|.*-tag)-/.test(options.revision)) return refuse('--revision: a name with "tag-" in it is kept for tags');
   if (options.revision.length > LONGEST_REVISION) return refuse(`--revision: longer than ${LONGEST_REVISION} characters`);
   for (const [flag, text] of [
     ['--image', options.image],

@@ -1,82 +1,55 @@
-import { clusterName, commonLabels, instanceName } from './names.ts';
+import { clusterName, commonLabels, instanceName, type Labels } from './names.ts';
 import { CONFIGURATION } from './access.ts';
 import type { KubernetesObject } from './object.ts';
 import { DEFAULT_REVISION, type InstallOptions } from './options.ts';
+import { DEFAULT_SELECTIONS, judgedBy, JUDGED_BY_DEFAULT, type Requirement, selectionsOf } from './selections.ts';
 
-interface Requirement {
-  readonly key: string;
-  readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist';
-  readonly values?: readonly string[];
+/** How the API server reaches a webhook at this path. */
+export type CallPath = (path: '/inject' | '/validate') => unknown;
+
+interface Named {
+  /** Of the object. */
+  readonly object: string;
+  readonly labels: Labels;
+  /** What namespaces, pods and configuration name: a revision, or a tag that stands for one. */
+  readonly answersTo: string;
+  /** Where the control plane runs, whose own pods are nobody's to inject. */
+  readonly namespace: string;
+  readonly call: CallPath;
 }
 
-const INJECTION = 'istio-injection';
-const OWN_INJECTION = 'gatehouse.dev/injection';
-const REVISION = 'istio.io/rev';
-const INJECT = 'sidecar.istio.io/inject';
-
-const is = (key: string, ...values: string[]): Requirement => ({ key, operator: 'In', values });
-const isNot = (key: string, ...values: string[]): Requirement => ({ key, operator: 'NotIn', values });
-const absent = (key: string): Requirement => ({ key, operator: 'DoesNotExist' });
-
-interface Selection {
-  readonly name: string;
-  readonly namespaces: readonly Requirement[];
-  readonly pods: readonly Requirement[];
+/** By the Service. The bundle is filled in by the control plane, which rotates the certificate: what is applied again must not empty it. */
+export function callService({ revision, namespace }: Pick<InstallOptions, 'revision' | 'namespace'>): CallPath {
+  return (path) => ({ service: { name: instanceName({ revision }), namespace, path, port: 443 } });
 }
 
-/**
- * Which pods are sent to this revision: those that Istio's injector of this revision would get, and those in namespaces with our own
- * label. No pod is sent by two of them, so that no pod is injected twice.
- */
-function selections(revision: string): readonly Selection[] {
-  const byRevision: readonly Selection[] = [
-    {
-      name: 'rev.namespace',
-      namespaces: [is(REVISION, revision), absent(INJECTION)],
-      pods: [isNot(INJECT, 'false')],
-    },
-    {
-      name: 'rev.object',
-      namespaces: [absent(REVISION), absent(INJECTION), absent(OWN_INJECTION)],
-      pods: [is(REVISION, revision), isNot(INJECT, 'false')],
-    },
-  ];
-  if (revision !== DEFAULT_REVISION) return byRevision;
-  return [
-    ...byRevision,
-    { name: 'namespace', namespaces: [is(INJECTION, 'enabled')], pods: [isNot(INJECT, 'false')] },
-    {
-      name: 'own.namespace',
-      namespaces: [is(OWN_INJECTION, 'enabled'), absent(INJECTION), absent(REVISION)],
-      pods: [isNot(INJECT, 'false')],
-    },
-    {
-      name: 'object',
-      namespaces: [absent(INJECTION), absent(REVISION), absent(OWN_INJECTION)],
-      pods: [is(INJECT, 'true'), absent(REVISION)],
-    },
-  ];
+export function injector(options: InstallOptions): KubernetesObject {
+  const { revision, namespace } = options;
+  const object = `${clusterName(options)}-injector`;
+  return injectorNamed({ object, labels: commonLabels(options), answersTo: revision, namespace, call: callService(options) });
 }
 
-/** The bundle is filled in by the control plane, which rotates the certificate: what is applied again must not empty it. */
-function call(options: InstallOptions, path: string): unknown {
-  return { service: { name: instanceName(options), namespace: options.namespace, path, port: 443 } };
+export function validator(options: InstallOptions): KubernetesObject {
+  const { revision, namespace } = options;
+  const object = `${clusterName(options)}-validator`;
+  return validatorNamed({ object, labels: commonLabels(options), answersTo: revision, namespace, call: callService(options) });
 }
 
 /** A pod that should have a proxy and has none would be outside of the mesh, so creating it fails while no replica answers. */
-export function injector(options: InstallOptions): KubernetesObject {
+export function injectorNamed({ object, labels, answersTo, namespace, call }: Named): KubernetesObject {
   const outside: Requirement = {
     key: 'kubernetes.io/metadata.name',
     operator: 'NotIn',
-    values: ['kube-system', 'kube-public', 'kube-node-lease', options.namespace],
+    values: ['kube-system', 'kube-public', 'kube-node-lease', namespace],
   };
+  const selections = [...selectionsOf(answersTo), ...(answersTo === DEFAULT_REVISION ? DEFAULT_SELECTIONS : [])];
   return {
     apiVersion: 'admissionregistration.k8s.io/v1',
     kind: 'MutatingWebhookConfiguration',
-    metadata: { name: `${clusterName(options)}-injector`, labels: commonLabels(options) },
-    webhooks: selections(options.revision).map(({ name, namespaces, pods }) => ({
+    metadata: { name: object, labels },
+    webhooks: selections.map(({ name, namespaces, pods }) => ({
       name: `${name}.injector.gatehouse.dev`,
-      clientConfig: call(options, '/inject'),
+      clientConfig: call('/inject'),
       rules: [{ operations: ['CREATE'], apiGroups: [''], apiVersions: ['v1'], resources: ['pods'], scope: 'Namespaced' }],
       namespaceSelector: { matchExpressions: [...namespaces, outside] },
       objectSelector: { matchExpressions: pods },
@@ -92,16 +65,17 @@ export function injector(options: InstallOptions): KubernetesObject {
 
 /**
  * What is refused here would be refused by the control plane when it reads it, too: the webhook only says so earlier. So while no
- * replica answers, objects can still be changed.
+ * replica answers, objects can still be changed. Each object is judged by one: the revision or tag that it names, or the default.
  */
-export function validator(options: InstallOptions): KubernetesObject {
+export function validatorNamed({ object, labels, answersTo, call }: Named): KubernetesObject {
+  const judged = [...judgedBy(answersTo), ...(answersTo === DEFAULT_REVISION ? JUDGED_BY_DEFAULT : [])];
   return {
     apiVersion: 'admissionregistration.k8s.io/v1',
     kind: 'ValidatingWebhookConfiguration',
-    metadata: { name: `${clusterName(options)}-validator`, labels: commonLabels(options) },
-    webhooks: judged(options.revision).map(({ name, selector }) => ({
+    metadata: { name: object, labels },
+    webhooks: judged.map(({ name, selector }) => ({
       name: `${name}.gatehouse.dev`,
-      clientConfig: call(options, '/validate'),
+      clientConfig: call('/validate'),
       rules: Object.entries(CONFIGURATION).map(([group, resources]) => ({
         operations: ['CREATE', 'UPDATE'],
         apiGroups: [group],
@@ -109,7 +83,7 @@ export function validator(options: InstallOptions): KubernetesObject {
         resources,
         scope: '*',
       })),
-      objectSelector: { matchExpressions: [selector] },
+      objectSelector: { matchExpressions: selector },
       failurePolicy: 'Ignore',
       matchPolicy: 'Equivalent',
       sideEffects: 'None',
@@ -117,10 +91,4 @@ export function validator(options: InstallOptions): KubernetesObject {
       admissionReviewVersions: ['v1'],
     })),
   };
-}
-
-/** Each object is judged by one revision: the one it names, or the default. */
-function judged(revision: string): readonly { readonly name: string; readonly selector: Requirement }[] {
-  const named = { name: 'rev.validator', selector: is(REVISION, revision) };
-  return revision === DEFAULT_REVISION ? [named, { name: 'validator', selector: absent(REVISION) }] : [named];
 }

@@ -7,6 +7,7 @@ import type { KubernetesObject } from '../../../kubernetes/install/object.ts';
 import { installObjects } from '../../../kubernetes/install/objects.ts';
 import { nodeAgentObjects } from '../../../kubernetes/install/node-agent.ts';
 import { checkInstall, DEFAULTS, type InstallOptions } from '../../../kubernetes/install/options.ts';
+import { tagObjects } from '../../../kubernetes/install/tag.ts';
 import { root } from '../../house/repository.ts';
 
 const KUSTOMIZE = join(root, 'manifests', 'kustomize', 'base');
@@ -193,13 +194,16 @@ describe('the injector', () => {
   const areWebhooks = (value: unknown): value is readonly Webhook[] =>
     Array.isArray(value) && value.every((one) => typeof one === 'object' && one !== null && 'objectSelector' in one);
 
-  const webhooks = (revision: string): readonly Webhook[] => {
-    const list = named(objects({ revision }), 'MutatingWebhookConfiguration')['webhooks'];
+  const webhooksIn = (all: readonly KubernetesObject[]): readonly Webhook[] => {
+    const list = named(all, 'MutatingWebhookConfiguration')['webhooks'];
     assert.ok(areWebhooks(list));
     return list;
   };
+  const webhooks = (revision: string): readonly Webhook[] => webhooksIn(objects({ revision }));
+  /** As the API server calls them: `canary` and the tag that stands for it. */
+  const PROD = { name: 'prod', revision: 'canary', namespace: 'gatehouse-system' };
 
-  const all = [...webhooks('default'), ...webhooks('canary')];
+  const all = [...webhooks('default'), ...webhooks('canary'), ...webhooksIn(tagObjects(PROD))];
   const sentTo = (namespace: Readonly<Record<string, string>>, pod: Readonly<Record<string, string>>): string[] =>
     all
       .filter((hook) => selects(hook.namespaceSelector, namespace) && selects(hook.objectSelector, pod))
@@ -216,18 +220,23 @@ describe('the injector', () => {
     const namespaces = combine(
       choices('istio-injection', 'enabled', 'disabled'),
       choices('gatehouse.dev/injection', 'enabled', 'disabled'),
-      choices('istio.io/rev', 'default', 'canary', 'other'),
+      choices('istio.io/rev', 'default', 'canary', 'prod'),
+      choices('gatehouse.dev/rev', 'default', 'canary', 'prod'),
     );
     const pods = combine(
       choices('sidecar.istio.io/inject', 'true', 'false'),
-      choices('istio.io/rev', 'default', 'canary', 'other'),
+      choices('gatehouse.dev/inject', 'true', 'false'),
+      choices('istio.io/rev', 'default', 'canary', 'prod'),
+      choices('gatehouse.dev/rev', 'default', 'canary', 'prod'),
     );
     let injected = 0;
     for (const namespace of namespaces)
       for (const pod of pods) {
         const hooks = sentTo(namespace, pod);
         assert.ok(hooks.length <= 1, `${JSON.stringify({ namespace, pod })}: ${hooks.join(', ')}`);
-        if (pod['sidecar.istio.io/inject'] === 'false') assert.deepEqual(hooks, []);
+        const out = [pod['sidecar.istio.io/inject'], pod['gatehouse.dev/inject']].includes('false');
+        const outside = [namespace['istio-injection'], namespace['gatehouse.dev/injection']].includes('disabled');
+        if (out || outside) assert.deepEqual(hooks, []);
         injected += hooks.length;
       }
     assert.ok(injected > 100);
@@ -241,6 +250,16 @@ describe('the injector', () => {
     [{ 'istio.io/rev': 'canary' }, {}, 'rev.namespace'],
     [{}, { 'istio.io/rev': 'canary' }, 'rev.object'],
     [{ 'gatehouse.dev/injection': 'enabled' }, {}, 'own.namespace'],
+    [{ 'gatehouse.dev/rev': 'canary' }, {}, 'own.rev.namespace'],
+    [{ 'istio.io/rev': 'prod' }, {}, 'rev.namespace'],
+    [{ 'gatehouse.dev/rev': 'prod' }, {}, 'own.rev.namespace'],
+    [{}, { 'gatehouse.dev/rev': 'prod' }, 'own.rev.object'],
+    [{}, { 'gatehouse.dev/inject': 'true' }, 'own.object'],
+    [{}, { 'gatehouse.dev/inject': 'true', 'sidecar.istio.io/inject': 'false' }, undefined],
+    [{ 'istio-injection': 'enabled', 'gatehouse.dev/injection': 'disabled' }, {}, undefined],
+    [{ 'istio-injection': 'enabled' }, { 'gatehouse.dev/inject': 'false' }, undefined],
+    // Another mesh's injector gets these pods.
+    [{ 'istio.io/rev': 'istio-1-29', 'gatehouse.dev/rev': 'prod' }, {}, undefined],
     [{ 'kubernetes.io/metadata.name': 'kube-system', 'istio-injection': 'enabled' }, {}, undefined],
   ] as const)
     it(`${hook === undefined ? 'leaves out' : 'gets'} a pod with ${JSON.stringify(pod)} in a namespace with ${JSON.stringify(namespace)}`, () =>
