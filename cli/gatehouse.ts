@@ -22,6 +22,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze
   debug: async () => (await import('./debug.ts')).debugCommand(),
   ca: async () => (await import('./ca.ts')).caCommand(),
   install: async () => (await import('./install.ts')).installCommand(),
+  uninstall: async () => (await import('./uninstall.ts')).uninstallCommand(),
+  tag: async () => (await import('./tag.ts')).tagCommand(),
   audit: async () => (await import('./audit.ts')).auditCommand(),
 });
 
