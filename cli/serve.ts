@@ -47,6 +47,12 @@ export function serveCommand(): Command {
     .option('--audit-db <file>', 'the audit store', '.gatehouse/audit.db')
     .option('--audit-retention <duration>', 'delete what is older than this, such as 2160h; without it nothing is deleted')
     .option(
+      '--metric-series <count>',
+      'sets of labels that the istio_* metrics may have; what is beyond is counted without them',
+      '5000',
+    )
+    .option('--metric-stale <duration>', 'istio_* metrics of calls that did not happen for as long are forgotten', '1h')
+    .option(
       '--automatic-scope',
       'tell proxies of the services that they call, and of others when they ask; Sidecars and labels go before',
     )

@@ -31,7 +31,17 @@ interface Call {
   readonly flags: readonly string[];
   readonly shared: Pick<
     AccessRecord,
-    'time' | 'protocol' | 'method' | 'path' | 'template' | 'status' | 'durationUs' | 'bytesReceived' | 'bytesSent' | 'flags'
+    | 'time'
+    | 'protocol'
+    | 'method'
+    | 'path'
+    | 'template'
+    | 'status'
+    | 'grpcStatus'
+    | 'durationUs'
+    | 'bytesReceived'
+    | 'bytesSent'
+    | 'flags'
   >;
 }
 
@@ -67,6 +77,12 @@ function protocolOf(entry: HTTPAccessLogEntry): Protocol {
       entry.protocolVersion satisfies never;
       return 'HTTP/1.1';
   }
+}
+
+/** In the trailers, or in the headers of an answer that has nothing else; 0 to 16 as gRPC has them, so that servers cannot invent more. */
+function grpcStatusOf(response: HTTPAccessLogEntry['response']): number | undefined {
+  const text = response?.responseTrailers['grpc-status'] ?? response?.responseHeaders['grpc-status'];
+  return text !== undefined && /^(?:\d|1[0-6])$/.test(text) ? Number(text) : undefined;
 }
 
 /** Methods that Envoy's enum does not know are told as OTHER: the text is the caller's, so unbounded. */
@@ -185,7 +201,8 @@ function recordsOf(call: Call, reporter: Reporter, directory: Directory): readon
       if (out) records.push(out);
     }
   }
-  return records;
+  const [into, out] = records;
+  return into === undefined || out === undefined ? records : [{ ...into, onward: true }, out];
 }
 
 function finished(common: AccessLogCommon | undefined): boolean {
@@ -207,6 +224,7 @@ export function decodeHttp(
   const protocol = protocolOf(entry);
   const path = pathOf((request?.originalPath || request?.path) ?? '').slice(0, MAX_PATH);
   const flags = flagsOf(common?.responseFlags);
+  const grpcStatus = protocol === 'GRPC' ? grpcStatusOf(response) : undefined;
   const call: Call = {
     common,
     details,
@@ -222,6 +240,7 @@ export function decodeHttp(
       // A gRPC path is a method's name, never an identifier.
       template: protocol === 'GRPC' ? path.slice(0, 512) : templateOf(path),
       status: response?.responseCode ?? 0,
+      ...(grpcStatus === undefined ? {} : { grpcStatus }),
       durationUs: microseconds(common),
       bytesReceived: bytes(request?.requestHeadersBytes, request?.requestBodyBytes),
       bytesSent: bytes(response?.responseHeadersBytes, response?.responseBodyBytes),

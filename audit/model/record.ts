@@ -66,6 +66,8 @@ export interface AccessRecord {
   /** The destination has a proxy of ours, which reports this call itself if it gets there. */
   readonly destinationMeshed: boolean;
   readonly reached: boolean;
+  /** Of the hop into a gateway: the same call has a record of the hop out of it as well. */
+  readonly onward?: true;
   /** Host name of the service called. */
   readonly service: string | undefined;
   /** The workload's own port where the destination was reached, else the service's. */
@@ -78,6 +80,8 @@ export interface AccessRecord {
   readonly template: string;
   /** HTTP status; 0 when there was none. */
   readonly status: number;
+  /** Of gRPC, where the server, or a proxy in its place, answered with one. */
+  readonly grpcStatus?: number;
   readonly durationUs: number;
   readonly bytesReceived: number;
   readonly bytesSent: number;

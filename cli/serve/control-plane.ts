@@ -5,6 +5,7 @@ import { addAccessLogService } from '../../audit/intake/access-log-service.ts';
 import { CallRecorder } from '../../audit/intake/calls.ts';
 import { Recorder } from '../../audit/intake/recorder.ts';
 import { observed, type Observer } from '../../audit/intake/sink.ts';
+import { CallMetrics } from '../../audit/metrics/call-metrics.ts';
 import { openCallStore } from '../../audit/store/calls.ts';
 import { openSqliteStore } from '../../audit/store/sqlite.ts';
 import { openAuthority } from '../../ca/authority.ts';
@@ -26,7 +27,7 @@ import { addressLimit, callersOf } from './callers.ts';
 import { clusterAuthority, withoutSteps } from './cluster-authority.ts';
 import { openCluster } from './cluster-options.ts';
 import { writeClusterStatus } from './cluster-status.ts';
-import { isServiceHost, snapshotDirectory } from './directory.ts';
+import { isServiceHost, snapshotDirectory, snapshotNames } from './directory.ts';
 import { type RunningFederation, startFederation } from './federation.ts';
 import { enforceRevocations, withCrls } from './enforce-revocations.ts';
 import { grpcServer, listen } from './grpc-server.ts';
@@ -151,6 +152,12 @@ export async function startControlPlane(
     clock,
     flushMs: 250,
   });
+  const callMetrics = new CallMetrics({
+    names: snapshotNames(() => mesh.current()),
+    clock,
+    limit: options.metricSeries,
+    staleMs: options.metricStaleMs,
+  });
   const calls = new CallRecorder({
     open: () => openCallStore(options.auditFile, clock),
     isService: (host) => isServiceHost(mesh.current(), host),
@@ -159,7 +166,7 @@ export async function startControlPlane(
     log,
   });
   // Who hears of each record, beside the store.
-  const observers: readonly Observer[] = [calls];
+  const observers: readonly Observer[] = [calls, callMetrics];
   const scopes = new AutomaticScopes({ everywhere: options.automaticScope, observed: calls, clock });
   const source = (resources = snapshotResources(mesh.current(), bundle, revocations.peers(), issuers.known(), scopes));
   const published = new PublishedSnapshots();
@@ -215,6 +222,7 @@ export async function startControlPlane(
     snapshot: () => mesh.current(),
     streams: () => discovery.streams().filter(({ kind }) => kind === 'proxy'),
     recorder: () => recorder.stats,
+    calls: () => callMetrics.stats,
     serverCertificateNotAfter: () => tls.current().notAfter,
     upstream: () => authority.upstream(),
     rotation: () => rotation.status(),
@@ -230,6 +238,7 @@ export async function startControlPlane(
     explainScope: (claim) => source.explainScope(claim),
     published,
     metrics: registry,
+    callMetrics: () => callMetrics.exposition(),
     capture: options.allowCaptures ? inspectorCapture(options.caDir, clock) : undefined,
   });
   const http = await listenHttp(status, options.http, '--http-address');

@@ -1,5 +1,6 @@
 import { addressesOf } from '../../mesh/model/families.ts';
 import type { Directory, ServicePortRef } from '../../audit/intake/directory.ts';
+import { type Names, type ServiceNames, serviceNames, type WorkloadNames, workloadNames } from '../../audit/metrics/names.ts';
 import { type SpiffeId, workloadOf, workloadSpiffeId } from '../../ca/identity/spiffe-id.ts';
 import { workloadsOf } from '../../mesh/model/endpoints.ts';
 import { resolveHostname } from '../../mesh/model/hostname.ts';
@@ -64,6 +65,26 @@ function podOf(nodeId: string): string {
 /** Whether some service of the mesh has this host. */
 export function isServiceHost(snapshot: Snapshot, host: string): boolean {
   return indexOf(snapshot).byHost.has(host);
+}
+
+const labelledWorkloads = new WeakMap<Workload, WorkloadNames>();
+const labelledServices = new WeakMap<Service, ServiceNames>();
+
+function once<K extends object, V>(memory: WeakMap<K, V>, key: K | undefined, make: (key: K) => V): V | undefined {
+  if (key === undefined) return undefined;
+  const known = memory.get(key);
+  if (known !== undefined) return known;
+  const made = make(key);
+  memory.set(key, made);
+  return made;
+}
+
+/** What metrics call workloads and services, made with each of them. */
+export function snapshotNames(current: () => Snapshot): Names {
+  return {
+    workload: (name) => once(labelledWorkloads, indexOf(current()).byName.get(name), workloadNames),
+    service: (host) => once(labelledServices, indexOf(current()).byHost.get(host), serviceNames),
+  };
 }
 
 /** Answers audit's questions about names from the snapshot that is current when they are asked. */

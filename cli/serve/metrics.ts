@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, type Registry } from 'prom-client';
 import type { RecorderStats } from '../../audit/intake/recorder.ts';
+import type { CallMetricsStats } from '../../audit/metrics/call-metrics.ts';
 import type { UpstreamState } from '../../ca/upstream/keeper.ts';
 import type { RotationStatus } from '../../ca/rotation/rotation.ts';
 import type { PeerStatus } from '../../ca/federation/following.ts';
@@ -11,6 +12,7 @@ const PHASES = Object.freeze(['steady', 'prepared', 'active', 'retiring'] as con
 
 export interface MetricSources {
   readonly recorder: () => RecorderStats;
+  readonly calls: () => CallMetricsStats;
   readonly serverCertificateNotAfter: () => Date;
   readonly upstream: () => UpstreamState | undefined;
   readonly rotation: () => RotationStatus;
@@ -70,20 +72,31 @@ export function controlPlaneMetrics(registry: Registry, sources: MetricSources):
       () => (sources.upstream()?.notAfter.getTime() ?? 0) / 1000,
     );
   }
-  const counter = (name: string, help: string, read: (stats: RecorderStats) => number): void => {
+  const counter = (name: string, help: string, read: () => number): void => {
     const made: Counter = new Counter({
       name,
       help,
       registers: [registry],
       collect: () => {
         made.reset();
-        made.inc(read(sources.recorder()));
+        made.inc(read());
       },
     });
   };
-  counter('gatehouse_audit_records_total', 'access-log records received', ({ received }) => received);
-  counter('gatehouse_audit_written_total', 'access-log records in the store', ({ written }) => written);
-  counter('gatehouse_audit_lost_total', 'access-log records lost', ({ lost }) =>
-    Object.values(lost).reduce((sum, count) => sum + count, 0),
+  counter('gatehouse_audit_records_total', 'access-log records received', () => sources.recorder().received);
+  counter('gatehouse_audit_written_total', 'access-log records in the store', () => sources.recorder().written);
+  counter('gatehouse_audit_lost_total', 'access-log records lost', () =>
+    Object.values(sources.recorder().lost).reduce((sum, count) => sum + count, 0),
+  );
+  gauge('gatehouse_call_metrics_series', 'sets of labels that istio_* metrics have now', () => sources.calls().series);
+  counter(
+    'gatehouse_call_metrics_overflowed_total',
+    'records that istio_* metrics count without their labels',
+    () => sources.calls().overflowed,
+  );
+  counter(
+    'gatehouse_call_metrics_forgotten_total',
+    'sets of labels that istio_* metrics no longer have',
+    () => sources.calls().forgotten,
   );
 }

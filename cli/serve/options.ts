@@ -24,6 +24,8 @@ export interface ServeFlags extends UpstreamFlags, CaKeyFlags, FederationFlags, 
   readonly pageAddress?: string;
   readonly auditDb: string;
   readonly auditRetention?: string;
+  readonly metricSeries: string;
+  readonly metricStale: string;
   readonly certificateTtl: string;
   readonly requestJwksRefresh: string;
   readonly automaticScope?: boolean;
@@ -54,6 +56,10 @@ export interface ServeOptions {
   readonly auditFile: string;
   /** Edges older than this are deleted; undefined keeps all. */
   readonly auditRetentionMs: number | undefined;
+  /** Sets of labels that metrics of calls may have. */
+  readonly metricSeries: number;
+  /** One to which nothing is added for as long is forgotten. */
+  readonly metricStaleMs: number;
   readonly certificateTtlSeconds: number;
   /** How often the keys of token issuers are fetched. */
   readonly requestJwksRefreshMs: number;
@@ -71,6 +77,8 @@ export const DEFAULT_GRPC_ADDRESS = '127.0.0.1:15012';
 const MAX_TTL_SECONDS = 7 * 24 * 3600;
 const SHORTEST_REFRESH_MS = 1000;
 const LONGEST_REFRESH_MS = 86_400_000;
+const MAX_SERIES = 1_000_000;
+const MIN_STALE_MS = 60_000;
 const MIN_RETENTION_MS = 3_600_000;
 
 export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
@@ -98,6 +106,11 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
       ok: false,
       reason: `--audit-retention: ${String(flags.auditRetention)} is not 1h or more (write hours, such as 2160h for 90 days)`,
     };
+  const metricSeries = /^\d{1,7}$/.test(flags.metricSeries) ? Number(flags.metricSeries) : -1;
+  if (metricSeries < 0 || metricSeries > MAX_SERIES)
+    return { ok: false, reason: `--metric-series: ${flags.metricSeries} is not between 0 and ${MAX_SERIES}` };
+  const metricStale = parseDuration(flags.metricStale) ?? 0;
+  if (metricStale < MIN_STALE_MS) return { ok: false, reason: `--metric-stale: ${flags.metricStale} is not 1m or more` };
   const scopeWindow = parseDuration(flags.scopeWindow) ?? 0;
   if (scopeWindow < MIN_RETENTION_MS)
     return { ok: false, reason: `--scope-window: ${flags.scopeWindow} is not 1h or more (write hours, such as 168h for a week)` };
@@ -131,6 +144,8 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
       allowCaptures: flags.allowCaptures === true,
       auditFile: resolve(flags.auditDb),
       auditRetentionMs: retention,
+      metricSeries,
+      metricStaleMs: metricStale,
       certificateTtlSeconds: ttl,
       requestJwksRefreshMs: refresh,
       automaticScope: flags.automaticScope === true,

@@ -1,3 +1,5 @@
+import { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
@@ -19,8 +21,19 @@ export interface StatusSources {
   readonly explainScope: SnapshotResources['explainScope'];
   readonly published: PublishedSnapshots;
   readonly metrics: Registry;
+  /** Those of calls, in the same format, in pieces. */
+  readonly callMetrics: () => Iterable<string>;
   /** Undefined: nobody may take profiles. */
   readonly capture: Capture | undefined;
+}
+
+/** The loop turns between two pieces: with many series all of them take longer than others should wait. */
+async function* scraped(metrics: Registry, callMetrics: () => Iterable<string>): AsyncGenerator<string> {
+  yield await metrics.metrics();
+  for (const piece of callMetrics()) {
+    yield piece;
+    await setImmediate();
+  }
 }
 
 interface ConfigQuery {
@@ -38,6 +51,7 @@ export function statusServer({
   explainScope,
   published,
   metrics,
+  callMetrics,
   capture,
 }: StatusSources): FastifyInstance {
   const app = fastify({ logger: false, bodyLimit: 1024 });
@@ -48,7 +62,7 @@ export function statusServer({
   app.get('/healthz', () => ({ status: 'ok', snapshot: snapshot().number }));
   // It listens only once everything else does.
   app.get('/readyz', () => ({ status: 'ok' }));
-  app.get('/metrics', async (_, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));
+  app.get('/metrics', (_, reply) => reply.type(metrics.contentType).send(Readable.from(scraped(metrics, callMetrics))));
   app.get('/debug/syncz', () => {
     const current = snapshot();
     return {

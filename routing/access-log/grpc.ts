@@ -34,6 +34,9 @@ export function httpAccessLog(vantage: Vantage): AccessLog {
       commonConfig: commonConfig(vantage),
       // Tells gRPC from other HTTP/2.
       additionalRequestHeadersToLog: ['content-type'],
+      // Of gRPC, what became of it: in the headers where there is nothing else.
+      additionalResponseHeadersToLog: ['grpc-status'],
+      additionalResponseTrailersToLog: ['grpc-status'],
     }),
   });
 }

@@ -1,31 +1,25 @@
 import { create } from '@bufbuild/protobuf';
 import { type CustomTag as WireTag, CustomTagSchema } from '#gen/envoy/type/tracing/v3/custom_tag_pb.js';
-import type { Labels } from '../../mesh/model/object.ts';
+import { canonicalRevision, canonicalService, firstLabel } from '../../mesh/model/canonical.ts';
 import type { Proxy } from '../../mesh/model/proxy.ts';
 import type { CustomTag, CustomTags } from '../../mesh/model/telemetry.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 
-function firstOf(labels: Labels, names: readonly string[], otherwise: string): string {
-  return names.map((name) => labels[name]).find((value) => value !== undefined && value !== '') ?? otherwise;
-}
-
 /** Istio's name of a workload among services that call each other. */
 export function canonicalName({ instance, workload }: Proxy): string {
-  const names = ['service.istio.io/canonical-name', 'app.kubernetes.io/name', 'app'];
-  return firstOf(instance.labels, names, workload.name);
+  return canonicalService(instance.labels, workload.name);
 }
 
 /** How a proxy calls itself in spans, as Istio's do: `APP.NAMESPACE`. */
 export function tracedName({ instance, workload }: Proxy): string {
-  return `${firstOf(instance.labels, ['app'], workload.name)}.${workload.namespace}`;
+  return `${firstLabel(instance.labels, ['app'], workload.name)}.${workload.namespace}`;
 }
 
 /** The tags that all of Istio's spans have. */
 function istioTags({ meshConfig }: Snapshot, proxy: Proxy): CustomTags {
-  const revisions = ['service.istio.io/canonical-revision', 'app.kubernetes.io/version', 'version'];
   const literal = (value: string) => ({ kind: 'literal' as const, value });
   return {
-    'istio.canonical_revision': literal(firstOf(proxy.instance.labels, revisions, 'latest')),
+    'istio.canonical_revision': literal(canonicalRevision(proxy.instance.labels)),
     'istio.canonical_service': literal(canonicalName(proxy)),
     'istio.mesh_id': literal(meshConfig.trustDomain),
     'istio.namespace': literal(proxy.workload.namespace),

@@ -182,6 +182,21 @@ describe('audit: decoding of log entries', () => {
     });
   });
 
+  describe('the status of gRPC', () => {
+    const statusOf = (trailers: Record<string, string>, type = 'application/grpc+proto') => {
+      const [record] = decodeAll('inbound', { headers: { 'content-type': type }, trailers });
+      assert.ok(record);
+      return record.grpcStatus;
+    };
+    it('is in the trailers', () => assert.equal(statusOf({ 'grpc-status': '14' }), 14));
+    it('is none of those that a server makes up', () =>
+      assert.deepEqual(
+        ['17', '007', '-1', 'x', ''].map((text) => statusOf({ 'grpc-status': text })),
+        [undefined, undefined, undefined, undefined, undefined],
+      ));
+    it('is not looked for in other requests', () => assert.equal(statusOf({ 'grpc-status': '14' }, 'text/plain'), undefined));
+  });
+
   describe('a gateway', () => {
     it('tells of the client, by address, and of the next hop, which its proxy tells better', () => {
       const [arrival, departure, ...rest] = decodeAll('gateway', {
@@ -193,6 +208,7 @@ describe('audit: decoding of log entries', () => {
       });
       assert.ok(arrival && departure);
       assert.equal(rest.length, 0);
+      assert.deepEqual([arrival.onward, departure.onward], [true, undefined]);
       assert.deepEqual(
         [arrival.source, arrival.destination.principal, arrival.mtls, countsAsEdge(arrival)],
         [{ principal: undefined, workload: undefined, address: '203.0.113.7' }, EDGE, false, true],

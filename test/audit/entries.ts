@@ -39,6 +39,8 @@ export interface HttpInit {
   readonly authority?: string;
   readonly version?: HttpVersion;
   readonly headers?: Record<string, string>;
+  /** Of the response. */
+  readonly trailers?: Record<string, string>;
 }
 
 const COMMON: Common = {
@@ -66,6 +68,7 @@ export function http(init: HttpInit = {}): HTTPAccessLogEntry {
       responseCodeDetails: init.details ?? 'via_upstream',
       responseHeadersBytes: 200n,
       responseBodyBytes: 22n,
+      responseTrailers: init.trailers ?? {},
     },
   });
 }

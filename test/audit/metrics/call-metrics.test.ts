@@ -1,0 +1,271 @@
+import assert from 'node:assert/strict';
+import { CallMetrics, OVERFLOW } from '../../../audit/metrics/call-metrics.ts';
+import { BOUNDS } from '../../../audit/metrics/buckets.ts';
+import { type Names, serviceNames, type WorkloadNames, workloadNames } from '../../../audit/metrics/names.ts';
+import type { AccessRecord } from '../../../audit/model/record.ts';
+import { parseHostname } from '../../../mesh/model/hostname.ts';
+import { record } from '../edges.ts';
+import { APP, EDGE, NOW, WEB } from '../world.ts';
+import { samplesOf, type Sample } from './samples.ts';
+
+const host = parseHostname('app.shop.svc.cluster.local');
+assert.ok(host);
+const SERVICE = serviceNames({
+  hostname: host,
+  external: false,
+  meta: { name: 'app', namespace: 'shop' },
+});
+const workloads = (): Map<string, WorkloadNames> =>
+  new Map([
+    ['shop/app', workloadNames({ name: 'app', namespace: 'shop', labels: { app: 'app', version: 'v1' } })],
+    ['shop/web', workloadNames({ name: 'web', namespace: 'shop', labels: { 'app.kubernetes.io/name': 'front', app: 'web' } })],
+    ['edge/gateway', workloadNames({ name: 'gateway', namespace: 'edge', labels: {} })],
+  ]);
+
+/** Metrics of a mesh of web, app and a gateway, at a time that the test sets. */
+function metered(options: { readonly limit?: number; readonly staleMs?: number } = {}) {
+  const known = workloads();
+  let now = NOW.getTime();
+  const names: Names = {
+    workload: (name) => known.get(name),
+    service: (name) => (name === SERVICE.host ? SERVICE : undefined),
+  };
+  const metrics = new CallMetrics({ names, clock: () => new Date(now), ...options });
+  return {
+    metrics,
+    known,
+    count: (...changes: readonly Partial<AccessRecord>[]) => metrics.observe(changes.map(record)),
+    pass: (ms: number) => void (now += ms),
+    samples: (name: string) => samplesOf([...metrics.exposition()].join('')).filter((sample) => sample.name === name),
+  };
+}
+
+const only = (samples: readonly Sample[]): Sample => {
+  const [first, ...others] = samples;
+  assert.ok(first !== undefined && others.length === 0, JSON.stringify(samples));
+  return first;
+};
+
+const OUT: Partial<AccessRecord> = {
+  side: 'outbound',
+  hop: 'out',
+  source: { principal: WEB, workload: 'shop/web', address: undefined },
+  destination: { principal: undefined, workload: 'shop/app', address: '10.0.0.1' },
+  mtls: false,
+};
+
+describe("Istio's metrics of calls", () => {
+  it('a call that arrived, with all labels', () => {
+    const { count, samples } = metered();
+    count({}, {});
+    assert.deepEqual(only(samples('istio_requests_total')), {
+      name: 'istio_requests_total',
+      value: 2,
+      labels: {
+        reporter: 'destination',
+        source_workload: 'web',
+        source_workload_namespace: 'shop',
+        source_principal: WEB,
+        source_app: 'web',
+        source_version: 'unknown',
+        source_canonical_service: 'front',
+        source_canonical_revision: 'latest',
+        source_cluster: 'Kubernetes',
+        destination_workload: 'app',
+        destination_workload_namespace: 'shop',
+        destination_principal: APP,
+        destination_app: 'app',
+        destination_version: 'v1',
+        destination_service: 'app.shop.svc.cluster.local',
+        destination_service_name: 'app',
+        destination_service_namespace: 'shop',
+        destination_canonical_service: 'app',
+        destination_canonical_revision: 'v1',
+        destination_cluster: 'Kubernetes',
+        request_protocol: 'http',
+        response_code: '200',
+        grpc_response_status: '',
+        response_flags: '-',
+        connection_security_policy: 'mutual_tls',
+      },
+    });
+  });
+
+  it("the caller's proxy tells of it as the source, and cannot say how it was secured", () => {
+    const { count, samples } = metered();
+    count({}, OUT);
+    const [arrived, left] = samples('istio_requests_total');
+    assert.equal(arrived?.labels['reporter'], 'destination');
+    assert.equal(left?.labels['reporter'], 'source');
+    assert.equal(left.labels['connection_security_policy'], 'unknown');
+    assert.equal(left.labels['destination_principal'], 'unknown');
+    assert.equal(left.labels['destination_workload'], 'app');
+  });
+
+  it('plain text, an unknown caller, a failure', () => {
+    const { count, samples } = metered();
+    count({
+      mtls: false,
+      source: { principal: undefined, workload: undefined, address: '10.9.9.9' },
+      status: 503,
+      flags: ['UF', 'URX'],
+    });
+    const { labels } = only(samples('istio_requests_total'));
+    assert.equal(labels['source_workload'], 'unknown');
+    assert.equal(labels['source_workload_namespace'], 'unknown');
+    assert.equal(labels['source_principal'], 'unknown');
+    assert.equal(labels['connection_security_policy'], 'none');
+    assert.equal(labels['response_code'], '503');
+    assert.equal(labels['response_flags'], 'UF,URX');
+  });
+
+  it('an identity that several workloads share still says its namespace', () => {
+    const { count, samples } = metered();
+    count({ source: { principal: WEB, workload: undefined, address: undefined } });
+    const { labels } = only(samples('istio_requests_total'));
+    assert.equal(labels['source_workload'], 'unknown');
+    assert.equal(labels['source_workload_namespace'], 'shop');
+  });
+
+  it('a gateway tells of what it sends on, and of what it does not, once each', () => {
+    const { count, samples } = metered();
+    const into = {
+      side: 'gateway',
+      hop: 'in',
+      source: { principal: undefined, workload: undefined, address: '192.0.2.1' },
+      destination: { principal: EDGE, workload: 'edge/gateway', address: undefined },
+      service: undefined,
+    } as const;
+    const out = {
+      ...OUT,
+      side: 'gateway',
+      source: { principal: EDGE, workload: 'edge/gateway', address: undefined },
+    } as const;
+    count({ ...into, onward: true }, out, { ...into, status: 404, flags: ['NR'] });
+    const [sent, refused, ...others] = samples('istio_requests_total');
+    assert.deepEqual(others, []);
+    assert.deepEqual([sent?.labels['source_workload'], sent?.labels['destination_workload']], ['gateway', 'app']);
+    assert.deepEqual([refused?.labels['source_workload'], refused?.labels['destination_workload']], ['gateway', 'unknown']);
+    assert.deepEqual([refused?.labels['reporter'], refused?.labels['response_code']], ['source', '404']);
+  });
+
+  it('hosts that callers choose make no series of their own', () => {
+    const { count, samples } = metered();
+    const away = {
+      ...OUT,
+      destination: { principal: undefined, workload: undefined, address: '192.0.2.7' },
+      destinationMeshed: false,
+    };
+    for (let index = 0; index < 50; index++) count({ ...away, service: `host-${index}.example.com` });
+    const { labels, value } = only(samples('istio_requests_total'));
+    assert.equal(value, 50);
+    assert.equal(labels['destination_service'], 'unknown');
+    assert.equal(labels['destination_service_name'], 'PassthroughCluster');
+    count({ ...away, service: 'no.example.com', reached: false, status: 502 });
+    assert.equal(samples('istio_requests_total')[1]?.labels['destination_service_name'], 'BlackHoleCluster');
+  });
+
+  it('gRPC has its own status', () => {
+    const { count, samples } = metered();
+    count({ protocol: 'GRPC', grpcStatus: 7 });
+    const { labels } = only(samples('istio_requests_total'));
+    assert.equal(labels['request_protocol'], 'grpc');
+    assert.equal(labels['grpc_response_status'], '7');
+  });
+
+  it('connections count apart from requests, without codes', () => {
+    const { count, samples } = metered();
+    count({ protocol: 'TCP', status: 0, bytesReceived: 10, bytesSent: 2000 });
+    assert.deepEqual(samples('istio_requests_total'), []);
+    for (const [name, value] of [
+      ['istio_tcp_connections_opened_total', 1],
+      ['istio_tcp_connections_closed_total', 1],
+      ['istio_tcp_sent_bytes_total', 2000],
+      ['istio_tcp_received_bytes_total', 10],
+    ] as const) {
+      const sample = only(samples(name));
+      assert.equal(sample.value, value, name);
+      assert.equal(sample.labels['request_protocol'], 'tcp');
+      assert.equal(sample.labels['response_code'], undefined);
+    }
+  });
+
+  it("histograms have Istio's buckets, cumulative", () => {
+    const { count, samples } = metered();
+    for (const ms of [0.4, 0.5, 0.6, 7, 4_000_000]) count({ durationUs: ms * 1000, bytesReceived: 100, bytesSent: 3_000 });
+    const buckets = samples('istio_request_duration_milliseconds_bucket');
+    assert.deepEqual(
+      buckets.map(({ labels }) => labels['le']),
+      [...BOUNDS.map(String), '+Inf'],
+    );
+    assert.deepEqual(
+      buckets.map(({ value }) => value),
+      [2, 3, 3, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 5],
+    );
+    assert.equal(only(samples('istio_request_duration_milliseconds_count')).value, 5);
+    assert.equal(Math.round(only(samples('istio_request_duration_milliseconds_sum')).value), 4_000_009);
+    assert.equal(only(samples('istio_request_bytes_sum')).value, 500);
+    assert.equal(only(samples('istio_response_bytes_sum')).value, 15_000);
+  });
+
+  it('labels that configuration changes begin a series; the old one stays', () => {
+    const { count, known, samples } = metered();
+    count({});
+    known.set('shop/app', workloadNames({ name: 'app', namespace: 'shop', labels: { app: 'app', version: 'v2' } }));
+    count({}, {});
+    assert.deepEqual(
+      samples('istio_requests_total').map(({ labels, value }) => [labels['destination_version'], value]),
+      [
+        ['v1', 1],
+        ['v2', 2],
+      ],
+    );
+    // An equal object made anew is no other series.
+    known.set('shop/app', workloadNames({ name: 'app', namespace: 'shop', labels: { app: 'app', version: 'v2' } }));
+    count({});
+    assert.equal(samples('istio_requests_total')[1]?.value, 3);
+  });
+
+  it('beyond the limit all is counted, without labels, and told', () => {
+    const { count, metrics, samples } = metered({ limit: 3 });
+    for (let status = 200; status < 220; status++) count({ status }, { status });
+    const values = samples('istio_requests_total');
+    assert.equal(values.length, 4);
+    assert.equal(
+      values.reduce((sum, { value }) => sum + value, 0),
+      40,
+    );
+    const rest = values.find(({ labels }) => labels['source_workload'] === OVERFLOW);
+    assert.equal(rest?.value, 34);
+    assert.equal(rest.labels['reporter'], 'destination');
+    assert.equal(metrics.stats.overflowed, 34);
+    assert.equal(metrics.stats.series, 4);
+  });
+
+  it('what does not happen any more is forgotten, and makes room', () => {
+    const { count, metrics, pass, samples } = metered({ limit: 2, staleMs: 60_000 });
+    count({ status: 200 }, { status: 201 }, { status: 202 });
+    pass(50_000);
+    count({ status: 200 }, { status: 202 });
+    pass(20_000);
+    assert.deepEqual(
+      samples('istio_requests_total').map(({ labels, value }) => [labels['response_code'], value]),
+      [
+        ['200', 2],
+        [OVERFLOW, 2],
+      ],
+    );
+    assert.equal(metrics.stats.forgotten, 1);
+    pass(50_000);
+    assert.deepEqual(samples('istio_requests_total'), []);
+    count({ status: 202 });
+    assert.equal(only(samples('istio_requests_total')).labels['response_code'], '202');
+  });
+
+  it('a label cannot break out of its quotes', () => {
+    const { count, known, samples } = metered();
+    known.set('shop/app', workloadNames({ name: 'a"} 1\n\\', namespace: 'shop', labels: {} }));
+    count({});
+    assert.equal(only(samples('istio_requests_total')).labels['destination_workload'], 'a"} 1\n\\');
+  });
+});
