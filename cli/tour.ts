@@ -1,7 +1,8 @@
 import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import pc from 'picocolors';
-import { tableReport } from '../audit/report/table.ts';
+import { printed } from '../audit/document/print.ts';
+import { printableReport } from '../audit/report/printable.ts';
 import { tourFolder } from './tour/folder.ts';
 import { startMesh, type TourMesh } from './tour/mesh.ts';
 import { ask } from './tour/request.ts';
@@ -9,6 +10,7 @@ import type { StepResult, TourContext } from './tour/step.ts';
 import { STEPS } from './tour/steps.ts';
 import { wholeReport } from './tour/whole-report.ts';
 import { samplesFolder } from './up/samples.ts';
+import { version } from './version.ts';
 
 interface TourFlags {
   readonly once: boolean;
@@ -95,7 +97,8 @@ async function runSteps(context: TourContext, flags: TourFlags): Promise<boolean
   }
   const ok = results.every((result) => result.ok);
   if (plain) {
-    process.stdout.write(`\n${tableReport(await wholeReport(context.auditFile))}\n`);
+    const author = { preparedBy: 'gatehouse tour', version, store: context.auditFile };
+    process.stdout.write(`\n${printed(printableReport(await wholeReport(context.auditFile), author), 'table')}\n`);
     process.stdout.write(`${ok ? pc.green('All of it was seen.') : pc.red('Something was not seen.')}\n`);
   } else if (flags.once) process.stdout.write(`${JSON.stringify({ ok, steps: results })}\n`);
   return ok;

@@ -109,12 +109,12 @@ function drawnEdge({ edge, points }: PlacedEdge, nodes: ReadonlyMap<string, Grap
   );
 }
 
-/** A picture of its own, without scripts or styles: {@link GRAPH_STYLE} is for the page that it stands in. */
+/** A picture to stand in an HTML page, without scripts or styles: {@link GRAPH_STYLE} is for the page that it stands in. */
 export function svgOf(layout: Layout, title: string): string {
   const nodes = new Map(layout.nodes.map(({ node }) => [node.id, node]));
   const [wide, high] = [number(layout.width), number(layout.height)];
   return [
-    `<svg class="graph" role="img" aria-label="${htmlText(title)}" viewBox="0 0 ${wide} ${high}" width="${wide}" height="${high}" xmlns="http://www.w3.org/2000/svg">`,
+    `<svg class="graph" role="img" aria-label="${htmlText(title)}" viewBox="0 0 ${wide} ${high}" width="${wide}" height="${high}">`,
     `<title>${htmlText(title)}</title>`,
     '<defs><marker id="arrow" class="arrow" viewBox="0 0 8 8" refX="8" refY="4" markerUnits="userSpaceOnUse" markerWidth="9" markerHeight="9" orient="auto-start-reverse"><path d="M0,0 L8,4 L0,8 z"/></marker></defs>',
     ...layout.namespaces.map(

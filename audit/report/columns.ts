@@ -1,6 +1,7 @@
 import type { EdgeKey } from '../model/edge.ts';
-import { notesOf, reasonOf } from './reason.ts';
-import type { Line, Report } from './report.ts';
+import { notesOf, reasonOf, wouldBeDenied } from './reason.ts';
+import type { Cell, Column, Table, Tone } from '../document/document.ts';
+import type { Line } from './report.ts';
 
 /** The columns of every rendering but JSON, in order. `wide`: left out where space is short. */
 export const COLUMNS = Object.freeze([
@@ -37,35 +38,25 @@ function policy(key: EdgeKey): string {
   return key.policy === '' || key.rule < 0 || key.verdict === 'denied-custom' ? reasonOf(key) : `${key.policy} rule ${key.rule}`;
 }
 
-export function periodText(report: Report): string {
-  const { since, until } = report.period;
-  const from = since === undefined ? 'the beginning' : new Date(since).toISOString();
-  return `from ${from} to ${(until === undefined ? report.generatedAt : new Date(until)).toISOString()}`;
+function toneOf(title: string, { key }: Line): Tone | undefined {
+  if (title === 'count' || title === 'port') return 'number';
+  if (title === 'decision') return key.decision === 'DENY' ? 'denied' : wouldBeDenied(key) ? 'would-be-denied' : undefined;
+  if (title === 'transport' && key.verdict !== 'unreached') return key.mtls ? 'good' : 'plain';
+  return undefined;
 }
 
-const SHOWN_GAPS = 5;
-
-function gapLines(gaps: Report['gaps']): readonly (readonly [string, string])[] {
-  const lines = gaps.slice(-SHOWN_GAPS).map(({ from, until, killed }) => {
-    const why = killed ? ' (the recorder was killed: its last second before that may be missing, too)' : '';
-    return ['not recorded', `${new Date(from).toISOString()} to ${new Date(until).toISOString()}${why}`] as const;
-  });
-  const earlier = gaps.length - lines.length;
-  return earlier > 0 ? [['not recorded', `${earlier} earlier times`], ...lines] : lines;
+export function lineCells(line: Line): readonly Cell[] {
+  return COLUMNS.map(({ title, cell }) => ({ text: cell(line), tone: toneOf(title, line) }));
 }
 
-/** The summary above every rendering: label and value. */
-export function summary(report: Report): readonly (readonly [string, string])[] {
-  const { totals, gaps, lost } = report;
-  const why = Object.entries(lost).flatMap(([reason, count]) => (count > 0 ? [`${count} ${reason}`] : []));
-  return [
-    ['edges', String(totals.edges)],
-    ['calls', String(totals.calls)],
-    ['denied', String(totals.denied)],
-    ...(totals.wouldBeDenied > 0 ? [['would be denied', String(totals.wouldBeDenied)] as const] : []),
-    ['plain text', String(totals.plainText)],
-    ['not reached', String(totals.unreached)],
-    ['lost records', why.length > 0 ? `${totals.lost} (${why.join(', ')})` : String(totals.lost)],
-    ...gapLines(gaps),
-  ];
+export const LINE_COLUMNS: readonly Column[] = COLUMNS;
+
+/** The edges of a report as a table. */
+export function linesTable(lines: readonly Line[]): Table {
+  return {
+    columns: LINE_COLUMNS,
+    *rows() {
+      for (const line of lines) yield lineCells(line);
+    },
+  };
 }

@@ -1,39 +1,30 @@
-import { parseSpiffeId, type SpiffeId, workloadOf } from '../../ca/identity/spiffe-id.ts';
+import { CALL_VERDICTS, dimensionsOf, type EndFilter, fullIdentity, type StoreFilter } from '../model/edge-filter.ts';
 import type { Edge, EdgeKey } from '../model/edge.ts';
-import { wouldBeDenied } from './reason.ts';
 
-export const EDGE_VERDICTS = Object.freeze(['allowed', 'denied', 'would-be-denied'] as const);
-export type EdgeVerdict = (typeof EDGE_VERDICTS)[number];
+export const EDGE_VERDICTS = CALL_VERDICTS;
 
-/** Which edges a report is about. Each given condition must hold; namespace, workload and identity at either end of the call. */
-export interface EdgeFilter {
-  readonly namespace: string | undefined;
-  /** `NAMESPACE/NAME`, or a name in any namespace. */
-  readonly workload: string | undefined;
-  /** A SPIFFE ID, with or without `spiffe://`. */
-  readonly identity: string | undefined;
-  readonly verdict: EdgeVerdict | undefined;
+/** Which edges a report is about. */
+export type EdgeFilter = StoreFilter;
+
+export const EVERYTHING: EdgeFilter = Object.freeze({});
+
+interface End {
+  readonly namespaces: readonly string[];
+  readonly workload: string;
+  readonly principal: string;
 }
 
-export const EVERYTHING: EdgeFilter = Object.freeze({
-  namespace: undefined,
-  workload: undefined,
-  identity: undefined,
-  verdict: undefined,
-});
-
-function namespaceOf(principal: string, workload: string): string | undefined {
-  const id: SpiffeId | undefined = ((parsed) => (parsed.ok ? parsed.value : undefined))(parseSpiffeId(principal));
-  return (id === undefined ? undefined : workloadOf(id)?.namespace) ?? (workload === '' ? undefined : workload.split('/', 1)[0]);
-}
-
-function inNamespace(key: EdgeKey, namespace: string): boolean {
-  return (
-    namespaceOf(key.sourcePrincipal, key.sourceWorkload) === namespace ||
-    namespaceOf(key.destinationPrincipal, key.destinationWorkload) === namespace ||
-    // A call that never arrived has a service, but no one at the other end to name.
-    key.service.split('.')[1] === namespace
-  );
+/** Both ends; a call that never arrived has a service, but no one at the other end to name. */
+function endsOf(key: EdgeKey): { readonly from: End; readonly to: End } {
+  const { sourceNamespace, destinationNamespace, serviceNamespace } = dimensionsOf(key);
+  return {
+    from: { namespaces: [sourceNamespace], workload: key.sourceWorkload, principal: key.sourcePrincipal },
+    to: {
+      namespaces: [destinationNamespace, serviceNamespace],
+      workload: key.destinationWorkload,
+      principal: key.destinationPrincipal,
+    },
+  };
 }
 
 function isWorkload(workload: string, wanted: string): boolean {
@@ -41,18 +32,60 @@ function isWorkload(workload: string, wanted: string): boolean {
   return workload === wanted || (!wanted.includes('/') && workload.endsWith(`/${wanted}`));
 }
 
-function hasIdentity(key: EdgeKey, identity: string): boolean {
-  const wanted = identity.startsWith('spiffe://') ? identity : `spiffe://${identity}`;
-  return key.sourcePrincipal === wanted || key.destinationPrincipal === wanted;
+/** Each condition holds for one of the ends. */
+function anyEnd(ends: readonly End[], { namespace, workload, identity }: EndFilter): boolean {
+  return (
+    (namespace === undefined || (namespace !== '' && ends.some(({ namespaces }) => namespaces.includes(namespace)))) &&
+    (workload === undefined || ends.some((end) => isWorkload(end.workload, workload))) &&
+    (identity === undefined || ends.some(({ principal }) => principal === fullIdentity(identity)))
+  );
 }
 
-export function matches(edge: Edge, filter: EdgeFilter): boolean {
-  const { key } = edge;
-  const { namespace, workload, identity, verdict } = filter;
-  if (namespace !== undefined && !inNamespace(key, namespace)) return false;
-  if (workload !== undefined && !isWorkload(key.sourceWorkload, workload) && !isWorkload(key.destinationWorkload, workload))
-    return false;
-  if (identity !== undefined && !hasIdentity(key, identity)) return false;
-  if (verdict === 'would-be-denied') return wouldBeDenied(key);
-  return verdict === undefined || (verdict === 'denied') === (key.decision === 'DENY');
+function hasVerdict(key: EdgeKey, verdict: NonNullable<EdgeFilter['verdict']>): boolean {
+  switch (verdict) {
+    case 'allowed':
+      return key.decision === 'ALLOW';
+    case 'denied':
+      return key.decision === 'DENY';
+    case 'would-be-denied':
+      return dimensionsOf(key).wouldDeny;
+    case 'plain-text':
+      return !key.mtls && key.verdict !== 'unreached';
+    case 'unreached':
+      return key.verdict === 'unreached';
+    default:
+      return verdict satisfies never;
+  }
+}
+
+/** As stores apply the filter, for edges that are in memory. */
+export function matches({ key }: Pick<Edge, 'key'>, filter: EdgeFilter): boolean {
+  const { from, to } = endsOf(key);
+  return (
+    anyEnd([from, to], filter) &&
+    (filter.from === undefined || anyEnd([from], filter.from)) &&
+    (filter.to === undefined || anyEnd([to], filter.to)) &&
+    (filter.service === undefined || key.service === filter.service) &&
+    (filter.verdict === undefined || hasVerdict(key, filter.verdict))
+  );
+}
+
+function endText({ namespace, workload, identity }: EndFilter): readonly string[] {
+  return [
+    ...(namespace === undefined ? [] : [`namespace ${namespace}`]),
+    ...(workload === undefined ? [] : [`workload ${workload}`]),
+    ...(identity === undefined ? [] : [`identity ${identity}`]),
+  ];
+}
+
+/** A filter in words; undefined: nothing is left out. */
+export function filterText(filter: EdgeFilter): string | undefined {
+  const parts = [
+    ...endText(filter),
+    ...(filter.from === undefined ? [] : endText(filter.from).map((text) => `from ${text}`)),
+    ...(filter.to === undefined ? [] : endText(filter.to).map((text) => `to ${text}`)),
+    ...(filter.service === undefined ? [] : [`service ${filter.service}`]),
+    ...(filter.verdict === undefined ? [] : [`verdict ${filter.verdict}`]),
+  ];
+  return parts.length === 0 ? undefined : parts.join(', ');
 }

@@ -1,9 +1,10 @@
 import { type Mark, marksOfText } from '../model/mark.ts';
+import type { Members } from '../document/json.ts';
+import { type Author, iso, NEVER_COVERED, notCovered } from './about.ts';
 import { policiesOf, reasonOf } from './reason.ts';
 import type { Line, Report } from './report.ts';
 
 const orNull = (text: string): string | null => (text === '' ? null : text);
-const iso = (ms: number): string => new Date(ms).toISOString();
 const isoOrNull = (ms: number | undefined): string | null => (ms === undefined ? null : iso(ms));
 const milliseconds = (us: number): number => Math.round(us) / 1000;
 
@@ -44,28 +45,32 @@ export function jsonEdge({ key, tally }: Line): Readonly<Record<string, unknown>
   };
 }
 
-export function jsonReport(report: Report): string {
-  const { period } = report;
-  return `${JSON.stringify(
-    {
-      generatedAt: report.generatedAt.toISOString(),
-      period: { since: isoOrNull(period.since), until: isoOrNull(period.until) },
-      totals: report.totals,
-      lost: report.lost,
-      gaps: report.gaps.map((gap) => ({ from: iso(gap.from), until: iso(gap.until), killed: gap.killed })),
-      edges: report.lines.map(jsonEdge),
-    },
-    undefined,
-    2,
-  )}\n`;
+function jsonPeriod({ since, until }: Report['period']): object {
+  return { since: isoOrNull(since), until: isoOrNull(until) };
 }
 
-/** The edges alone, as one JSON array. */
-export function jsonEdges(report: Report): string {
-  return `${JSON.stringify(report.lines.map(jsonEdge), undefined, 2)}\n`;
+/** What a report says beside its edges. */
+export function jsonHead(report: Report, author: Author): Members {
+  return {
+    generatedAt: report.generatedAt.toISOString(),
+    preparedBy: author.preparedBy,
+    version: author.version,
+    store: author.store,
+    period: jsonPeriod(report.period),
+    filter: report.filter,
+    totals: report.totals,
+    lost: report.lost,
+    gaps: report.gaps.map((gap) => ({ from: iso(gap.from), until: iso(gap.until), killed: gap.killed })),
+    forgottenBefore: isoOrNull(report.forgottenBefore),
+    notCovered: [...notCovered(report), ...NEVER_COVERED],
+  };
+}
+
+export function* jsonEdgesOf({ lines }: Report): Generator<Readonly<Record<string, unknown>>> {
+  for (const line of lines) yield jsonEdge(line);
 }
 
 /** One edge a line, for programs that read as they go. */
-export function jsonLines(report: Report): string {
-  return report.lines.map((line) => `${JSON.stringify(jsonEdge(line))}\n`).join('');
+export function* jsonLines(report: Report): Generator<string> {
+  for (const line of report.lines) yield `${JSON.stringify(jsonEdge(line))}\n`;
 }

@@ -1,11 +1,12 @@
 import { isIP } from 'node:net';
 import type { FastifyInstance } from 'fastify';
-import { csvReport } from '../../audit/report/csv.ts';
-import { CONTENT_SECURITY_POLICY, htmlReport, type Live } from '../../audit/report/html.ts';
-import { jsonReport } from '../../audit/report/json.ts';
+import { CONTENT_SECURITY_POLICY, htmlOf, type Live } from '../../audit/document/html.ts';
+import { printed } from '../../audit/document/print.ts';
+import { printableReport } from '../../audit/report/printable.ts';
 import { parseQuestion } from '../../audit/report/question.ts';
 import { type Report, reportOf } from '../../audit/report/report.ts';
 import type { StoreReader } from '../../audit/store/store.ts';
+import { version } from '../version.ts';
 
 export interface ReportPageOptions {
   readonly store: Pick<StoreReader, 'query'>;
@@ -27,7 +28,7 @@ interface Answer {
 const REFRESH_SECONDS = 5;
 /** What is shown when no period is asked for. A store keeps more than a page can show. */
 const DEFAULT_SINCE = '1d';
-const FORMATS = Object.freeze({ '/': 'html', '/report.json': 'json', '/report.csv': 'csv' } as const);
+const FORMATS = Object.freeze({ '/report.html': 'html', '/report.json': 'json', '/report.csv': 'csv' } as const);
 type Format = (typeof FORMATS)[keyof typeof FORMATS];
 
 const HEADERS = Object.freeze({
@@ -59,22 +60,28 @@ function linksOf(query: URLSearchParams): Live['links'] {
     return text === '' ? path : `${path}?${text}`;
   };
   return [
-    ...['15m', '1h', '1d', '7d'].map((since) => ({ text: `last ${since}`, href: href('/', { since, until: undefined }) })),
-    { text: 'all decisions', href: href('/', { verdict: undefined }) },
-    { text: 'denied only', href: href('/', { verdict: 'denied' }) },
+    ...['15m', '1h', '1d', '7d'].map((since) => ({
+      text: `last ${since}`,
+      href: href('/report.html', { since, until: undefined }),
+    })),
+    { text: 'all decisions', href: href('/report.html', { verdict: undefined }) },
+    { text: 'denied only', href: href('/report.html', { verdict: 'denied' }) },
     { text: 'JSON', href: href('/report.json', {}) },
     { text: 'CSV', href: href('/report.csv', {}) },
   ];
 }
 
 function render(format: Format, report: Report, live: Live): Answer {
+  const printable = printableReport(report, { preparedBy: 'gatehouse serve', version, store: 'of this control plane' });
   switch (format) {
     case 'html':
-      return answer(200, 'text/html', htmlReport(report, live));
+      return answer(200, 'text/html', [...htmlOf(printable.document, live)].join(''));
     case 'json':
-      return answer(200, 'application/json', jsonReport(report));
+      return answer(200, 'application/json', printed(printable, 'json'));
     case 'csv':
-      return answer(200, 'text/csv', csvReport(report), { 'content-disposition': 'attachment; filename="gatehouse-audit.csv"' });
+      return answer(200, 'text/csv', printed(printable, 'csv'), {
+        'content-disposition': 'attachment; filename="gatehouse-audit.csv"',
+      });
     default:
       return format satisfies never;
   }

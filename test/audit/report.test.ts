@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
-import { csvField, csvReport } from '../../audit/report/csv.ts';
+import { CONTENT_SECURITY_POLICY } from '../../audit/document/html.ts';
+import { type Format, FORMATS, printed } from '../../audit/document/print.ts';
+import { csvField } from '../../audit/report/csv-field.ts';
 import { EVERYTHING, type EdgeFilter } from '../../audit/report/filter.ts';
-import { CONTENT_SECURITY_POLICY, htmlReport } from '../../audit/report/html.ts';
 import { htmlText } from '../../audit/report/html-text.ts';
 import { jsonLines } from '../../audit/report/json.ts';
-import { markdownCell } from '../../audit/report/markdown.ts';
+import { markdownCell } from '../../audit/report/markdown-cell.ts';
+import { printableReport } from '../../audit/report/printable.ts';
 import { parseQuestion } from '../../audit/report/question.ts';
-import { RENDERERS } from '../../audit/report/render.ts';
 import { type Report, reportOf } from '../../audit/report/report.ts';
 import type { Observed } from '../../audit/store/store.ts';
 import type { AccessRecord } from '../../audit/model/record.ts';
@@ -99,6 +100,8 @@ const NASTY: Observed = {
 
 const ALL = { period: { since: undefined, until: undefined }, filter: EVERYTHING, now: NOW };
 const mesh = (filter: Partial<EdgeFilter> = {}): Report => reportOf(MESH, { ...ALL, filter: { ...EVERYTHING, ...filter } });
+const AUTHOR = { preparedBy: 'Ada Auditor <ada@example.org>', version: '1.2.3', store: '/var/lib/gatehouse/audit.db' };
+const inForm = (report: Report, format: Format): string => printed(printableReport(report, AUTHOR), format);
 const ENDINGS = { table: 'txt', json: 'json', csv: 'csv', markdown: 'md', html: 'html' } as const;
 
 describe('audit: report', () => {
@@ -111,9 +114,8 @@ describe('audit: report', () => {
     ),
   };
   for (const [name, report] of Object.entries(cases)) {
-    for (const [format, render] of Object.entries(RENDERERS)) {
-      const ending = Object.entries(ENDINGS).find(([key]) => key === format)?.[1];
-      it(`${name} as ${format} is as its golden file`, () => matchesGolden(`${name}.${ending ?? format}`, render(report)));
+    for (const format of FORMATS) {
+      it(`${name} as ${format} is as its golden file`, () => matchesGolden(`${name}.${ENDINGS[format]}`, inForm(report, format)));
     }
   }
   it('has no golden file without a case', () => assert.deepEqual(orphans(), []));
@@ -125,6 +127,7 @@ describe('audit: report', () => {
       allowed: 6,
       denied: 6,
       wouldBeDenied: 0,
+      mtls: 10,
       plainText: 2,
       unreached: 1,
       lost: 4,
@@ -133,11 +136,11 @@ describe('audit: report', () => {
 
   it('is the same whatever the order of what was observed', () => {
     const backwards = reportOf({ ...MESH, edges: [...MESH.edges].reverse() }, ALL);
-    assert.equal(RENDERERS.json(backwards), RENDERERS.json(mesh()));
+    assert.equal(inForm(backwards, 'json'), inForm(mesh(), 'json'));
   });
 
   it('names for each denial the policy, or the ALLOW policies without a rule for it', () => {
-    const reasons = jsonLines(mesh({ verdict: 'denied' }));
+    const reasons = [...jsonLines(mesh({ verdict: 'denied' }))].join('');
     for (const text of ['rule 2 of shop/no-delete denied it', 'no rule of istio-system/all, shop/web allowed it'])
       assert.ok(reasons.includes(text), text);
   });
@@ -203,7 +206,7 @@ describe('audit: report', () => {
         }),
         { seed: SEED, numRuns: 2000 },
       );
-      const [header, ...rows] = csvReport(cases.mesh).trimEnd().split('\r\n');
+      const [header, ...rows] = inForm(cases.mesh, 'csv').trimEnd().split('\r\n');
       assert.equal(rows.length, cases.mesh.lines.length);
       for (const row of rows) assert.equal(row.replace(/"(?:[^"]|"")*"/g, '').split(',').length, header?.split(',').length);
     });
@@ -213,7 +216,7 @@ describe('audit: report', () => {
         fc.property(fc.string({ unit: 'binary' }), (text) => assert.ok(!/[<>"']/.test(htmlText(text)))),
         { seed: SEED, numRuns: 1000 },
       );
-      const page = htmlReport(cases.nasty);
+      const page = inForm(cases.nasty, 'html');
       assert.ok(!/<script|<img|<link|javascript:[^1]| on\w+=|https?:\/\//i.test(page));
       assert.match(CONTENT_SECURITY_POLICY, /default-src 'none'/);
       assert.ok(!CONTENT_SECURITY_POLICY.includes('unsafe'));
@@ -232,10 +235,10 @@ describe('audit: report', () => {
 
     it('steers no terminal: control and direction characters are shown as escapes', () => {
       for (const text of [
-        RENDERERS.table(cases.nasty),
-        RENDERERS.markdown(cases.nasty),
-        htmlReport(cases.nasty),
-        csvReport(cases.nasty).replaceAll('\r\n', '\n'),
+        inForm(cases.nasty, 'table'),
+        inForm(cases.nasty, 'markdown'),
+        inForm(cases.nasty, 'html'),
+        inForm(cases.nasty, 'csv').replaceAll('\r\n', '\n'),
       ]) {
         assert.ok(!/[\p{Cc}\p{Cf}]/u.test(text.replaceAll('\n', '')));
         assert.match(text, /u\\?\{202e/);
