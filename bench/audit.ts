@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { pino } from 'pino';
 import { StreamAccessLogsMessageSchema } from '#gen/envoy/service/accesslog/v3/als_pb.js';
-import { recordsOfMessage } from '../audit/intake/access-log-service.ts';
+import { recordsOfMessage } from '../audit/intake/message.ts';
 import { Recorder } from '../audit/intake/recorder.ts';
 import { openSqliteStore } from '../audit/store/sqlite.ts';
 import { http, peer } from '../test/audit/entries.ts';

@@ -64,6 +64,7 @@ const ENVOY = [
 ];
 
 const OWN = [
+  'audit/v1/relay',
   'ca/v1/istio_ca',
   'ca/v1/jwt',
   'csi/v1/csi',

@@ -1,13 +1,10 @@
-import { fromBinary } from '@bufbuild/protobuf';
 import { type sendUnaryData, type Server, type ServerReadableStream, status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
-import { type StreamAccessLogsMessage, StreamAccessLogsMessageSchema } from '#gen/envoy/service/accesslog/v3/als_pb.js';
 import type { Parsed } from '../../ca/identity/parsed.ts';
 import type { SpiffeId } from '../../ca/identity/spiffe-id.ts';
-import type { AccessRecord } from '../model/record.ts';
-import { decodeHttp, decodeTcp } from './decode.ts';
 import type { Directory } from './directory.ts';
-import { type Reporter, reporterOf } from './reporter.ts';
+import { parseMessage, recordsOfMessage } from './message.ts';
+import { reporterOf } from './reporter.ts';
 import type { Sink } from './sink.ts';
 
 export type AccessLogCall = ServerReadableStream<Buffer, Buffer>;
@@ -39,40 +36,12 @@ const METHOD = {
   responseDeserialize: bytes,
 } as const;
 
-function parse(buffer: Buffer): StreamAccessLogsMessage | undefined {
-  try {
-    return fromBinary(StreamAccessLogsMessageSchema, buffer);
-  } catch {
-    return undefined;
-  }
-}
-
-/** Turns a message of a stream into records; pure. */
-export function recordsOfMessage(
-  message: StreamAccessLogsMessage,
-  reporter: Reporter,
-  directory: Directory,
-  now: Date,
-): readonly AccessRecord[] {
-  const { logEntries } = message;
-  switch (logEntries.case) {
-    case 'httpLogs':
-      return logEntries.value.logEntry.flatMap((entry) => decodeHttp(entry, reporter, directory, now));
-    case 'tcpLogs':
-      return logEntries.value.logEntry.flatMap((entry) => decodeTcp(entry, reporter, directory, now));
-    case undefined:
-      return [];
-    default:
-      return logEntries satisfies never;
-  }
-}
-
 /** Reads a stream to its end, one message at a time: while the sink has no room, nothing more is read and HTTP/2 stops the proxy. */
 async function consume(call: AccessLogCall, principal: SpiffeId, options: AccessLogOptions): Promise<string | undefined> {
   const { directory, sink, clock } = options;
   let identifier: { readonly nodeId: string; readonly logName: string } | undefined;
   for await (const buffer of call as AsyncIterable<Buffer>) {
-    const message = parse(buffer);
+    const message = parseMessage(buffer);
     if (!message) {
       sink.lose('malformed', 1);
       options.log.warn({ principal }, 'an access-log message could not be parsed; its records are lost');

@@ -1,11 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { add, type Edge, edgeKeyOf, keyText, tallyOf } from '../model/edge.ts';
+import { add, type Edge, edgeKeyOf, tallyOf } from '../model/edge.ts';
 import type { Loss, LossReason } from '../model/loss.ts';
 import type { AccessRecord } from '../model/record.ts';
-import type { Store } from '../store/store.ts';
+import { StaleReceipt, type Store } from '../store/store.ts';
 import { Cardinality } from './cardinality.ts';
 import { countsAsEdge } from './counts-as-edge.ts';
+import { HeldSources, type Part, placeOf } from './held-sources.ts';
+import type { Entry, Follower, Ledger } from './ledger.ts';
 import type { Sink } from './sink.ts';
 
 export interface RecorderOptions {
@@ -43,16 +45,19 @@ const REOPEN_AFTER = 3;
 /**
  * The queue between log streams and the store. Records are added up as they come, so what waits grows with the number of
  * different edges, not of calls, and a store that is away for a while costs nothing. Beyond `capacity` streams are
- * paused, and after `patienceMs` what comes is counted as lost; the count goes into the store with the next batch.
+ * paused. Agents then keep what they have; of proxies that send without one, what comes after `patienceMs` is counted as lost, and the
+ * count goes into the store with the next batch.
  * Owns its store: opens, writes, reopens and closes it. One writer at a time.
  */
-export class Recorder implements Sink {
+export class Recorder implements Sink, Ledger {
   readonly #options: Required<RecorderOptions>;
   readonly #bounds: Cardinality;
   readonly #heart: NodeJS.Timeout;
+  readonly #held = new HeldSources();
   #waiting = new Map<string, Edge>();
   #losses = new Map<string, Loss>();
   #store: Store | undefined;
+  #opening: Promise<Store> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<boolean> | undefined;
   #failures = 0;
@@ -64,7 +69,7 @@ export class Recorder implements Sink {
     counted: 0,
     written: 0,
     storeErrors: 0,
-    lost: { 'queue-full': 0, 'agent-queue-full': 0, malformed: 0, shutdown: 0 },
+    lost: { 'queue-full': 0, 'agent-queue-full': 0, malformed: 0, refused: 0, shutdown: 0 },
   };
 
   constructor(options: RecorderOptions) {
@@ -83,7 +88,7 @@ export class Recorder implements Sink {
   }
 
   get stats(): RecorderStats {
-    return { ...this.#stats, lost: { ...this.#stats.lost }, waiting: this.#waiting.size };
+    return { ...this.#stats, lost: { ...this.#stats.lost }, waiting: this.#size };
   }
 
   async accept(records: readonly AccessRecord[]): Promise<void> {
@@ -98,10 +103,40 @@ export class Recorder implements Sink {
       }
       if (this.#put(record)) continue;
       // One wait for a whole message: a stream must not stand still for as long as its records are many.
-      patient &&= await this.#room();
+      patient &&= await this.#roomWithin(this.#options.patienceMs);
       if (!patient || !this.#put(record)) this.lose(this.#closed ? 'shutdown' : 'queue-full', 1);
     }
-    this.#schedule(this.#waiting.size >= this.#options.batch ? 0 : this.#options.flushMs);
+    this.#soon();
+  }
+
+  async follow(source: string, follower: Follower): Promise<{ readonly stored: number; readonly end: () => void }> {
+    const known = this.#held.storedOf(source) ?? (await (await this.#opened()).received(source));
+    // Asked again: another stream of the source may have come first.
+    const stored = this.#held.storedOf(source) ?? known;
+    return { stored, end: this.#held.follow(source, follower, stored) };
+  }
+
+  room(): Promise<boolean> {
+    if (this.#closed || this.#size < this.#options.capacity) return Promise.resolve(!this.#closed);
+    return this.#roomWithin(undefined);
+  }
+
+  take(source: string, sequence: number, entry: () => Entry): boolean {
+    if (this.#closed || !this.#held.isNew(source, sequence)) return false;
+    const { records, lost } = entry();
+    const edges = records.filter(countsAsEdge).map((record) => this.#edgeOf(record));
+    this.#stats.received += records.length;
+    this.#stats.counted += edges.length;
+    const losses = lost === undefined ? [] : [{ ...lost, minute: Math.floor(lost.at / 60_000) }];
+    for (const { reason, count } of losses) this.#stats.lost[reason] += count;
+    this.#held.take(
+      source,
+      sequence,
+      edges,
+      losses.map(({ minute, reason, count }) => ({ minute, reason, count })),
+    );
+    this.#soon();
+    return true;
   }
 
   lose(reason: LossReason, count: number): void {
@@ -114,7 +149,7 @@ export class Recorder implements Sink {
 
   /** Writes what waits now. True when all of it is in the store. */
   async flush(): Promise<boolean> {
-    while (this.#waiting.size > 0 || this.#losses.size > 0) {
+    while (this.#hasUnwritten) {
       if (!(await this.#write())) return false;
       // A synchronous store must not keep the streams waiting for all batches.
       await setImmediate();
@@ -142,6 +177,19 @@ export class Recorder implements Sink {
     if (this.#writing === undefined && this.#failures === 0) await this.#write();
   }
 
+  /** Edges that wait, of all ways. */
+  get #size(): number {
+    return this.#waiting.size + this.#held.size;
+  }
+
+  get #hasUnwritten(): boolean {
+    return this.#waiting.size > 0 || this.#losses.size > 0 || this.#held.hasUnwritten;
+  }
+
+  #soon(): void {
+    this.#schedule(this.#size >= this.#options.batch ? 0 : this.#options.flushMs);
+  }
+
   #minute(): number {
     return Math.floor(this.#options.clock().getTime() / 60_000);
   }
@@ -159,22 +207,25 @@ export class Recorder implements Sink {
     return { ...record, service, template, source };
   }
 
-  #put(raw: AccessRecord): boolean {
+  #edgeOf(raw: AccessRecord): Edge {
     const record = this.#bounded(raw);
-    const key = edgeKeyOf(record);
-    return this.#add({ key, minute: Math.floor(record.time / 60_000), tally: tallyOf(record) }, this.#options.capacity);
+    return { key: edgeKeyOf(record), minute: Math.floor(record.time / 60_000), tally: tallyOf(record) };
+  }
+
+  #put(record: AccessRecord): boolean {
+    return this.#add(this.#edgeOf(record), this.#options.capacity);
   }
 
   #add(edge: Edge, capacity: number): boolean {
-    const at = `${edge.minute} ${keyText(edge.key)}`;
+    const at = placeOf(edge);
     const known = this.#waiting.get(at);
-    if (!known && this.#waiting.size >= capacity) return false;
+    if (!known && this.#size >= capacity) return false;
     this.#waiting.set(at, known ? { ...known, tally: add(known.tally, edge.tally) } : edge);
     return true;
   }
 
-  /** Waits until there is room, at most `patienceMs`. False when there is still none. */
-  async #room(): Promise<boolean> {
+  /** Waits until there is room, at most so long; undefined: as long as it takes. False when there is still none. */
+  async #roomWithin(patienceMs: number | undefined): Promise<boolean> {
     if (this.#closed) return false;
     this.#schedule(0);
     return new Promise((resolve) => {
@@ -185,9 +236,9 @@ export class Recorder implements Sink {
       };
       const look = (): void => {
         if (this.#closed) settle(false);
-        else if (this.#waiting.size < this.#options.capacity) settle(true);
+        else if (this.#size < this.#options.capacity) settle(true);
       };
-      const timer = setTimeout(() => settle(false), this.#options.patienceMs);
+      const timer = patienceMs === undefined ? undefined : setTimeout(() => settle(false), patienceMs);
       this.#paused.add(look);
     });
   }
@@ -214,29 +265,57 @@ export class Recorder implements Sink {
       this.#writing = undefined;
       // What came while it was written set no timer; whoever waits for room is in a hurry.
       if (this.#failures > 0) this.#schedule(RETRY_MIN_MS);
-      else if (this.#waiting.size > 0 || this.#losses.size > 0) this.#schedule(this.#paused.size > 0 ? 0 : this.#options.flushMs);
+      else if (this.#hasUnwritten) this.#schedule(this.#paused.size > 0 ? 0 : this.#options.flushMs);
     }
   }
 
   async #writeBatch(): Promise<boolean> {
     const entries = [...this.#waiting].slice(0, this.#options.batch);
+    const parts = this.#held.takeOut(this.#options.batch - entries.length);
     const losses = this.#losses;
     for (const [at] of entries) this.#waiting.delete(at);
     this.#losses = new Map();
     const edges = entries.map(([, edge]) => edge);
     try {
-      this.#store ??= await this.#options.open();
-      await this.#store.append({ edges, losses: [...losses.values()] });
+      await (
+        await this.#opened()
+      ).append({
+        edges: addedUp([edges, ...parts.map((part) => [...part.edges.values()])]),
+        losses: [...losses.values(), ...parts.flatMap((part) => part.losses)],
+        receipts: parts.map(({ receipt }) => receipt),
+      });
     } catch (error) {
-      this.#putBack(edges, losses);
+      this.#putBack(edges, losses, parts);
+      const isOurs = ({ receipt }: Part): boolean => error instanceof StaleReceipt && error.sources.includes(receipt.source);
+      if (error instanceof StaleReceipt && parts.some(isOurs)) return this.#dropped(error);
       await this.#failed(error);
       return false;
     }
     if (this.#failures > 0) this.#options.log.info('the audit store can be written again');
     this.#failures = 0;
     for (const edge of edges) this.#stats.written += edge.tally.count;
+    for (const part of parts) for (const edge of part.edges.values()) this.#stats.written += edge.tally.count;
+    this.#held.stored(parts);
     this.#wake();
     return true;
+  }
+
+  /** Another replica has taken on some agents; what they told here they tell there again. */
+  #dropped({ sources }: StaleReceipt): boolean {
+    this.#options.log.debug({ sources }, 'other replicas have the logs of these agents');
+    for (const source of sources) this.#held.drop(source);
+    this.#wake();
+    return true;
+  }
+
+  /** One at a time, whoever asks first. */
+  #opened(): Promise<Store> {
+    if (this.#store !== undefined) return Promise.resolve(this.#store);
+    this.#opening ??= this.#options
+      .open()
+      .then((store) => (this.#store = store))
+      .finally(() => (this.#opening = undefined));
+    return this.#opening;
   }
 
   /** Lets those that wait for room look again; each takes itself off the list. */
@@ -251,7 +330,8 @@ export class Recorder implements Sink {
   }
 
   /** What was taken out for a batch that failed goes back, above capacity if need be: it was accepted. */
-  #putBack(edges: readonly Edge[], losses: ReadonlyMap<string, Loss>): void {
+  #putBack(edges: readonly Edge[], losses: ReadonlyMap<string, Loss>, parts: readonly Part[]): void {
+    this.#held.putBack(parts);
     for (const edge of edges) this.#add(edge, Number.POSITIVE_INFINITY);
     for (const [at, loss] of losses) this.#losses.set(at, { ...loss, count: loss.count + (this.#losses.get(at)?.count ?? 0) });
   }
@@ -263,4 +343,17 @@ export class Recorder implements Sink {
       this.#options.log.error({ error }, 'the audit store cannot be written; records wait and it is tried again');
     if (this.#failures % REOPEN_AFTER === 0) await this.#release();
   }
+}
+
+/** One edge for each key and minute: several sources may tell of the same. */
+function addedUp(lists: readonly (readonly Edge[])[]): readonly Edge[] {
+  const [first = [], ...others] = lists.filter((list) => list.length > 0);
+  if (others.length === 0) return first;
+  const sum = new Map<string, Edge>();
+  for (const edge of [first, ...others].flat()) {
+    const at = placeOf(edge);
+    const known = sum.get(at);
+    sum.set(at, known === undefined ? edge : { ...known, tally: add(known.tally, edge.tally) });
+  }
+  return [...sum.values()];
 }

@@ -96,7 +96,7 @@ describe('audit: recorder', () => {
       written: 100,
       waiting: 0,
       storeErrors: 0,
-      lost: { 'queue-full': 0, 'agent-queue-full': 0, malformed: 0, shutdown: 0 },
+      lost: { 'queue-full': 0, 'agent-queue-full': 0, malformed: 0, refused: 0, shutdown: 0 },
     });
   });
 

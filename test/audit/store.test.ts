@@ -272,7 +272,7 @@ describe('audit: SQLite store', () => {
     assert.equal(await recorder.flush(), true);
     await recorder.close();
     assert.equal(callsOf((await read()).edges), 2000);
-    assert.deepEqual(recorder.stats.lost, { 'queue-full': 0, 'agent-queue-full': 0, malformed: 0, shutdown: 0 });
+    assert.deepEqual(recorder.stats.lost, { 'queue-full': 0, 'agent-queue-full': 0, malformed: 0, refused: 0, shutdown: 0 });
   });
 
   describe('refuses, saying why,', () => {
