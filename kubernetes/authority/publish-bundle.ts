@@ -1,10 +1,13 @@
+import { performance } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { isConflict, isNotFound } from '../api/api-error.ts';
 import type { ApiClient } from '../api/client.ts';
 import { textAt } from '../api/json.ts';
 import type { ApiObject } from '../watch/object.ts';
 import { ResourceWatch } from '../watch/resource-watch.ts';
-import { BUNDLE_NAMES, type BundleName, bundlePlan, type Owner, type Write } from './trust-bundle.ts';
+import { installedOwners } from './installed-owners.ts';
+import { type Bundle, BUNDLE_NAMES, type BundleName, bundleOf, bundlePlan, type Owner, type Write } from './trust-bundle.ts';
 
 export interface PublishOptions {
   readonly client: ApiClient;
@@ -23,20 +26,27 @@ export interface BundlePublisher {
 }
 
 const RETRY_MS = 2_000;
+/** How often it is looked which revisions are installed. */
+const OWNERS_MS = 30_000;
+/** The first start in a cluster of a thousand namespaces writes two thousand ConfigMaps: not all at once. */
+const AT_ONCE = 4;
+const MOST_PER_SECOND = 100;
 
 /** Keeps the trust bundle in every namespace, for agents that verify the control plane before they have anything else. */
 export function publishBundle(options: PublishOptions): BundlePublisher {
   const { client, log } = options;
-  const namespaces = new Map<string, ApiObject>();
+  /** Those that do not end. */
+  const namespaces = new Map<string, true>();
   /** By name, and then by namespace. */
-  const configMaps: Readonly<Record<BundleName, Map<string, ApiObject>>> = {
+  const configMaps: Readonly<Record<BundleName, Map<string, Bundle>>> = {
     'istio-ca-root-cert': new Map(),
     'gatehouse-ca-root-cert': new Map(),
   };
   let synced = 0;
   let closed = false;
   let [running, again] = [false, false];
-  let owner: Owner | undefined;
+  let owners: readonly Owner[] = [];
+  let ownersAt = Number.NEGATIVE_INFINITY;
   let complaint = '';
 
   const write = async ({ kind, namespace, name, body }: Write): Promise<void> => {
@@ -45,24 +55,38 @@ export function publishBundle(options: PublishOptions): BundlePublisher {
       await (kind === 'create'
         ? client.request({ method: 'POST', path: folder, body })
         : client.request({ method: 'PUT', path: `${folder}/${name}`, body }));
-      log.info({ namespace, name }, 'the trust bundle was written');
+      log.debug({ namespace, name }, 'the trust bundle was written');
     } catch (error) {
       // Changed or gone meanwhile, or the namespace ends: the watch tells.
       if (!isConflict(error) && !isNotFound(error)) throw error;
     }
   };
   const run = async (): Promise<void> => {
-    owner ??= await ownerOf(options);
+    if (performance.now() - ownersAt > OWNERS_MS) {
+      owners = await installedOwners(options);
+      ownersAt = performance.now();
+    }
     const configMap = (namespace: string, name: BundleName) => configMaps[name].get(namespace);
-    const plan = bundlePlan({ namespaces: namespaces.values(), configMap, rootsPem: options.rootsPem(), owner });
+    const plan = bundlePlan({ namespaces: namespaces.keys(), configMap, rootsPem: options.rootsPem(), owners });
     const foreign = plan.foreign.join(', ');
     if (foreign !== '' && foreign !== complaint)
       log.warn({ configMaps: plan.foreign }, "another mesh's trust bundle is in these ConfigMaps; they are left alone");
     complaint = foreign;
-    for (const one of plan.writes) {
-      if (closed || !options.isLeader()) return;
-      await write(one);
-    }
+    if (plan.writes.length === 0) return;
+    const began = performance.now();
+    const rest = plan.writes.values();
+    let begun = 0;
+    const writer = async (): Promise<void> => {
+      for (const one of rest) {
+        if (closed || !options.isLeader()) return;
+        begun += 1;
+        const early = began + (begun * 1000) / MOST_PER_SECOND - performance.now();
+        if (early > AT_ONCE) await delay(early, undefined, { ref: false });
+        await write(one);
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, writer));
+    log.info({ written: plan.writes.length }, 'the trust bundle was written');
   };
   const look = (): void => {
     again = true;
@@ -79,12 +103,18 @@ export function publishBundle(options: PublishOptions): BundlePublisher {
         if (again) look();
       });
   };
-  const follow = (path: string, query: Readonly<Record<string, string>>, into: Map<string, ApiObject>): ResourceWatch => {
+  /** @param kept what is kept of an object; undefined: it is as if it were not there */
+  const follow = <Kept>(
+    path: string,
+    into: Map<string, Kept>,
+    kept: (object: ApiObject) => Kept | undefined,
+    how: Pick<ConstructorParameters<typeof ResourceWatch>[0], 'query' | 'accept' | 'listAccept'>,
+  ): ResourceWatch => {
     let [first, seen] = [true, new Set<string>()];
     return new ResourceWatch({
       client,
       path,
-      query,
+      ...how,
       onTold: (told) => {
         switch (told.kind) {
           case 'listing':
@@ -92,8 +122,11 @@ export function publishBundle(options: PublishOptions): BundlePublisher {
             return;
           case 'put':
             for (const object of told.objects) {
-              into.set(keyOf(object), object);
-              seen.add(keyOf(object));
+              const key = keyOf(object);
+              const found = kept(object);
+              if (found === undefined) into.delete(key);
+              else into.set(key, found);
+              if (found !== undefined) seen.add(key);
             }
             break;
           case 'gone':
@@ -101,6 +134,7 @@ export function publishBundle(options: PublishOptions): BundlePublisher {
             break;
           case 'listed':
             for (const name of into.keys()) if (!seen.has(name)) into.delete(name);
+            seen = new Set();
             if (first) synced += 1;
             first = false;
             break;
@@ -113,13 +147,23 @@ export function publishBundle(options: PublishOptions): BundlePublisher {
     });
   };
   const watches: readonly ResourceWatch[] = [
-    follow('/api/v1/namespaces', {}, namespaces),
-    ...BUNDLE_NAMES.map((name) => follow('/api/v1/configmaps', { fieldSelector: `metadata.name=${name}` }, configMaps[name])),
+    follow('/api/v1/namespaces', namespaces, (object) => (isEnding(object) ? undefined : true), {
+      accept: 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1',
+      listAccept: 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1',
+    }),
+    ...BUNDLE_NAMES.map((name) =>
+      follow('/api/v1/configmaps', configMaps[name], (object) => bundleOf(object, options.rootsPem()), {
+        query: { fieldSelector: `metadata.name=${name}` },
+      }),
+    ),
   ];
+  // Another revision that comes becomes an owner before this one may go.
+  const owning = setInterval(look, OWNERS_MS).unref();
   return {
     look,
     close() {
       closed = true;
+      clearInterval(owning);
       for (const watch of watches) watch.close();
     },
   };
@@ -130,15 +174,6 @@ function keyOf({ namespace, name }: ApiObject): string {
   return namespace === '' ? name : namespace;
 }
 
-/** Undefined where there is no such role, or it may not be read: then the ConfigMaps stay when the installation goes. */
-async function ownerOf({ client, clusterRole, log }: PublishOptions): Promise<Owner | undefined> {
-  if (clusterRole === undefined) return undefined;
-  try {
-    const role = await client.request({ path: `/apis/rbac.authorization.k8s.io/v1/clusterroles/${clusterRole}` });
-    const uid = textAt(role, 'metadata', 'uid');
-    return uid === '' ? undefined : { name: clusterRole, uid };
-  } catch (error) {
-    log.info({ err: error, clusterRole }, 'the ClusterRole of the installation was not found');
-    return undefined;
-  }
+function isEnding({ json }: ApiObject): boolean {
+  return textAt(json, 'metadata', 'deletionTimestamp') !== '';
 }

@@ -1,5 +1,5 @@
-import { type ApiObject } from '../watch/object.ts';
-import { mapAt, textAt } from '../api/json.ts';
+import { isJson, listAt, mapAt, textAt } from '../api/json.ts';
+import type { ApiObject } from '../watch/object.ts';
 
 /** Istio's name, which its agents mount, and ours; the key in them is the same. */
 export const BUNDLE_NAMES = Object.freeze(['istio-ca-root-cert', 'gatehouse-ca-root-cert'] as const);
@@ -13,9 +13,19 @@ const MARKED = 'gatehouse';
 /** Namespaces of Kubernetes itself, which have no workloads of a mesh. */
 const KUBERNETES: ReadonlySet<string> = new Set(['kube-system', 'kube-public', 'kube-node-lease']);
 
+/** The ClusterRole of one revision. */
 export interface Owner {
   readonly name: string;
   readonly uid: string;
+}
+
+/** What is kept of a ConfigMap: there are two for each namespace. */
+export interface Bundle {
+  readonly resourceVersion: string;
+  /** The same text for all that have it. */
+  readonly pem: string;
+  readonly isOurs: boolean;
+  readonly owners: readonly string[];
 }
 
 export type Write =
@@ -23,12 +33,13 @@ export type Write =
   | { readonly kind: 'replace'; readonly namespace: string; readonly name: BundleName; readonly body: unknown };
 
 export interface BundleWorld {
-  readonly namespaces: Iterable<ApiObject>;
+  /** Those that do not end. */
+  readonly namespaces: Iterable<string>;
   /** The ConfigMap of this name in a namespace. */
-  readonly configMap: (namespace: string, name: BundleName) => ApiObject | undefined;
+  readonly configMap: (namespace: string, name: BundleName) => Bundle | undefined;
   readonly rootsPem: string;
-  /** The installation's ClusterRole: what it owns goes with it. */
-  readonly owner: Owner | undefined;
+  /** The installed revisions: what they own goes with the last of them, and with none before. */
+  readonly owners: readonly Owner[];
 }
 
 export interface BundlePlan {
@@ -38,18 +49,18 @@ export interface BundlePlan {
 }
 
 /** What has to be written so that every namespace has the trust bundle of now. */
-export function bundlePlan({ namespaces, configMap, rootsPem, owner }: BundleWorld): BundlePlan {
+export function bundlePlan({ namespaces, configMap, rootsPem, owners }: BundleWorld): BundlePlan {
   const writes: Write[] = [];
   const foreign: string[] = [];
-  for (const { name: namespace, json } of namespaces) {
-    if (KUBERNETES.has(namespace) || textAt(json, 'status', 'phase') === 'Terminating') continue;
+  for (const namespace of namespaces) {
+    if (KUBERNETES.has(namespace)) continue;
     for (const name of BUNDLE_NAMES) {
       const there = configMap(namespace, name);
-      if (there === undefined) writes.push({ kind: 'create', namespace, name, body: bundle(namespace, name, rootsPem, owner) });
-      else if (textAt(there.json, 'data', BUNDLE_KEY) === rootsPem) continue;
-      else if (textAt(mapAt(there.json, 'metadata', 'labels'), MARK) !== MARKED) foreign.push(`${namespace}/${name}`);
-      else {
-        const body = bundle(namespace, name, rootsPem, owner, there.resourceVersion);
+      if (there === undefined) writes.push({ kind: 'create', namespace, name, body: bundle(namespace, name, rootsPem, owners) });
+      else if (!there.isOurs) {
+        if (there.pem !== rootsPem) foreign.push(`${namespace}/${name}`);
+      } else if (there.pem !== rootsPem || !owners.every(({ uid }) => there.owners.includes(uid))) {
+        const body = bundle(namespace, name, rootsPem, owners, there.resourceVersion);
         writes.push({ kind: 'replace', namespace, name, body });
       }
     }
@@ -57,11 +68,22 @@ export function bundlePlan({ namespaces, configMap, rootsPem, owner }: BundleWor
   return { writes, foreign };
 }
 
+/** @param before a ConfigMap of which the text, where it is the same, is taken: a thousand namespaces have one bundle */
+export function bundleOf({ json, resourceVersion }: ApiObject, before: string): Bundle {
+  const pem = textAt(json, 'data', BUNDLE_KEY);
+  return {
+    resourceVersion,
+    pem: pem === before ? before : pem,
+    isOurs: textAt(mapAt(json, 'metadata', 'labels'), MARK) === MARKED,
+    owners: listAt(json, 'metadata', 'ownerReferences').flatMap((one) => (isJson(one) ? textAt(one, 'uid') : [])),
+  };
+}
+
 function bundle(
   namespace: string,
   name: BundleName,
   rootsPem: string,
-  owner: Owner | undefined,
+  owners: readonly Owner[],
   resourceVersion?: string,
 ): unknown {
   return {
@@ -73,8 +95,8 @@ function bundle(
       // The first is what Istio's own has.
       labels: { 'istio.io/config': 'true', [MARK]: MARKED },
       ...(resourceVersion !== undefined && { resourceVersion }),
-      ...(owner !== undefined && {
-        ownerReferences: [{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', ...owner }],
+      ...(owners.length > 0 && {
+        ownerReferences: owners.map((owner) => ({ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', ...owner })),
       }),
     },
     data: { [BUNDLE_KEY]: rootsPem },

@@ -99,13 +99,8 @@ function clusterRules(options: InstallOptions): readonly Rule[] {
       resourceNames: [`${clusterName(options)}-validator`],
       verbs: ['patch', 'update'],
     },
-    // Owner of what the control plane makes in other namespaces, so that it goes with the installation.
-    {
-      apiGroups: ['rbac.authorization.k8s.io'],
-      resources: ['clusterroles'],
-      resourceNames: [clusterName(options)],
-      verbs: ['get'],
-    },
+    // The revisions that are installed own what the control plane makes in other namespaces: it goes with the last of them. Only listing finds those that come later.
+    { apiGroups: ['rbac.authorization.k8s.io'], resources: ['clusterroles'], verbs: ['get', 'list'] },
   ];
 }
 
