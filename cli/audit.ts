@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { compareCommand } from './audit/compare.ts';
 import { edgesCommand } from './audit/edges.ts';
 import { reportCommand } from './audit/report.ts';
 
@@ -8,5 +9,6 @@ export function auditCommand(): Command {
     .description('who talked to whom')
     .addHelpText('after', '\nExamples:\n  gatehouse audit report --since 1h\n  gatehouse audit edges --verdict denied')
     .addCommand(reportCommand())
-    .addCommand(edgesCommand());
+    .addCommand(edgesCommand())
+    .addCommand(compareCommand());
 }

@@ -17,7 +17,8 @@ export function matchesGolden(name: string, text: string): void {
   assert.equal(text, existsSync(file) ? readFileSync(file, 'utf8') : '', `${name} differs; UPDATE_GOLDEN=1 rewrites it`);
 }
 
-/** Golden files that no test asked for. */
-export function orphans(): readonly string[] {
-  return readdirSync(FOLDER).filter((name) => !used.has(name) && !name.startsWith('.'));
+/** Golden files of a folder that no test asked for. */
+export function orphans(folder = ''): readonly string[] {
+  const files = readdirSync(join(FOLDER, folder), { withFileTypes: true }).filter((entry) => entry.isFile());
+  return files.map(({ name }) => join(folder, name)).filter((name) => !used.has(name) && !name.startsWith('.'));
 }
