@@ -5,11 +5,13 @@ import { putCommand } from './input/put-command.ts';
 export function applyCommand(): Command {
   return putCommand({
     name: 'apply',
-    description: 'create or change objects in a folder of configuration',
+    description: 'create or change objects in a folder of configuration or in a cluster',
     examples: `Examples:
   gatehouse apply -f route.yaml
   gatehouse apply -f manifests/ --dir /etc/gatehouse/mesh
-  cat route.yaml | gatehouse apply -f -`,
+  cat route.yaml | gatehouse apply -f -
+  gatehouse apply -f manifests/ --kubernetes                    # the cluster of the kubeconfig
+  gatehouse apply -f route.yaml -n shop --context prod --dry-run`,
     refusal: () => undefined,
     outcome: (outcome) => outcome,
   });

@@ -1,38 +1,39 @@
 import { existsSync } from 'node:fs';
-import Table from 'cli-table3';
 import { Command, Option } from 'commander';
-import { stringify } from 'yaml';
 import { refuse } from './input/change.ts';
+import { addClusterFlags, clusterWish } from './input/cluster/flags.ts';
+import type { GetClusterFlags } from './input/cluster/get.ts';
 import { ManifestFolder } from './input/folder.ts';
-import { gatewayApiColumns } from './input/gateway-api-columns.ts';
 import { withStatus } from './input/gateway-api-status.ts';
-import { KIND_NAMES, kindNamed, resourceOf } from './input/kind-names.ts';
+import { KIND_NAMES } from './input/kind-names.ts';
+import { parseLabelSelector } from './input/label-selector.ts';
 import { isRecord, type Manifest } from './input/manifest.ts';
-import { dirOption, namespaceOption } from './input/options.ts';
+import { askedBy } from './input/object-words.ts';
+import { dirOption } from './input/options.ts';
+import { printObjects } from './input/print-objects.ts';
 
-interface GetFlags {
+interface GetFlags extends GetClusterFlags {
   readonly dir: string;
-  readonly namespace: string;
-  readonly allNamespaces?: boolean;
-  readonly output: 'table' | 'wide' | 'yaml' | 'json' | 'name';
 }
 
-/** `gatehouse get`: lists the objects of a folder. */
+/** `gatehouse get`: lists the objects of a folder, or of a cluster. */
 export function getCommand(): Command {
   const kinds = KIND_NAMES.map(
     ({ kind, plural, group, short }) =>
       `${kind === 'KubernetesGateway' ? `${plural}.${group}` : plural}${short.length === 0 ? '' : ` (${short.join(', ')})`}`,
   ).join(', ');
-  return new Command('get')
-    .description('list or print objects of a folder of configuration')
-    .argument('<kinds>', 'a kind, several with commas between, or all')
-    .argument('[names...]', 'names; without them all objects of the kind')
+  const command = new Command('get');
+  command
+    .description('list or print objects of a folder of configuration, or of a cluster')
+    .argument('<kinds...>', 'a kind, several with commas between, or all; then names (or kind/name ...)')
     .addOption(dirOption())
-    .addOption(namespaceOption())
+    .option('-n, --namespace <name>', "namespace of the objects (default: default; in a cluster the context's)")
     .option('-A, --all-namespaces', 'objects of all namespaces')
+    .option('-l, --selector <labels>', 'only objects with these labels, as app=web,tier!=back')
     .addOption(
       new Option('-o, --output <format>', 'how to print').choices(['table', 'wide', 'yaml', 'json', 'name']).default('table'),
     )
+    .option('--show-managed-fields', 'in a cluster, with yaml and json: who owns which field')
     .addHelpText(
       'after',
       `
@@ -42,125 +43,61 @@ Examples:
   gatehouse get all -A
   gatehouse get httproutes -o wide               # with what became of them
   gatehouse get gateways.gateway.networking.k8s.io -o yaml
+  gatehouse get vs,dr -A -o wide --kubernetes    # of the kubeconfig's cluster
+  gatehouse get vs -l app=web --context prod
 
 Kinds: ${kinds}`,
     )
-    .action((words: string, names: readonly string[], flags: GetFlags) => {
-      const kinds = kindsOf(words);
-      if (kinds === undefined) return refuse('get', [`"${words}" is no kind (see gatehouse get --help)`], 2);
+    .action(async (words: readonly string[], flags: GetFlags) => {
+      const wish = clusterWish(command, flags);
+      if (!wish.ok) return refuse('get', [wish.reason], 2);
+      const asked = askedBy(words);
+      if (asked === undefined) return refuse('get', [`"${words.join(' ')}" is no kind (see gatehouse get --help)`], 2);
+      const selector = flags.selector === undefined ? undefined : parseLabelSelector(flags.selector);
+      if (selector?.ok === false) return refuse('get', [selector.reason], 2);
+      if (selector !== undefined && asked.some(({ names }) => names.length > 0))
+        return refuse('get', ['give names or -l, not both'], 2);
+      if (wish.value !== undefined) {
+        const { getFromCluster } = await import('./input/cluster/get.ts');
+        return getFromCluster(asked, words[0] === 'all', wish.value, flags);
+      }
       if (!existsSync(flags.dir))
-        return refuse('get', [`the folder ${flags.dir} does not exist (give --dir, or set GATEHOUSE_DIR)`]);
-      const all = new ManifestFolder(flags.dir).manifests;
-      const chosen = all.filter(
-        (one) =>
-          kinds.has(one.kind) &&
-          (flags.allNamespaces === true || one.namespace === '' || one.namespace === flags.namespace) &&
-          (names.length === 0 || names.includes(one.name)),
-      );
-      const now = new Date();
-      const found = withStatus(chosen, flags.dir, now);
-      const missing = names.filter((name) => found.every((one) => one.name !== name));
-      print(found, names.length === 1, flags, now);
-      if (missing.length > 0)
-        return refuse(
-          'get',
-          missing.map((name) => `${words} "${name}" not found in namespace ${flags.namespace}`),
-        );
-      if (found.length === 0)
-        process.stderr.write(
-          flags.allNamespaces === true ? 'No resources found.\n' : `No resources found in ${flags.namespace} namespace.\n`,
-        );
-      return undefined;
+        return refuse('get', [
+          `the folder ${flags.dir} does not exist (give --dir, or set GATEHOUSE_DIR; --kubernetes for a cluster)`,
+        ]);
+      return fromFolder(words, asked, (one) => selector?.value(labelsOf(one)) ?? true, flags);
     });
+  return addClusterFlags(command);
 }
 
-function kindsOf(words: string): ReadonlySet<string> | undefined {
-  if (words === 'all') return new Set(KIND_NAMES.map(({ kind }) => kind));
-  const kinds = words.split(',').map(kindNamed);
-  return kinds.includes(undefined) ? undefined : new Set(kinds.filter((kind) => kind !== undefined));
+function fromFolder(
+  words: readonly string[],
+  asked: NonNullable<ReturnType<typeof askedBy>>,
+  isMeant: (one: Manifest) => boolean,
+  flags: GetFlags,
+): void {
+  const { namespace = 'default', allNamespaces = false, dir } = flags;
+  const chosen = new ManifestFolder(dir).manifests.filter(
+    (one) =>
+      asked.some(({ kind, names }) => kind === one.kind && (names.length === 0 || names.includes(one.name))) &&
+      (allNamespaces || one.namespace === '' || one.namespace === namespace) &&
+      isMeant(one),
+  );
+  const now = new Date();
+  const found = withStatus(chosen, dir, now);
+  const missing = [...new Set(asked.flatMap(({ names }) => names))].filter((name) => found.every((one) => one.name !== name));
+  printObjects(found, asked.flatMap(({ names }) => names).length === 1, flags, now, false);
+  if (missing.length > 0)
+    return refuse(
+      'get',
+      missing.map((name) => `${words[0] ?? ''} "${name}" not found in namespace ${namespace}`),
+    );
+  if (found.length === 0)
+    process.stderr.write(allNamespaces ? 'No resources found.\n' : `No resources found in ${namespace} namespace.\n`);
+  return undefined;
 }
 
-function print(found: readonly Manifest[], single: boolean, { output, allNamespaces }: GetFlags, now: Date): void {
-  const values = found.map(({ value }) => value);
-  const [first] = values;
-  const whole = single && values.length === 1 ? first : { apiVersion: 'v1', kind: 'List', items: values };
-  switch (output) {
-    case 'json':
-      process.stdout.write(`${JSON.stringify(whole, null, 2)}\n`);
-      return;
-    case 'yaml':
-      process.stdout.write(stringify(whole, { lineWidth: 0, aliasDuplicateObjects: false }));
-      return;
-    case 'name':
-      for (const one of found) process.stdout.write(`${resourceOf(one.kind, one.apiVersion)}/${one.name}\n`);
-      return;
-    case 'table':
-    case 'wide':
-      if (found.length > 0)
-        process.stdout.write(`${tables(found, { namespaces: allNamespaces === true, wide: output === 'wide', now })}\n`);
-      return;
-  }
-  output satisfies never;
-}
-
-interface Form {
-  readonly namespaces: boolean;
-  readonly wide: boolean;
-  readonly now: Date;
-}
-
-/** One table for kinds with columns in common, as kubectl prints them. */
-function tables(found: readonly Manifest[], form: Form): string {
-  const several = new Set(found.map(({ kind }) => kind)).size > 1;
-  const groups = Map.groupBy(found, ({ kind }) => (gatewayApiColumns(kind, form.wide, form.now) === undefined ? '' : kind));
-  return [...groups].map(([kind, group]) => table(kind, group, several, form)).join('\n\n');
-}
-
-function table(kind: string, found: readonly Manifest[], several: boolean, { namespaces, wide, now }: Form): string {
-  const columns = gatewayApiColumns(kind, wide, now) ?? ISTIO_COLUMNS;
-  const chars = {
-    top: '',
-    'top-mid': '',
-    'top-left': '',
-    'top-right': '',
-    bottom: '',
-    'bottom-mid': '',
-    'bottom-left': '',
-    'bottom-right': '',
-    left: '',
-    'left-mid': '',
-    mid: '',
-    'mid-mid': '',
-    right: '',
-    'right-mid': '',
-    middle: '  ',
-  };
-  const rows = new Table({
-    chars,
-    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
-    head: [...(namespaces ? ['NAMESPACE'] : []), 'NAME', ...columns.map(([heading]) => heading)],
-  });
-  for (const one of found) {
-    const name = several ? `${resourceOf(one.kind, one.apiVersion)}/${one.name}` : one.name;
-    rows.push([...(namespaces ? [one.namespace] : []), name, ...columns.map(([, of]) => of(one.value))]);
-  }
-  return rows
-    .toString()
-    .split('\n')
-    .map((line) => line.trimEnd())
-    .join('\n');
-}
-
-function specOf(object: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  return isRecord(object['spec']) ? object['spec'] : {};
-}
-
-const ISTIO_COLUMNS: NonNullable<ReturnType<typeof gatewayApiColumns>> = [
-  ['GATEWAYS', (object) => listed(specOf(object)['gateways'])],
-  ['HOSTS', (object) => listed(specOf(object)['hosts'] ?? specOf(object)['host'])],
-];
-
-function listed(value: unknown): string {
-  if (typeof value === 'string') return value;
-  return Array.isArray(value) ? value.filter((item) => typeof item === 'string').join(',') : '';
+function labelsOf({ value }: Manifest): Readonly<Record<string, unknown>> {
+  const metadata = isRecord(value['metadata']) ? value['metadata'] : {};
+  return isRecord(metadata['labels']) ? metadata['labels'] : {};
 }

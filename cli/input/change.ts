@@ -10,7 +10,7 @@ export interface ChangeFlags {
   readonly dir: string;
   readonly namespace?: string;
   readonly diagnostics: DiagnosticsFormat;
-  readonly output?: 'json' | 'name';
+  readonly output?: 'json' | 'yaml' | 'name';
 }
 
 export interface Changed {
@@ -55,20 +55,22 @@ export function manifestsOf(command: string, flags: ChangeFlags): readonly Manif
     );
     return undefined;
   }
-  const foreign = manifests.filter(
-    ({ namespace }) => flags.namespace !== undefined && namespace !== '' && namespace !== flags.namespace,
-  );
+  const foreign = foreignTo(flags.namespace, manifests);
   if (foreign.length > 0) {
-    refuse(
-      command,
-      foreign.map(
-        (one) =>
-          `${one.key} is of namespace ${one.namespace}, not ${flags.namespace ?? ''}; nothing was changed (use -n ${one.namespace}, or leave -n out)`,
-      ),
-    );
+    refuse(command, foreign);
     return undefined;
   }
   return manifests;
+}
+
+/** Objects of another namespace than that of `-n`, as reasons to refuse them. */
+export function foreignTo(wanted: string | undefined, manifests: readonly Manifest[]): readonly string[] {
+  return manifests
+    .filter(({ namespace }) => wanted !== undefined && namespace !== '' && namespace !== wanted)
+    .map(
+      ({ key, namespace }) =>
+        `${key} is of namespace ${namespace}, not ${wanted ?? ''}; nothing was changed (use -n ${namespace}, or leave -n out)`,
+    );
 }
 
 /** Does `work` on the folder under its lock, writes it, and prints what happened. A change by another program meanwhile has it done anew. */

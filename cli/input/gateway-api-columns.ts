@@ -3,7 +3,7 @@ import { isRecord } from './manifest.ts';
 // The columns that kubectl prints of the kinds of the Gateway API (their CRDs' additionalPrinterColumns), and with `wide` what else their status says.
 
 type Fields = Readonly<Record<string, unknown>>;
-type Column = readonly [heading: string, of: (object: Fields) => string];
+export type Column = readonly [heading: string, of: (object: Fields) => string];
 
 const at = (value: unknown, ...path: readonly string[]): unknown =>
   path.reduce<unknown>((found, step) => (isRecord(found) ? found[step] : undefined), value);
@@ -120,3 +120,33 @@ export function gatewayApiColumns(kind: string, wide: boolean, now: Date): reado
       return undefined;
   }
 }
+
+const listed = (value: unknown): string => {
+  if (typeof value === 'string') return value;
+  return Array.isArray(value) ? value.filter((item) => typeof item === 'string').join(',') : '';
+};
+
+/** The columns after NAME of the other kinds: Istio's and ours, and what is neither. */
+export function meshColumns(
+  group: 'mesh' | 'other',
+  { wide, now, live }: { readonly wide: boolean; readonly now: Date; readonly live: boolean },
+): readonly Column[] {
+  const aged = live ? [age(now)] : [];
+  if (group === 'other') return aged;
+  return [
+    ['GATEWAYS', (object) => listed(at(object, 'spec', 'gateways'))],
+    ['HOSTS', (object) => listed(at(object, 'spec', 'hosts') ?? at(object, 'spec', 'host'))],
+    ...aged,
+    ...(live && wide ? [status('Accepted'), PROGRAMMED, REASON] : []),
+  ];
+}
+
+/** As the control plane writes it: `3 of 3 proxies`. */
+const PROGRAMMED: Column = [
+  'PROGRAMMED',
+  (object) => {
+    const found = list(object, 'status', 'conditions').find((one) => one['type'] === 'Programmed');
+    const [, count] = /^(\d+ of \d+)/.exec(text(found?.['message'])) ?? [];
+    return count === undefined ? text(found?.['status']) : `${text(found?.['status'])} (${count})`;
+  },
+];

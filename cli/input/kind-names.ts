@@ -73,3 +73,13 @@ export function resourceOf(kind: string, apiVersion: string): string {
   const name = (isGatewayApiKind(kind) ? writtenKind(kind) : kind).toLowerCase();
   return group === '' ? name : `${name}.${group}`;
 }
+
+/** The API group of a kind by its name here. */
+export function groupOfKind(kind: string): string {
+  return KIND_NAMES.find((one) => one.kind === kind)?.group ?? '';
+}
+
+/** As it is written in objects. */
+export function writtenName(kind: string): string {
+  return isGatewayApiKind(kind) ? writtenKind(kind) : kind;
+}

@@ -29,7 +29,7 @@ export interface Manifests {
 /** Reads the objects of files and folders; each that has no namespace is put in `namespace`. */
 export function readManifests(paths: readonly string[], namespace: string): Manifests {
   const { documents, diagnostics } = loadFiles(paths);
-  const objects = documents.flatMap(flat);
+  const objects = documents.flatMap(flatDocuments);
   const found: Diagnostic[] = [...diagnostics];
   const manifests = objects.flatMap((document) => {
     found.push(...admitDocument(document, { meshConfig: DEFAULT_MESH_CONFIG, defaultNamespace: namespace }).diagnostics);
@@ -39,9 +39,10 @@ export function readManifests(paths: readonly string[], namespace: string): Mani
   return { manifests, diagnostics: found };
 }
 
-function flat(document: Document): readonly Document[] {
+/** The objects of a document: itself, or the items of a List. */
+export function flatDocuments(document: Document): readonly Document[] {
   const items = listItems(document.node);
-  return items === undefined ? [document] : items.flatMap((node) => flat({ ...document, node }));
+  return items === undefined ? [document] : items.flatMap((node) => flatDocuments({ ...document, node }));
 }
 
 /** Undefined when it has no kind or no name. */

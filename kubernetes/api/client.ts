@@ -15,6 +15,8 @@ export interface ApiRequest {
   readonly accept?: string;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
+  /** Called with each warning of the server, or of its webhooks, to whoever sent this. */
+  readonly onWarning?: (text: string) => void;
 }
 
 export interface StreamRequest {
@@ -71,6 +73,7 @@ class HttpClient implements ApiClient {
       contentType: request.contentType ?? (request.method === 'PATCH' ? 'application/merge-patch+json' : 'application/json'),
     });
     const text = await textOf(response, LARGEST_ANSWER);
+    if (request.onWarning !== undefined) for (const warning of warningsOf(response)) request.onWarning(warning);
     const status = response.statusCode ?? 0;
     if (status < 200 || status > 299) throw refused(status, response, text);
     return valueOf(text);
@@ -169,6 +172,14 @@ function valueOf(text: string): unknown {
   } catch (cause) {
     throw new Unreachable('the answer is no JSON', { cause });
   }
+}
+
+/** `299 - "text"`, one or several in a header (RFC 7234, section 5.5). */
+function warningsOf(response: IncomingMessage): readonly string[] {
+  const headers = response.headersDistinct['warning'] ?? [];
+  return headers.flatMap((header) =>
+    [...header.matchAll(/299 \S+ "((?:[^"\\]|\\.)*)"/g)].map(([, text = '']) => text.replaceAll(/\\(.)/g, '$1')),
+  );
 }
 
 function refused(status: number, response: IncomingMessage, text: string): ApiError {

@@ -1,42 +1,8 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { Command } from 'commander';
-import { applyCommand } from '../../cli/apply.ts';
-import { createCommand } from '../../cli/create.ts';
-import { deleteCommand } from '../../cli/delete.ts';
-import { getCommand } from '../../cli/get.ts';
 import { withLock } from '../../cli/input/lock.ts';
-import { replaceCommand } from '../../cli/replace.ts';
-import { validateCommand } from '../../cli/validate.ts';
+import { runCommand as run } from '../cli/run-command.ts';
 import { TestFolder } from './folder.ts';
-
-interface Ran {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-/** Runs a command in this process, with what it writes caught. */
-async function run(...args: readonly string[]): Promise<Ran> {
-  const program = new Command('gatehouse').exitOverride();
-  for (const command of [applyCommand(), createCommand(), replaceCommand(), deleteCommand(), getCommand(), validateCommand()])
-    program.addCommand(command.exitOverride());
-  const texts = { out: '', err: '' };
-  const { stdout, stderr } = process;
-  const [writeOut, writeErr] = [stdout.write.bind(stdout), stderr.write.bind(stderr)];
-  const code = process.exitCode;
-  process.exitCode = 0;
-  stdout.write = (text: string | Uint8Array) => ((texts.out += String(text)), true);
-  stderr.write = (text: string | Uint8Array) => ((texts.err += String(text)), true);
-  try {
-    await program.parseAsync(args, { from: 'user' });
-    return { code: process.exitCode, ...texts };
-  } finally {
-    stdout.write = writeOut;
-    stderr.write = writeErr;
-    process.exitCode = code;
-  }
-}
 
 const ROUTE = `apiVersion: networking.istio.io/v1
 kind: VirtualService
