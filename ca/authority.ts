@@ -25,6 +25,7 @@ import type { NewKey } from './root/new.ts';
 import { reloadOnChange } from './root/reload.ts';
 import { inUseInLog } from './rotation/in-use.ts';
 import { openRotation, type RootStatus, type Rotation } from './rotation/rotation.ts';
+import type { RotationStore } from './rotation/shared.ts';
 import { lockFolder } from './root/lock.ts';
 import type { RateLimit } from './service/rate-limit.ts';
 import { type Every, renewedServerTls, type ServerTls, type ServerTlsOptions, systemEvery } from './tls/credentials.ts';
@@ -59,6 +60,8 @@ export interface AuthorityOptions extends TokenOptions {
   readonly upstream?: UpstreamSettings | undefined;
   /** Where the list of who is cut off is kept; default: in the folder. */
   readonly revocationStore?: RevocationStore | undefined;
+  /** Where replicas share steps of a rotation; without it the folder has them. */
+  readonly rotationStore?: RotationStore | undefined;
   /** Where join tokens are kept; default: in the folder. */
   readonly joinTokens?: JoinTokenStore | undefined;
   /** Where the keys of JWT-SVIDs are kept; default: in the folder. */
@@ -123,6 +126,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
       findInUse: inUseInLog(folder.issuanceLog),
       key: options.key,
       settleMs: options.settleMs,
+      store: options.rotationStore,
     });
     const { root, rootsPem: bundlePem } = rotation;
     const intermediate = keep?.(rotation.folder, root().issuer.validity);

@@ -33,19 +33,24 @@ export function rotationFile(dir: string): string {
 export async function readRotation(dir: string): Promise<RotationRecord | undefined> {
   const path = rotationFile(dir);
   if (!existsSync(path)) return undefined;
-  const record = parse(await readFile(path, 'utf8'));
+  const record = parseRotation(await readFile(path, 'utf8'));
   if (record === undefined)
     throw new AuthorityError(`${path} cannot be read as the state of a root rotation; restore the folder from a backup`);
   return record;
 }
 
 export async function writeRotation(dir: string, record: RotationRecord): Promise<void> {
-  await writeAtomically(rotationFile(dir), `${JSON.stringify({ format: FORMAT, ...record }, null, 2)}\n`, 0o600);
+  await writeAtomically(rotationFile(dir), rotationText(record), 0o600);
+}
+
+export function rotationText(record: RotationRecord): string {
+  return `${JSON.stringify({ format: FORMAT, ...record }, null, 2)}\n`;
 }
 
 export const NEVER_ROTATED: RotationRecord = Object.freeze({ state: FIRST, since: '', last: 0, revoked: [] });
 
-function parse(text: string): RotationRecord | undefined {
+/** Undefined for a text that is no record. */
+export function parseRotation(text: string): RotationRecord | undefined {
   let content: unknown;
   try {
     content = JSON.parse(text);

@@ -8,9 +8,10 @@ import type { Folder } from '../root/folder.ts';
 import { loadFolder, loadOrCreateRoot, type Root } from '../root/load.ts';
 import type { NewKey } from '../root/new.ts';
 import type { Issuer } from '../sign/issuer.ts';
-import { NEVER_ROTATED, readRotation, type RotationRecord, writeRotation } from './file.ts';
+import { NEVER_ROTATED, readRotation, type RotationRecord, rotationText, writeRotation } from './file.ts';
 import { copyRoot, generationFolder, makeRoot, removeGeneration, removeOthers, setFirstApart } from './generation.ts';
 import type { FindInUse } from './in-use.ts';
+import { type RotationStore, sharedRoots, type SharedRotation, writeSharedRoot } from './shared.ts';
 import {
   advance,
   type Behind,
@@ -19,6 +20,7 @@ import {
   type InUse,
   kept,
   type Move,
+  type ReplicaBehind,
   rollback,
   type RotationState,
   signing,
@@ -36,6 +38,8 @@ export interface RotationOptions {
   readonly key?: NewKey | undefined;
   /** How long proxies have to come back after a start, in milliseconds, before their acknowledgements count as complete. */
   readonly settleMs?: number | undefined;
+  /** Where replicas share the rotation; without it this folder is all there is. */
+  readonly store?: RotationStore | undefined;
 }
 
 /** Who follows the trust bundle, as the control plane sees it. */
@@ -45,6 +49,8 @@ export interface Followers {
   readonly connected: ReadonlySet<string>;
   /** Identities under which pods run. One that has a certificate and no stream is cut off, and nobody knows what it trusts. */
   readonly expected: ReadonlySet<string>;
+  /** Replicas of the control plane whose proxies are not known, or that are not as far as this one. */
+  readonly replicas?: readonly ReplicaBehind[] | undefined;
 }
 
 export const NOBODY: Followers = Object.freeze({ behind: [], connected: new Set<string>(), expected: new Set<string>() });
@@ -104,12 +110,19 @@ export interface Rotation {
   prepare(from?: string): Promise<Done>;
   /** One step forward; what it must wait for refuses it, save with `force`. */
   advance(followers: Followers, force: boolean): Promise<Done>;
-  rollback(force: boolean): Promise<Done>;
+  rollback(followers: Followers, force: boolean): Promise<Done>;
+  /** A step that another replica took. Rejects when its roots cannot be used; then the last good ones go on. */
+  follow(shared: SharedRotation): Promise<void>;
   /** Listeners are awaited in turn after each change, before the order that made it is answered. */
   onChange(listener: () => Promise<void>): void;
   /** Lets go of all keys. */
   close(): Promise<void>;
 }
+
+const OVERTAKEN = 'another replica took a step at the same moment; look at the plan and try again';
+
+/** What was to be saved is not based on what is shared by now. */
+class Overtaken extends Error {}
 
 const SETTLE_MS = 15_000;
 const NOTHING: InUse = Object.freeze({ count: 0, until: undefined, identities: [] });
@@ -169,17 +182,17 @@ export async function openRotation(options: RotationOptions): Promise<Rotation> 
     unapplied = false;
   };
 
-  const facts = async ({ behind, connected, expected }: Followers): Promise<Facts> => {
+  const facts = async ({ behind, connected, expected, replicas = [] }: Followers): Promise<Facts> => {
     const now = clock();
     const current = state();
     const settledAt = new Date(openedAt + (options.settleMs ?? SETTLE_MS));
     if (current.phase === 'steady')
-      return { now, behind, away: [], settledAt, inUse: { old: NOTHING, next: NOTHING }, nextValid: undefined };
+      return { now, behind, replicas, away: [], settledAt, inUse: { old: NOTHING, next: NOTHING }, nextValid: undefined };
     const [old, next] = [rootOf(current.old), rootOf(current.next)];
     const inUse = await options.findInUse({ old: old.issuer.keyId, next: next.issuer.keyId }, now);
     const certified = new Set([...inUse.old.identities, ...inUse.next.identities]);
     const away = [...certified].filter((identity) => expected.has(identity) && !connected.has(identity)).sort();
-    return { now, behind, away, settledAt, inUse, nextValid: next.issuer.validity };
+    return { now, behind, replicas, away, settledAt, inUse, nextValid: next.issuer.validity };
   };
 
   /** Commits a state: from here on a restart goes on with it. */
@@ -192,20 +205,53 @@ export async function openRotation(options: RotationOptions): Promise<Rotation> 
       sha256: rootOf(generation).roots.map(({ fingerprint256 }) => fingerprint256),
       revokedAt: since,
     }));
-    record = { state: to, since, last, revoked: [...before.revoked, ...revoked] };
+    const next = { state: to, since, last, revoked: [...before.revoked, ...revoked] };
+    if (options.store !== undefined && !(await options.store.save({ record: next, roots: await sharedRoots(dir, next) })))
+      throw new Overtaken();
+    record = next;
     try {
-      await writeRotation(dir, record);
+      await writeRotation(dir, next);
     } catch (error) {
-      record = before === NEVER_ROTATED ? undefined : before;
+      // Where replicas share it the step is taken; the next start, or the next thing heard of it, has it again.
+      if (options.store === undefined) record = before === NEVER_ROTATED ? undefined : before;
       throw error;
     }
     log.info({ from: before.state, to }, 'root rotation');
     await changed();
+    await drop(gone);
+  };
+  /** Lets go of roots that are out of service. */
+  const drop = async (gone: readonly number[]): Promise<void> => {
     for (const generation of gone) {
       await roots.get(generation)?.close();
       roots.delete(generation);
     }
-    await tidy(dir, record, log);
+    if (record !== undefined) await tidy(dir, record, log);
+  };
+
+  const follow = async ({ record: next, roots: files }: SharedRotation): Promise<void> => {
+    if (record !== undefined && rotationText(record) === rotationText(next)) return;
+    const before = kept(state());
+    const needed = kept(next.state);
+    const loaded = new Map<number, Root>();
+    for (const generation of needed) {
+      if (before.includes(generation) && roots.has(generation)) {
+        // Until now its roots may have been the folder's trust bundle itself.
+        if (record === undefined && generation === 0) await setFirstApart(dir, rootOf(0).rootCertPem);
+        continue;
+      }
+      const file = files.get(generation);
+      if (file === undefined) throw new AuthorityError(`root ${generation} is not among what replicas share`);
+      await writeSharedRoot(dir, generation, file);
+      loaded.set(generation, await loadFolder(generationFolder(dir, generation), trustDomain, options.key));
+    }
+    const from = state();
+    await writeRotation(dir, next);
+    for (const [generation, root] of loaded) roots.set(generation, root);
+    record = next;
+    log.info({ from, to: next.state }, 'root rotation: another replica took a step');
+    await changed();
+    await drop(before.filter((generation) => !needed.includes(generation)));
   };
 
   let turn: Promise<unknown> = Promise.resolve();
@@ -224,7 +270,15 @@ export async function openRotation(options: RotationOptions): Promise<Rotation> 
     if (move.blockers.length > 0 && !force)
       return { ok: false, reason: `${move.blockers.length} things are in the way`, blockers: move.blockers };
     if (move.blockers.length > 0) log.warn({ blockers: move.blockers.length, to: move.to }, 'root rotation is forced');
-    await commit(move.to, record?.last ?? 0);
+    return committed(move.to, record?.last ?? 0);
+  };
+  const committed = async (to: RotationState, last: number): Promise<Done> => {
+    try {
+      await commit(to, last);
+    } catch (error) {
+      if (error instanceof Overtaken) return { ok: false, reason: OVERTAKEN, blockers: [] };
+      throw error;
+    }
     return { ok: true, status: status() };
   };
 
@@ -258,8 +312,12 @@ export async function openRotation(options: RotationOptions): Promise<Rotation> 
     if (!made.ok) return { ok: false, reason: made.reason, blockers: [] };
     roots.set(next, made.root);
     if (record === undefined) await setFirstApart(dir, rootOf(0).rootCertPem);
-    await commit({ phase: 'prepared', old: current.signing, next }, next);
-    return { ok: true, status: status() };
+    const done = await committed({ phase: 'prepared', old: current.signing, next }, next);
+    if (done.ok) return done;
+    roots.delete(next);
+    await made.root.close();
+    await removeGeneration(dir, next);
+    return done;
   };
 
   const made0 = async (
@@ -304,7 +362,8 @@ export async function openRotation(options: RotationOptions): Promise<Rotation> 
     },
     prepare: (from) => inTurn(() => prepare(from)),
     advance: (followers, force) => inTurn(async () => take(advance(state(), await facts(followers)), force)),
-    rollback: (force) => inTurn(async () => take(rollback(state(), await facts(NOBODY)), force)),
+    rollback: (followers, force) => inTurn(async () => take(rollback(state(), await facts(followers)), force)),
+    follow: (shared) => inTurn(() => follow(shared)),
     onChange: (listener) => void listeners.push(listener),
     close: async () => {
       for (const root of roots.values()) await root.close();

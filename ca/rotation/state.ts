@@ -58,6 +58,12 @@ export interface Behind {
   readonly detail: string;
 }
 
+/** A replica of the control plane that is in the way of a step. */
+export interface ReplicaBehind {
+  readonly replica: string;
+  readonly detail: string;
+}
+
 /** Certificates in use that lead to one root only. */
 export interface InUse {
   readonly count: number;
@@ -71,6 +77,7 @@ export interface InUse {
 export interface Facts {
   readonly now: Date;
   readonly behind: readonly Behind[];
+  readonly replicas: readonly ReplicaBehind[];
   /** Identities that should be connected and are not. */
   readonly away: readonly string[];
   /** When proxies have had time to come back after the control plane's start; until then `behind` says little. */
@@ -82,6 +89,7 @@ export interface Facts {
 /** Why a step must wait. */
 export type Blocker =
   | ({ readonly kind: 'not-acknowledged' } & Behind)
+  | ({ readonly kind: 'replica' } & ReplicaBehind)
   | { readonly kind: 'not-connected'; readonly identity: string }
   | { readonly kind: 'settling'; readonly until: string }
   | {
@@ -125,7 +133,11 @@ export function rollback(state: RotationState, facts: Facts): Move {
       return { ok: false, reason: 'no rotation is under way: there is nothing to go back to' };
     case 'prepared':
       // After a rollback from active there may be certificates that only the new root vouches for.
-      return { ok: true, to: { phase: 'steady', signing: state.old }, blockers: certificates('new', facts.inUse.next) };
+      return {
+        ok: true,
+        to: { phase: 'steady', signing: state.old },
+        blockers: [...others(facts.replicas), ...certificates('new', facts.inUse.next)],
+      };
     case 'active':
       return { ok: true, to: { ...state, phase: 'prepared' }, blockers: [] };
     case 'retiring':
@@ -137,13 +149,18 @@ export function rollback(state: RotationState, facts: Facts): Move {
 
 const MOST_NAMED = 20;
 
-function followers({ behind, away, now, settledAt }: Facts): readonly Blocker[] {
+function followers({ behind, replicas, away, now, settledAt }: Facts): readonly Blocker[] {
   const settling: readonly Blocker[] = now < settledAt ? [{ kind: 'settling', until: settledAt.toISOString() }] : [];
   return [
     ...settling,
+    ...others(replicas),
     ...behind.map((one) => ({ kind: 'not-acknowledged' as const, ...one })),
     ...away.map((identity) => ({ kind: 'not-connected' as const, identity })),
   ];
+}
+
+function others(replicas: readonly ReplicaBehind[]): readonly Blocker[] {
+  return replicas.map((one) => ({ kind: 'replica' as const, ...one }));
 }
 
 function certificates(root: 'old' | 'new', { count, until, identities }: InUse): readonly Blocker[] {

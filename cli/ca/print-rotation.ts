@@ -45,6 +45,8 @@ function blockerText(blocker: Blocker): string {
   switch (blocker.kind) {
     case 'not-acknowledged':
       return `${blocker.node} (${blocker.identity}) ${blocker.detail}`;
+    case 'replica':
+      return `replica ${blocker.replica}: ${blocker.detail}`;
     case 'not-connected':
       return `${blocker.identity} has pods and a valid certificate, but no proxy is connected`;
     case 'settling':

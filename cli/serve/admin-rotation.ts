@@ -9,10 +9,18 @@ import type { AdminRoutes } from './admin-socket.ts';
 
 export interface RotationSources {
   readonly rotation: Rotation;
-  readonly streams: () => readonly StreamStatus[];
-  readonly bundle: () => PublishedBundle;
-  /** Identities under which pods run now. Those that have a certificate must be connected. */
-  readonly expected: () => ReadonlySet<string>;
+  /** Who follows the trust bundle, at all replicas. */
+  readonly followers: () => Promise<Followers>;
+}
+
+/** Who follows the trust bundle where one control plane has all proxies. */
+export function followersHere(all: readonly StreamStatus[], bundle: PublishedBundle, snapshot: Snapshot): Followers {
+  return {
+    behind: behind(all, bundle),
+    connected: new Set(all.flatMap(({ kind, identity }) => (kind === 'proxy' && identity !== undefined ? [identity] : []))),
+    // Identities under which pods run now. Those that have a certificate must be connected.
+    expected: identitiesIn(snapshot),
+  };
 }
 
 /** Who of the connected has not accepted the bundle that is published now. */
@@ -44,20 +52,12 @@ export function identitiesIn({ workloads, meshConfig }: Snapshot): ReadonlySet<s
 }
 
 /** `/rotation`: the state, what is in the way of the next step, and the steps. */
-export function rotationRoutes({ rotation, streams, bundle, expected }: RotationSources): AdminRoutes {
-  const followers = (): Followers => {
-    const all = streams();
-    return {
-      behind: behind(all, bundle()),
-      connected: new Set(all.flatMap(({ kind, identity }) => (kind === 'proxy' && identity !== undefined ? [identity] : []))),
-      expected: expected(),
-    };
-  };
+export function rotationRoutes({ rotation, followers }: RotationSources): AdminRoutes {
   const answer = (reply: FastifyReply, done: Done): FastifyReply =>
     done.ok ? reply.send(done.status) : reply.code(409).send({ error: done.reason, blockers: done.blockers });
   return (app) => {
     app.get('/rotation', () => rotation.status());
-    app.get('/rotation/plan', async () => ({ status: rotation.status(), plan: await rotation.plan(followers()) }));
+    app.get('/rotation/plan', async () => ({ status: rotation.status(), plan: await rotation.plan(await followers()) }));
     app.post('/rotation/prepare', async ({ body }, reply) => {
       const from = field(body, 'from');
       if (from !== undefined && (typeof from !== 'string' || !isAbsolute(from)))
@@ -65,10 +65,10 @@ export function rotationRoutes({ rotation, streams, bundle, expected }: Rotation
       return answer(reply, await rotation.prepare(from));
     });
     app.post('/rotation/advance', async ({ body }, reply) =>
-      answer(reply, await rotation.advance(followers(), field(body, 'force') === true)),
+      answer(reply, await rotation.advance(await followers(), field(body, 'force') === true)),
     );
     app.post('/rotation/rollback', async ({ body }, reply) =>
-      answer(reply, await rotation.rollback(field(body, 'force') === true)),
+      answer(reply, await rotation.rollback(await followers(), field(body, 'force') === true)),
     );
   };
 }

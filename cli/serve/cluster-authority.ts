@@ -3,8 +3,10 @@ import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import type { Authority, AuthorityOptions } from '../../ca/authority.ts';
 import type { TrustDomain } from '../../ca/identity/trust-domain.ts';
+import { folderAt, prepareFolder } from '../../ca/root/folder.ts';
 import type { NewKey } from '../../ca/root/new.ts';
 import type { Rotation } from '../../ca/rotation/rotation.ts';
+import { restoreShared } from '../../ca/rotation/shared.ts';
 import type { Cluster } from './cluster-options.ts';
 
 export interface ClusterAuthorityOptions {
@@ -19,7 +21,7 @@ export interface ClusterAuthorityOptions {
 
 /** What replicas of a control plane share by means of the cluster. */
 export interface ClusterAuthority {
-  readonly authority: Pick<AuthorityOptions, 'reviewToken' | 'revocationStore' | 'joinTokens' | 'jwtKeys'>;
+  readonly authority: Pick<AuthorityOptions, 'reviewToken' | 'revocationStore' | 'joinTokens' | 'jwtKeys' | 'rotationStore'>;
   /** Whether what only one replica may do is this one's to do. */
   isLeader(): boolean;
   /** Begins what needs the authority itself. */
@@ -35,18 +37,38 @@ export async function clusterAuthority(
   { client, systemNamespace: namespace, clusterRole }: Cluster,
   { dir, trustDomain, key, hasUpstream, clock, log }: ClusterAuthorityOptions,
 ): Promise<ClusterAuthority> {
-  const [{ Election }, { clusterRoot }, { reviewTokens }, { sharedRevocations }, { publishBundle }, tokens, keys] =
-    await Promise.all([
-      import('../../kubernetes/lease/election.ts'),
-      import('../../kubernetes/authority/root.ts'),
-      import('../../kubernetes/authority/token-review.ts'),
-      import('../../kubernetes/authority/revocations.ts'),
-      import('../../kubernetes/authority/publish-bundle.ts'),
-      import('../../kubernetes/authority/join-tokens.ts'),
-      import('../../kubernetes/authority/jwt-keys.ts'),
-    ]);
+  const [
+    { Election },
+    { clusterRoot, markRotated },
+    { reviewTokens },
+    { sharedRevocations },
+    { publishBundle },
+    { clusterRotation, ROTATION_SECRET },
+    tokens,
+    keys,
+  ] = await Promise.all([
+    import('../../kubernetes/lease/election.ts'),
+    import('../../kubernetes/authority/root.ts'),
+    import('../../kubernetes/authority/token-review.ts'),
+    import('../../kubernetes/authority/revocations.ts'),
+    import('../../kubernetes/authority/publish-bundle.ts'),
+    import('../../kubernetes/authority/rotation.ts'),
+    import('../../kubernetes/authority/join-tokens.ts'),
+    import('../../kubernetes/authority/jwt-keys.ts'),
+  ]);
   const stops: (() => void)[] = [];
-  if (!hasUpstream) stops.push(await clusterRoot({ client, namespace, dir, trustDomain, key, clock, log }));
+  // Whoever has an intermediate of its own from above shares no root.
+  const steps = hasUpstream ? undefined : clusterRotation(client, namespace);
+  const rotated = await steps?.load();
+  if (rotated !== undefined) {
+    await prepareFolder(folderAt(dir));
+    await restoreShared(dir, rotated);
+    await markRotated(client, namespace, ROTATION_SECRET, log);
+    log.info(
+      { secret: ROTATION_SECRET, phase: rotated.record.state.phase },
+      'the authority is that of a rotation in a Kubernetes Secret',
+    );
+  } else if (!hasUpstream) stops.push(await clusterRoot({ client, namespace, dir, trustDomain, key, clock, log }));
   const revocations = sharedRevocations(client, namespace);
   // The name of a Pod stays when its container starts again, and two processes may have the same on one machine.
   const identity = `${process.env['POD_NAME'] ?? hostname()}_${randomUUID()}`;
@@ -58,6 +80,7 @@ export async function clusterAuthority(
       revocationStore: revocations.store,
       joinTokens: tokens.sharedJoinTokens(client, namespace),
       jwtKeys: keys.sharedJwtKeys(client, namespace),
+      rotationStore: steps?.store,
     },
     isLeader,
     start(authority) {
@@ -65,6 +88,12 @@ export async function clusterAuthority(
       const publisher = publishBundle({ client, rootsPem: () => rotation.rootsPem(), isLeader, clusterRole, log });
       election.onChange(() => publisher.look());
       rotation.onChange(() => Promise.resolve(publisher.look()));
+      let marked = rotated !== undefined;
+      rotation.onChange(async () => {
+        if (marked || steps === undefined || rotation.status().since === '') return;
+        marked = true;
+        await markRotated(client, namespace, ROTATION_SECRET, log);
+      });
       const stop = revocations.follow(() => {
         authority.revocations
           .storeChanged()
@@ -72,7 +101,15 @@ export async function clusterAuthority(
             log.error({ err: error }, 'the shared list of revocations cannot be read; the last one stays in force'),
           );
       });
-      stops.push(() => publisher.close(), stop);
+      const stopSteps = steps?.follow(
+        (step) => rotation.follow(step),
+        (reason) => log.error({ reason }, 'a step of the root rotation cannot be followed; the last good roots go on'),
+      );
+      stops.push(
+        () => publisher.close(),
+        stop,
+        () => stopSteps?.(),
+      );
     },
     async close() {
       for (const stop of stops) stop();
@@ -81,14 +118,9 @@ export async function clusterAuthority(
   };
 }
 
-/**
- * Rotation step by step is for one control plane, which knows every proxy. With replicas nobody does, and a root that one of them made would be
- * unknown to the others: so it is refused, and the way with a Secret is named.
- */
+/** With an intermediate from above in each replica there is no root here that all would share. */
 export function withoutSteps(rotation: Rotation): Rotation {
-  const reason =
-    'in a cluster the root is changed in the Secret cacerts: first root-cert.pem with both roots, then the new ca-key.pem and ca-cert.pem, ' +
-    'and when the old certificates have ended, root-cert.pem with the new root alone';
+  const reason = 'the authority of these replicas comes from an upstream: its root is changed there';
   const refused = () => Promise.resolve({ ok: false, reason, blockers: [] } as const);
   return { ...rotation, prepare: refused, advance: refused, rollback: refused };
 }

@@ -1,15 +1,12 @@
 import type { Logger } from 'pino';
+import type { Pending } from '../../kubernetes/replicas/aggregate.ts';
 import type { WatchedMesh } from '../../mesh/source/watch.ts';
-import type { StreamStatus } from '../../xds/stream/service.ts';
-import { appliedObjects } from './applied.ts';
 import type { Cluster } from './cluster-options.ts';
-import { proxyReport } from './proxy-report.ts';
-import type { PublishedSnapshots } from './published-snapshots.ts';
 
 export interface ClusterStatusSources {
   readonly mesh: Pick<WatchedMesh, 'current' | 'diagnostics'>;
-  readonly streams: () => readonly StreamStatus[];
-  readonly published: PublishedSnapshots;
+  /** How far objects have come among the proxies of all replicas; undefined while it is not known. */
+  readonly pending: () => Pending | undefined;
   readonly isLeader: () => boolean;
   readonly clock: () => Date;
   readonly log: Logger;
@@ -18,7 +15,7 @@ export interface ClusterStatusSources {
 /** Writes into the objects of a cluster what became of them. */
 export async function writeClusterStatus(
   { client, observed }: Cluster,
-  { mesh, streams, published, isLeader, clock, log }: ClusterStatusSources,
+  { mesh, pending, isLeader, clock, log }: ClusterStatusSources,
 ): Promise<{ close(): void }> {
   const { StatusWriter } = await import('../../kubernetes/status/status-writer.ts');
   return new StatusWriter({
@@ -29,15 +26,6 @@ export async function writeClusterStatus(
     isLeader,
     snapshot: () => mesh.current(),
     diagnostics: () => mesh.diagnostics(),
-    pending: () => {
-      const current = mesh.current();
-      const changedSince = published.comparisons();
-      const reports = streams().map((status) => proxyReport(status, current, changedSince));
-      const objects = appliedObjects(reports, current.number, published.objects(), changedSince, false);
-      return {
-        proxies: reports.filter((report) => report.known).length,
-        objects: new Map(objects.flatMap((one) => (one.file === undefined ? [] : [[one.file, one] as const]))),
-      };
-    },
+    pending,
   });
 }

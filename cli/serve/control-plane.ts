@@ -20,12 +20,13 @@ import { addDiscoveryService, type DiscoveryService } from '../../xds/stream/ser
 import type { KeyKeeper } from '../../policy/jwks/keeper.ts';
 import { wantedKeys } from '../../policy/jwks/wanted.ts';
 import type { ListenAddress } from '../options/address.ts';
-import { behind, identitiesIn, rotationRoutes } from './admin-rotation.ts';
+import { behind, followersHere, rotationRoutes } from './admin-rotation.ts';
 import { startAdminSocket } from './admin-socket.ts';
 import { revocationRoutes } from './admin-revocation.ts';
 import { addressLimit, callersOf } from './callers.ts';
 import { clusterAuthority, withoutSteps } from './cluster-authority.ts';
 import { openCluster } from './cluster-options.ts';
+import { clusterReplicas } from './cluster-replicas.ts';
 import { writeClusterStatus } from './cluster-status.ts';
 import { isServiceHost, snapshotDirectory, snapshotNames } from './directory.ts';
 import { type RunningFederation, startFederation } from './federation.ts';
@@ -112,7 +113,8 @@ export async function startControlPlane(
     ...callersOf(options.callers, () => mesh.current(), shared?.authority.reviewToken),
   });
   const { revocations } = authority;
-  const rotation = cluster === undefined ? authority.rotation : withoutSteps(authority.rotation);
+  const rotation =
+    cluster !== undefined && options.upstream !== undefined ? withoutSteps(authority.rotation) : authority.rotation;
   shared?.start(authority);
   federation = await startFederation(options.federation, {
     authority,
@@ -258,10 +260,24 @@ export async function startControlPlane(
           log,
         });
 
+  const isLeader = (): boolean => shared?.isLeader() === true;
+  const replicas =
+    cluster &&
+    (await clusterReplicas(cluster, {
+      mesh,
+      streams: () => discovery.streams(),
+      bundle: () => source.bundle(),
+      published,
+      rotation,
+      revision: options.webhooks?.revision ?? '',
+      address: undefined,
+      logPosition: () => undefined,
+      isLeader,
+      clock,
+      log,
+    }));
   const statusWriter =
-    cluster === undefined || shared === undefined
-      ? undefined
-      : await writeClusterStatus(cluster, { ...sources, mesh, published, isLeader: () => shared.isLeader(), clock, log });
+    cluster && (await writeClusterStatus(cluster, { mesh, pending: () => replicas?.pending(), isLeader, clock, log }));
 
   // What commands may order; each part adds its routes here.
   const admin = await startAdminSocket(
@@ -270,9 +286,8 @@ export async function startControlPlane(
       revocationRoutes(revocations),
       rotationRoutes({
         rotation,
-        streams: () => discovery.streams(),
-        bundle: () => source.bundle(),
-        expected: () => identitiesIn(mesh.current()),
+        followers: () =>
+          replicas?.followers() ?? Promise.resolve(followersHere(discovery.streams(), source.bundle(), mesh.current())),
       }),
     ],
     log,
@@ -292,7 +307,6 @@ export async function startControlPlane(
       statusWriter?.close();
       mesh.close();
       await shared?.close();
-      cluster?.client.close();
       issuers.close();
       await federation.close();
       await admin.close();
@@ -311,6 +325,9 @@ export async function startControlPlane(
           resolve();
         });
       });
+      // No proxy is here any more.
+      await replicas?.close();
+      cluster?.client.close();
       tls.close();
       await authority.close();
       calls.close();

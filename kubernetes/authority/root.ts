@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import type { TrustDomain } from '../../ca/identity/trust-domain.ts';
 import { readOrCreateSecretRoot, secretRoot, type SecretRoot } from '../../ca/key-store/kubernetes-secret.ts';
 import { writeAtomically } from '../../ca/root/atomic.ts';
 import { AuthorityError } from '../../ca/root/error.ts';
+import { rotationFile } from '../../ca/rotation/file.ts';
 import { type Folder, folderAt, prepareFolder } from '../../ca/root/folder.ts';
 import type { NewKey } from '../../ca/root/new.ts';
 import { isNotFound } from '../api/api-error.ts';
@@ -15,6 +17,20 @@ import { SecretStore, storedSecret } from './secret.ts';
 export const PLUGGED_IN = 'cacerts';
 /** The one that is made where none was plugged in. All revisions in a namespace share it. */
 export const OWN = 'gatehouse-ca';
+/** On either, once a root was rotated: which Secret has the authority since then. */
+const ROTATED = 'gatehouse.dev/rotated-in';
+
+/** Says so on the Secrets with which the authority began: without the other nobody must start from these again. */
+export async function markRotated(client: ApiClient, namespace: string, where: string, log: Logger): Promise<void> {
+  for (const name of [PLUGGED_IN, OWN]) {
+    try {
+      await new SecretStore(client, namespace, name).annotate({ [ROTATED]: where });
+    } catch (error) {
+      if (!isNotFound(error))
+        log.warn({ err: error, secret: name }, 'that the authority was rotated could not be noted on this Secret');
+    }
+  }
+}
 
 export interface ClusterRootOptions {
   readonly client: ApiClient;
@@ -40,6 +56,12 @@ export async function clusterRoot(options: ClusterRootOptions): Promise<() => vo
   await checkNamespace(client, namespace);
   const pluggedIn = new SecretStore(client, namespace, PLUGGED_IN);
   const store = (await pluggedIn.read()) === undefined ? new SecretStore(client, namespace, OWN) : pluggedIn;
+  const rotated = (await store.read())?.annotations[ROTATED];
+  if (typeof rotated === 'string' || existsSync(rotationFile(dir)))
+    throw new AuthorityError(
+      `the root was rotated, and the Secret ${namespace}/${typeof rotated === 'string' ? rotated : 'gatehouse-ca-rotation'} that has the authority ` +
+        'since then is gone; put it back from a backup: the root before it must not sign again',
+    );
   const api = {
     name: store.name,
     read: async () => (await store.read())?.data,
@@ -49,8 +71,18 @@ export async function clusterRoot(options: ClusterRootOptions): Promise<() => vo
   await writeRoot(folder, await readOrCreateSecretRoot(api, options));
   log.info({ secret: store.name }, 'the authority is that of a Kubernetes Secret');
 
+  const before = await readFile(folder.certificate, 'utf8');
   let taking: Promise<void> = Promise.resolve();
   const take = async (object: unknown): Promise<void> => {
+    if (existsSync(rotationFile(dir))) {
+      const changed = storedSecret(object).data['ca-cert.pem'];
+      if (changed !== undefined && Buffer.from(changed).toString('utf8') !== before)
+        log.warn(
+          { secret: store.name },
+          'the Secret of the authority changed and is not looked at any more: since a rotation another has the roots (gatehouse ca rotate --prepare --from)',
+        );
+      return;
+    }
     try {
       await writeRoot(folder, await secretRoot(storedSecret(object).data, store.name, options));
     } catch (error) {

@@ -7,6 +7,7 @@ import { isJson, mapAt, textAt } from '../api/json.ts';
 export interface StoredSecret {
   readonly data: SecretData;
   readonly resourceVersion: string;
+  readonly annotations: Readonly<Record<string, unknown>>;
 }
 
 /** One Secret by its name. Writing is optimistic: who was not the last to read is told so. */
@@ -65,6 +66,12 @@ export class SecretStore {
     }
   }
 
+  /** Adds annotations to what is there, whoever wrote it. */
+  async annotate(annotations: Readonly<Record<string, string>>): Promise<void> {
+    const path = `${this.#folder}/${this.#secret}`;
+    await this.#client.request({ method: 'PATCH', path, body: { metadata: { annotations } } });
+  }
+
   /** @returns false when it was not there */
   async delete(): Promise<boolean> {
     try {
@@ -97,5 +104,9 @@ export function storedSecret(object: unknown): StoredSecret {
   const decoded = Object.entries(data).flatMap(([key, value]) =>
     typeof value === 'string' ? [[key, Buffer.from(value, 'base64')] as const] : [],
   );
-  return { data: Object.fromEntries(decoded), resourceVersion: textAt(object, 'metadata', 'resourceVersion') };
+  return {
+    data: Object.fromEntries(decoded),
+    resourceVersion: textAt(object, 'metadata', 'resourceVersion'),
+    annotations: mapAt(object, 'metadata', 'annotations'),
+  };
 }

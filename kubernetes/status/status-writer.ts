@@ -21,8 +21,8 @@ export interface StatusSources {
   readonly snapshot: () => Snapshot;
   /** All that is wrong now. */
   readonly diagnostics: () => readonly Diagnostic[];
-  /** Objects that not all proxies have, by place; and how many proxies there are. */
-  readonly pending: () => { readonly objects: ReadonlyMap<string, Progress>; readonly proxies: number };
+  /** Objects that not all proxies have, by place; and how many proxies there are. Undefined while that is not known. */
+  readonly pending: () => { readonly objects: ReadonlyMap<string, Progress>; readonly proxies: number } | undefined;
 }
 
 export interface StatusWriterOptions extends StatusSources {
@@ -98,7 +98,8 @@ export class StatusWriter {
       diagnostics().filter(({ severity }) => severity === 'error'),
       ({ file }) => file,
     );
-    const { objects: behind, proxies } = pending();
+    const progress = pending();
+    const proxies = progress?.proxies ?? 0;
     const wishes: Wish[] = [];
     for (const [place, object] of observed.objects) {
       if (this.#written.get(place) === object.resourceVersion) continue;
@@ -111,14 +112,22 @@ export class StatusWriter {
       const there = observed.isInEffect(place);
       const all = { applied: proxies, of: proxies, lagging: [], rejectedBy: [] };
       const accepted = acceptedBecause(errors.get(place) ?? [], there);
-      const programmed = programmedBecause(there ? (behind.get(place) ?? all) : undefined);
+      const programmed =
+        progress === undefined ? undefined : programmedBecause(there ? (progress.objects.get(place) ?? all) : undefined);
       const { status, generation } = object;
       const urgent = !stands(accepted, status, generation);
-      if (!urgent && stands(programmed, status, generation)) continue;
+      if (!urgent && (programmed === undefined || stands(programmed, status, generation))) continue;
       wishes.push({
         place,
         object,
-        status: { conditions: withConditions([accepted, programmed], status, generation, this.#options.clock()) },
+        status: {
+          conditions: withConditions(
+            [accepted, ...(programmed === undefined ? [] : [programmed])],
+            status,
+            generation,
+            this.#options.clock(),
+          ),
+        },
         refusal: urgent && accepted.status === 'False' ? accepted : undefined,
         urgent,
       });

@@ -164,9 +164,7 @@ describe('root rotation and the agents that follow it', () => {
     const { rotation } = authority;
     const routes = rotationRoutes({
       rotation,
-      streams: () => discovery.streams(),
-      bundle: () => source.bundle(),
-      expected: () => new Set(),
+      followers: () => Promise.resolve({ ...NOBODY, behind: behind(discovery.streams(), source.bundle()) }),
     });
     const socket = await startAdminSocket(here.caDir, [routes], silent);
     const ca = (...args: readonly string[]) => gatehouseCa('rotate', '--ca-dir', here.caDir, ...args);

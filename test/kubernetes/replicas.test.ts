@@ -94,14 +94,6 @@ describe('replicas of the control plane in a cluster', function () {
     );
   });
 
-  it('refuse steps of a rotation, which one of them would make alone', async () => {
-    const caDir = replicas[0]?.caDir ?? '';
-    await assert.rejects(
-      promisify(execFile)(process.execPath, [...MAIN, 'ca', 'rotate', '--ca-dir', caDir, '--advance']),
-      /Secret cacerts/,
-    );
-  });
-
   it('go on when the one that leads is killed, and another leads', async () => {
     const first = await holder();
     assert.equal(typeof first, 'string');

@@ -30,7 +30,11 @@ type Step = 'prepare' | 'advance' | 'rollback';
 
 async function take(rotation: Rotation, step: Step): Promise<void> {
   const done =
-    step === 'prepare' ? rotation.prepare() : step === 'advance' ? rotation.advance(NOBODY, false) : rotation.rollback(false);
+    step === 'prepare'
+      ? rotation.prepare()
+      : step === 'advance'
+        ? rotation.advance(NOBODY, false)
+        : rotation.rollback(NOBODY, false);
   const result = await done;
   assert.ok(result.ok, result.ok ? '' : result.reason);
 }

@@ -19,6 +19,7 @@ const earlier = new Date(now.getTime() - 3600_000);
 const SOME: InUse = { count: 3, until: later, identities: ['spiffe://cluster.local/ns/shop/sa/cart'] };
 const CLEAR: Facts = {
   now,
+  replicas: [],
   behind: [],
   away: [],
   settledAt: earlier,

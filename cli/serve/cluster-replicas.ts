@@ -1,0 +1,165 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Logger } from 'pino';
+import type { Followers, Rotation } from '../../ca/rotation/rotation.ts';
+import type { Snapshot } from '../../mesh/model/snapshot.ts';
+import type { Pending } from '../../kubernetes/replicas/aggregate.ts';
+import type { ReplicaReport } from '../../kubernetes/replicas/report.ts';
+import type { PublishedBundle } from '../../xds/resources/source.ts';
+import type { StreamStatus } from '../../xds/stream/service.ts';
+import { behind, identitiesIn } from './admin-rotation.ts';
+import { appliedObjects } from './applied.ts';
+import type { Cluster } from './cluster-options.ts';
+import { proxyReport } from './proxy-report.ts';
+import type { PublishedSnapshots } from './published-snapshots.ts';
+import { followersOfAll } from './replica-followers.ts';
+
+export interface ReplicaSources {
+  readonly mesh: { current(): Snapshot };
+  /** Of proxies and of agents. */
+  readonly streams: () => readonly StreamStatus[];
+  readonly bundle: () => PublishedBundle;
+  readonly published: PublishedSnapshots;
+  readonly rotation: Rotation;
+  readonly revision: string;
+  /** Where other replicas reach this one. */
+  readonly address: string | undefined;
+  readonly logPosition: () => ReplicaReport['log'];
+  readonly isLeader: () => boolean;
+  readonly clock: () => Date;
+  readonly log: Logger;
+}
+
+export interface ClusterReplicas {
+  /** How far objects have come among all proxies; undefined while it is not known. */
+  pending(): Pending | undefined;
+  /** Who follows the trust bundle, as all replicas say now. @throws when the API server cannot be asked */
+  followers(): Promise<Followers>;
+  close(): Promise<void>;
+}
+
+const MOST_OBJECTS = 200;
+/** An object is seen before the snapshot with it is published. */
+const PUBLISHED_WITHIN_MS = 1_000;
+const ANSWER_MS = 10_000;
+/** As for a control plane that is alone (ca/rotation). */
+const SETTLE_MS = 15_000;
+/** What a replica that is gone leaves behind is kept so long: in a rotation its proxies are asked after. */
+const KEEP_MS = 3600_000;
+
+/** What replicas of the control plane tell each other, by means of the cluster. */
+export async function clusterReplicas(
+  { client, observed, systemNamespace: namespace }: Cluster,
+  sources: ReplicaSources,
+): Promise<ClusterReplicas> {
+  const [{ Replicas }, { pendingOfAll }] = await Promise.all([
+    import('../../kubernetes/replicas/replicas.ts'),
+    import('../../kubernetes/replicas/aggregate.ts'),
+  ]);
+  const { mesh, streams, bundle, published, rotation, revision, clock, log } = sources;
+  const startedMs = performance.now();
+  let [configuration, previous, changedMs] = ['', '', 0];
+  /** The configuration that is published by now for sure. */
+  const publishedConfiguration = (): string => {
+    const now = observed.configuration;
+    if (now !== configuration) [previous, configuration, changedMs] = [configuration, now, performance.now()];
+    return performance.now() - changedMs < PUBLISHED_WITHIN_MS ? previous : configuration;
+  };
+  const own = (): Pending => {
+    const current = mesh.current();
+    const changedSince = published.comparisons();
+    const reports = streams().flatMap((status) => (status.kind === 'proxy' ? [proxyReport(status, current, changedSince)] : []));
+    const objects = appliedObjects(reports, current.number, published.objects(), changedSince, false);
+    return {
+      proxies: reports.filter((report) => report.known).length,
+      objects: new Map(objects.flatMap((one) => (one.file === undefined ? [] : [[one.file, one] as const]))),
+    };
+  };
+  const state = (): string => {
+    const { phase, since } = rotation.status();
+    return `${phase} ${since}`;
+  };
+  const bundleHash = (): string => createHash('sha256').update(bundle().bundle.rootsPem).digest('hex');
+  const connected = (): readonly string[] => [
+    ...new Set(streams().flatMap(({ kind, identity }) => (kind === 'proxy' && identity !== undefined ? [identity] : []))),
+  ];
+  const report = (): Omit<ReplicaReport, 'answers'> => {
+    // First of all: what is told after it is not older.
+    const seen = publishedConfiguration();
+    const { proxies, objects } = own();
+    const rotating = rotation.status().phase !== 'steady';
+    return {
+      configuration: seen,
+      proxies,
+      objects: [...objects]
+        .slice(0, MOST_OBJECTS)
+        .map(([place, { applied, lagging, rejectedBy }]) => ({ place, applied, lagging, rejectedBy })),
+      more: objects.size > MOST_OBJECTS,
+      rotation: {
+        state: state(),
+        bundle: bundleHash(),
+        settled: performance.now() - startedMs > SETTLE_MS,
+        behind: rotating ? behind(streams(), bundle()) : [],
+        connected: rotating ? connected() : [],
+        nodes: rotating ? streams().map(({ node }) => node) : [],
+      },
+      log: sources.logPosition(),
+    };
+  };
+  const pod = process.env['POD_NAME'] ?? '';
+  const name = (pod === '' ? hostname() : pod).toLowerCase().replaceAll(/[^a-z0-9-]/g, '-');
+  const replicas = new Replicas({
+    client,
+    namespace,
+    id: `${name.slice(0, 180)}-${randomBytes(4).toString('hex')}`,
+    pod: pod === '' ? '' : `${namespace}/${pod}`,
+    revision,
+    address: () => sources.address,
+    report,
+    clock,
+    log,
+  });
+  const gone = new Map<string, number>();
+  const sweep = setInterval(() => {
+    if (!sources.isLeader() || rotation.status().phase !== 'steady') return gone.clear();
+    for (const { id, present } of replicas.others()) {
+      if (present) gone.delete(id);
+      else if (!gone.has(id)) gone.set(id, performance.now());
+      else if (performance.now() - (gone.get(id) ?? 0) > KEEP_MS) {
+        gone.delete(id);
+        replicas.forget(id).catch((error: unknown) => log.warn({ err: error, replica: id }, 'what it left behind stays'));
+      }
+    }
+  }, 60_000);
+  sweep.unref();
+  return {
+    pending: () => pendingOfAll(own(), replicas.others(), revision, (since) => observed.changedSince(since)),
+    async followers() {
+      const answers = await replicas.ask(ANSWER_MS);
+      const current = mesh.current();
+      const all = streams();
+      let pods: ReadonlySet<string> | undefined;
+      const mine = {
+        behind: behind(all, bundle()),
+        connected: new Set(connected()),
+        expected: identitiesIn(current),
+        state: state(),
+        bundle: bundleHash(),
+        nodes: all.map(({ node }) => node),
+        hasPod(name: string): boolean {
+          pods ??= new Set(
+            current.workloads.flatMap(({ namespace: where, instances }) =>
+              instances.map((instance) => `${where}/${instance.name}`),
+            ),
+          );
+          return pods.has(name);
+        },
+      };
+      return followersOfAll(mine, answers);
+    },
+    async close() {
+      clearInterval(sweep);
+      await replicas.close();
+    },
+  };
+}
