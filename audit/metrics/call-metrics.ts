@@ -1,9 +1,9 @@
 import type { Observer } from '../intake/sink.ts';
-import type { AccessRecord } from '../model/record.ts';
-import { type Ends, endsOf, keyOf, labelsOf, type Reporter, reporterOf } from './labels.ts';
+import { type AccessRecord, isDenied } from '../model/record.ts';
+import { denialLabels, type Ends, endsOf, keyOf, labelsOf, type LabelSet, type Reporter, reporterOf } from './labels.ts';
 import { exposition } from './exposition.ts';
 import type { Names } from './names.ts';
-import { addRequest, labelText, newSeries, type Series } from './series.ts';
+import { addRequest, type DenialSeries, labelText, newSeries, type Series } from './series.ts';
 
 export interface CallMetricsOptions {
   readonly names: Names;
@@ -23,6 +23,8 @@ export interface CallMetricsStats {
 
 /** What stands in each label but reporter and protocol of a series beyond the limit. */
 export const OVERFLOW = 'overflow';
+
+const KEPT: readonly string[] = Object.freeze(['reporter', 'request_protocol', 'verdict']);
 
 /** How a record was named the last time, and by what words of configuration. */
 interface Known extends Ends {
@@ -61,6 +63,7 @@ export class CallMetrics implements Observer {
   }
 
   #add(record: AccessRecord, now: number): void {
+    this.#addDenials(record, now);
     const reporter = reporterOf(record);
     if (reporter === undefined) return;
     const series = this.#seriesOf(record, reporter, now);
@@ -73,6 +76,9 @@ export class CallMetrics implements Observer {
         series.closed++;
         series.sent += record.bytesSent;
         series.received += record.bytesReceived;
+        return undefined;
+      case 'denied':
+      case 'would-be-denied':
         return undefined;
       default:
         return series satisfies never;
@@ -90,6 +96,23 @@ export class CallMetrics implements Observer {
     // Also of what overflowed: there may be room now.
     for (const [key, { series }] of this.#known)
       if (overflows(series) || this.#series.get(seriesId(series)) !== series) this.#known.delete(key);
+  }
+
+  /** By the proxy that decided. These are few, or should be: their labels are made for each. */
+  #addDenials(record: AccessRecord, now: number): void {
+    if (record.hop !== 'in') return;
+    const { verdict, marks } = record;
+    if (isDenied(verdict)) this.#deny('denied', record, verdict.kind, 'by' in verdict ? (verdict.by?.policy ?? '') : '', now);
+    for (const mark of marks ?? [])
+      if (mark.kind === 'would-deny') this.#deny('would-be-denied', record, mark.kind, mark.by.policy, now);
+      else if (mark.kind === 'would-deny-no-rule') this.#deny('would-be-denied', record, mark.kind, '', now);
+  }
+
+  #deny(kind: DenialSeries['kind'], record: AccessRecord, verdict: string, policy: string, now: number): void {
+    const series = this.#bounded(kind, denialLabels(record, this.#options.names, verdict, policy), now);
+    if (series.kind !== kind) return;
+    series.touched = now;
+    series.calls++;
   }
 
   #seriesOf(record: AccessRecord, reporter: Reporter, now: number): Series {
@@ -113,18 +136,23 @@ export class CallMetrics implements Observer {
 
   #named(record: AccessRecord, reporter: Reporter, ends: Ends, now: number): Series {
     const kind = record.protocol === 'TCP' ? 'connections' : 'requests';
-    const labels = labelsOf(record, reporter, ends);
+    return this.#bounded(kind, labelsOf(record, reporter, ends), now);
+  }
+
+  /** Beyond the limit what kind of call it was is all that is left. */
+  #bounded(kind: Series['kind'], labels: LabelSet, now: number): Series {
     const found = this.#of(kind, labels, now, this.#options.limit);
     if (found !== undefined) return found;
     this.#overflowed++;
-    const { reporter: _, request_protocol: protocol = '', ...others } = labels;
-    const blurred = Object.fromEntries(Object.keys(others).map((label) => [label, OVERFLOW]));
-    const rest = this.#of(kind, { ...blurred, reporter, request_protocol: protocol }, now, Number.POSITIVE_INFINITY);
+    const blurred: LabelSet = Object.fromEntries(
+      Object.entries(labels).map(([label, value]) => [label, KEPT.includes(label) ? value : OVERFLOW]),
+    );
+    const rest = this.#of(kind, blurred, now, Number.POSITIVE_INFINITY);
     if (rest === undefined) throw new Error('a series without a limit was refused');
     return rest;
   }
 
-  #of(kind: Series['kind'], labels: ReturnType<typeof labelsOf>, now: number, limit: number): Series | undefined {
+  #of(kind: Series['kind'], labels: LabelSet, now: number, limit: number): Series | undefined {
     const text = labelText(labels);
     const id = `${kind} ${text}`;
     const there = this.#series.get(id);

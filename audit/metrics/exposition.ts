@@ -1,5 +1,5 @@
 import { BOUNDS, type Histogram } from './buckets.ts';
-import type { ConnectionSeries, RequestSeries, Series } from './series.ts';
+import type { ConnectionSeries, DenialSeries, RequestSeries, Series } from './series.ts';
 
 interface Family {
   readonly name: string;
@@ -41,7 +41,9 @@ const requests = (read: (series: RequestSeries) => number) => (series: Series) =
 const connections = (read: (series: ConnectionSeries) => number) => (series: Series) =>
   series.kind === 'connections' ? read(series) : undefined;
 
-/** In Istio's names, kinds and units. */
+const denials = (kind: DenialSeries['kind']) => (series: Series) => (series.kind === kind ? series.calls : undefined);
+
+/** In Istio's names, kinds and units; ours at the end. */
 const FAMILIES: readonly Family[] = Object.freeze([
   counter(
     'istio_requests_total',
@@ -70,6 +72,12 @@ const FAMILIES: readonly Family[] = Object.freeze([
     'istio_tcp_received_bytes_total',
     'bytes that the server received',
     connections(({ received }) => received),
+  ),
+  counter('gatehouse_denied_calls_total', 'requests and connections that policies denied', denials('denied')),
+  counter(
+    'gatehouse_would_be_denied_calls_total',
+    'requests and connections that policies would have denied, were they no dry runs',
+    denials('would-be-denied'),
   ),
 ]);
 

@@ -5,7 +5,7 @@ import { NOBODY, type Names, type ServiceNames, UNKNOWN, type WorkloadNames } fr
 /** Which end of a call told of it. Gateways tell of what they send on, as Istio's do. */
 export type Reporter = 'source' | 'destination';
 
-/** Istio's standard labels, as its reference "Istio Standard Metrics" has them. */
+/** Istio's standard labels, as its reference "Istio Standard Metrics" has them, and two of ours. */
 export const LABELS = Object.freeze([
   'reporter',
   'source_workload',
@@ -32,6 +32,9 @@ export const LABELS = Object.freeze([
   'grpc_response_status',
   'response_flags',
   'connection_security_policy',
+  // Of our own metrics.
+  'verdict',
+  'policy',
 ] as const);
 
 export type Label = (typeof LABELS)[number];
@@ -66,8 +69,12 @@ export function endsOf(record: AccessRecord, names: Names): Ends {
   };
 }
 
-/** Who has several workloads, or none that is known now, still has a namespace. */
-function named(known: WorkloadNames | undefined, party: Party | undefined): WorkloadNames {
+/**
+ * Who has several workloads, or none that is known now, still has a namespace. A caller that showed no identity and has no proxy to tell of
+ * the call is unknown, though an address may say more: Kiali looks for such calls under that word only.
+ */
+function named(known: WorkloadNames | undefined, party: Party | undefined, reporter: Reporter): WorkloadNames {
+  if (reporter === 'destination' && party?.principal === undefined && known?.meshed === false) return NOBODY;
   const owner = party?.principal === undefined ? undefined : workloadOf(party.principal);
   return known ?? (owner === undefined ? NOBODY : { ...NOBODY, namespace: owner.namespace });
 }
@@ -87,8 +94,8 @@ function policyOf(record: AccessRecord, reporter: Reporter): string {
 
 export function labelsOf(record: AccessRecord, reporter: Reporter, ends: Ends): LabelSet {
   const { source: from, destination: to } = parties(record);
-  const source = named(ends.source, from);
-  const destination = named(ends.destination, to);
+  const source = named(ends.source, from, reporter);
+  const destination = named(ends.destination, to, reporter);
   const service = serviceOf(record, ends);
   const tcp = record.protocol === 'TCP';
   return {
@@ -133,4 +140,29 @@ export function keyOf(record: AccessRecord, reporter: Reporter): string {
   }\n${record.protocol}\n${record.status}\n${record.grpcStatus ?? ''}\n${record.mtls ? 1 : 0}${record.reached ? 1 : 0}\n${
     record.flags.length === 0 ? '' : record.flags.join()
   }\n`;
+}
+
+/** Whom policies denied, or would have denied, and which. */
+export function denialLabels(
+  { source, destination, mtls }: AccessRecord,
+  names: Names,
+  verdict: string,
+  policy: string,
+): LabelSet {
+  const from = named(source.workload === undefined ? undefined : names.workload(source.workload), source, 'destination');
+  const to = named(
+    destination.workload === undefined ? undefined : names.workload(destination.workload),
+    destination,
+    'destination',
+  );
+  return {
+    source_workload: from.name,
+    source_workload_namespace: from.namespace,
+    source_principal: source.principal ?? UNKNOWN,
+    destination_workload: to.name,
+    destination_workload_namespace: to.namespace,
+    connection_security_policy: mtls ? 'mutual_tls' : 'none',
+    verdict,
+    policy,
+  };
 }

@@ -1,6 +1,6 @@
 import { canonicalRevision, canonicalService, firstLabel } from '../../mesh/model/canonical.ts';
 import type { Service } from '../../mesh/model/service.ts';
-import type { Workload } from '../../mesh/model/workload.ts';
+import type { Instance, Workload } from '../../mesh/model/workload.ts';
 
 /** What Istio's labels say where nothing is known. */
 export const UNKNOWN = 'unknown';
@@ -17,6 +17,8 @@ export interface WorkloadNames {
   readonly canonicalService: string;
   readonly canonicalRevision: string;
   readonly cluster: string;
+  /** Has a proxy, which tells of its calls itself. */
+  readonly meshed: boolean;
 }
 
 export interface ServiceNames {
@@ -40,9 +42,17 @@ export const NOBODY: WorkloadNames = Object.freeze({
   canonicalService: UNKNOWN,
   canonicalRevision: 'latest',
   cluster: UNKNOWN,
+  meshed: false,
 });
 
-export function workloadNames({ name, namespace, labels }: Pick<Workload, 'name' | 'namespace' | 'labels'>): WorkloadNames {
+export function workloadNames({
+  name,
+  namespace,
+  labels,
+  instances,
+}: Pick<Workload, 'name' | 'namespace' | 'labels'> & {
+  readonly instances: readonly Pick<Instance, 'meshed'>[];
+}): WorkloadNames {
   return {
     name,
     namespace,
@@ -51,6 +61,7 @@ export function workloadNames({ name, namespace, labels }: Pick<Workload, 'name'
     canonicalService: canonicalService(labels, name),
     canonicalRevision: canonicalRevision(labels),
     cluster: CLUSTER,
+    meshed: instances.some(({ meshed }) => meshed),
   };
 }
 

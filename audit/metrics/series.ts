@@ -25,7 +25,12 @@ export interface ConnectionSeries extends Common {
   received: number;
 }
 
-export type Series = RequestSeries | ConnectionSeries;
+export interface DenialSeries extends Common {
+  readonly kind: 'denied' | 'would-be-denied';
+  calls: number;
+}
+
+export type Series = RequestSeries | ConnectionSeries | DenialSeries;
 
 function escaped(value: string): string {
   return value.replace(/[\\"\n]/g, (char) => (char === '\n' ? '\\n' : `\\${char}`));
@@ -42,6 +47,9 @@ export function newSeries(kind: Series['kind'], labels: LabelSet, text: string, 
       return { ...common, kind, requests: 0, duration: histogram(), requestBytes: histogram(), responseBytes: histogram() };
     case 'connections':
       return { ...common, kind, opened: 0, closed: 0, sent: 0, received: 0 };
+    case 'denied':
+    case 'would-be-denied':
+      return { ...common, kind, calls: 0 };
     default:
       return kind satisfies never;
   }

@@ -15,11 +15,21 @@ const SERVICE = serviceNames({
   external: false,
   meta: { name: 'app', namespace: 'shop' },
 });
+const MESHED = [{ meshed: true }];
 const workloads = (): Map<string, WorkloadNames> =>
   new Map([
-    ['shop/app', workloadNames({ name: 'app', namespace: 'shop', labels: { app: 'app', version: 'v1' } })],
-    ['shop/web', workloadNames({ name: 'web', namespace: 'shop', labels: { 'app.kubernetes.io/name': 'front', app: 'web' } })],
-    ['edge/gateway', workloadNames({ name: 'gateway', namespace: 'edge', labels: {} })],
+    ['shop/app', workloadNames({ name: 'app', namespace: 'shop', labels: { app: 'app', version: 'v1' }, instances: MESHED })],
+    [
+      'shop/web',
+      workloadNames({
+        name: 'web',
+        namespace: 'shop',
+        labels: { 'app.kubernetes.io/name': 'front', app: 'web' },
+        instances: MESHED,
+      }),
+    ],
+    ['old/legacy', workloadNames({ name: 'legacy', namespace: 'old', labels: {}, instances: [{ meshed: false }] })],
+    ['edge/gateway', workloadNames({ name: 'gateway', namespace: 'edge', labels: {}, instances: MESHED })],
   ]);
 
 /** Metrics of a mesh of web, app and a gateway, at a time that the test sets. */
@@ -119,6 +129,16 @@ describe("Istio's metrics of calls", () => {
     assert.equal(labels['response_flags'], 'UF,URX');
   });
 
+  it('a caller without a proxy and an identity is unknown, whatever its address says; not so one with a proxy', () => {
+    const { count, samples } = metered();
+    const from = (workload: string) => ({ mtls: false, source: { principal: undefined, workload, address: '10.0.0.9' } });
+    count(from('old/legacy'), from('shop/web'));
+    assert.deepEqual(
+      samples('istio_requests_total').map(({ labels }) => labels['source_workload']),
+      ['unknown', 'web'],
+    );
+  });
+
   it('an identity that several workloads share still says its namespace', () => {
     const { count, samples } = metered();
     count({ source: { principal: WEB, workload: undefined, address: undefined } });
@@ -211,7 +231,10 @@ describe("Istio's metrics of calls", () => {
   it('labels that configuration changes begin a series; the old one stays', () => {
     const { count, known, samples } = metered();
     count({});
-    known.set('shop/app', workloadNames({ name: 'app', namespace: 'shop', labels: { app: 'app', version: 'v2' } }));
+    known.set(
+      'shop/app',
+      workloadNames({ name: 'app', namespace: 'shop', labels: { app: 'app', version: 'v2' }, instances: MESHED }),
+    );
     count({}, {});
     assert.deepEqual(
       samples('istio_requests_total').map(({ labels, value }) => [labels['destination_version'], value]),
@@ -221,7 +244,10 @@ describe("Istio's metrics of calls", () => {
       ],
     );
     // An equal object made anew is no other series.
-    known.set('shop/app', workloadNames({ name: 'app', namespace: 'shop', labels: { app: 'app', version: 'v2' } }));
+    known.set(
+      'shop/app',
+      workloadNames({ name: 'app', namespace: 'shop', labels: { app: 'app', version: 'v2' }, instances: MESHED }),
+    );
     count({});
     assert.equal(samples('istio_requests_total')[1]?.value, 3);
   });
@@ -264,8 +290,31 @@ describe("Istio's metrics of calls", () => {
 
   it('a label cannot break out of its quotes', () => {
     const { count, known, samples } = metered();
-    known.set('shop/app', workloadNames({ name: 'a"} 1\n\\', namespace: 'shop', labels: {} }));
+    known.set('shop/app', workloadNames({ name: 'a"} 1\n\\', namespace: 'shop', labels: {}, instances: MESHED }));
     count({});
     assert.equal(only(samples('istio_requests_total')).labels['destination_workload'], 'a"} 1\n\\');
+  });
+
+  it('denials, and what dry runs would deny, by policy', () => {
+    const { count, samples } = metered();
+    const by = { policy: 'shop/no-web', rule: 0 };
+    count(
+      { status: 403, verdict: { kind: 'denied-by-rule', by } },
+      { status: 403, verdict: { kind: 'denied-no-rule', policies: ['shop/a', 'shop/b'] } },
+      {
+        marks: [
+          { kind: 'would-deny', by },
+          { kind: 'audited', by },
+        ],
+      },
+      { ...OUT, status: 403 },
+    );
+    const seen = (name: string) =>
+      samples(name).map(({ labels, value }) => [labels['source_workload'], labels['verdict'], labels['policy'], value]);
+    assert.deepEqual(seen('gatehouse_denied_calls_total'), [
+      ['web', 'denied-by-rule', 'shop/no-web', 1],
+      ['web', 'denied-no-rule', '', 1],
+    ]);
+    assert.deepEqual(seen('gatehouse_would_be_denied_calls_total'), [['web', 'would-deny', 'shop/no-web', 1]]);
   });
 });
