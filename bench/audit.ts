@@ -70,7 +70,7 @@ const log = pino({ level: 'silent' });
 const decode = (message: Uint8Array): ReturnType<typeof recordsOfMessage> =>
   recordsOfMessage(fromBinary(StreamAccessLogsMessageSchema, message), reporter('inbound'), directory, NOW);
 
-const sink = { open: () => Promise.resolve(openSqliteStore({ file, clock })), log, clock };
+const sink = { open: () => openSqliteStore({ file, clock }), log, clock };
 const recorder = new Recorder(sink);
 const eager = new Recorder({ ...sink, flushMs: 10 });
 const rows = [

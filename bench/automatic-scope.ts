@@ -34,17 +34,17 @@ const { values } = parseArgs({
 });
 
 /** The calls of the proxy's workload, in the store as if they had been recorded. */
-function called(file: string, plan: MeshPlan, count: number): void {
+async function called(file: string, plan: MeshPlan, count: number): Promise<void> {
   const [proxy] = plan.proxies;
   if (proxy === undefined) throw new RangeError('--proxies: 1 at least');
-  const store = openCallStore(file, () => new Date());
+  const store = await openCallStore({ engine: 'sqlite', file }, () => new Date());
   const now = Date.now();
   const services = plan.services
     .slice(-count)
     .flatMap(({ host }) => parseHostname(host) ?? [])
     .map((service) => ({ workload: `${proxy.namespace}/${proxy.name}`, service, firstSeen: now, lastSeen: now }));
-  store.write(services, 0);
-  store.close();
+  await store.write(services, 0);
+  await store.close();
 }
 
 async function once(envoy: string, plan: MeshPlan, scope: number | undefined): Promise<Readonly<Record<string, number>>> {
@@ -56,7 +56,7 @@ async function once(envoy: string, plan: MeshPlan, scope: number | undefined): P
     const tokens = await createTokenIssuer(() => new Date());
     const jwks = join(dir, 'jwks.json');
     writeFileSync(jwks, tokens.jwks);
-    if (scope !== undefined) called(join(dir, 'audit.db'), plan, scope);
+    if (scope !== undefined) await called(join(dir, 'audit.db'), plan, scope);
     const flags = ['--jwks', jwks, '--token-issuer', TOKEN_ISSUER, '--token-audience', TOKEN_AUDIENCE];
     const target = await startGatehouse(folder, dir, [], [...flags, ...(scope === undefined ? [] : ['--automatic-scope'])]);
     const before = cpuSeconds(target.pid);

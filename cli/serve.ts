@@ -44,8 +44,11 @@ export function serveCommand(): Command {
     .option('--plaintext-xds-anywhere', 'let --plaintext-xds be an address that other machines can reach')
     .option('--allow-captures', 'let gatehouse debug on this machine take CPU profiles and heap snapshots')
     .option('--page-address <host:port>', 'a page with the report of who talked to whom')
-    .option('--audit-db <file>', 'the audit store', '.gatehouse/audit.db')
-    .option('--audit-retention <duration>', 'delete what is older than this, such as 2160h; without it nothing is deleted')
+    .option('--audit-db <file|postgres://...>', 'the audit store', '.gatehouse/audit.db')
+    .option('--audit-db-password-file <file>', "the database's password; else PGPASSFILE or PGPASSWORD")
+    .option('--audit-minutes <duration>', 'keep who called whom minute by minute for as long', '48h')
+    .option('--audit-hours <duration>', 'then hour by hour', '720h')
+    .option('--audit-retention <duration>', 'then day by day; what is older is deleted', '9504h')
     .option(
       '--metric-series <count>',
       'sets of labels that the istio_* metrics may have; what is beyond is counted without them',

@@ -7,7 +7,7 @@ import type { Observer } from './sink.ts';
 
 export interface CallsOptions {
   /** Opens the store; asked again when it could not be used. */
-  readonly open: () => CallStore;
+  readonly open: () => Promise<CallStore>;
   /** Only services of the mesh are remembered: callers may name any host. */
   readonly isService: (host: Hostname) => boolean;
   /** Calls count for as long after the last of them. */
@@ -15,6 +15,8 @@ export interface CallsOptions {
   readonly clock: () => Date;
   readonly log: Logger;
   readonly flushMs?: number;
+  /** How often it is read what other replicas noted; undefined: there are none. */
+  readonly refreshMs?: number | undefined;
 }
 
 type Seen = Pick<Call, 'firstSeen' | 'lastSeen'>;
@@ -26,7 +28,7 @@ const NOTHING: Calls = new Map();
 
 /**
  * Which services each workload calls: what its own proxy says that it sent there, and no other, as several services may stand before one port.
- * Held in memory, written to the store now and then, and read from it at the start.
+ * Held in memory, written to the store now and then, and read from it at the start: when `loaded` resolved, or the store could not be used.
  */
 export class CallRecorder implements Observer {
   readonly #options: CallsOptions;
@@ -34,13 +36,18 @@ export class CallRecorder implements Observer {
   readonly #calls = new Map<string, { readonly calls: Calls; readonly oldest: number }>();
   readonly #unwritten = new Map<string, Call>();
   readonly #timer: NodeJS.Timeout;
+  readonly loaded: Promise<void>;
   #store: CallStore | undefined;
   #failed = false;
+  #lastRead = Number.NEGATIVE_INFINITY;
+  /** What is done with the store, one after the other. */
+  #turn: Promise<void>;
 
   constructor(options: CallsOptions) {
     this.#options = options;
-    this.#opened();
-    this.#timer = setInterval(() => this.flush(), options.flushMs ?? 1_000).unref();
+    this.loaded = this.#exchange();
+    this.#turn = this.loaded;
+    this.#timer = setInterval(() => void this.flush(), options.flushMs ?? 1_000).unref();
   }
 
   /** The same object as long as the services are the same, and nothing was noted anew. */
@@ -58,25 +65,51 @@ export class CallRecorder implements Observer {
     for (const record of records) this.#note(record);
   }
 
-  /** Writes what is new. What cannot be written now waits. */
-  flush(): void {
-    if (this.#unwritten.size === 0) return;
-    const store = this.#opened();
-    if (store === undefined) return;
+  /** Writes what is new, and reads what others noted. What cannot be written now waits. */
+  async flush(): Promise<void> {
+    this.#turn = this.#turn.then(() => this.#exchange());
+    return this.#turn;
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.flush();
+    await this.#release();
+  }
+
+  async #exchange(): Promise<void> {
+    const { refreshMs = Number.POSITIVE_INFINITY, clock, open } = this.#options;
+    const now = clock().getTime();
+    const reads = this.#store === undefined || now - this.#lastRead >= refreshMs;
+    if (!reads && this.#unwritten.size === 0) return;
     try {
-      store.write([...this.#unwritten.values()], this.#oldest());
-      this.#unwritten.clear();
+      this.#store ??= await open();
+      if (reads) await this.#read(this.#store, now);
+      await this.#write(this.#store);
       this.#failed = false;
     } catch (error) {
-      this.#release();
+      await this.#release();
       this.#complain(error);
     }
   }
 
-  close(): void {
-    clearInterval(this.#timer);
-    this.flush();
-    this.#release();
+  async #read(store: CallStore, now: number): Promise<void> {
+    // What another replica is just writing has an earlier time.
+    for (const call of await store.read(Math.max(this.#oldest(), this.#lastRead - COARSE_MS))) {
+      const known = this.#calls.get(call.workload)?.calls.get(call.service);
+      if (known === undefined || call.lastSeen - known.lastSeen >= COARSE_MS) this.#take(call, false);
+    }
+    this.#lastRead = now;
+  }
+
+  async #write(store: CallStore): Promise<void> {
+    if (this.#unwritten.size === 0) return;
+    const written = [...this.#unwritten];
+    await store.write(
+      written.map(([, call]) => call),
+      this.#oldest(),
+    );
+    for (const [name, call] of written) if (this.#unwritten.get(name) === call) this.#unwritten.delete(name);
   }
 
   #note({ side, hop, source, service, time }: AccessRecord): void {
@@ -106,25 +139,11 @@ export class CallRecorder implements Observer {
     return this.#options.clock().getTime() - this.#options.windowMs;
   }
 
-  #opened(): CallStore | undefined {
-    if (this.#store !== undefined) return this.#store;
-    try {
-      this.#store = this.#options.open();
-      for (const call of this.#store.read(this.#oldest())) this.#take(call, false);
-    } catch (error) {
-      this.#release();
-      this.#complain(error);
-    }
-    return this.#store;
-  }
-
-  #release(): void {
-    try {
-      this.#store?.close();
-    } catch {
-      // It failed already, and is opened anew.
-    }
+  async #release(): Promise<void> {
+    const store = this.#store;
     this.#store = undefined;
+    // It failed already, and is opened anew.
+    await store?.close().catch(() => undefined);
   }
 
   #complain(error: unknown): void {

@@ -1,54 +1,48 @@
-import { DatabaseSync } from 'node:sqlite';
 import { parseHostname } from '../../mesh/model/hostname.ts';
 import type { Call } from '../model/call.ts';
-import { integer } from './row.ts';
-import { FORGET_CALLS, SELECT_CALLS, UPSERT_CALL } from './schema.ts';
-import { createPrivate, migrate } from './sqlite.ts';
+import type { StoreLocation } from './location.ts';
+import { openPostgresEngine } from './postgres.ts';
+import { integer, type Row } from './row.ts';
+import type { Engine } from './sql.ts';
+import { openSqliteFile } from './sqlite.ts';
+import { CALL, FORGET_CALLS, SELECT_CALLS } from './statements.ts';
 
 /** Where it is kept which workload calls what. One writer for each replica. */
 export interface CallStore {
   /** Of which some call was seen since then. */
-  read(since: number): readonly Call[];
-  /** Adds these, and forgets those that were not seen since then. All of it or nothing. */
-  write(calls: readonly Call[], forgetBefore: number): void;
-  close(): void;
+  read(since: number): Promise<readonly Call[]>;
+  /** Adds these, no two of one workload and service, and forgets those that were not seen since then. All of it or nothing. */
+  write(calls: readonly Call[], forgetBefore: number): Promise<void>;
+  close(): Promise<void>;
 }
 
-const BUSY_TIMEOUT_MS = 5_000;
+function callOf(row: Row): readonly Call[] {
+  const { workload } = row;
+  const service = typeof row['service'] === 'string' ? parseHostname(row['service']) : undefined;
+  if (typeof workload !== 'string' || service === undefined) return [];
+  return [{ workload, service, firstSeen: integer(row, 'first_seen'), lastSeen: integer(row, 'last_seen') }];
+}
 
-/** Opens the part of an audit store that holds calls, beside whoever else has it open. Throws when the file cannot be used. */
-export function openCallStore(file: string, clock: () => Date): CallStore {
-  createPrivate(file);
-  const db = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
-  try {
-    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
-    migrate(db, clock().getTime());
-  } catch (error) {
-    db.close();
-    throw error;
-  }
-  const select = db.prepare(SELECT_CALLS);
-  const upsert = db.prepare(UPSERT_CALL);
-  const forget = db.prepare(FORGET_CALLS);
+/** In one order, as all replicas lock rows in it. */
+const inOrder = (a: Call, b: Call): number => (`${a.workload} ${a.service}` < `${b.workload} ${b.service}` ? -1 : 1);
+
+async function engineAt(location: StoreLocation, clock: () => Date): Promise<Engine> {
+  return location.engine === 'sqlite' ? (await openSqliteFile(location.file, clock)).engine : openPostgresEngine(location, clock);
+}
+
+/** Opens the part of an audit store that holds calls, beside whoever else has it open. Rejects when the store cannot be used. */
+export async function openCallStore(location: StoreLocation, clock: () => Date): Promise<CallStore> {
+  const engine = await engineAt(location, clock);
   return {
-    read: (since) =>
-      select.all(since).flatMap((row): readonly Call[] => {
-        const { workload } = row;
-        const service = typeof row['service'] === 'string' ? parseHostname(row['service']) : undefined;
-        if (typeof workload !== 'string' || service === undefined) return [];
-        return [{ workload, service, firstSeen: integer(row, 'first_seen'), lastSeen: integer(row, 'last_seen') }];
+    read: (since) => engine.read(async (session) => (await session.all(SELECT_CALLS, since)).flatMap(callOf)),
+    write: (calls, forgetBefore) =>
+      engine.write('shared', async (session) => {
+        await session.add(
+          CALL,
+          calls.toSorted(inOrder).map(({ workload, service, firstSeen, lastSeen }) => [workload, service, firstSeen, lastSeen]),
+        );
+        await session.run(FORGET_CALLS, forgetBefore);
       }),
-    write(calls, forgetBefore) {
-      db.exec('BEGIN IMMEDIATE');
-      try {
-        for (const { workload, service, firstSeen, lastSeen } of calls) upsert.run(workload, service, firstSeen, lastSeen);
-        forget.run(forgetBefore);
-        db.exec('COMMIT');
-      } catch (error) {
-        if (db.isTransaction) db.exec('ROLLBACK');
-        throw error;
-      }
-    },
-    close: () => db.close(),
+    close: () => engine.close(),
   };
 }

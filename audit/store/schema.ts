@@ -1,5 +1,39 @@
+/** What is added up in buckets: columns of integers. */
+export const TALLY_COLUMNS = Object.freeze([
+  'count',
+  'bytes_received',
+  'bytes_sent',
+  'latency_sum_us',
+  'latency_max_us',
+  'status_none',
+  'status_1xx',
+  'status_2xx',
+  'status_3xx',
+  'status_4xx',
+  'status_5xx',
+  'first_seen',
+  'last_seen',
+] as const);
+
+const TALLY = TALLY_COLUMNS.map((column) => `${column} INTEGER NOT NULL`).join(', ');
+
+/** Edges are looked up by these, so each has an index. */
+const LOOKED_UP = Object.freeze([
+  'source_namespace',
+  'source_name',
+  'destination_namespace',
+  'destination_name',
+  'service_namespace',
+  'source_principal',
+  'source_workload',
+  'destination_principal',
+  'destination_workload',
+  'service',
+] as const);
+
 /**
  * The schema, as a list of steps; a store is at step N when steps 1 to N were applied. Steps are never edited, only added.
+ * They are written in SQLite's words; see `ofPostgres` for the other engine.
  * `edge` holds what tells calls apart, once; `bucket` what was counted in each minute. Absent texts are empty, not NULL.
  */
 export const MIGRATIONS: readonly string[] = Object.freeze([
@@ -75,74 +109,57 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
     updated INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  // Hours and days, and where edges are found by. Rows of buckets by time are few; by edge, all of a period lie together.
+  `
+  ALTER TABLE writer ADD COLUMN batch INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE edge ADD COLUMN source_namespace TEXT NOT NULL DEFAULT '';
+  ALTER TABLE edge ADD COLUMN source_name TEXT NOT NULL DEFAULT '';
+  ALTER TABLE edge ADD COLUMN destination_namespace TEXT NOT NULL DEFAULT '';
+  ALTER TABLE edge ADD COLUMN destination_name TEXT NOT NULL DEFAULT '';
+  ALTER TABLE edge ADD COLUMN service_namespace TEXT NOT NULL DEFAULT '';
+  ALTER TABLE edge ADD COLUMN would_deny INTEGER NOT NULL DEFAULT 0;
+  ${LOOKED_UP.map((column) => `CREATE INDEX edge_${column} ON edge (${column});`).join('\n  ')}
+  CREATE INDEX edge_denied ON edge (id) WHERE decision = 'DENY';
+  CREATE INDEX edge_would_deny ON edge (id) WHERE would_deny = 1;
+  CREATE INDEX edge_plain ON edge (id) WHERE mtls = 0;
+  CREATE INDEX edge_unreached ON edge (id) WHERE verdict = 'unreached';
+  CREATE INDEX bucket_edge ON bucket (edge, minute);
+  CREATE TABLE bucket_hour (
+    edge INTEGER NOT NULL REFERENCES edge (id), at INTEGER NOT NULL, ${TALLY}, PRIMARY KEY (edge, at)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE bucket_day (
+    edge INTEGER NOT NULL REFERENCES edge (id), at INTEGER NOT NULL, ${TALLY}, PRIMARY KEY (edge, at)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE rollup (
+    hour INTEGER NOT NULL,
+    hour_edge INTEGER NOT NULL,
+    day INTEGER NOT NULL,
+    day_edge INTEGER NOT NULL,
+    minutes_from INTEGER NOT NULL,
+    hours_from INTEGER NOT NULL,
+    days_from INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO rollup VALUES (0, 0, 0, 0, 0, 0, 0);
+  `,
 ]);
 
-/** Takes no row where the sequence is another. */
-export const UPSERT_RECEIPT = `
-  INSERT INTO receipt (source, sequence, updated) VALUES (:source, :upTo, :now)
-  ON CONFLICT (source) DO UPDATE SET sequence = excluded.sequence, updated = excluded.updated WHERE sequence = :after`;
+/** From this step on, edges have the columns of `DIMENSION_COLUMNS`; those that were there before get them when it is applied. */
+export const DIMENSIONS_STEP = 6;
 
-export const SELECT_RECEIPT = 'SELECT sequence FROM receipt WHERE source = ?';
+export const DIMENSION_COLUMNS = Object.freeze([
+  'source_namespace',
+  'source_name',
+  'destination_namespace',
+  'destination_name',
+  'service_namespace',
+  'would_deny',
+] as const);
 
-/** Runs of agents that are long gone. */
-export const FORGET_RECEIPTS = 'DELETE FROM receipt WHERE updated < ?';
-
-export const SELECT_CALLS = 'SELECT * FROM call WHERE last_seen >= ? ORDER BY workload, service';
-
-export const UPSERT_CALL = `
-  INSERT INTO call (workload, service, first_seen, last_seen) VALUES (?, ?, ?, ?)
-  ON CONFLICT (workload, service) DO UPDATE SET
-    first_seen = min(first_seen, excluded.first_seen),
-    last_seen = max(last_seen, excluded.last_seen)`;
-
-export const FORGET_CALLS = 'DELETE FROM call WHERE last_seen < ?';
-
-export const INSERT_EDGE = `
-  INSERT INTO edge (digest, source_principal, source_workload, source_address, destination_principal, destination_workload,
-    service, port, protocol, method, path, mtls, decision, verdict, policy, rule, detail, marks)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-  ON CONFLICT (digest) DO UPDATE SET port = port RETURNING id`;
-
-export const UPSERT_BUCKET = `
-  INSERT INTO bucket (minute, edge, count, bytes_received, bytes_sent, latency_sum_us, latency_max_us,
-    status_none, status_1xx, status_2xx, status_3xx, status_4xx, status_5xx, first_seen, last_seen)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-  ON CONFLICT (minute, edge) DO UPDATE SET
-    count = count + excluded.count,
-    bytes_received = bytes_received + excluded.bytes_received,
-    bytes_sent = bytes_sent + excluded.bytes_sent,
-    latency_sum_us = latency_sum_us + excluded.latency_sum_us,
-    latency_max_us = max(latency_max_us, excluded.latency_max_us),
-    status_none = status_none + excluded.status_none,
-    status_1xx = status_1xx + excluded.status_1xx,
-    status_2xx = status_2xx + excluded.status_2xx,
-    status_3xx = status_3xx + excluded.status_3xx,
-    status_4xx = status_4xx + excluded.status_4xx,
-    status_5xx = status_5xx + excluded.status_5xx,
-    first_seen = min(first_seen, excluded.first_seen),
-    last_seen = max(last_seen, excluded.last_seen)`;
-
-export const UPSERT_LOSS = `
-  INSERT INTO loss (minute, reason, count) VALUES (?, ?, ?) ON CONFLICT (minute, reason) DO UPDATE SET count = count + excluded.count`;
-
-/** Edges stay: they are few, bounded by intake, and come back. */
-export const FORGET = `
-  DELETE FROM bucket WHERE (minute, edge) IN (SELECT minute, edge FROM bucket WHERE minute < ? ORDER BY minute LIMIT ?)`;
-
-/** Buckets of which some call lies in [since, until); a bucket is not split. */
-export const SELECT_EDGES = `
-  SELECT edge.*, bucket.* FROM bucket JOIN edge ON edge.id = bucket.edge
-  WHERE bucket.minute BETWEEN ? AND ? AND bucket.last_seen >= ? AND bucket.first_seen < ?`;
-
-export const SELECT_LOSSES = 'SELECT minute, reason, count FROM loss WHERE minute BETWEEN ? AND ? ORDER BY minute, reason';
-
-/**
- * Between one writer's end (or last write, when it never closed) and the start of the next. Not between writers of one run:
- * a recorder that opens its store anew kept its counts in memory. The newest may be at work.
- */
-export const SELECT_GAPS = `
-  SELECT * FROM (
-    SELECT coalesce(stopped, last_write) AS since, lead(started) OVER (ORDER BY id) AS until, stopped IS NULL AS killed,
-      run <> '' AND run = lead(run) OVER (ORDER BY id) AS same_run
-    FROM writer
-  ) WHERE until > ? AND since < ? AND (killed = 1 OR until > since) AND NOT same_run ORDER BY since`;
+/** A step in PostgreSQL's words. */
+export function ofPostgres(step: string): string {
+  return step
+    .replaceAll(/\bINTEGER PRIMARY KEY\b(?=,)/g, 'BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY')
+    .replaceAll(/\bINTEGER\b/g, 'BIGINT')
+    .replaceAll(/\bBLOB\b/g, 'BYTEA')
+    .replaceAll(/\) STRICT(, WITHOUT ROWID)?/g, ')');
+}

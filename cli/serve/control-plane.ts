@@ -1,13 +1,9 @@
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
 import type { Logger } from 'pino';
 import { addAccessLogService } from '../../audit/intake/access-log-service.ts';
 import { CallRecorder } from '../../audit/intake/calls.ts';
 import { Recorder } from '../../audit/intake/recorder.ts';
 import { observed, type Observer } from '../../audit/intake/sink.ts';
 import { CallMetrics } from '../../audit/metrics/call-metrics.ts';
-import { openCallStore } from '../../audit/store/calls.ts';
-import { openSqliteStore } from '../../audit/store/sqlite.ts';
 import { openAuthority } from '../../ca/authority.ts';
 import { addJwtService } from '../../ca/jwt-svid/service.ts';
 import { addCertificateService } from '../../ca/service/service.ts';
@@ -20,6 +16,7 @@ import { addDiscoveryService, type DiscoveryService } from '../../xds/stream/ser
 import type { KeyKeeper } from '../../policy/jwks/keeper.ts';
 import { wantedKeys } from '../../policy/jwks/wanted.ts';
 import type { ListenAddress } from '../options/address.ts';
+import { auditStore } from './audit-store.ts';
 import { behind, followersHere, rotationRoutes } from './admin-rotation.ts';
 import { startAdminSocket } from './admin-socket.ts';
 import { revocationRoutes } from './admin-revocation.ts';
@@ -140,16 +137,9 @@ export async function startControlPlane(
   }));
   // Of a snapshot that came while the first keys were waited for.
   issuers.follow(wantedKeys(mesh.current()));
-  mkdirSync(dirname(options.auditFile), { recursive: true, mode: 0o700 });
+  const stored = auditStore(options, clock, log);
   const recorder = new Recorder({
-    open: () =>
-      Promise.resolve(
-        openSqliteStore({
-          file: options.auditFile,
-          clock,
-          ...(options.auditRetentionMs !== undefined && { retentionMs: options.auditRetentionMs }),
-        }),
-      ),
+    open: stored.edges,
     log,
     clock,
     flushMs: 250,
@@ -161,12 +151,14 @@ export async function startControlPlane(
     staleMs: options.metricStaleMs,
   });
   const calls = new CallRecorder({
-    open: () => openCallStore(options.auditFile, clock),
+    open: stored.calls,
+    refreshMs: stored.refreshMs,
     isService: (host) => isServiceHost(mesh.current(), host),
     windowMs: options.scopeWindowMs,
     clock,
     log,
   });
+  await calls.loaded;
   // Who hears of each record, beside the store.
   const observers: readonly Observer[] = [calls, callMetrics];
   const scopes = new AutomaticScopes({ everywhere: options.automaticScope, observed: calls, clock });
@@ -330,7 +322,7 @@ export async function startControlPlane(
       cluster?.client.close();
       tls.close();
       await authority.close();
-      calls.close();
+      await calls.close();
       await recorder.close();
     },
   };

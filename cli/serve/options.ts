@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Parsed } from '../../ca/identity/parsed.ts';
 import type { NewKey } from '../../ca/root/new.ts';
+import { type AuditFlags, type AuditOptions, parseAuditFlags } from './audit-options.ts';
 import { parseDuration } from '../../mesh/admit/duration.ts';
 import type { DiagnosticsFormat } from '../input/options.ts';
 import { type CaKeyFlags, parseCaKeyFlags } from '../options/ca-key.ts';
@@ -13,7 +14,8 @@ import { parseUpstreamFlags, type UpstreamFlags } from './upstream-options.ts';
 import { parseWebhookFlags, type WebhookFlags, type WebhookOptions } from './webhook-options.ts';
 
 /** What commander hands over. */
-export interface ServeFlags extends UpstreamFlags, CaKeyFlags, FederationFlags, CallerFlags, ClusterFlags, WebhookFlags {
+export interface ServeFlags
+  extends AuditFlags, UpstreamFlags, CaKeyFlags, FederationFlags, CallerFlags, ClusterFlags, WebhookFlags {
   readonly meshConfig?: string;
   readonly caDir: string;
   readonly grpcAddress?: readonly string[];
@@ -22,8 +24,6 @@ export interface ServeFlags extends UpstreamFlags, CaKeyFlags, FederationFlags, 
   readonly plaintextXdsAnywhere?: boolean;
   readonly allowCaptures?: boolean;
   readonly pageAddress?: string;
-  readonly auditDb: string;
-  readonly auditRetention?: string;
   readonly metricSeries: string;
   readonly metricStale: string;
   readonly certificateTtl: string;
@@ -34,7 +34,7 @@ export interface ServeFlags extends UpstreamFlags, CaKeyFlags, FederationFlags, 
   readonly advertise?: readonly string[];
 }
 
-export interface ServeOptions {
+export interface ServeOptions extends AuditOptions {
   /** Files and folders; none with a cluster. */
   readonly paths: readonly string[];
   /** The cluster whose objects are the mesh; undefined with files. */
@@ -53,9 +53,8 @@ export interface ServeOptions {
   readonly page: ListenAddress | undefined;
   /** Whether callers on this machine may take profiles of the process. */
   readonly allowCaptures: boolean;
+  /** Of the audit store, where it is a file. */
   readonly auditFile: string;
-  /** Edges older than this are deleted; undefined keeps all. */
-  readonly auditRetentionMs: number | undefined;
   /** Sets of labels that metrics of calls may have. */
   readonly metricSeries: number;
   /** One to which nothing is added for as long is forgotten. */
@@ -100,12 +99,8 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
   const refresh = parseDuration(flags.requestJwksRefresh) ?? 0;
   if (refresh < SHORTEST_REFRESH_MS || refresh > LONGEST_REFRESH_MS)
     return { ok: false, reason: `--request-jwks-refresh: ${flags.requestJwksRefresh} is not between 1s and 24h` };
-  const retention = flags.auditRetention === undefined ? undefined : (parseDuration(flags.auditRetention) ?? 0);
-  if (retention !== undefined && retention < MIN_RETENTION_MS)
-    return {
-      ok: false,
-      reason: `--audit-retention: ${String(flags.auditRetention)} is not 1h or more (write hours, such as 2160h for 90 days)`,
-    };
+  const audit = parseAuditFlags(flags);
+  if (!audit.ok) return audit;
   const metricSeries = /^\d{1,7}$/.test(flags.metricSeries) ? Number(flags.metricSeries) : -1;
   if (metricSeries < 0 || metricSeries > MAX_SERIES)
     return { ok: false, reason: `--metric-series: ${flags.metricSeries} is not between 0 and ${MAX_SERIES}` };
@@ -142,8 +137,8 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
       plaintextXds: plaintextXds.value,
       page: page?.value,
       allowCaptures: flags.allowCaptures === true,
-      auditFile: resolve(flags.auditDb),
-      auditRetentionMs: retention,
+      ...audit.value,
+      auditFile: audit.value.auditStore.engine === 'sqlite' ? audit.value.auditStore.file : '',
       metricSeries,
       metricStaleMs: metricStale,
       certificateTtlSeconds: ttl,

@@ -23,19 +23,20 @@ describe('which services a workload calls', () => {
   const opened: CallRecorder[] = [];
   const clock = (): Date => new Date(now);
   const file = (): string => join(folder, 'audit.db');
+  const location = () => ({ engine: 'sqlite', file: file() }) as const;
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-calls-'));
     now = NOW.getTime();
   });
-  afterEach(() => {
-    for (const one of opened.splice(0)) one.close();
+  afterEach(async () => {
+    for (const one of opened.splice(0)) await one.close();
     rmSync(folder, { recursive: true, force: true });
   });
 
-  const start = (change: Partial<CallsOptions> = {}): CallRecorder => {
+  const start = async (change: Partial<CallsOptions> = {}): Promise<CallRecorder> => {
     const made = new CallRecorder({
-      open: () => openCallStore(file(), clock),
+      open: () => openCallStore(location(), clock),
       isService: (host) => host.endsWith('.svc.cluster.local'),
       windowMs: 24 * HOUR,
       clock,
@@ -44,12 +45,13 @@ describe('which services a workload calls', () => {
       ...change,
     });
     opened.push(made);
+    await made.loaded;
     return made;
   };
   const called = (calls: CallRecorder, workload = 'shop/web') => [...calls.calledBy(workload)].map(([host]) => String(host));
 
   it('is what its own proxy says', async () => {
-    const calls = start();
+    const calls = await start();
     const records = [
       out(),
       record(),
@@ -66,32 +68,32 @@ describe('which services a workload calls', () => {
   });
 
   it('is there after a restart, and after a kill as far as it was written', async () => {
-    const first = start();
+    const first = await start();
     first.observe([out()]);
-    first.flush();
+    await first.flush();
     first.observe([out({ service: 'late.shop.svc.cluster.local' })]);
-    assert.deepEqual(called(start()), [APP], 'read beside the one that has it open');
-    first.close();
-    assert.deepEqual(called(start()).sort(), [APP, 'late.shop.svc.cluster.local']);
+    assert.deepEqual(called(await start()), [APP], 'read beside the one that has it open');
+    await first.close();
+    assert.deepEqual(called(await start()).sort(), [APP, 'late.shop.svc.cluster.local']);
     assert.equal(statSync(file()).mode & 0o777, 0o600);
   });
 
   it('ends with the window, in memory and in the store', async () => {
-    const calls = start();
+    const calls = await start();
     calls.observe([out()]);
     now += 20 * HOUR;
     calls.observe([out({ time: now, service: 'other.shop.svc.cluster.local' })]);
     now += 5 * HOUR;
     assert.deepEqual(called(calls), ['other.shop.svc.cluster.local']);
-    calls.close();
-    assert.deepEqual(called(start()), ['other.shop.svc.cluster.local']);
-    const store = openCallStore(file(), clock);
-    assert.equal(store.read(0).length, 1, 'what left the window went with what was written');
-    store.close();
+    await calls.close();
+    assert.deepEqual(called(await start()), ['other.shop.svc.cluster.local']);
+    const store = await openCallStore(location(), clock);
+    assert.equal((await store.read(0)).length, 1, 'what left the window went with what was written');
+    await store.close();
   });
 
   it('is the same object while the same services are called, but for their times now and then', async () => {
-    const calls = start();
+    const calls = await start();
     calls.observe([out()]);
     const before = calls.calledBy('shop/web');
     calls.observe([out({ time: now + 1_000 }), out({ time: now + 60_000 })]);
@@ -103,32 +105,29 @@ describe('which services a workload calls', () => {
 
   it('waits for a store that cannot be used', async () => {
     let broken = true;
-    const open = (): CallStore => {
-      if (broken) throw new Error('disk full');
-      return openCallStore(file(), clock);
-    };
-    const other = openCallStore(file(), clock);
-    const calls = start({ open });
+    const open = (): Promise<CallStore> => (broken ? Promise.reject(new Error('disk full')) : openCallStore(location(), clock));
+    const other = await openCallStore(location(), clock);
+    const calls = await start({ open });
     calls.observe([out()]);
-    calls.flush();
+    await calls.flush();
     assert.deepEqual(called(calls), [APP]);
     broken = false;
-    calls.flush();
+    await calls.flush();
     assert.deepEqual(
-      other.read(0).map(({ workload }) => workload),
+      (await other.read(0)).map(({ workload }) => workload),
       ['shop/web'],
     );
-    other.close();
+    await other.close();
   });
 
   it('shares the file with the store of edges, whichever comes first', async () => {
-    const edges = openSqliteStore({ file: file(), clock });
-    const calls = start();
+    const edges = await openSqliteStore({ file: file(), clock });
+    const calls = await start();
     calls.observe([out()]);
-    calls.close();
+    await calls.close();
     await edges.append({ edges: [], losses: [] });
     await edges.close();
-    const reader = openSqliteReader(file());
+    const reader = await openSqliteReader(file());
     assert.deepEqual((await reader.query({ since: undefined, until: undefined })).edges, []);
     await reader.close();
   });

@@ -33,7 +33,7 @@ describe('gatehouse audit', function () {
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'gatehouse-audit-command-'));
     file = join(folder, 'audit.db');
-    const store = openSqliteStore({ file, clock: () => new Date() });
+    const store = await openSqliteStore({ file, clock: () => new Date() });
     await store.append({
       edges: [
         edge({ time: Date.now() }),

@@ -52,7 +52,7 @@ describe('audit: a real Envoy reports', function () {
     const file = join(folder, `${name}.db`);
     const clock = (): Date => new Date();
     const log = pino({ level: 'silent' });
-    const recorder = new Recorder({ open: () => Promise.resolve(openSqliteStore({ file, clock })), log, clock, flushMs: 20 });
+    const recorder = new Recorder({ open: () => openSqliteStore({ file, clock }), log, clock, flushMs: 20 });
     const server = new Server();
     addAccessLogService(server, { authenticate: () => ({ ok: true, value: APP }), directory, sink: recorder, log, clock });
     alsPort = await new Promise<number>((resolve, reject) => {

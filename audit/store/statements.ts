@@ -1,0 +1,98 @@
+import type { Insert } from './sql.ts';
+import { DIMENSION_COLUMNS, TALLY_COLUMNS } from './schema.ts';
+
+const KEY_COLUMNS = Object.freeze([
+  'source_principal',
+  'source_workload',
+  'source_address',
+  'destination_principal',
+  'destination_workload',
+  'service',
+  'port',
+  'protocol',
+  'method',
+  'path',
+  'mtls',
+  'decision',
+  'verdict',
+  'policy',
+  'rule',
+  'detail',
+  'marks',
+] as const);
+
+const INTEGERS: ReadonlySet<string> = new Set(['port', 'mtls', 'rule', 'would_deny']);
+
+export const EDGE: Insert = Object.freeze({
+  table: 'edge',
+  columns: ['digest', ...KEY_COLUMNS, ...DIMENSION_COLUMNS],
+  text: [...KEY_COLUMNS, ...DIMENSION_COLUMNS].filter((column) => !INTEGERS.has(column)),
+  bytes: ['digest'],
+  onConflict: '(digest) DO NOTHING',
+});
+
+/** How a column of a tally is added to one that is there. */
+function added(table: string, column: string): string {
+  const larger = (least: boolean): string =>
+    `CASE WHEN excluded.${column} ${least ? '<' : '>'} ${table}.${column} THEN excluded.${column} ELSE ${table}.${column} END`;
+  switch (column) {
+    case 'first_seen':
+      return larger(true);
+    case 'last_seen':
+    case 'latency_max_us':
+      return larger(false);
+    default:
+      return `${table}.${column} + excluded.${column}`;
+  }
+}
+
+function upsert(table: string, key: readonly [string, string]): Insert {
+  const set = TALLY_COLUMNS.map((column) => `${column} = ${added(table, column)}`).join(', ');
+  return Object.freeze({ table, columns: [...key, ...TALLY_COLUMNS], onConflict: `(${key.join(', ')}) DO UPDATE SET ${set}` });
+}
+
+/** Time and edge first, then the tally. */
+export const BUCKETS = Object.freeze({
+  minute: upsert('bucket', ['minute', 'edge']),
+  hour: upsert('bucket_hour', ['at', 'edge']),
+  day: upsert('bucket_day', ['at', 'edge']),
+});
+
+/** The sums of rows of a table of buckets, named as its columns are. */
+export const TALLY_SUMS = TALLY_COLUMNS.map((column) => {
+  if (column === 'first_seen') return `min(b.${column}) AS ${column}`;
+  if (column === 'last_seen' || column === 'latency_max_us') return `max(b.${column}) AS ${column}`;
+  return `CAST(sum(b.${column}) AS BIGINT) AS ${column}`;
+}).join(', ');
+
+export const LOSS: Insert = Object.freeze({
+  table: 'loss',
+  columns: ['minute', 'reason', 'count'],
+  text: ['reason'],
+  onConflict: '(minute, reason) DO UPDATE SET count = loss.count + excluded.count',
+});
+
+export const SELECT_LOSSES = 'SELECT minute, reason, count FROM loss WHERE minute BETWEEN ? AND ? ORDER BY minute, reason';
+
+/** Of a source that was never heard of. Changes no row where there is one that is elsewhere. */
+export const FIRST_RECEIPT = `
+  INSERT INTO receipt (source, sequence, updated) VALUES (?, ?, ?)
+  ON CONFLICT (source) DO UPDATE SET sequence = excluded.sequence, updated = excluded.updated WHERE receipt.sequence = 0`;
+
+export const NEXT_RECEIPT = 'UPDATE receipt SET sequence = ?, updated = ? WHERE source = ? AND sequence = ?';
+
+export const SELECT_RECEIPT = 'SELECT sequence FROM receipt WHERE source = ?';
+
+/** Runs of agents that are long gone. */
+export const FORGET_RECEIPTS = 'DELETE FROM receipt WHERE updated < ?';
+
+export const SELECT_CALLS = 'SELECT * FROM call WHERE last_seen >= ? ORDER BY workload, service';
+
+export const CALL: Insert = Object.freeze({
+  table: 'call',
+  columns: ['workload', 'service', 'first_seen', 'last_seen'],
+  text: ['workload', 'service'],
+  onConflict: `(workload, service) DO UPDATE SET first_seen = ${added('call', 'first_seen')}, last_seen = ${added('call', 'last_seen')}`,
+});
+
+export const FORGET_CALLS = 'DELETE FROM call WHERE last_seen < ?';

@@ -1,0 +1,27 @@
+import type { Logger } from 'pino';
+import { type CallStore, openCallStore } from '../../audit/store/calls.ts';
+import { keptUp, openStore } from '../../audit/store/open.ts';
+import type { Store } from '../../audit/store/store.ts';
+import type { AuditOptions } from './audit-options.ts';
+
+/** How often replicas tell each other which calls they saw. */
+const REFRESH_MS = 30_000;
+
+/** How the control plane opens its audit store, anew whenever it is broken. */
+export interface AuditStoreOpeners {
+  readonly edges: () => Promise<Store>;
+  readonly calls: () => Promise<CallStore>;
+  /** Undefined where nobody else writes. */
+  readonly refreshMs: number | undefined;
+}
+
+export function auditStore({ auditStore, auditKeeping }: AuditOptions, clock: () => Date, log: Logger): AuditStoreOpeners {
+  return {
+    edges: async () =>
+      keptUp(await openStore(auditStore, clock, auditKeeping), (error) =>
+        log.warn({ error }, 'the audit store could not be rolled up; it is tried again'),
+      ),
+    calls: () => openCallStore(auditStore, clock),
+    refreshMs: auditStore.engine === 'postgres' ? REFRESH_MS : undefined,
+  };
+}

@@ -1,0 +1,134 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import { eventually } from '../../eventually.ts';
+import { openPostgresReader, openPostgresStore } from '../../../audit/store/postgres.ts';
+import { parseStoreLocation, type StoreLocation } from '../../../audit/store/location.ts';
+import { eachTime } from '../../../audit/store/sqlite-read.ts';
+import type { Place } from './contract.ts';
+
+type PostgresLocation = Extract<StoreLocation, { engine: 'postgres' }>;
+
+/** Where Debian's packages put the server's programs; undefined when none is installed. */
+function binaries(): string | undefined {
+  const root = '/usr/lib/postgresql';
+  const versions = existsSync(root) ? readdirSync(root).sort((a, b) => Number(b) - Number(a)) : [];
+  return versions.map((version) => join(root, version, 'bin')).find((folder) => existsSync(join(folder, 'initdb')));
+}
+
+/** A server of the test's own, on a socket in a temporary folder. PostgreSQL does not run as root: there it is user postgres. */
+export class PostgresServer {
+  readonly folder: string;
+  readonly #bin: string;
+  readonly #owner: { readonly uid: number; readonly gid: number } | undefined;
+  #process: ChildProcess | undefined;
+  #databases = 0;
+
+  private constructor(bin: string) {
+    this.#bin = bin;
+    this.folder = mkdtempSync(join(tmpdir(), 'gatehouse-postgres-'));
+    const id = (flag: string): number => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }));
+    this.#owner = process.getuid?.() === 0 ? { uid: id('-u'), gid: id('-g') } : undefined;
+    if (this.#owner !== undefined) chownSync(this.folder, this.#owner.uid, this.#owner.gid);
+  }
+
+  /** Undefined when there is no PostgreSQL; fails then where the repository's own set-up brings it. */
+  static async start(): Promise<PostgresServer | undefined> {
+    const bin = binaries();
+    if (bin === undefined) {
+      if (process.env['CI'] !== undefined) throw new Error('PostgreSQL is missing: setup/system-packages.sh installs it');
+      return undefined;
+    }
+    const server = new PostgresServer(bin);
+    execFileSync(
+      join(bin, 'initdb'),
+      ['-D', server.#data, '-U', 'gatehouse', '--auth=trust', '--no-sync', '--encoding=UTF8', '--locale=C'],
+      { ...server.#owner, stdio: 'ignore', cwd: server.folder },
+    );
+    await server.run();
+    return server;
+  }
+
+  get #data(): string {
+    return join(this.folder, 'data');
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  async run(): Promise<void> {
+    const child = spawn(
+      join(this.#bin, 'postgres'),
+      ['-D', this.#data, '-k', this.folder, '-c', 'listen_addresses=', '-c', 'shared_buffers=64MB', '-c', 'max_connections=60'],
+      { ...this.#owner, stdio: 'ignore', cwd: this.folder },
+    );
+    this.#process = child;
+    process.once('exit', () => child.kill('SIGKILL'));
+    await eventually(
+      'PostgreSQL answers',
+      async () => {
+        try {
+          return await this.query('postgres', 'SELECT 1');
+        } catch (error) {
+          if (child.exitCode !== null) throw new Error('PostgreSQL ended by itself', { cause: error });
+          return undefined;
+        }
+      },
+      60_000,
+    );
+  }
+
+  /** SIGKILL: its own processes see that, and end. SIGINT: it ends all sessions and stops. */
+  async stop(signal: 'SIGKILL' | 'SIGINT' = 'SIGINT'): Promise<void> {
+    const child = this.#process;
+    this.#process = undefined;
+    if (child === undefined || child.exitCode !== null) return;
+    const gone = once(child, 'exit');
+    child.kill(signal);
+    await gone;
+  }
+
+  async close(): Promise<void> {
+    await this.stop('SIGINT');
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  #url(database: string): string {
+    return `postgres://gatehouse@/${database}?host=${encodeURIComponent(this.folder)}`;
+  }
+
+  async query(database: string, sql: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    const client = new Client({ connectionString: this.#url(database) });
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      return (await client.query<Readonly<Record<string, unknown>>>(sql)).rows;
+    } finally {
+      await client.end().catch(() => undefined);
+    }
+  }
+
+  /** A database of its own. */
+  async place(): Promise<Place & { readonly location: PostgresLocation; readonly url: string; readonly database: string }> {
+    const database = `audit${++this.#databases}`;
+    await this.query('postgres', `CREATE DATABASE ${database}`);
+    const url = this.#url(database);
+    const parsed = parseStoreLocation(url);
+    if (!parsed.ok || parsed.value.engine !== 'postgres') throw new Error(parsed.ok ? url : parsed.reason);
+    const location = parsed.value;
+    return {
+      database,
+      url,
+      location,
+      open: (options) => openPostgresStore({ location, ...options }),
+      read: eachTime(() => openPostgresReader(location)),
+      close: async () => {
+        await this.query('postgres', `DROP DATABASE IF EXISTS ${database} WITH (FORCE)`);
+      },
+    };
+  }
+}
