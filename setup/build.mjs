@@ -1,5 +1,5 @@
 // `npm run build`: generated code, then dist/.
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
@@ -35,6 +35,9 @@ export function build() {
     rmSync(made, { recursive: true, force: true });
     const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
     must(chain.node, [tsc, '-p', 'tsconfig.build.json', '--outDir', made], 'tsc', { env: chain.env });
+    // What the page's browser code has besides scripts.
+    const styles = join('audit', 'page', 'browser', 'page.css');
+    copyFileSync(join(root, styles), join(made, styles));
     rmSync(join(root, 'dist'), { recursive: true, force: true });
     renameSync(made, join(root, 'dist'));
     writeFileSync(stamp, want);

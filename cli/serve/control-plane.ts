@@ -5,6 +5,7 @@ import { Recorder } from '../../audit/intake/recorder.ts';
 import { observed, type Observer } from '../../audit/intake/sink.ts';
 import { CallMetrics } from '../../audit/metrics/call-metrics.ts';
 import { openAuthority } from '../../ca/authority.ts';
+import { folderAt } from '../../ca/root/folder.ts';
 import { addJwtService } from '../../ca/jwt-svid/service.ts';
 import { addCertificateService } from '../../ca/service/service.ts';
 import { systemAfter } from '../../ca/federation/following.ts';
@@ -236,7 +237,17 @@ export async function startControlPlane(
     capture: options.allowCaptures ? inspectorCapture(options.caDir, clock) : undefined,
   });
   const http = await listenHttp(status, options.http, '--http-address');
-  const page = options.page === undefined ? undefined : await startPage(options.page, options.auditFile, clock);
+  const page =
+    options.page === undefined
+      ? undefined
+      : await startPage(options.page, {
+          auditFile: options.auditFile,
+          issuanceLog: folderAt(options.caDir).issuanceLog,
+          snapshot: sources.snapshot,
+          streams: sources.streams,
+          published,
+          clock,
+        });
 
   const webhooks =
     options.webhooks === undefined || cluster === undefined

@@ -87,7 +87,8 @@ function render(format: Format, report: Report, live: Live): Answer {
   }
 }
 
-function knownHost(host: string | undefined, names: readonly string[]): boolean {
+/** Addresses, localhost and the names that are ours. */
+export function knownHost(host: string | undefined, names: readonly string[]): boolean {
   const name = (host ?? '').toLowerCase().replace(/:\d{1,5}$/, '');
   return name === 'localhost' || isIP(name.replace(/^\[(.*)\]$/, '$1')) > 0 || names.includes(name);
 }
@@ -122,7 +123,7 @@ async function respond(options: ReportPageOptions, format: Format, target: strin
 }
 
 /**
- * Adds the report as web pages to a Fastify server: `/` (HTML, refreshes itself), `/report.json` and `/report.csv`, all with the
+ * Adds the report as web pages to a Fastify server: `/report.html` (refreshes itself), `/report.json` and `/report.csv`, all with the
  * query parameters since, until, namespace, workload, identity and verdict. No scripts, nothing from elsewhere.
  */
 export function addReportPage(app: FastifyInstance, options: ReportPageOptions): void {

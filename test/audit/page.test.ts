@@ -61,13 +61,13 @@ function ask(site: Site, path: string, options: { readonly host?: string; readon
   });
 }
 
-describe('audit: page', () => {
+describe('audit: report as web pages', () => {
   let site: Site;
   before(async () => (site = await open({ store, clock: () => NOW })));
   after(() => site.close());
 
   it('shows the report, refreshes itself and escapes what callers chose', async () => {
-    const { status, headers, body } = await ask(site, '/');
+    const { status, headers, body } = await ask(site, '/report.html');
     assert.deepEqual([status, headers['content-type']], [200, 'text/html; charset=utf-8']);
     assert.match(body, /<meta http-equiv="refresh" content="5">/);
     assert.ok(body.includes('/&lt;b&gt;') && !body.includes('<b>'));
@@ -75,7 +75,7 @@ describe('audit: page', () => {
   });
 
   it('forbids scripts, framing, sniffing and keeping, and loads nothing', async () => {
-    const { headers, body } = await ask(site, '/');
+    const { headers, body } = await ask(site, '/report.html');
     assert.match(
       String(headers['content-security-policy']),
       /^default-src 'none'; style-src 'sha256-[^']+'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'$/,
@@ -103,13 +103,13 @@ describe('audit: page', () => {
   });
 
   it('keeps the question in its links', async () => {
-    const { body } = await ask(site, '/?namespace=shop&verdict=denied');
+    const { body } = await ask(site, '/report.html?namespace=shop&verdict=denied');
     assert.ok(body.includes('href="/report.csv?namespace=shop&amp;verdict=denied"'));
-    assert.ok(body.includes('href="/?namespace=shop"'));
+    assert.ok(body.includes('href="/report.html?namespace=shop"'));
   });
 
   it('refuses a question it cannot read', async () => {
-    const { status, body, headers } = await ask(site, '/?since=%3Cscript%3E');
+    const { status, body, headers } = await ask(site, '/report.html?since=%3Cscript%3E');
     assert.deepEqual([status, headers['content-type']], [400, 'text/plain; charset=utf-8']);
     assert.match(body, /^since: /);
   });
@@ -126,18 +126,18 @@ describe('audit: page', () => {
       assert.equal((await ask(site, '/report.json', { host })).status, 421, host);
     }
     for (const host of ['localhost', 'LOCALHOST:15080', '[::1]:15080', '192.0.2.7:80'])
-      assert.equal((await ask(site, '/', { host })).status, 200, host);
+      assert.equal((await ask(site, '/report.html', { host })).status, 200, host);
   });
 
   it('has nothing else', async () => {
     assert.equal((await ask(site, '/nothing')).status, 404);
-    assert.notEqual((await ask(site, '/', { method: 'POST' })).status, 200);
-    assert.equal((await ask(site, '/', { method: 'HEAD' })).body, '');
+    assert.notEqual((await ask(site, '/report.html', { method: 'POST' })).status, 200);
+    assert.equal((await ask(site, '/report.html', { method: 'HEAD' })).body, '');
   });
 
   it('says so when the store cannot be read', async () => {
     const without = await open({ store: broken, clock: () => NOW });
-    const { status, body } = await ask(without, '/');
+    const { status, body } = await ask(without, '/report.html');
     await without.close();
     assert.equal(status, 503);
     assert.match(body, /the audit store cannot be read: there is no audit store/);

@@ -1,0 +1,138 @@
+import type { CallLine, EdgeDetails, End, NowDecision } from '../api/details.ts';
+import { LOOKS, looksOf } from './appearance.ts';
+import { h } from './dom.ts';
+import { ago, bytes, counted, milliseconds, number, told } from './format.ts';
+import { certificate, facts, identity, section, tag } from './parts.ts';
+import { sample } from './shapes.ts';
+import { sparkline } from './timeline.ts';
+
+function statuses(counts: readonly number[]): HTMLElement {
+  const names = ['none', '1xx', '2xx', '3xx', '4xx', '5xx'];
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  return h(
+    'ul',
+    { class: 'statuses' },
+    counts.flatMap((count, at) => {
+      if (count === 0) return [];
+      const bar = h('span', { class: `bar status-${at}`, 'aria-hidden': 'true' });
+      bar.style.setProperty('--part', `${(count / Math.max(1, total)) * 100}%`);
+      return [h('li', {}, h('span', { class: 'what' }, names[at] ?? ''), bar, h('span', { class: 'number' }, number(count)))];
+    }),
+  );
+}
+
+function whyNow(now: NowDecision): HTMLElement {
+  const applied = now.policies.map(({ policy, action, dryRun, decided, rules }) =>
+    h(
+      'li',
+      {},
+      h('code', {}, policy),
+      ` ${action}${dryRun ? ' (dry run)' : ''} `,
+      decided ? tag(now.decision === 'ALLOW' ? 'good' : 'bad', 'decides') : false,
+      rules.length > 0 &&
+        h(
+          'ul',
+          {},
+          rules
+            .slice(0, 8)
+            .map(({ rule, matched, why }) =>
+              h(
+                'li',
+                {},
+                `rule ${rule}: ${matched === 'yes' ? 'matches' : matched === 'no' ? 'does not match' : 'cannot be told'}${why === null ? '' : ` (${told(why)})`}`,
+              ),
+            ),
+        ),
+    ),
+  );
+  return h(
+    'details',
+    { class: 'why' },
+    h(
+      'summary',
+      {},
+      tag(now.decision === 'ALLOW' ? 'good' : 'bad', now.decision === 'ALLOW' ? 'allowed now' : 'denied now'),
+      ` ${told(now.reason)}`,
+    ),
+    h(
+      'p',
+      { class: 'soft' },
+      `Asked about ${told(now.example)}; mutual TLS ${now.mtls.mode}${now.mtls.setBy === null ? ' by default' : ` by ${now.mtls.setBy}`}.`,
+    ),
+    applied.length === 0 ? h('p', { class: 'soft' }, 'No AuthorizationPolicy applies to it.') : h('ul', {}, applied),
+  );
+}
+
+function call(line: CallLine): HTMLElement {
+  const what = line.protocol === 'TCP' ? 'TCP connections' : `${line.method} ${line.path}`;
+  return h(
+    'li',
+    { class: 'card' },
+    h('p', { class: 'call' }, h('code', {}, told(what)), h('span', { class: 'number' }, number(line.count))),
+    h(
+      'p',
+      {},
+      line.denied ? tag('bad', 'denied') : line.verdict === 'unreached' ? tag('calm', 'never arrived') : tag('good', 'allowed'),
+      line.verdict === 'unreached' ? false : line.mtls ? tag('calm', 'mutual TLS') : tag('warn', 'plain text'),
+      ` ${told(line.reason)}`,
+    ),
+    h(
+      'p',
+      { class: 'soft' },
+      `${told(line.service)}${line.port === 0 ? '' : `:${line.port}`} · ${line.protocol} · mean ${milliseconds(line.latencyMs.mean)}, at most ${milliseconds(line.latencyMs.max)}`,
+    ),
+    line.now === undefined ? false : whyNow(line.now),
+  );
+}
+
+function end(title: string, { identities, addresses, certificates }: End, now: number): HTMLElement {
+  return section(
+    title,
+    identities.length === 0 && h('p', {}, 'No identity was proven.'),
+    addresses.length > 0 && h('p', { class: 'soft' }, `Addresses: ${addresses.map(told).join(', ')}`),
+    certificates === null
+      ? identities.map((id) => h('p', {}, identity(id)))
+      : identities.map((id) => {
+          const known = certificates.find((one) => one.identity === id);
+          return known === undefined ? h('p', {}, identity(id)) : certificate(known, now);
+        }),
+  );
+}
+
+export function edgePanel(details: EdgeDetails, open: (id: string) => void, now: number): readonly Element[] {
+  const { source, target, counts, latencyMs } = details;
+  const looks = looksOf(counts);
+  const link = ({ id, namespace, name }: End): HTMLElement =>
+    h(
+      'button',
+      { type: 'button', class: 'link', 'data-key': `open ${id}`, onclick: () => open(id) },
+      told(name),
+      h('span', { class: 'soft' }, ` ${told(namespace)}`),
+    );
+  return [
+    h('p', { class: 'ends' }, link(source), h('span', { class: 'to', 'aria-label': 'calls' }, '→'), link(target)),
+    h(
+      'p',
+      { class: 'looks' },
+      LOOKS.filter(({ look }) => looks.includes(look)).map(({ look, name }) => h('span', { class: 'look' }, sample(look), name)),
+    ),
+    sparkline(details.series),
+    facts([
+      ['Calls', number(counts.calls)],
+      ['Denied', number(counts.denied)],
+      ['Would be denied', number(counts.wouldBeDenied)],
+      ['Plain text', number(counts.plain)],
+      ['Latency', `mean ${milliseconds(latencyMs.mean)}, at most ${milliseconds(latencyMs.max)}`],
+      ['Volume', `${bytes(details.bytesReceived)} asked, ${bytes(details.bytesSent)} answered`],
+      ['First, last', `${ago(details.firstSeen, now)}, ${ago(details.lastSeen, now)}`],
+    ]),
+    section('Statuses', statuses(details.statuses)),
+    section(
+      'Calls and what decided',
+      h('ul', { class: 'plain' }, details.lines.map(call)),
+      details.omittedLines > 0 && h('p', { class: 'soft' }, `and ${counted(details.omittedLines, 'further kind')} of calls`),
+    ),
+    end('Caller', source, now),
+    end('Called', target, now),
+  ];
+}

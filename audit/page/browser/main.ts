@@ -1,0 +1,4 @@
+import { App } from './app.ts';
+
+const app = new App(document.body);
+void app.start();

@@ -1,0 +1,49 @@
+import { type Child, fill, h, keepingFocus } from './dom.ts';
+
+/** What is told of the one thing that was chosen. */
+export class Panel {
+  readonly element: HTMLElement;
+  readonly #title = h('h2', { tabindex: '-1' });
+  readonly #body = h('div', { class: 'body' });
+  #before: Element | null = null;
+
+  constructor(closed: () => void) {
+    const close = h('button', { type: 'button', class: 'close', 'aria-label': 'Close', onclick: closed }, '×');
+    this.element = h(
+      'aside',
+      { class: 'panel', 'aria-label': 'Details', hidden: true },
+      h('header', {}, this.#title, close),
+      this.#body,
+    );
+    this.element.addEventListener('keydown', (event) => {
+      if (event.key === 'Escape') closed();
+    });
+  }
+
+  get isOpen(): boolean {
+    return !this.element.hidden;
+  }
+
+  /** Another thing is shown: reading starts at its title. */
+  open(title: string): void {
+    if (!this.isOpen) this.#before = document.activeElement;
+    this.element.hidden = false;
+    this.#title.textContent = title;
+    fill(this.#body, h('p', { class: 'soft' }, 'Loading…'));
+    this.element.scrollTop = 0;
+    this.#title.focus({ preventScroll: true });
+  }
+
+  /** The same thing, as it is now. What was unfolded stays so. */
+  fill(...children: readonly Child[]): void {
+    const unfolded = [...this.#body.querySelectorAll('details')].map((one) => one.open);
+    keepingFocus(this.element, () => fill(this.#body, children));
+    this.#body.querySelectorAll('details').forEach((one, at) => (one.open = unfolded[at] ?? false));
+  }
+
+  close(): void {
+    if (!this.isOpen) return;
+    this.element.hidden = true;
+    if (this.#before instanceof SVGElement || this.#before instanceof HTMLElement) this.#before.focus({ preventScroll: true });
+  }
+}
