@@ -51,11 +51,12 @@ export function graphSection(report: Pick<Report, 'lines'>): readonly Section[] 
 
 /** What is added to a report: the join with policies, and the like. */
 export interface Addition {
+  readonly facts: readonly Fact[];
   readonly sections: readonly Section[];
   readonly json: Readonly<Record<string, unknown>>;
 }
 
-const NOTHING_MORE: Addition = Object.freeze({ sections: [], json: {} });
+const NOTHING_MORE: Addition = Object.freeze({ facts: [], sections: [], json: {} });
 
 /** A report in every form. The picture is drawn only where it is shown. */
 export function printableReport(report: Report, author: Author, more: Addition = NOTHING_MORE): Printable {
@@ -65,7 +66,7 @@ export function printableReport(report: Report, author: Author, more: Addition =
     document: {
       title: 'Who talked to whom',
       period: periodText(report.period, report.generatedAt),
-      facts: summary(report),
+      facts: [...summary(report), ...more.facts],
       about: aboutFacts(author, report.generatedAt),
       get sections() {
         drawn ??= graphSection(report);

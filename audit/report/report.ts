@@ -1,6 +1,6 @@
 import { add, type Edge, type EdgeKey, keyText, type Tally } from '../model/edge.ts';
 import { LOSS_REASONS, type LossReason } from '../model/loss.ts';
-import type { Gap, Observed, Period } from '../store/store.ts';
+import type { Gap, Observed, Period, Precision } from '../store/store.ts';
 import { type EdgeFilter, matches } from './filter.ts';
 import { wouldBeDenied } from './reason.ts';
 
@@ -18,6 +18,8 @@ export interface Totals {
   readonly denied: number;
   /** Went through, and dry runs of policies would have denied them. */
   readonly wouldBeDenied: number;
+  /** Arrived with a certificate of the caller. */
+  readonly mtls: number;
   /** Arrived without a proven identity of the caller, or went to a destination without one. */
   readonly plainText: number;
   readonly unreached: number;
@@ -28,9 +30,13 @@ export interface Totals {
 export interface Report {
   readonly generatedAt: Date;
   readonly period: Period;
+  readonly filter: EdgeFilter;
   readonly totals: Totals;
   readonly lost: Readonly<Record<LossReason, number>>;
   readonly gaps: readonly Gap[];
+  readonly precision: Precision | undefined;
+  /** What was before this is no longer kept; ms since the epoch. */
+  readonly forgottenBefore: number | undefined;
   readonly lines: readonly Line[];
 }
 
@@ -89,18 +95,22 @@ export function reportOf(
   return {
     generatedAt: request.now,
     period: request.period,
+    filter: request.filter,
     totals: {
       edges: lines.length,
       calls: calls(lines, () => true),
       allowed: calls(lines, (key) => key.decision === 'ALLOW' && key.verdict !== 'unreached'),
       denied: calls(lines, (key) => key.decision === 'DENY'),
       wouldBeDenied: calls(lines, wouldBeDenied),
+      mtls: calls(lines, (key) => key.mtls && key.verdict !== 'unreached'),
       plainText: calls(lines, (key) => !key.mtls && key.verdict !== 'unreached'),
       unreached: calls(lines, (key) => key.verdict === 'unreached'),
       lost: LOSS_REASONS.reduce((sum, reason) => sum + lost[reason], 0),
     },
     lost,
     gaps: observed.gaps,
+    precision: observed.precision,
+    forgottenBefore: observed.forgottenBefore,
     lines,
   };
 }
