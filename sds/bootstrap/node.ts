@@ -12,7 +12,8 @@ export function node(input: NodeInput): Node {
   const { region = '', zone = '', subzone = '' } = input.locality ?? {};
   return create(NodeSchema, {
     id: nodeId(input),
-    cluster: `${input.workload}.${input.namespace}`,
+    // What Zipkin's spans call the service: Istio's `APP_LABEL_AND_NAMESPACE`.
+    cluster: `${input.labels['app'] || input.workload}.${input.namespace}`,
     ...(input.locality && { locality: { region, zone, subZone: subzone } }),
     metadata: {
       NAME: input.pod,
