@@ -64,7 +64,6 @@ const ENVOY = [
 ];
 
 const OWN = [
-  'audit/v1/relay',
   'ca/v1/istio_ca',
   'ca/v1/jwt',
   'csi/v1/csi',
@@ -74,6 +73,7 @@ const OWN = [
   'envoy/v3/network_set_filter_state',
   'envoy/v3/open_telemetry_log',
   'envoy/v3/zipkin',
+  'log/v1/relay',
   'workload/v1/spiffe_workload_api',
 ];
 

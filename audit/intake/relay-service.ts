@@ -7,7 +7,7 @@ import {
   type RelayRequest,
   RelayRequestSchema,
   RelayResponseSchema,
-} from '#gen/gatehouse/audit/v1/relay_pb.js';
+} from '#gen/gatehouse/log/v1/relay_pb.js';
 import type { Parsed } from '../../ca/identity/parsed.ts';
 import type { SpiffeId } from '../../ca/identity/spiffe-id.ts';
 import type { LossReason } from '../model/loss.ts';
@@ -185,7 +185,7 @@ class RelayStream {
   }
 }
 
-/** Serves gatehouse.audit.v1.LogRelay: the logs that agents keep until they are in the store. */
+/** Serves gatehouse.log.v1.LogRelay: the logs that agents keep until they are in the store. */
 export function addRelayService(server: Server, options: RelayOptions): AccessLogService {
   const { authenticate, log } = options;
   const streams = new Map<RelayCall, RelayStream>();

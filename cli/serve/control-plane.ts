@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { addAccessLogService } from '../../audit/intake/access-log-service.ts';
 import { CallRecorder } from '../../audit/intake/calls.ts';
 import { Recorder } from '../../audit/intake/recorder.ts';
+import { addRelayService } from '../../audit/intake/relay-service.ts';
 import { observed, type Observer } from '../../audit/intake/sink.ts';
 import { CallMetrics } from '../../audit/metrics/call-metrics.ts';
 import { openAuthority } from '../../ca/authority.ts';
@@ -204,7 +205,15 @@ export async function startControlPlane(
     log,
     clock,
   });
-  enforceRevocations(revocations, source, [discovery, accessLogs]);
+  const relays = addRelayService(server, {
+    authenticate: authority.peerOf,
+    directory: snapshotDirectory(() => mesh.current()),
+    ledger: recorder,
+    observers,
+    log,
+    clock,
+  });
+  enforceRevocations(revocations, source, [discovery, accessLogs, relays]);
   const tls = await authority.serverCredentials({
     dnsNames: [...DNS_NAMES, ...options.advertise],
     ipAddresses: [...new Set(['127.0.0.1', ...options.grpc.map(({ host }) => host).filter((host) => host !== '0.0.0.0')])],

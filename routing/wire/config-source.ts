@@ -9,7 +9,7 @@ import { duration } from './duration.ts';
 
 /** The bootstrap's cluster for the agent's secrets. */
 export const SDS_CLUSTER = 'sds-grpc';
-/** The bootstrap's cluster for the control plane. */
+/** The bootstrap's cluster for access logs: the control plane, or the agent that hands them on to it. */
 export const CONTROL_PLANE_CLUSTER = 'xds-grpc';
 
 // One message each, shared by everything that names it: compiled messages are never changed.

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { basename, join } from 'node:path';
 import type { TrustDomain } from '../../ca/identity/trust-domain.ts';
+import { Budget } from '../access-log/budget.ts';
 import { Reachability, tcpProbe } from '../authority/reachability.ts';
 import { turns } from '../authority/turns.ts';
 import { watchClock } from '../clock-jump.ts';
@@ -19,8 +20,12 @@ import { RunningWorkload } from './workload.ts';
 
 const MOST_CALLS = 32;
 const ACCEPTED_LOOK_MS = 50;
+/** Some 40,000 records. */
+const LOG_BYTES = 32 * 1024 * 1024;
+/** The queues of all workloads together may have as much as so many of them. */
+const LOG_SHARES = 8;
 
-export type AgentOptions = Omit<Surroundings, 'bundle' | 'onRoots' | 'outside' | 'guard' | 'reachability' | 'turns'>;
+export type AgentOptions = Omit<Surroundings, 'bundle' | 'onRoots' | 'outside' | 'guard' | 'reachability' | 'turns' | 'logs'>;
 
 /** One process, many workloads. Owns them all; every change of what runs goes through `apply`, one at a time. */
 export class Agent {
@@ -31,6 +36,7 @@ export class Agent {
   readonly #follower: TrustFollower;
   readonly #runDir: string;
   readonly #trustDomain: TrustDomain;
+  readonly #logBytes: number;
   readonly #outside: OutsideTrust;
   readonly #running = new Map<string, RunningWorkload>();
   #around: Surroundings | undefined;
@@ -49,6 +55,7 @@ export class Agent {
     this.#roots = new RootBundle(this.#rootCert, join(config.runDir, 'trust-bundle.json'), options.log);
     this.#controlPlane = config.controlPlane;
     this.#trustDomain = config.trustDomain;
+    this.#logBytes = config.accessLogBytes ?? LOG_BYTES;
     this.#outside = new OutsideTrust({ ...options, trustDomain: config.trustDomain, bundle: () => this.#roots.current() });
     this.#follower = this.#newFollower();
   }
@@ -58,6 +65,7 @@ export class Agent {
     if (config.runDir !== this.#runDir) return 'runDir cannot change while the agent runs';
     if (config.controlPlane.rootCert !== this.#rootCert) return 'controlPlane.rootCert cannot change while the agent runs';
     if (config.trustDomain !== this.#trustDomain) return 'trustDomain cannot change while the agent runs';
+    if ((config.accessLogBytes ?? LOG_BYTES) !== this.#logBytes) return 'accessLogQueue cannot change while the agent runs';
     return undefined;
   }
 
@@ -142,6 +150,7 @@ export class Agent {
       guard,
       reachability,
       turns: turns(MOST_CALLS),
+      logs: { limitBytes: this.#logBytes, budget: new Budget(this.#logBytes * LOG_SHARES) },
     };
     this.#around = around;
     return around;

@@ -32,6 +32,8 @@ export interface AgentConfig {
   readonly runDir: string;
   /** How long Envoys go on after the agent was killed, for another agent to take them over. */
   readonly takeoverMs: number;
+  /** What one workload's access log may take up while the control plane is away; absent: the default. */
+  readonly accessLogBytes?: number | undefined;
   /** Where metrics are served over HTTP; absent: nowhere. */
   readonly metrics?: HostPort | undefined;
   readonly workloads: readonly WorkloadConfig[];

@@ -26,6 +26,7 @@ const TOP = [
   'certificateTtl',
   'drainTime',
   'takeoverTime',
+  'accessLogQueue',
   'xds',
   'metricsAddress',
   'workloads',
@@ -98,6 +99,7 @@ function readTop(top: Section, folder: string, { defaultEnvoy, given }: Envoys):
   const domain = top.parsed('domain', scalars.parseHostname, 'cluster.local');
   const xds = top.parsed<'delta' | 'sotw'>('xds', scalars.oneOf(['delta', 'sotw']), 'delta');
   const metrics = top.optional('metricsAddress', scalars.parseBindAddress);
+  const accessLogBytes = top.optional('accessLogQueue', scalars.parseSize);
   const federatedBundles = readFederation(top, path);
   const secretsDirs = top.textOrTexts('secretsDir').flatMap((text) => {
     const folder = path(text);
@@ -125,7 +127,17 @@ function readTop(top: Section, folder: string, { defaultEnvoy, given }: Envoys):
   });
   if (federatedBundles.has(trustDomain)) top.fail('federatedBundles', `${trustDomain} is the own trust domain`);
   const controlPlaneConfig = { address, serverName, rootCert };
-  return { controlPlane: controlPlaneConfig, trustDomain, federatedBundles, secretsDirs, runDir, takeoverMs, metrics, workloads };
+  return {
+    controlPlane: controlPlaneConfig,
+    trustDomain,
+    federatedBundles,
+    secretsDirs,
+    runDir,
+    takeoverMs,
+    accessLogBytes,
+    metrics,
+    workloads,
+  };
 }
 
 /** The bundle file of each other trust domain. */

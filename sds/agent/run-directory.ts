@@ -14,6 +14,8 @@ export interface WorkloadPaths {
   readonly apiSocket: string;
   readonly bootstrap: string;
   readonly log: string;
+  /** Access logs that wait for the control plane; the agent's own, beside the folder that Envoy's user may have. */
+  readonly accessLogs: string;
 }
 
 /** Of the longest name in a workload's folders. */
@@ -35,6 +37,7 @@ export function workloadPaths(runDir: string, namespace: string, pod: string): W
     apiSocket: join(`${directory}.api`, 'api.sock'),
     bootstrap: join(directory, 'envoy.json'),
     log: join(directory, 'envoy.log'),
+    accessLogs: `${directory}.logs`,
   };
 }
 

@@ -56,6 +56,13 @@ export function parseDuration(text: string): Parsed<number> {
   return parsed(parts.reduce((sum, [, count, unit]) => sum + Number(count) * (UNITS[unit ?? ''] ?? 0), 0));
 }
 
+/** `512Ki`, `32Mi`, `1Gi`: bytes, as Kubernetes writes them. */
+export function parseSize(text: string): Parsed<number> {
+  const [, count, unit] = /^(\d{1,6})([KMG])i$/.exec(text) ?? [];
+  if (count === undefined || unit === undefined || Number(count) === 0) return refused('must be a size such as 32Mi');
+  return parsed(Number(count) * 1024 ** ('KMG'.indexOf(unit) + 1));
+}
+
 /** A lifetime to ask for: whole seconds, from one second to ten years. */
 export function parseTtl(text: string): Parsed<number> {
   const duration = parseDuration(text);

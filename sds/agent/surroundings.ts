@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { Budget } from '../access-log/budget.ts';
 import type { Reachability } from '../authority/reachability.ts';
 import type { Sign } from '../authority/signing.ts';
 import type { Turns } from '../authority/turns.ts';
@@ -36,6 +37,8 @@ export interface Surroundings {
   /** For calls to the authority. */
   readonly turns: Turns;
   readonly outside: OutsideTrust;
+  /** For access logs that wait for the control plane: of one workload, and of all. */
+  readonly logs: { readonly limitBytes: number; readonly budget: Budget };
   /** Reads what `tokenFile` of a workload names; the file of that name by default. */
   readonly readToken?: ((tokenFile: string) => Promise<FileContent>) | undefined;
   /** The way to an authority; gRPC by default. */

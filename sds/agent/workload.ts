@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import type { Logger } from 'pino';
+import { WorkloadLog } from '../access-log/workload-log.ts';
 import { grpcSigner } from '../authority/client.ts';
 import { bootstrapJson } from '../bootstrap/bootstrap.ts';
 import { endLeftover } from '../envoy/drain.ts';
@@ -33,6 +34,8 @@ import { readText } from './watch-file.ts';
 import { WorkloadApis } from './workload-apis.ts';
 
 const CALL_TIMEOUT_MS = 10_000;
+/** How long the end of a workload waits for its access log to be taken. */
+const LOG_PATIENCE_MS = 2_000;
 
 /**
  * One workload: its certificate, its SDS socket, its Envoy. The certificate is asked for at once; the files are
@@ -46,6 +49,7 @@ export class RunningWorkload {
   readonly #store: SecretStore;
   readonly #apis: WorkloadApis;
   readonly #keeper: IdentityKeeper;
+  readonly #accessLog: WorkloadLog;
   readonly #files: KeptFiles | undefined;
   /** The version of each secret that the open streams accepted last. */
   readonly #accepted = new Map<string, Map<object, string>>();
@@ -85,6 +89,17 @@ export class RunningWorkload {
       onEvent: (event) => this.#onKeeper(event),
       turns: around.turns,
       onReturn: (task) => around.reachability(config.authority).onReturn(task),
+    });
+    this.#accessLog = new WorkloadLog({
+      address: { target: targetOf(config.authority), serverName: config.authority.serverName, timeoutMs: CALL_TIMEOUT_MS },
+      rootsPem: () => around.bundle()?.pem,
+      svid: () => this.#keeper.current(),
+      ...around.logs,
+      folder: this.paths.accessLogs,
+      now: () => around.clock.now().getTime(),
+      timers: around.timers,
+      random: around.random,
+      log: this.#log,
     });
     this.#files = config.files && new KeptFiles(config.files, this.#filesAround());
   }
@@ -169,6 +184,7 @@ export class RunningWorkload {
     this.#cancelRetry();
     await this.#setUp;
     await this.#envoy?.stop();
+    await this.#accessLog.stop(LOG_PATIENCE_MS);
     await this.#keeper.stop();
     await this.#files?.close();
     await this.#server?.close();
@@ -236,7 +252,10 @@ export class RunningWorkload {
       ...where,
       store: this.#store,
       onNotice: (notice) => this.#onNotice(notice),
-      addTo: (server) => this.#apis.addTo(server),
+      addTo: (server) => {
+        this.#apis.addTo(server);
+        this.#accessLog.addTo(server);
+      },
       onAccepted: (name, version, stream) => this.#onAccepted(name, version, stream),
     });
   }

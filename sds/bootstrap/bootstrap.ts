@@ -6,7 +6,17 @@ import { type Listener, ListenerSchema } from '#gen/envoy/config/listener/v3/lis
 import { TcpProxySchema } from '#gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
 import { UpstreamTlsContextSchema } from '#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { HttpProtocolOptionsSchema } from '#gen/gatehouse/envoy/v3/http_protocol_options_pb.js';
-import { adminCluster, grpcTo, milliseconds, sdsCluster, tcp, XDS_CLUSTER, xdsCluster } from './clusters.ts';
+import {
+  ADS_CLUSTER,
+  adminCluster,
+  adsCluster,
+  agentCluster,
+  grpcTo,
+  LOG_CLUSTER,
+  milliseconds,
+  SDS_CLUSTER,
+  tcp,
+} from './clusters.ts';
 import type { BootstrapInput } from './input.ts';
 import { node } from './node.ts';
 import { OVERLOAD } from './overload.ts';
@@ -36,14 +46,15 @@ export function bootstrap(input: BootstrapInput): Bootstrap {
         apiType: input.xds === 'delta' ? ApiConfigSource_ApiType.DELTA_GRPC : ApiConfigSource_ApiType.GRPC,
         transportApiVersion: ApiVersion.V3,
         setNodeOnFirstMessageOnly: true,
-        grpcServices: [grpcTo(XDS_CLUSTER)],
+        grpcServices: [grpcTo(ADS_CLUSTER)],
       },
     },
     staticResources: {
-      // Envoy takes them in order, and xds-grpc waits for secrets that come over sds-grpc.
+      // Envoy takes them in order, and the control plane's waits for secrets that come over sds-grpc.
       clusters: [
-        sdsCluster(input.sdsSocket),
-        xdsCluster(input.controlPlane),
+        agentCluster(SDS_CLUSTER, input.sdsSocket),
+        agentCluster(LOG_CLUSTER, input.sdsSocket),
+        adsCluster(input.controlPlane),
         ...(adminPort === undefined ? [] : [adminCluster(adminSocket)]),
       ],
       listeners: adminPort === undefined ? [] : [adminListener(adminPort)],

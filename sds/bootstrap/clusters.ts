@@ -21,7 +21,13 @@ import { TRUST_ROOTS, WORKLOAD_CERTIFICATE } from '../secret/secret.ts';
 import type { ControlPlaneAddress } from './input.ts';
 
 export const SDS_CLUSTER = 'sds-grpc';
-export const XDS_CLUSTER = 'xds-grpc';
+/** Discovery: the control plane itself. */
+export const ADS_CLUSTER = 'control-plane';
+/**
+ * Where configuration has access logs sent to, whoever's bootstrap it is: here the agent, which keeps them until the control plane has
+ * them in its store; in a bootstrap without our agent the control plane itself.
+ */
+export const LOG_CLUSTER = 'xds-grpc';
 const ADMIN_CLUSTER = 'admin';
 
 const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
@@ -45,10 +51,10 @@ const http2 = (value: MessageInitShape<typeof HttpProtocolOptionsSchema>) => ({
   [HTTP_OPTIONS]: anyPack(HttpProtocolOptionsSchema, create(HttpProtocolOptionsSchema, value)),
 });
 
-/** The agent's SDS server. */
-export function sdsCluster(socketPath: string): Cluster {
+/** The agent's server on its Unix socket, under one of its names. */
+export function agentCluster(name: typeof SDS_CLUSTER | typeof LOG_CLUSTER, socketPath: string): Cluster {
   return create(ClusterSchema, {
-    name: SDS_CLUSTER,
+    name,
     clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
     connectTimeout: milliseconds(1000),
     typedExtensionProtocolOptions: http2({
@@ -57,7 +63,7 @@ export function sdsCluster(socketPath: string): Cluster {
         value: { protocolConfig: { case: 'http2ProtocolOptions', value: {} } },
       },
     }),
-    loadAssignment: endpoint(SDS_CLUSTER, pipe(socketPath)),
+    loadAssignment: endpoint(name, pipe(socketPath)),
   });
 }
 
@@ -72,16 +78,16 @@ export function adminCluster(socketPath: string): Cluster {
 }
 
 /**
- * The control plane: ADS and access logs over mutual TLS.
+ * The control plane: ADS over mutual TLS.
  *
  * HTTP/2 pings every 5 s with 5 s to answer find a half-open connection within about 11 s (Envoy adds up to 15 % of
  * jitter to the interval). The circuit breakers are out of the way: their defaults would count long-lived streams.
  */
-export function xdsCluster(controlPlane: ControlPlaneAddress): Cluster {
+export function adsCluster(controlPlane: ControlPlaneAddress): Cluster {
   const byName = isIP(controlPlane.host) === 0;
   const limits = { maxConnections: 1024, maxPendingRequests: 100_000, maxRequests: 100_000 };
   return create(ClusterSchema, {
-    name: XDS_CLUSTER,
+    name: ADS_CLUSTER,
     clusterDiscoveryType: { case: 'type', value: byName ? Cluster_DiscoveryType.STRICT_DNS : Cluster_DiscoveryType.STATIC },
     ...(byName && {
       dnsLookupFamily: Cluster_DnsLookupFamily.V4_PREFERRED,
@@ -106,7 +112,7 @@ export function xdsCluster(controlPlane: ControlPlaneAddress): Cluster {
       name: 'envoy.transport_sockets.tls',
       configType: { case: 'typedConfig', value: anyPack(UpstreamTlsContextSchema, controlPlaneTls(controlPlane.serverName)) },
     },
-    loadAssignment: endpoint(XDS_CLUSTER, tcp(controlPlane.host, controlPlane.port)),
+    loadAssignment: endpoint(ADS_CLUSTER, tcp(controlPlane.host, controlPlane.port)),
   });
 }
 

@@ -3,7 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bootstrapJson } from '../../sds/bootstrap/bootstrap.ts';
+import { CONTROL_PLANE_CLUSTER } from '../../routing/wire/config-source.ts';
+import { bootstrap, bootstrapJson } from '../../sds/bootstrap/bootstrap.ts';
 import type { BootstrapInput } from '../../sds/bootstrap/input.ts';
 import { envoyCommand } from '../../sds/envoy/command.ts';
 import { envoyBinary } from './running-agent.ts';
@@ -45,12 +46,21 @@ describe("sds: Envoy's bootstrap", () => {
 
   it('connects to the control plane with the secrets of the agent, and checks its name', () => {
     const json = text(INPUT);
-    assert.ok(json.includes('"name":"sds-grpc"') && json.includes('"name":"xds-grpc"'));
+    assert.ok(json.includes('"name":"sds-grpc"') && json.includes('"name":"control-plane"'));
     assert.ok(json.includes('"apiType":"DELTA_GRPC"'));
     assert.ok(text({ ...INPUT, xds: 'sotw' }).includes('"adsConfig":{"apiType":"GRPC"'));
     assert.ok(json.includes('"sni":"gatehouse"') && json.includes('"matcher":{"exact":"gatehouse"}'));
     assert.ok(json.includes('"connectionKeepalive":{"interval":"5s","timeout":"5s"}'));
     assert.ok(json.includes('"retryBackOff":{"baseInterval":"0.100s","maxInterval":"2s"}'));
+  });
+
+  it('has access logs sent to the agent, by the name that configuration has for where they go', () => {
+    const { staticResources } = bootstrap(INPUT);
+    const cluster = staticResources?.clusters.find(({ name }) => name === CONTROL_PLANE_CLUSTER);
+    const host = cluster?.loadAssignment?.endpoints[0]?.lbEndpoints[0]?.hostIdentifier;
+    const address = host?.case === 'endpoint' ? host.value.address?.address : undefined;
+    assert.equal(address?.case === 'pipe' ? address.value.path : undefined, INPUT.sdsSocket);
+    assert.equal(cluster?.transportSocket, undefined);
   });
 
   it('holds no secret', () => {
