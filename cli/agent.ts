@@ -12,9 +12,10 @@ import type { AgentStatus } from '../sds/agent/status.ts';
 import { systemClock, systemTimers } from '../sds/clock.ts';
 import { POD_PATHS } from '../sds/pod/environment.ts';
 import { servePodPorts, writePodConfig } from '../sds/pod/run.ts';
+import { type ClusterSecretsFlags, clusterSecrets } from './agent/cluster-secrets.ts';
 import { logLevel, METRICS_PORT, type PodFlags, podOptionsOf, portOrZero, READY_PORT, threads } from './agent/pod-options.ts';
 
-interface AgentFlags extends PodFlags {
+interface AgentFlags extends PodFlags, ClusterSecretsFlags {
   readonly config?: string;
   readonly check?: true;
   readonly logLevel: string;
@@ -41,6 +42,15 @@ export function agentCommand(): Command {
         .choices(['sidecar', 'router'])
         .conflicts(['config', 'check']),
     )
+    .option(
+      '--kubernetes-secrets',
+      "Secrets that Gateways name are read from the cluster (default with --pod router: by the pod's ServiceAccount)",
+    )
+    .option(
+      '--kubeconfig <file>',
+      'with --kubernetes-secrets: how to reach the cluster (default: the own one in a Pod, else as kubectl)',
+    )
+    .option('--context <name>', "with --kubernetes-secrets: which of the kubeconfig's contexts")
     .option('--domain <name>', 'with --pod: DNS domain of the cluster', 'cluster.local')
     .option('--status-port <port>', 'with --pod: where probes, metrics and hooks are answered; 0: nowhere', portOrZero, 15_020)
     .option('--proxy-log-level <level>', "with --pod: Envoy's", 'warning')
@@ -180,8 +190,10 @@ async function run(
   });
   const ended = Promise.withResolvers<CommandEnd>();
   try {
+    const secrets = await clusterSecrets(flags, log);
     const started = await runAgent({
       ...source,
+      clusterSecrets: secrets,
       log,
       emit,
       onCommandEnd: ended.resolve,
@@ -195,6 +207,7 @@ async function run(
     if (typeof end === 'string') log.info({ signal: end }, 'stopping');
     else log.error(end, 'the command ended; so does the agent');
     await started.stop();
+    secrets?.close();
     if (typeof end !== 'string') process.exitCode = exitCodeOf(end);
   } catch (error) {
     log.error(error instanceof Error ? error.message : String(error));

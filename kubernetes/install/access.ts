@@ -45,8 +45,8 @@ export const CONFIGURATION: Readonly<Record<string, readonly string[]>> = Object
 const WITHOUT_STATUS: ReadonlySet<string> = new Set(['referencegrants']);
 
 /**
- * What the control plane may do anywhere. Secrets are not among it: those of gateways are granted namespace by namespace
- * (`secretRoles`), its own by a Role.
+ * What the control plane may do anywhere. Secrets are not among it: gateways read theirs by themselves
+ * (`gatewaySecrets`), its own it may by a Role.
  */
 function clusterRules(options: InstallOptions): readonly Rule[] {
   return [
@@ -144,26 +144,35 @@ export function accessObjects(options: InstallOptions): readonly KubernetesObjec
       roleRef: { apiGroup: group, kind: 'Role', name },
       subjects: account,
     },
-    ...secretNamespaces(options).flatMap((where): KubernetesObject[] => [
-      {
-        apiVersion,
-        kind: 'Role',
-        metadata: { name: `${name}-secrets`, namespace: where, labels },
-        rules: [{ apiGroups: [''], resources: ['secrets'], verbs: READ }],
-      },
-      {
-        apiVersion,
-        kind: 'RoleBinding',
-        metadata: { name: `${name}-secrets`, namespace: where, labels },
-        roleRef: { apiGroup: group, kind: 'Role', name: `${name}-secrets` },
-        subjects: account,
-      },
-    ]),
+    ...secretNamespaces(options).flatMap((where) => gatewaySecrets(options, where)),
   ];
 }
 
-function secretNamespaces({ gatewayNamespaces, gateways, namespace }: InstallOptions): readonly string[] {
-  const all = new Set([...gatewayNamespaces, ...gateways.map((gateway) => gateway.namespace)]);
-  all.delete(namespace);
-  return [...all].sort();
+/** Gateways read the Secrets of their own namespace by themselves; who installs one by other means binds its ServiceAccount. */
+function gatewaySecrets(options: InstallOptions, where: string): readonly KubernetesObject[] {
+  const name = `${instanceName(options)}-secrets`;
+  const metadata = { name, namespace: where, labels: commonLabels(options) };
+  const group = 'rbac.authorization.k8s.io';
+  const own = options.gateways.filter((gateway) => gateway.namespace === where);
+  const role = {
+    apiVersion: `${group}/v1`,
+    kind: 'Role',
+    metadata,
+    rules: [{ apiGroups: [''], resources: ['secrets'], verbs: READ }],
+  };
+  if (own.length === 0) return [role];
+  return [
+    role,
+    {
+      apiVersion: `${group}/v1`,
+      kind: 'RoleBinding',
+      metadata,
+      roleRef: { apiGroup: group, kind: 'Role', name },
+      subjects: own.map((gateway) => ({ kind: 'ServiceAccount', name: gateway.name, namespace: where })),
+    },
+  ];
+}
+
+function secretNamespaces({ gatewayNamespaces, gateways }: InstallOptions): readonly string[] {
+  return [...new Set([...gatewayNamespaces, ...gateways.map((gateway) => gateway.namespace)])].sort();
 }

@@ -19,6 +19,8 @@ export interface OutsideOptions {
   readonly timers: Timers;
   readonly random: Random;
   readonly log: Logger;
+  /** Secrets of a cluster, where no `secretsDir` is given: each has its own way of granting them, and they must not mix. */
+  readonly clusterSecrets?: SecretProvider | undefined;
 }
 
 const CALL_TIMEOUT_MS = 10_000;
@@ -35,10 +37,12 @@ export class OutsideTrust implements SecretProvider {
   readonly #onSecrets = new Set<() => void>();
   #authority: HostPort & { readonly serverName: string } = { host: '', port: 0, serverName: '' };
   #secrets: SecretsFolders | undefined;
+  readonly #endCluster: () => void;
   #crls: readonly Buffer[] = [];
 
   constructor(options: OutsideOptions) {
     this.#options = options;
+    this.#endCluster = options.clusterSecrets?.onChange(() => this.#secretsChanged()) ?? (() => undefined);
     const { timers, log, bundle } = options;
     this.federation = new FederatedBundles(timers, log, () => {
       this.jwtBundles.changed();
@@ -86,12 +90,12 @@ export class OutsideTrust implements SecretProvider {
     return () => this.#onOthers.delete(listener);
   }
 
-  get(namespace: string, name: string): SecretData | undefined {
-    return this.#secrets?.get(namespace, name);
+  get(namespace: string, name: string): SecretData | 'pending' | undefined {
+    return this.#provider()?.get(namespace, name);
   }
 
   granted(gateways: string, namespace: string, name: string): boolean {
-    return this.#secrets?.granted(gateways, namespace, name) === true;
+    return this.#provider()?.granted(gateways, namespace, name) === true;
   }
 
   onChange(listener: () => void): () => void {
@@ -103,6 +107,11 @@ export class OutsideTrust implements SecretProvider {
     this.federation.close();
     this.jwtBundles.close();
     this.#secrets?.close();
+    this.#endCluster();
+  }
+
+  #provider(): SecretProvider | undefined {
+    return this.#secrets ?? this.#options.clusterSecrets;
   }
 
   #trustChanged(): void {

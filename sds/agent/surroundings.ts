@@ -6,6 +6,7 @@ import type { Turns } from '../authority/turns.ts';
 import type { Clock, Random, Timers } from '../clock.ts';
 import type { Guard } from '../envoy/guard.ts';
 import type { TrustBundle } from '../identity/bundle.ts';
+import type { SecretProvider } from '../names/kubernetes-secrets.ts';
 import type { HostPort } from './config.ts';
 import type { Emit } from './event.ts';
 import type { OutsideTrust } from './outside-trust.ts';
@@ -39,6 +40,8 @@ export interface Surroundings {
   readonly outside: OutsideTrust;
   /** For access logs that wait for the control plane: of one workload, and of all. */
   readonly logs: { readonly limitBytes: number; readonly budget: Budget };
+  /** Kubernetes Secrets of a cluster, for gateways. */
+  readonly clusterSecrets?: SecretProvider | undefined;
   /** Reads what `tokenFile` of a workload names; the file of that name by default. */
   readonly readToken?: ((tokenFile: string) => Promise<FileContent>) | undefined;
   /** The way to an authority; gRPC by default. */

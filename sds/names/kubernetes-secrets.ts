@@ -11,7 +11,8 @@ export type SecretData = ReadonlyMap<string, string>;
 
 /** Where Kubernetes Secrets come from: a folder of YAML, or an API server. */
 export interface SecretProvider {
-  get(namespace: string, name: string): SecretData | undefined;
+  /** `pending`: it is not known yet whether it is there. */
+  get(namespace: string, name: string): SecretData | 'pending' | undefined;
   /** Whether gateways of a namespace may read a Secret of another: its owner must have said so. */
   granted(gateways: string, namespace: string, name: string): boolean;
   /** Returns the function that ends the subscription. */
@@ -87,6 +88,8 @@ export class KubernetesSecrets implements SecretSource {
       return;
     }
     const data = secrets.map((one) => provider.get(namespace, one)).find((one) => one !== undefined);
+    // The second choice must not serve until the first is known not to be there.
+    if (data === 'pending') return;
     const secret: Parsed<EncodedSecret> =
       data === undefined ? { ok: false, reason: 'there is no such Secret' } : secretOf(name, data, authorities);
     const reason = secret.ok ? '' : secret.reason;

@@ -21,6 +21,9 @@ export interface AgentWish {
   readonly ip: string;
   /** A ServiceAccount's token, as the kubelet would mount it. */
   readonly token: string;
+  readonly kind?: 'sidecar' | 'router';
+  /** Further arguments. */
+  readonly args?: readonly string[];
 }
 
 /** `gatehouse agent` with the Envoy of one Pod, as both would run in its sidecar. */
@@ -29,7 +32,7 @@ export class RunningAgent {
   #adminSocket: string | undefined;
   #said = '';
 
-  constructor({ folder, envoy, grpc, rootCert, token, ...workload }: AgentWish) {
+  constructor({ folder, envoy, grpc, rootCert, token, args = [], ...workload }: AgentWish) {
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, 'token'), token, { mode: 0o600 });
     writeFileSync(
@@ -42,7 +45,7 @@ export class RunningAgent {
         workloads: [{ ...workload, tokenFile: join(folder, 'token'), envoy: { concurrency: 1 } }],
       }),
     );
-    this.#child = spawn(process.execPath, [...MAIN, 'agent', '--config', join(folder, 'agent.yaml')], {
+    this.#child = spawn(process.execPath, [...MAIN, 'agent', '--config', join(folder, 'agent.yaml'), ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const { stdout, stderr } = this.#child;
@@ -76,6 +79,11 @@ export class RunningAgent {
       sent.on('error', reject);
       sent.end();
     });
+  }
+
+  /** Its events and its log. */
+  get said(): string {
+    return this.#said;
   }
 
   async stop(): Promise<void> {

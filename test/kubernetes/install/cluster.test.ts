@@ -87,12 +87,17 @@ describe('an installation in a cluster', function () {
       assert.equal(stdout.trim(), allowed ? 'yes' : 'no');
     });
 
-  it('reads the Secrets of a namespace that was named, and no others', async () => {
+  it('leaves Secrets to the gateways: one reads those of its own namespace, the control plane none of them', async () => {
     await kubectl(['create', 'namespace', 'edge']);
-    await kubectl(['apply', '--server-side', '-f', '-'], yaml({ gatewayNamespaces: ['edge'] }));
-    const may = async (namespace: string): Promise<string> =>
-      (await api().kubectl(['auth', 'can-i', 'get', 'secrets', `--as=${ACCOUNT}`, '-n', namespace])).stdout.trim();
-    assert.deepEqual([await may('edge'), await may('default')], ['yes', 'no']);
+    await kubectl(['apply', '--server-side', '-f', '-'], yaml({ gateways: [{ namespace: 'edge', name: 'way-in' }] }));
+    const may = async (who: string, namespace: string): Promise<string> =>
+      (await api().kubectl(['auth', 'can-i', 'watch', 'secrets', `--as=${who}`, '-n', namespace])).stdout.trim();
+    const gateway = 'system:serviceaccount:edge:way-in';
+    assert.deepEqual(
+      [await may(gateway, 'edge'), await may(gateway, 'default'), await may(gateway, NAMESPACE), await may(ACCOUNT, 'edge')],
+      ['yes', 'no', 'no', 'no'],
+    );
+    await kubectl(['delete', 'all,sa,pdb', '-n', 'edge', '-l', 'app=way-in']);
   });
 
   it('beside a second revision, which goes without a trace', async () => {
