@@ -47,7 +47,11 @@ export function installCommand(): Command {
     .option('--replicas <number>', 'how many control planes share the work', String(DEFAULTS.replicas))
     .option('--trust-domain <name>', 'of all identities', DEFAULTS.trustDomain)
     .option('--root-namespace <name>', 'where policies are that hold for the whole mesh', DEFAULTS.rootNamespace)
-    .option('--gateway-namespace <name>', 'let gateways of this namespace read its Secrets, once bound to the Role that is made; may be repeated', collect)
+    .option(
+      '--gateway-namespace <name>',
+      'let gateways of this namespace read its Secrets, once bound to the Role that is made; may be repeated',
+      collect,
+    )
     .option('--gateway <namespace/name>', 'install a gateway as well; may be repeated', collect)
     .option('--node-agent', 'a CSI driver on each node, by which pods without a sidecar get their identities')
     .option('--no-network-policy', 'no NetworkPolicy for the control plane')
