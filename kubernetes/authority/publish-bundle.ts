@@ -27,7 +27,7 @@ export interface BundlePublisher {
 
 const RETRY_MS = 2_000;
 /** How often it is looked which revisions are installed. */
-const OWNERS_MS = 30_000;
+const OWNERS_MS = 10_000;
 /** The first start in a cluster of a thousand namespaces writes two thousand ConfigMaps: not all at once. */
 const AT_ONCE = 4;
 const MOST_PER_SECOND = 100;
