@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { certificatesCommand } from './audit/certificates.ts';
 import { compareCommand } from './audit/compare.ts';
 import { edgesCommand } from './audit/edges.ts';
 import { reportCommand } from './audit/report.ts';
@@ -15,5 +16,6 @@ export function auditCommand(): Command {
     .addCommand(reportCommand())
     .addCommand(edgesCommand())
     .addCommand(compareCommand())
-    .addCommand(whoCommand());
+    .addCommand(whoCommand())
+    .addCommand(certificatesCommand());
 }
