@@ -4,7 +4,8 @@ import type { Failure, Told } from '../watch/machine.ts';
 import type { ApiObject } from '../watch/object.ts';
 import { ResourceWatch } from '../watch/resource-watch.ts';
 import { Definitions } from './definitions.ts';
-import { apiVersionOf, nameOf, pathOf, placeOf, type Resource, RESOURCES } from './resources.ts';
+import { configMapsNamedBy } from './references.ts';
+import { apiVersionOf, CONFIG_MAPS, nameOf, pathOf, placeOf, type Resource, RESOURCES } from './resources.ts';
 import { pruned } from './prune.ts';
 import type { Json } from '../api/json.ts';
 import type { ObservedObjects } from '../status/observed.ts';
@@ -32,12 +33,17 @@ interface Followed {
   listed: boolean;
 }
 
+const NONE: ReadonlySet<string> = new Set();
+
 /** The objects of a cluster that the mesh is made of, followed as they change. Objects that cannot be seen for a while stay as they were. */
 export class ClusterObjects {
   readonly #options: ClusterObjectsOptions;
   readonly #followed = new Map<string, Followed>();
   readonly #definitions: Definitions;
   readonly #troubled = new Map<string, Failure>();
+  /** Which ConfigMaps an object names, by its place; and by how many each is named. */
+  readonly #named = new Map<string, ReadonlySet<string>>();
+  readonly #timesNamed = new Map<string, number>();
   #known = false;
   #synced = false;
   #closed = false;
@@ -45,7 +51,8 @@ export class ClusterObjects {
   constructor(options: ClusterObjectsOptions) {
     this.#options = options;
     const resources = options.resources ?? RESOURCES;
-    for (const resource of resources) if (!resource.custom) this.#follow(resource, resource.versions[0] ?? 'v1');
+    for (const resource of resources)
+      if (!resource.custom && resource.byReference !== true) this.#follow(resource, resource.versions[0] ?? 'v1');
     this.#definitions = new Definitions(options.client, resources, {
       onServed: (resource, version) => this.#follow(resource, version),
       onWithdrawn: (resource) => this.#withdraw(resource),
@@ -64,7 +71,7 @@ export class ClusterObjects {
 
   /** What the start waits for. */
   get waitingFor(): readonly string[] {
-    return [...this.#followed.values()].filter(({ listed }) => !listed).map(({ resource }) => nameOf(resource));
+    return [...this.#followed].filter(([, { listed }]) => !listed).map(([name]) => name);
   }
 
   /** Names of the custom resources that are there. */
@@ -93,25 +100,68 @@ export class ClusterObjects {
       path: pathOf(resource, version),
       ...(resource.query !== undefined && { query: resource.query }),
       ...(idleMs !== undefined && { idleMs }),
-      onTold: (told) => this.#told(followed, told),
+      onTold: (told) => this.#told(name, followed, told),
     });
   }
 
-  #withdraw(resource: Resource): void {
-    const name = nameOf(resource);
-    const followed = this.#followed.get(name);
+  /** ConfigMaps that are named by something are followed, each by itself. */
+  #refer(place: string, now: ReadonlySet<string>): void {
+    const before = this.#named.get(place) ?? NONE;
+    if (now.size === 0) this.#named.delete(place);
+    else this.#named.set(place, now);
+    for (const name of now) {
+      if (before.has(name)) continue;
+      const times = this.#timesNamed.get(name) ?? 0;
+      this.#timesNamed.set(name, times + 1);
+      if (times === 0) this.#followConfigMap(name);
+    }
+    for (const name of before) {
+      if (now.has(name)) continue;
+      const times = (this.#timesNamed.get(name) ?? 1) - 1;
+      if (times > 0) this.#timesNamed.set(name, times);
+      else {
+        this.#timesNamed.delete(name);
+        this.#drop(`${nameOf(CONFIG_MAPS)}/${name}`);
+      }
+    }
+  }
+
+  #followConfigMap(named: string): void {
+    const slash = named.indexOf('/');
+    const followed: Followed = { resource: CONFIG_MAPS, version: 'v1', watch: undefined, places: new Map(), listed: false };
+    const key = `${nameOf(CONFIG_MAPS)}/${named}`;
+    this.#followed.set(key, followed);
+    const { client, idleMs } = this.#options;
+    followed.watch = new ResourceWatch({
+      client,
+      path: pathOf(CONFIG_MAPS, 'v1', named.slice(0, slash)),
+      query: { fieldSelector: `metadata.name=${named.slice(slash + 1)}` },
+      ...(idleMs !== undefined && { idleMs }),
+      onTold: (told) => this.#told(key, followed, told),
+    });
+  }
+
+  /** Ends following, and all objects of it are gone. */
+  #drop(key: string): void {
+    const followed = this.#followed.get(key);
     if (followed === undefined) return;
     followed.watch?.close();
-    this.#followed.delete(name);
-    this.#troubled.delete(name);
-    this.#options.log.info({ resource: name }, 'a custom resource was withdrawn');
+    this.#followed.delete(key);
+    this.#troubled.delete(key);
     for (const place of followed.places.keys()) this.#remove(place);
     this.#settle();
   }
 
-  #told(followed: Followed, told: Told): void {
+  #withdraw(resource: Resource): void {
+    const name = nameOf(resource);
+    if (!this.#followed.has(name)) return;
+    this.#options.log.info({ resource: name }, 'a custom resource was withdrawn');
+    this.#drop(name);
+  }
+
+  #told(key: string, followed: Followed, told: Told): void {
     if (this.#closed) return;
-    this.#note(nameOf(followed.resource), told);
+    this.#note(key, told);
     const { places, resource } = followed;
     switch (told.kind) {
       case 'listing':
@@ -144,11 +194,13 @@ export class ClusterObjects {
   #put({ resource, version, places }: Followed, object: ApiObject): void {
     const place = placeOf(resource, object);
     places.set(place, true);
+    this.#refer(place, configMapsNamedBy(resource, object.namespace, object.json));
     this.#options.observed?.seen(place, resource, version, object);
     this.#options.onPut(place, pruned(resource.kind, apiVersionOf(resource, version), object.json));
   }
 
   #remove(place: string): void {
+    this.#refer(place, NONE);
     this.#options.observed?.gone(place);
     this.#options.onRemove(place);
   }

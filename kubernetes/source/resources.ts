@@ -14,7 +14,15 @@ export interface Resource {
   /** Whether it is there only with a CustomResourceDefinition. */
   readonly custom: boolean;
   readonly query?: Readonly<Record<string, string>>;
+  /** Only those are watched that something names: a cluster has many, and large ones, that are nobody's business here. */
+  readonly byReference?: true;
 }
+
+export const CONFIG_MAPS: Resource = Object.freeze<Resource>({
+  // Every namespace has one of these, and nothing refers to them.
+  ...core('ConfigMap', 'configmaps', { fieldSelector: 'metadata.name!=kube-root-ca.crt,metadata.name!=istio-ca-root-cert' }),
+  byReference: true,
+});
 
 /** Kinds of Kubernetes itself. Endpoints are left out: the cluster mirrors those that people write as EndpointSlices. */
 const BUILT_IN: readonly Resource[] = [
@@ -24,8 +32,7 @@ const BUILT_IN: readonly Resource[] = [
   core('Node', 'nodes'),
   // A Pod that has ended is none.
   core('Pod', 'pods', { fieldSelector: 'status.phase!=Succeeded,status.phase!=Failed' }),
-  // Every namespace has one of these, and nothing refers to them.
-  core('ConfigMap', 'configmaps', { fieldSelector: 'metadata.name!=kube-root-ca.crt,metadata.name!=istio-ca-root-cert' }),
+  CONFIG_MAPS,
   builtIn('EndpointSlice', 'discovery.k8s.io', 'endpointslices'),
   builtIn('Ingress', 'networking.k8s.io', 'ingresses'),
   builtIn('IngressClass', 'networking.k8s.io', 'ingressclasses'),
@@ -83,9 +90,10 @@ export function placeOf(resource: Resource, { namespace, name }: { readonly name
   return [nameOf(resource), ...(namespace === '' ? [] : [namespace]), name].join('/');
 }
 
-/** Where all objects of a resource are, in every namespace. */
-export function pathOf({ plural, group }: Pick<Resource, 'plural' | 'group'>, version: string): string {
-  return group === '' ? `/api/${version}/${plural}` : `/apis/${group}/${version}/${plural}`;
+/** Where all objects of a resource are, in every namespace or in one. */
+export function pathOf({ plural, group }: Pick<Resource, 'plural' | 'group'>, version: string, namespace?: string): string {
+  const root = group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
+  return namespace === undefined ? `${root}/${plural}` : `${root}/namespaces/${encodeURIComponent(namespace)}/${plural}`;
 }
 
 /** Where one object is. */

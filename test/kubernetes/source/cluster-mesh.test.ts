@@ -81,6 +81,42 @@ describe('a mesh from a cluster', function () {
     await eventually('the first are back', () => (mesh.current().meshConfig.rootNamespace === 'istio-system' ? true : undefined));
   });
 
+  it('reads the ConfigMaps that something names, as they come to be named, and no others', async () => {
+    const group = 'gateway.networking.k8s.io';
+    const configMap = (name: string) => ({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name, namespace: 'shop' },
+      data: { 'ca.crt': `of ${name}`, more: 'nobody reads it' },
+    });
+    const policy = (...refs: string[]) => ({
+      apiVersion: `${group}/v1`,
+      kind: 'BackendTLSPolicy',
+      metadata: { name: 'cart', namespace: 'shop' },
+      spec: {
+        targetRefs: [{ group: '', kind: 'Service', name: 'cart' }],
+        validation: {
+          hostname: 'cart.test',
+          caCertificateRefs: refs.map((name) => ({ group: '', kind: 'ConfigMap', name })),
+        },
+      },
+    });
+    const read = (): readonly string[] => mesh.current().configMaps.map(({ meta }) => meta.name);
+    await api().apply(configMap('one'), configMap('two'), configMap('three'));
+    await api().apply(looseDefinition(group, 'BackendTLSPolicy', { plural: 'backendtlspolicies' }));
+    await eventually('the definition is served', async () => {
+      const { code } = await api().kubectl(['apply', '-f', '-'], { input: JSON.stringify(policy('one')) });
+      return code === 0 ? true : undefined;
+    });
+    await eventually('one is read', () => (read().includes('one') ? true : undefined));
+    // A name that is none must not hold up anything.
+    await api().apply(policy('two', 'three', 'a,b=c'));
+    await eventually('two others are', () => (read().includes('two') && read().includes('three') ? true : undefined));
+    await eventually('and the first is not any more', () => (read().includes('one') ? undefined : true));
+    await api().kubectl(['delete', 'backendtlspolicy', '-n', 'shop', 'cart']);
+    await eventually('none is', () => (read().length === 0 ? true : undefined));
+  });
+
   it('picks up custom resources when their definitions come, and drops them when those are deleted', async () => {
     assert.deepEqual(names(), []);
     await api().apply(looseDefinition(NETWORKING, 'VirtualService'));
