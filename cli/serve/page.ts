@@ -1,11 +1,14 @@
 import { isIP } from 'node:net';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { CONTENT_SECURITY_POLICY, htmlOf, type Live } from '../../audit/document/html.ts';
 import { printed } from '../../audit/document/print.ts';
+import { endsOf, visibleTo } from '../../audit/page/server/ends.ts';
+import { LOCAL_VIEWER, type Viewer } from '../../audit/page/server/viewer.ts';
 import { printableReport } from '../../audit/report/printable.ts';
 import { parseQuestion } from '../../audit/report/question.ts';
 import { type Report, reportOf } from '../../audit/report/report.ts';
-import type { StoreReader } from '../../audit/store/store.ts';
+import type { Observed, StoreReader } from '../../audit/store/store.ts';
+import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { version } from '../version.ts';
 
 export interface ReportPageOptions {
@@ -17,6 +20,9 @@ export interface ReportPageOptions {
    */
   readonly hosts?: readonly string[];
   readonly refreshSeconds?: number;
+  /** Who asks, and so which calls are for them; without it all are. */
+  readonly viewerOf?: (request: FastifyRequest) => Viewer;
+  readonly snapshot?: () => Snapshot;
 }
 
 interface Answer {
@@ -93,7 +99,20 @@ export function knownHost(host: string | undefined, names: readonly string[]): b
   return name === 'localhost' || isIP(name.replace(/^\[(.*)\]$/, '$1')) > 0 || names.includes(name);
 }
 
-async function respond(options: ReportPageOptions, format: Format, target: string, host: string | undefined): Promise<Answer> {
+/** The calls that touch a viewer's namespaces. */
+function visiblePart(observed: Observed, viewer: Viewer, snapshot: Snapshot | undefined): Observed {
+  if (viewer.namespaces === 'all') return observed;
+  const own = new Set(snapshot === undefined ? [] : [snapshot.meshConfig.trustDomain, ...snapshot.meshConfig.trustDomainAliases]);
+  return { ...observed, edges: observed.edges.filter(({ key }) => visibleTo(viewer, endsOf(key, own))) };
+}
+
+async function respond(
+  options: ReportPageOptions,
+  format: Format,
+  viewer: Viewer,
+  target: string,
+  host: string | undefined,
+): Promise<Answer> {
   if (!knownHost(host, options.hosts ?? [])) return refusal(421, 'this host name is not served here');
   const at = target.indexOf('?');
   const query = new URLSearchParams(at < 0 ? '' : target.slice(at));
@@ -113,7 +132,8 @@ async function respond(options: ReportPageOptions, format: Format, target: strin
   );
   if (!question.ok) return refusal(400, question.reason);
   try {
-    const report = reportOf(await options.store.query(question.value.period), { ...question.value, now });
+    const observed = visiblePart(await options.store.query(question.value.period), viewer, options.snapshot?.());
+    const report = reportOf(observed, { ...question.value, now });
     return render(format, report, { refreshSeconds: options.refreshSeconds ?? REFRESH_SECONDS, links: linksOf(query) });
   } catch (error) {
     return refusal(503, `the audit store cannot be read: ${error instanceof Error ? error.message : String(error)}`, {
@@ -129,7 +149,13 @@ async function respond(options: ReportPageOptions, format: Format, target: strin
 export function addReportPage(app: FastifyInstance, options: ReportPageOptions): void {
   for (const [url, format] of Object.entries(FORMATS)) {
     app.get(url, async (request, reply) => {
-      const { status, headers, body } = await respond(options, format, request.url, request.headers.host);
+      const { status, headers, body } = await respond(
+        options,
+        format,
+        options.viewerOf?.(request) ?? LOCAL_VIEWER,
+        request.url,
+        request.headers.host,
+      );
       return reply.code(status).headers(headers).send(body);
     });
   }

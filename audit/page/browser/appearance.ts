@@ -37,5 +37,5 @@ export function sign(counts: Counts): string {
 }
 
 export function strokeWidth(calls: number): number {
-  return Math.min(5, 1.4 + Math.log10(Math.max(1, calls)) * 0.7);
+  return Math.min(4, 1.3 + Math.log10(Math.max(1, calls)) * 0.45);
 }

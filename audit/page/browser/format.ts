@@ -11,6 +11,11 @@ export function short(value: number): string {
   return value < 10_000 ? NUMBER.format(value) : SHORT.format(value);
 }
 
+/** For the smallest of places. */
+export function compact(value: number): string {
+  return value < 1000 ? NUMBER.format(value) : SHORT.format(value);
+}
+
 export function counted(value: number, one: string, many = `${one}s`): string {
   return `${number(value)} ${value === 1 ? one : many}`;
 }

@@ -47,6 +47,10 @@ export class GraphView {
     this.element.addEventListener('wheel', (event) => this.#wheel(event), { passive: false });
     this.element.addEventListener('pointerdown', (event) => this.#drag(event));
     this.element.addEventListener('keydown', (event) => this.#key(event));
+    this.element.addEventListener('focusin', ({ target }) => {
+      const id = target instanceof Element ? target.closest<SVGGElement>('[data-id]')?.dataset['id'] : undefined;
+      if (id !== undefined) this.#current = id;
+    });
     this.element.addEventListener('focus', () => {
       if (this.#current === undefined) this.#focus(this.#scene.nodes[0]?.node.id ?? this.#areaIds()[0]);
     });

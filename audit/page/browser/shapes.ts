@@ -1,7 +1,7 @@
 import type { GraphNode } from '../api/graph.ts';
 import { type Look, sign, strokeWidth } from './appearance.ts';
 import { s, setAttributes } from './dom.ts';
-import { counted, cut, short, told } from './format.ts';
+import { compact, counted, cut, short, told } from './format.ts';
 import type { SceneArea, SceneEdge, SceneNode } from './scene.ts';
 
 /** The elements of the graph: each is made once and changed in place after. */
@@ -58,12 +58,14 @@ export function nodeShape(first: SceneNode): Shape<SceneNode> {
     element,
     update({ node: { namespace, name: full, kind, present }, box: at, received, sent, denied, open }) {
       const lines = [
-        received > 0 ? `${short(received)} in` : '',
-        sent > 0 ? `${short(sent)} out` : '',
-        denied > 0 ? `${short(denied)} denied` : '',
+        received > 0 ? `${compact(received)} in` : '',
+        sent > 0 ? `${compact(sent)} out` : '',
+        denied > 0 ? `${compact(denied)} denied` : '',
       ].filter((text) => text !== '');
-      const text = lines.length === 0 ? 'no calls' : lines.join(' · ');
-      const label = `${KIND_NAMES[kind]} ${told(full)} in ${told(namespace)}: ${text}${open ? '; no ALLOW policy applies' : ''}${present ? '' : '; not configured any more'}`;
+      const all = lines.length === 0 ? 'no calls' : lines.join(' · ');
+      // All three do not fit.
+      const text = lines.length === 3 ? [lines[0], lines[2]].join(' · ') : all;
+      const label = `${KIND_NAMES[kind]} ${told(full)} in ${told(namespace)}: ${all}${open ? '; no ALLOW policy applies' : ''}${present ? '' : '; not configured any more'}`;
       if (detail.textContent !== text) detail.textContent = text;
       if (title.textContent !== label) title.textContent = label;
       setAttributes(element, { transform: `translate(${at.x} ${at.y})`, 'aria-label': label });

@@ -1,10 +1,11 @@
 import type { Line } from '../../report/report.ts';
-import type { Period } from '../../store/store.ts';
 import type { Missing, SeriesStep } from '../api/graph.ts';
-import { type Ends, type OwnDomains } from './ends.ts';
+import type { Ends, OwnDomains } from './ends.ts';
+import type { ClosedPeriod } from './period.ts';
+import type { Viewer } from './viewer.ts';
 
 /** A line of the store with the nodes that it joins. */
-export interface ObservedLine extends Line {
+export interface ObservedLine extends Pick<Line, 'key' | 'tally'> {
   readonly ends: Ends;
 }
 
@@ -13,15 +14,14 @@ export interface Observation {
   readonly missing: Missing;
 }
 
-/** Which calls a series counts. */
-export type Which = (ends: Ends) => boolean;
-
 /** What the page asks of the store, whichever it is. */
 export interface Records {
   /** All lines of a period, each once. */
-  between(period: Required<Period>, own: OwnDomains): Promise<Observation>;
-  /** Calls in steps of `stepMs` from `since` on. */
-  series(since: number, until: number, stepMs: number, own: OwnDomains, which: Which): Promise<readonly SeriesStep[]>;
+  between(period: ClosedPeriod, own: OwnDomains): Promise<Observation>;
+  /** Calls that a viewer may see, in steps. */
+  series(period: ClosedPeriod, stepMs: number, viewer: Viewer, own: OwnDomains): Promise<readonly SeriesStep[]>;
+  /** Calls of these lines, in steps. */
+  history(lines: readonly ObservedLine[], period: ClosedPeriod, stepMs: number): Promise<readonly SeriesStep[]>;
   /** Another text when there may be more to read. */
   version(): Promise<string>;
 }

@@ -13,7 +13,7 @@ import { Events } from './events.ts';
 import { workloadNamed } from './explain.ts';
 import { graphOf } from './graph.ts';
 import { SECURITY_HEADERS } from './headers.ts';
-import type { Records, Which } from './observed.ts';
+import type { Records } from './observed.ts';
 import { type ClosedPeriod, parsePeriod, spanOf } from './period.ts';
 import { maySee, type Viewer } from './viewer.ts';
 import { workloadDetailsOf } from './workload-details.ts';
@@ -89,15 +89,9 @@ export function addPage(app: FastifyInstance, sources: PageSources): void {
         ? sendError(reply, 404, 'there is nothing of that name in this period')
         : sendJson(request, reply, value);
     };
-  const series = async (period: ClosedPeriod, steps: number, snapshot: Snapshot, which: Which): Promise<Series> => {
-    const minutes = Math.max(1, Math.ceil((period.until - period.since) / 60_000 / steps));
-    const stepMs = minutes * 60_000;
-    return {
-      since: spanOf(period).since,
-      stepMs,
-      steps: await records.series(period.since, period.until, stepMs, own(snapshot), which),
-    };
-  };
+  /** Whole minutes, and few enough. */
+  const stepOf = ({ since, until }: ClosedPeriod, steps: number): number =>
+    Math.max(1, Math.ceil((until - since) / 60_000 / steps)) * 60_000;
 
   app.get('/api/session', (request, reply) => {
     const { name, namespaces } = viewerOf(request);
@@ -119,10 +113,11 @@ export function addPage(app: FastifyInstance, sources: PageSources): void {
   );
   app.get<{ Querystring: Query }>(
     '/api/series',
-    withPeriod((period, query, viewer) => {
+    withPeriod(async (period, query, viewer): Promise<Series> => {
       const wanted = Number(textOf(query, 'steps'));
-      const steps = Number.isInteger(wanted) && wanted > 0 ? Math.min(wanted, MOST_STEPS) : 120;
-      return series(period, steps, sources.snapshot(), (ends) => visibleTo(viewer, ends));
+      const stepMs = stepOf(period, Number.isInteger(wanted) && wanted > 0 ? Math.min(wanted, MOST_STEPS) : 120);
+      const steps = await records.series(period, stepMs, viewer, own(sources.snapshot()));
+      return { since: spanOf(period).since, stepMs, steps };
     }),
   );
   app.get<{ Querystring: Query }>(
@@ -130,14 +125,16 @@ export function addPage(app: FastifyInstance, sources: PageSources): void {
     withPeriod(async (period, query, viewer) => {
       const snapshot = sources.snapshot();
       const [source, target] = [textOf(query, 'source'), textOf(query, 'target')];
-      const which: Which = (ends) => ends.source.id === source && ends.target.id === target && visibleTo(viewer, ends);
-      const { lines } = await records.between(period, own(snapshot));
+      const { lines: all } = await records.between(period, own(snapshot));
+      const lines = all.filter(({ ends }) => ends.source.id === source && ends.target.id === target && visibleTo(viewer, ends));
+      if (lines.length === 0) return undefined;
+      const stepMs = stepOf(period, EDGE_STEPS);
       return edgeDetailsOf({
-        lines: lines.filter(({ ends }) => which(ends)),
+        lines,
         snapshot,
         viewer,
         period: spanOf(period),
-        series: await series(period, EDGE_STEPS, snapshot, which),
+        series: { since: spanOf(period).since, stepMs, steps: await records.history(lines, period, stepMs) },
         certificates: await certificates.latest(),
       });
     }),
