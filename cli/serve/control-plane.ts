@@ -1,61 +1,51 @@
-import type { Logger } from "pino";
-import { addAccessLogService } from "../../audit/intake/access-log-service.ts";
-import { CallRecorder } from "../../audit/intake/calls.ts";
-import { Recorder } from "../../audit/intake/recorder.ts";
-import { addRelayService } from "../../audit/intake/relay-service.ts";
-import { observed, type Observer } from "../../audit/intake/sink.ts";
-import { CallMetrics } from "../../audit/metrics/call-metrics.ts";
-import { openAuthority } from "../../ca/authority.ts";
-import { folderAt } from "../../ca/root/folder.ts";
-import { addJwtService } from "../../ca/jwt-svid/service.ts";
-import { addCertificateService } from "../../ca/service/service.ts";
-import { systemAfter } from "../../ca/federation/following.ts";
-import type { Diagnostic } from "../../mesh/model/diagnostic.ts";
-import type { Snapshot } from "../../mesh/model/snapshot.ts";
-import {
-  snapshotResources,
-  type SnapshotResources,
-} from "../../xds/resources/source.ts";
-import { AutomaticScopes } from "../../xds/scope/scopes.ts";
-import {
-  addDiscoveryService,
-  type DiscoveryService,
-} from "../../xds/stream/service.ts";
-import type { KeyKeeper } from "../../policy/jwks/keeper.ts";
-import { wantedKeys } from "../../policy/jwks/wanted.ts";
-import type { ListenAddress } from "../options/address.ts";
-import { auditStore } from "./audit-store.ts";
-import { behind, followersHere, rotationRoutes } from "./admin-rotation.ts";
-import { startAdminSocket } from "./admin-socket.ts";
-import { revocationRoutes } from "./admin-revocation.ts";
-import { addressLimit, callersOf } from "./callers.ts";
-import { clusterAuthority, withoutSteps } from "./cluster-authority.ts";
-import { openCluster } from "./cluster-options.ts";
-import { clusterReplicas } from "./cluster-replicas.ts";
-import { writeClusterStatus } from "./cluster-status.ts";
-import {
-  isServiceHost,
-  snapshotDirectory,
-  snapshotNames,
-} from "./directory.ts";
-import { type RunningFederation, startFederation } from "./federation.ts";
-import { enforceRevocations, withCrls } from "./enforce-revocations.ts";
-import { grpcServer, listen } from "./grpc-server.ts";
-import { listenHttp } from "./http-listen.ts";
-import { heldForKeys } from "./jwks/hold.ts";
-import { tokenKeys } from "./jwks/keys.ts";
-import { Registry } from "prom-client";
-import { inspectorCapture } from "./capture.ts";
-import { discoveryMetrics } from "./discovery-metrics.ts";
-import { discoveryTokens } from "./discovery-tokens.ts";
-import { PublishedSnapshots } from "./published-snapshots.ts";
-import { controlPlaneMetrics } from "./metrics.ts";
-import type { ServeOptions } from "./options.ts";
-import { startPage } from "./page-server.ts";
-import { startPlaintextXds } from "./plaintext-xds.ts";
-import { closeStaleConnections } from "./stale-connections.ts";
-import { statusServer } from "./status-server.ts";
-import { watchedMesh } from "./watched-mesh.ts";
+import type { Logger } from 'pino';
+import { addAccessLogService } from '../../audit/intake/access-log-service.ts';
+import { CallRecorder } from '../../audit/intake/calls.ts';
+import { Recorder } from '../../audit/intake/recorder.ts';
+import { addRelayService } from '../../audit/intake/relay-service.ts';
+import { observed, type Observer } from '../../audit/intake/sink.ts';
+import { CallMetrics } from '../../audit/metrics/call-metrics.ts';
+import { openAuthority } from '../../ca/authority.ts';
+import { folderAt } from '../../ca/root/folder.ts';
+import { addJwtService } from '../../ca/jwt-svid/service.ts';
+import { addCertificateService } from '../../ca/service/service.ts';
+import { systemAfter } from '../../ca/federation/following.ts';
+import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
+import type { Snapshot } from '../../mesh/model/snapshot.ts';
+import { snapshotResources, type SnapshotResources } from '../../xds/resources/source.ts';
+import { AutomaticScopes } from '../../xds/scope/scopes.ts';
+import { addDiscoveryService, type DiscoveryService } from '../../xds/stream/service.ts';
+import type { KeyKeeper } from '../../policy/jwks/keeper.ts';
+import { wantedKeys } from '../../policy/jwks/wanted.ts';
+import type { ListenAddress } from '../options/address.ts';
+import { auditStore } from './audit-store.ts';
+import { behind, followersHere, rotationRoutes } from './admin-rotation.ts';
+import { startAdminSocket } from './admin-socket.ts';
+import { revocationRoutes } from './admin-revocation.ts';
+import { addressLimit, callersOf } from './callers.ts';
+import { clusterAuthority, withoutSteps } from './cluster-authority.ts';
+import { openCluster } from './cluster-options.ts';
+import { clusterReplicas } from './cluster-replicas.ts';
+import { writeClusterStatus } from './cluster-status.ts';
+import { isServiceHost, snapshotDirectory, snapshotNames } from './directory.ts';
+import { type RunningFederation, startFederation } from './federation.ts';
+import { enforceRevocations, withCrls } from './enforce-revocations.ts';
+import { grpcServer, listen } from './grpc-server.ts';
+import { listenHttp } from './http-listen.ts';
+import { heldForKeys } from './jwks/hold.ts';
+import { tokenKeys } from './jwks/keys.ts';
+import { Registry } from 'prom-client';
+import { inspectorCapture } from './capture.ts';
+import { discoveryMetrics } from './discovery-metrics.ts';
+import { discoveryTokens } from './discovery-tokens.ts';
+import { PublishedSnapshots } from './published-snapshots.ts';
+import { controlPlaneMetrics } from './metrics.ts';
+import type { ServeOptions } from './options.ts';
+import { startPage } from './page-server.ts';
+import { startPlaintextXds } from './plaintext-xds.ts';
+import { closeStaleConnections } from './stale-connections.ts';
+import { statusServer } from './status-server.ts';
+import { watchedMesh } from './watched-mesh.ts';
 
 export interface ControlPlane {
   readonly grpc: readonly ListenAddress[];
@@ -73,12 +63,7 @@ export interface ControlPlane {
 }
 
 /** Names under which a proxy may know the control plane; istiod's are there so that its clients need no change. */
-const DNS_NAMES = Object.freeze([
-  "gatehouse",
-  "gatehouse.istio-system.svc",
-  "istiod.istio-system.svc",
-  "localhost",
-]);
+const DNS_NAMES = Object.freeze(['gatehouse', 'gatehouse.istio-system.svc', 'istiod.istio-system.svc', 'localhost']);
 
 /** What waits while the server drains: Envoy reconnects at once, so this is short. */
 const DRAIN_MS = 1_000;
@@ -99,10 +84,7 @@ export async function startControlPlane(
   let keys: KeyKeeper | undefined;
   let streams: DiscoveryService | undefined;
   let hold: ((snapshot: Snapshot) => void) | undefined;
-  const cluster =
-    options.cluster === undefined
-      ? undefined
-      : await openCluster(options.cluster);
+  const cluster = options.cluster === undefined ? undefined : await openCluster(options.cluster);
   const mesh = await watchedMesh({ ...options, cluster }, log, {
     onSnapshot: (snapshot) => hold?.(snapshot),
     onDiagnostics,
@@ -127,17 +109,11 @@ export async function startControlPlane(
     log,
     maxTtlSeconds: options.certificateTtlSeconds,
     upstream: options.upstream,
-    ...callersOf(
-      options.callers,
-      () => mesh.current(),
-      shared?.authority.reviewToken,
-    ),
+    ...callersOf(options.callers, () => mesh.current(), shared?.authority.reviewToken),
   });
   const { revocations } = authority;
   const rotation =
-    cluster !== undefined && options.upstream !== undefined
-      ? withoutSteps(authority.rotation)
-      : authority.rotation;
+    cluster !== undefined && options.upstream !== undefined ? withoutSteps(authority.rotation) : authority.rotation;
   shared?.start(authority);
   federation = await startFederation(options.federation, {
     authority,
@@ -199,13 +175,7 @@ export async function startControlPlane(
     observed: calls,
     clock,
   });
-  const source = (resources = snapshotResources(
-    mesh.current(),
-    bundle,
-    revocations.peers(),
-    issuers.known(),
-    scopes,
-  ));
+  const source = (resources = snapshotResources(mesh.current(), bundle, revocations.peers(), issuers.known(), scopes));
   const published = new PublishedSnapshots();
   published.record(mesh.current(), clock(), undefined);
   hold = heldForKeys(
@@ -215,18 +185,13 @@ export async function startControlPlane(
       source.publishKeys(issuers.known());
       source.publish(snapshot);
       federation?.publish();
-      log.info({ snapshot: snapshot.number }, "new snapshot");
+      log.info({ snapshot: snapshot.number }, 'new snapshot');
     },
     systemAfter,
   );
   rotation.onChange(() => {
     const { bundle: before } = source.bundle();
-    source.publishBundle(
-      withCrls(
-        { ...before, generation: before.generation + 1, ...trusted() },
-        revocations,
-      ),
-    );
+    source.publishBundle(withCrls({ ...before, generation: before.generation + 1, ...trusted() }, revocations));
     return Promise.resolve();
   });
 
@@ -266,24 +231,15 @@ export async function startControlPlane(
   enforceRevocations(revocations, source, [discovery, accessLogs, relays]);
   const tls = await authority.serverCredentials({
     dnsNames: [...DNS_NAMES, ...options.advertise],
-    ipAddresses: [
-      ...new Set([
-        "127.0.0.1",
-        ...options.grpc
-          .map(({ host }) => host)
-          .filter((host) => host !== "0.0.0.0"),
-      ]),
-    ],
+    ipAddresses: [...new Set(['127.0.0.1', ...options.grpc.map(({ host }) => host).filter((host) => host !== '0.0.0.0')])],
   });
   const grpc = await listen(server, options.grpc, tls.credentials);
   const plaintext =
-    options.plaintextXds === undefined
-      ? undefined
-      : await startPlaintextXds(options.plaintextXds, discovery, log);
+    options.plaintextXds === undefined ? undefined : await startPlaintextXds(options.plaintextXds, discovery, log);
 
   const sources = {
     snapshot: () => mesh.current(),
-    streams: () => discovery.streams().filter(({ kind }) => kind === "proxy"),
+    streams: () => discovery.streams().filter(({ kind }) => kind === 'proxy'),
     recorder: () => recorder.stats,
     calls: () => callMetrics.stats,
     serverCertificateNotAfter: () => tls.current().notAfter,
@@ -297,17 +253,14 @@ export async function startControlPlane(
   controlPlaneMetrics(registry, sources);
   const status = statusServer({
     ...sources,
-    holdings: (namespace, pod, types) =>
-      discovery.holdings(namespace, pod, types),
+    holdings: (namespace, pod, types) => discovery.holdings(namespace, pod, types),
     explainScope: (claim) => source.explainScope(claim),
     published,
     metrics: registry,
     callMetrics: () => callMetrics.exposition(),
-    capture: options.allowCaptures
-      ? inspectorCapture(options.caDir, clock)
-      : undefined,
+    capture: options.allowCaptures ? inspectorCapture(options.caDir, clock) : undefined,
   });
-  const http = await listenHttp(status, options.http, "--http-address");
+  const http = await listenHttp(status, options.http, '--http-address');
   const page =
     options.page === undefined
       ? undefined
@@ -326,7 +279,7 @@ export async function startControlPlane(
     options.webhooks === undefined || cluster === undefined
       ? undefined
       : await (
-          await import("./webhooks.ts")
+          await import('./webhooks.ts')
         ).startWebhooks(options.webhooks, {
           cluster,
           authority,
@@ -345,7 +298,7 @@ export async function startControlPlane(
       bundle: () => source.bundle(),
       published,
       rotation,
-      revision: options.webhooks?.revision ?? "",
+      revision: options.webhooks?.revision ?? '',
       address: undefined,
       logPosition: () => undefined,
       isLeader,
@@ -370,10 +323,7 @@ export async function startControlPlane(
       rotationRoutes({
         rotation,
         followers: () =>
-          replicas?.followers() ??
-          Promise.resolve(
-            followersHere(discovery.streams(), source.bundle(), mesh.current()),
-          ),
+          replicas?.followers() ?? Promise.resolve(followersHere(discovery.streams(), source.bundle(), mesh.current())),
       }),
     ],
     log,

@@ -1,58 +1,22 @@
-import { resolve } from "node:path";
-import type { Parsed } from "../../ca/identity/parsed.ts";
-import type { NewKey } from "../../ca/root/new.ts";
-import {
-  type AuditFlags,
-  type AuditOptions,
-  parseAuditFlags,
-} from "./audit-options.ts";
-import { parseDuration } from "../../mesh/admit/duration.ts";
-import type { DiagnosticsFormat } from "../input/options.ts";
-import { type CaKeyFlags, parseCaKeyFlags } from "../options/ca-key.ts";
-import {
-  isLoopback,
-  type ListenAddress,
-  parseListenAddress,
-} from "../options/address.ts";
-import {
-  type ClusterFlags,
-  type ClusterWish,
-  parseClusterFlags,
-} from "./cluster-options.ts";
-import {
-  type CallerFlags,
-  type CallerOptions,
-  parseCallerFlags,
-} from "./caller-options.ts";
-import {
-  type FederationFlags,
-  type FederationOptions,
-  parseFederationFlags,
-} from "./federation-options.ts";
-import type { UpstreamSettings } from "../../ca/upstream/open.ts";
-import { parseUpstreamFlags, type UpstreamFlags } from "./upstream-options.ts";
-import {
-  type PageFlags,
-  type PageOptions,
-  parsePageFlags,
-} from "./page-options.ts";
-import {
-  parseWebhookFlags,
-  type WebhookFlags,
-  type WebhookOptions,
-} from "./webhook-options.ts";
+import { resolve } from 'node:path';
+import type { Parsed } from '../../ca/identity/parsed.ts';
+import type { NewKey } from '../../ca/root/new.ts';
+import { type AuditFlags, type AuditOptions, parseAuditFlags } from './audit-options.ts';
+import { parseDuration } from '../../mesh/admit/duration.ts';
+import type { DiagnosticsFormat } from '../input/options.ts';
+import { type CaKeyFlags, parseCaKeyFlags } from '../options/ca-key.ts';
+import { isLoopback, type ListenAddress, parseListenAddress } from '../options/address.ts';
+import { type ClusterFlags, type ClusterWish, parseClusterFlags } from './cluster-options.ts';
+import { type CallerFlags, type CallerOptions, parseCallerFlags } from './caller-options.ts';
+import { type FederationFlags, type FederationOptions, parseFederationFlags } from './federation-options.ts';
+import type { UpstreamSettings } from '../../ca/upstream/open.ts';
+import { parseUpstreamFlags, type UpstreamFlags } from './upstream-options.ts';
+import { type PageFlags, type PageOptions, parsePageFlags } from './page-options.ts';
+import { parseWebhookFlags, type WebhookFlags, type WebhookOptions } from './webhook-options.ts';
 
 /** What commander hands over. */
 export interface ServeFlags
-  extends
-    AuditFlags,
-    UpstreamFlags,
-    CaKeyFlags,
-    FederationFlags,
-    CallerFlags,
-    ClusterFlags,
-    WebhookFlags,
-    PageFlags {
+  extends AuditFlags, UpstreamFlags, CaKeyFlags, FederationFlags, CallerFlags, ClusterFlags, WebhookFlags, PageFlags {
   readonly meshConfig?: string;
   readonly caDir: string;
   readonly grpcAddress?: readonly string[];
@@ -109,7 +73,7 @@ export interface ServeOptions extends AuditOptions {
   readonly advertise: readonly string[];
 }
 
-export const DEFAULT_GRPC_ADDRESS = "127.0.0.1:15012";
+export const DEFAULT_GRPC_ADDRESS = '127.0.0.1:15012';
 const MAX_TTL_SECONDS = 7 * 24 * 3600;
 const SHORTEST_REFRESH_MS = 1000;
 const LONGEST_REFRESH_MS = 86_400_000;
@@ -121,8 +85,7 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
   const grpc: ListenAddress[] = [];
   for (const text of flags.grpcAddress ?? [DEFAULT_GRPC_ADDRESS]) {
     const address = parseListenAddress(text);
-    if (!address.ok)
-      return { ok: false, reason: `--grpc-address: ${address.reason}` };
+    if (!address.ok) return { ok: false, reason: `--grpc-address: ${address.reason}` };
     grpc.push(address.value);
   }
   const http = parseListenAddress(flags.httpAddress);
@@ -145,9 +108,7 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
     };
   const audit = parseAuditFlags(flags);
   if (!audit.ok) return audit;
-  const metricSeries = /^\d{1,7}$/.test(flags.metricSeries)
-    ? Number(flags.metricSeries)
-    : -1;
+  const metricSeries = /^\d{1,7}$/.test(flags.metricSeries) ? Number(flags.metricSeries) : -1;
   if (metricSeries < 0 || metricSeries > MAX_SERIES)
     return {
       ok: false,
@@ -194,10 +155,7 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
       page: page.value,
       allowCaptures: flags.allowCaptures === true,
       ...audit.value,
-      auditFile:
-        audit.value.auditStore.engine === "sqlite"
-          ? audit.value.auditStore.file
-          : "",
+      auditFile: audit.value.auditStore.engine === 'sqlite' ? audit.value.auditStore.file : '',
       metricSeries,
       metricStaleMs: metricStale,
       certificateTtlSeconds: ttl,
@@ -211,26 +169,21 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
 }
 
 /** Whoever reaches this address may name any pod, so it is for this machine alone unless a second flag says otherwise. */
-function parsePlaintextXds({
-  plaintextXds,
-  plaintextXdsAnywhere,
-}: ServeFlags): Parsed<ListenAddress | undefined> {
+function parsePlaintextXds({ plaintextXds, plaintextXdsAnywhere }: ServeFlags): Parsed<ListenAddress | undefined> {
   if (plaintextXds === undefined)
     return plaintextXdsAnywhere === true
       ? {
           ok: false,
-          reason: "--plaintext-xds-anywhere needs --plaintext-xds HOST:PORT",
+          reason: '--plaintext-xds-anywhere needs --plaintext-xds HOST:PORT',
         }
       : { ok: true, value: undefined };
   const address = parseListenAddress(plaintextXds);
-  if (!address.ok)
-    return { ok: false, reason: `--plaintext-xds: ${address.reason}` };
-  if (plaintextXdsAnywhere === true || isLoopback(address.value))
-    return address;
+  if (!address.ok) return { ok: false, reason: `--plaintext-xds: ${address.reason}` };
+  if (plaintextXdsAnywhere === true || isLoopback(address.value)) return address;
   return {
     ok: false,
     reason:
       `--plaintext-xds: ${plaintextXds} can be reached from other machines, and every caller may read the configuration of every pod ` +
-      "(listen on 127.0.0.1 or [::1], or say that this is wanted with --plaintext-xds-anywhere)",
+      '(listen on 127.0.0.1 or [::1], or say that this is wanted with --plaintext-xds-anywhere)',
   };
 }
