@@ -124,15 +124,8 @@ export async function startControlPlane(
     log,
   });
   // Milliseconds since the epoch, so that generations grow over restarts without being kept.
-  const trusted = () => ({
-    rootsPem: rotation.rootsPem(),
-    intermediatesPem: rotation.intermediatesPem(),
-  });
-  const first = {
-    generation: clock().getTime(),
-    ...trusted(),
-    federation: federation.current(),
-  };
+  const trusted = () => ({ rootsPem: rotation.rootsPem(), intermediatesPem: rotation.intermediatesPem() });
+  const first = { generation: clock().getTime(), ...trusted(), federation: federation.current() };
   const bundle = withCrls(first, revocations);
   const issuers = (keys = await tokenKeys({
     dir: options.caDir,
@@ -170,11 +163,7 @@ export async function startControlPlane(
   await calls.loaded;
   // Who hears of each record, beside the store.
   const observers: readonly Observer[] = [calls, callMetrics];
-  const scopes = new AutomaticScopes({
-    everywhere: options.automaticScope,
-    observed: calls,
-    clock,
-  });
+  const scopes = new AutomaticScopes({ everywhere: options.automaticScope, observed: calls, clock });
   const source = (resources = snapshotResources(mesh.current(), bundle, revocations.peers(), issuers.known(), scopes));
   const published = new PublishedSnapshots();
   published.record(mesh.current(), clock(), undefined);
@@ -197,11 +186,7 @@ export async function startControlPlane(
 
   const server = grpcServer();
   closeStaleConnections(server, authority.peerOf);
-  addCertificateService(server, {
-    authority,
-    log,
-    limit: addressLimit(options.callers),
-  });
+  addCertificateService(server, { authority, log, limit: addressLimit(options.callers) });
   addJwtService(server, { authority, log, federated: federation.jwtKeySets });
   const registry = new Registry();
   const xdsMetrics = discoveryMetrics(registry);
@@ -306,14 +291,7 @@ export async function startControlPlane(
       log,
     }));
   const statusWriter =
-    cluster &&
-    (await writeClusterStatus(cluster, {
-      mesh,
-      pending: () => replicas?.pending(),
-      isLeader,
-      clock,
-      log,
-    }));
+    cluster && (await writeClusterStatus(cluster, { mesh, pending: () => replicas?.pending(), isLeader, clock, log }));
 
   // What commands may order; each part adds its routes here.
   const admin = await startAdminSocket(

@@ -96,36 +96,20 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
   if (!page.ok) return page;
   const ttl = (parseDuration(flags.certificateTtl) ?? 0) / 1000;
   if (ttl < 1 || ttl > MAX_TTL_SECONDS)
-    return {
-      ok: false,
-      reason: `--certificate-ttl: ${flags.certificateTtl} is not between 1s and 168h`,
-    };
+    return { ok: false, reason: `--certificate-ttl: ${flags.certificateTtl} is not between 1s and 168h` };
   const refresh = parseDuration(flags.requestJwksRefresh) ?? 0;
   if (refresh < SHORTEST_REFRESH_MS || refresh > LONGEST_REFRESH_MS)
-    return {
-      ok: false,
-      reason: `--request-jwks-refresh: ${flags.requestJwksRefresh} is not between 1s and 24h`,
-    };
+    return { ok: false, reason: `--request-jwks-refresh: ${flags.requestJwksRefresh} is not between 1s and 24h` };
   const audit = parseAuditFlags(flags);
   if (!audit.ok) return audit;
   const metricSeries = /^\d{1,7}$/.test(flags.metricSeries) ? Number(flags.metricSeries) : -1;
   if (metricSeries < 0 || metricSeries > MAX_SERIES)
-    return {
-      ok: false,
-      reason: `--metric-series: ${flags.metricSeries} is not between 0 and ${MAX_SERIES}`,
-    };
+    return { ok: false, reason: `--metric-series: ${flags.metricSeries} is not between 0 and ${MAX_SERIES}` };
   const metricStale = parseDuration(flags.metricStale) ?? 0;
-  if (metricStale < MIN_STALE_MS)
-    return {
-      ok: false,
-      reason: `--metric-stale: ${flags.metricStale} is not 1m or more`,
-    };
+  if (metricStale < MIN_STALE_MS) return { ok: false, reason: `--metric-stale: ${flags.metricStale} is not 1m or more` };
   const scopeWindow = parseDuration(flags.scopeWindow) ?? 0;
   if (scopeWindow < MIN_RETENTION_MS)
-    return {
-      ok: false,
-      reason: `--scope-window: ${flags.scopeWindow} is not 1h or more (write hours, such as 168h for a week)`,
-    };
+    return { ok: false, reason: `--scope-window: ${flags.scopeWindow} is not 1h or more (write hours, such as 168h for a week)` };
   const cluster = parseClusterFlags(flags);
   if (!cluster.ok) return cluster;
   const webhooks = parseWebhookFlags(flags);
@@ -172,10 +156,7 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
 function parsePlaintextXds({ plaintextXds, plaintextXdsAnywhere }: ServeFlags): Parsed<ListenAddress | undefined> {
   if (plaintextXds === undefined)
     return plaintextXdsAnywhere === true
-      ? {
-          ok: false,
-          reason: '--plaintext-xds-anywhere needs --plaintext-xds HOST:PORT',
-        }
+      ? { ok: false, reason: '--plaintext-xds-anywhere needs --plaintext-xds HOST:PORT' }
       : { ok: true, value: undefined };
   const address = parseListenAddress(plaintextXds);
   if (!address.ok) return { ok: false, reason: `--plaintext-xds: ${address.reason}` };
