@@ -54,6 +54,8 @@ export interface ControlPlane {
   readonly recorder: Recorder;
   /** While false the store takes nothing. */
   storeWorks: boolean;
+  /** It is killed when the next batch is in the store, before anybody hears of it. */
+  diesAfterWrite: boolean;
   /** Its server is gone, and it goes on writing what it has. */
   cutOff(): void;
   /** Nothing that is not in the store by now will be. */
@@ -65,18 +67,25 @@ export async function startControlPlane(
   { root, server: { cert, key } }: Certificates,
   { flushMs = 20, capacity = 20_000, port = 0 } = {},
 ): Promise<ControlPlane> {
-  const state = { storeWorks: true };
+  const state = { storeWorks: true, diesAfterWrite: false };
+  const server = new Server();
   const open = async (): Promise<Store> => {
     const store = await openSqliteStore({ file, clock });
     return {
-      append: (batch) => (state.storeWorks ? store.append(batch) : Promise.reject(new Error('the store is away'))),
+      async append(batch) {
+        if (!state.storeWorks) throw new Error('the store is away');
+        await store.append(batch);
+        if (!state.diesAfterWrite || (batch.receipts ?? []).length === 0) return;
+        state.storeWorks = false;
+        server.forceShutdown();
+        throw new Error('killed');
+      },
       received: (source) => (state.storeWorks ? store.received(source) : Promise.reject(new Error('the store is away'))),
       query: (question) => store.query(question),
       close: () => store.close(),
     };
   };
   const recorder = new Recorder({ open, log, clock, flushMs, capacity, heartbeatMs: 60_000 });
-  const server = new Server();
   addRelayService(server, {
     authenticate: () => ({ ok: true, value: APP }),
     directory,
