@@ -88,8 +88,13 @@ function next(at: number, last: number, state: RollupState, coarsest: Level): Se
     const onlyMinutes = coarsest === 'minute' || hour >= state.hour;
     return { level: 'minute', from: at, to: onlyMinutes ? last : Math.min(last, hour * 60 + 59) };
   }
-  if (hasHour) return { level: 'hour', from: hour, to: hour };
-  return hasDay ? { level: 'day', from: day, to: day } : undefined;
+  if (hasHour) {
+    const finer = Math.min(state.hour, Math.ceil(Math.min(state.minutesFrom, last + 1) / 60)) - 1;
+    return { level: 'hour', from: hour, to: coarsest === 'day' && day < state.day ? Math.min(finer, day * 24 + 23) : finer };
+  }
+  if (!hasDay) return undefined;
+  const finer = Math.min(state.minutesFrom, state.hoursFrom * 60, last + 1);
+  return { level: 'day', from: day, to: Math.min(state.day, Math.ceil(finer / 1440)) - 1 };
 }
 
 /** The next minute that some level may have, after one that none has. */

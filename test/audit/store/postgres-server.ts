@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Client } from 'pg';
+import { Client, type QueryResult } from 'pg';
+import type { Row } from '../../../audit/store/row.ts';
 import { eventually } from '../../eventually.ts';
 import { openPostgresReader, openPostgresStore } from '../../../audit/store/postgres.ts';
 import { parseStoreLocation, type StoreLocation } from '../../../audit/store/location.ts';
@@ -101,12 +102,15 @@ export class PostgresServer {
     return `postgres://gatehouse@/${database}?host=${encodeURIComponent(this.folder)}`;
   }
 
-  async query(database: string, sql: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
+  async query(database: string, sql: string): Promise<readonly Row[]> {
     const client = new Client({ connectionString: this.#url(database) });
     client.on('error', () => undefined);
     try {
       await client.connect();
-      return (await client.query<Readonly<Record<string, unknown>>>(sql)).rows;
+      const result: QueryResult<Row> | readonly QueryResult<Row>[] = await client.query<Row>(sql);
+      // Several statements have several results.
+      const results: readonly QueryResult<Row>[] = 'rows' in result ? [result] : result;
+      return results.at(-1)?.rows ?? [];
     } finally {
       await client.end().catch(() => undefined);
     }
