@@ -14,6 +14,8 @@ export interface Variant {
   readonly protocol: 'HTTP' | 'TCP';
   /** As JSON. */
   readonly filters: readonly object[];
+  /** HTTP only. */
+  readonly accessLog?: readonly object[];
 }
 
 function tls(certificate: Issued, root: string): object {
@@ -32,7 +34,7 @@ function tls(certificate: Issued, root: string): object {
   };
 }
 
-function filtersOf({ protocol, filters }: Variant): readonly object[] {
+function filtersOf({ protocol, filters, accessLog = [] }: Variant): readonly object[] {
   if (protocol === 'TCP')
     return [
       ...filters,
@@ -46,6 +48,7 @@ function filtersOf({ protocol, filters }: Variant): readonly object[] {
         '@type': `${TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
         stat_prefix: 'in',
         normalize_path: true,
+        access_log: accessLog,
         http_filters: [...filters, router],
         route_config: {
           virtual_hosts: [{ name: 'all', domains: ['*'], routes: [{ match: { prefix: '' }, direct_response: { status: 200 } }] }],
@@ -76,12 +79,14 @@ export async function startMeasured(
   variants: readonly Variant[],
   server: Issued,
   root: string,
+  clusters: readonly object[] = [],
 ): Promise<MeasuredEnvoy> {
   const admin = join(folder, 'admin.txt');
   const config = {
     admin: { address: { socket_address: { address: '127.0.0.1', port_value: 0 } } },
     layered_runtime: { layers: [{ name: 'static', static_layer: { 're2.max_program_size.error_level': 32768 } }] },
     static_resources: {
+      clusters,
       listeners: variants.map((variant) => ({
         name: variant.name,
         address: { socket_address: { address: '127.0.0.1', port_value: 0 } },

@@ -14,7 +14,7 @@ export type Vantage = 'inbound' | 'outbound' | 'gateway';
 
 /** Records reach the audit intake at most this late, and in no larger batches (bytes). */
 const FLUSH_MS = 200;
-const BATCH_BYTES = 4_096;
+const BATCH_BYTES = 16_384;
 
 function commonConfig(vantage: Vantage) {
   return {
