@@ -1,8 +1,10 @@
 import { Command } from 'commander';
+import { bundleCommand } from './audit/bundle.ts';
 import { certificatesCommand } from './audit/certificates.ts';
 import { compareCommand } from './audit/compare.ts';
 import { edgesCommand } from './audit/edges.ts';
 import { reportCommand } from './audit/report.ts';
+import { verifyCommand } from './audit/verify.ts';
 import { whoCommand } from './audit/who.ts';
 
 /** `gatehouse audit`: reads the audit store beside a running control plane. */
@@ -17,5 +19,7 @@ export function auditCommand(): Command {
     .addCommand(edgesCommand())
     .addCommand(compareCommand())
     .addCommand(whoCommand())
-    .addCommand(certificatesCommand());
+    .addCommand(certificatesCommand())
+    .addCommand(bundleCommand())
+    .addCommand(verifyCommand());
 }

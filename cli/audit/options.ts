@@ -1,11 +1,12 @@
 import { hostname, userInfo } from 'node:os';
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { FORMATS } from '../../audit/document/print.ts';
 import type { Author } from '../../audit/report/about.ts';
 import { EDGE_VERDICTS } from '../../audit/report/filter.ts';
 import { parseQuestion, type Question, type QuestionText } from '../../audit/report/question.ts';
 import { type Report, reportOf } from '../../audit/report/report.ts';
-import { sqliteFileReader } from '../../audit/store/sqlite-read.ts';
+import { parseStoreLocation } from '../../audit/store/location.ts';
+import { storeQuestions } from '../../audit/store/open.ts';
 import type { StoreReader } from '../../audit/store/store.ts';
 import { version } from '../version.ts';
 
@@ -25,8 +26,23 @@ export function fail(code: 1 | 2, message: string): undefined {
   return undefined;
 }
 
+/** A file, or a database; its password is in the file that this names, or where PostgreSQL's own programs look for it. */
+function locationOf(db: string): ReturnType<typeof parseStoreLocation> {
+  const passwordFile = db.startsWith('postgres') ? process.env['GATEHOUSE_AUDIT_DB_PASSWORD_FILE'] : undefined;
+  return parseStoreLocation(db, passwordFile);
+}
+
+function knownPlace(db: string): string {
+  const location = locationOf(db);
+  if (!location.ok) throw new InvalidArgumentError(location.reason);
+  return db;
+}
+
 export function dbOption(): Option {
-  return new Option('--db <file>', "the control plane's audit store").env('GATEHOUSE_AUDIT_DB').default('.gatehouse/audit.db');
+  return new Option('--db <file|postgres://...>', "the control plane's audit store")
+    .env('GATEHOUSE_AUDIT_DB')
+    .default('.gatehouse/audit.db')
+    .argParser(knownPlace);
 }
 
 export function outputOption(): Option {
@@ -67,7 +83,9 @@ export function authorOf({ preparedBy }: AuthorFlags, { db }: StoreFlags): Autho
 }
 
 export function storeOf({ db }: StoreFlags): Pick<StoreReader, 'query'> {
-  return sqliteFileReader(db);
+  const location = locationOf(db);
+  if (!location.ok) throw new Error(location.reason);
+  return storeQuestions(location.value);
 }
 
 /** Runs what reads the store, and says what is wrong with it. */
@@ -75,7 +93,7 @@ export async function reading<T>(read: () => Promise<T>): Promise<T | undefined>
   try {
     return await read();
   } catch (error) {
-    return fail(1, `${error instanceof Error ? error.message : String(error)} (name the control plane's audit file with --db)`);
+    return fail(1, `${error instanceof Error ? error.message : String(error)} (name the control plane's audit store with --db)`);
   }
 }
 
