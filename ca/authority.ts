@@ -13,17 +13,20 @@ import type { TrustDomain } from './identity/trust-domain.ts';
 import { issuance, type Issue } from './issue.ts';
 import { type JwtAuthority, type JwtRules, openJwtAuthority } from './jwt-svid/authority.ts';
 import { type JwtKeyDocument, jwtKeyFile, jwtKeyStore } from './jwt-svid/key-file.ts';
-import { openIssuanceLog } from './log/file.ts';
+import { type IssuanceLog, type OpenIssuanceLog, openIssuanceLog } from './log/file.ts';
+import { copiesIn } from './log/gather/copy.ts';
+import { Shipping } from './log/gather/shipping.ts';
+import type { FollowedLog } from './log/gather/source.ts';
 import { refusalBudget } from './log/refusals.ts';
 import { revocationFile, type RevocationStore } from './revocation/file.ts';
-import { issuedInLog } from './revocation/issued.ts';
+import { issuedInLogs } from './revocation/issued.ts';
 import { openRevocations, type Revocations } from './revocation/revocations.ts';
 import { AuthorityError } from './root/error.ts';
 import { warnedBeforeMs } from './root/expiry.ts';
 import { type Folder, folderAt, prepareFolder } from './root/folder.ts';
 import type { NewKey } from './root/new.ts';
 import { reloadOnChange } from './root/reload.ts';
-import { inUseInLog } from './rotation/in-use.ts';
+import { inUseInLogs } from './rotation/in-use.ts';
 import { openRotation, type RootStatus, type Rotation } from './rotation/rotation.ts';
 import type { RotationStore } from './rotation/shared.ts';
 import { lockFolder } from './root/lock.ts';
@@ -70,6 +73,8 @@ export interface AuthorityOptions extends TokenOptions {
   readonly jwt?: JwtRules | undefined;
   /** How long proxies have to come back after a start before a rotation may go on; for tests. */
   readonly settleMs?: number | undefined;
+  /** Whether others follow the issuance log, and certificates wait until one of them has what was written. */
+  readonly replicated?: boolean | undefined;
   /** Timers, for tests. */
   readonly every?: Every | undefined;
 }
@@ -98,6 +103,8 @@ export interface Authority {
   readonly authenticate: AuthenticateCall;
   /** Who is cut off. */
   readonly revocations: Revocations;
+  /** The issuance log, and how much of it others have. */
+  readonly issuanceLog: { readonly followed: FollowedLog; readonly shipping: Shipping };
   /** How the intermediate from above does; undefined where there is no upstream. */
   upstream(): UpstreamState | undefined;
   /** Writes what is left to the issuance log and frees the folder; nothing is issued after. May be called again. */
@@ -116,6 +123,10 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const unlock = lockFolder(folder.lock, folder.dir);
   try {
     const every = options.every ?? systemEvery;
+    const allLogs = async (): Promise<readonly string[]> => [
+      folder.issuanceLog,
+      ...(await copiesIn(folder.dir)).map(({ files }) => files.records),
+    ];
     const keep =
       options.upstream && (await openUpstream({ ...options.upstream, folder, trustDomain, key: options.key, clock, every, log }));
     const rotation = await openRotation({
@@ -123,7 +134,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
       clock,
       trustDomain,
       log,
-      findInUse: inUseInLog(folder.issuanceLog),
+      findInUse: inUseInLogs(allLogs),
       key: options.key,
       settleMs: options.settleMs,
       store: options.rotationStore,
@@ -134,14 +145,16 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
       for (const one of rotation.status().roots) warnOfExpiry(one, clock(), log);
     };
     look();
-    const issuanceLog = await openIssuanceLog(folder.issuanceLog, log);
+    const kept = await openIssuanceLog(folder.issuanceLog, log);
+    const shipping = new Shipping(log);
+    const issuanceLog = options.replicated === true ? shipped(kept, shipping) : kept;
     issuanceLog.note({ kind: 'opened', time: clock().toISOString(), issuer: root().issuer.certificate.fingerprint256 });
     const issues = { bundlePem, lifetimes, issuanceLog, clock, random: randomBytes };
     const certify = certifier({ ...issues, root });
     const certifyServer = certifier({ ...issues, root: rotation.serverRoot });
     const revocations = await openRevocations({
       store: options.revocationStore ?? revocationFile(folder.revocations),
-      findIssued: issuedInLog(folder.issuanceLog),
+      findIssued: issuedInLogs(allLogs),
       publisher: { issuers: rotation.signers, lifetimeSeconds: lifetimes.maxSeconds, othersFile: folder.otherCrls },
       clock,
       every,
@@ -196,6 +209,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
       peerOf,
       authenticate,
       revocations,
+      issuanceLog: { followed: kept.followed, shipping },
       upstream: () => intermediate?.state(),
       jwt,
       issue: issuance({ ...callers, impersonate, mayHaveName, certify, issuanceLog, refusals, clock }),
@@ -232,6 +246,18 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     unlock();
     throw error;
   }
+}
+
+/** What is committed is on another's disk as well, where another follows. */
+function shipped(log: OpenIssuanceLog, shipping: Shipping): IssuanceLog {
+  return {
+    async commit(record) {
+      await log.commit(record);
+      await shipping.covered(log.followed.bytes());
+    },
+    note: (record) => log.note(record),
+    close: () => log.close(),
+  };
 }
 
 /** Where the CA's key is, if in a token. */

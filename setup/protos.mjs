@@ -66,6 +66,7 @@ const ENVOY = [
 const OWN = [
   'ca/v1/istio_ca',
   'ca/v1/jwt',
+  'ca/v1/replicas',
   'csi/v1/csi',
   'csi/v1/registration',
   'envoy/v3/http_protocol_options',

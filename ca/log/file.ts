@@ -2,7 +2,9 @@ import { constants, writeSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import { logFilesAt } from './files.ts';
+import type { FollowedLog } from './gather/source.ts';
 import { loadOrCreateLogKey } from './log-key.ts';
+import { type NoteSigner, verifierKey } from './note.ts';
 import { type LogRecord, toLine } from './record.ts';
 import { findTail } from './recover.ts';
 import { type LogTree, openTree } from './tree-file.ts';
@@ -14,6 +16,11 @@ export interface IssuanceLog {
   /** Writes at once, and is on disk with the next committed record; a failure is logged only. */
   note(record: LogRecord): void;
   close(): Promise<void>;
+}
+
+export interface OpenIssuanceLog extends IssuanceLog {
+  /** The log as other replicas may follow it. */
+  readonly followed: FollowedLog;
 }
 
 export interface IssuanceLogOptions {
@@ -44,19 +51,28 @@ const asError = (error: unknown): Error => (error instanceof Error ? error : new
  * next one: one write and at most one fdatasync for all of them. A batch that fails (disk full) is cut off again. Records are hashed into
  * the tree while the disk works, and checkpoints are written beside the batches, so that no caller waits for either.
  */
-export async function openIssuanceLog(path: string, log: Logger, options: IssuanceLogOptions = {}): Promise<IssuanceLog> {
+export async function openIssuanceLog(path: string, log: Logger, options: IssuanceLogOptions = {}): Promise<OpenIssuanceLog> {
   const { checkpoint = CHECKPOINT, every = systemEvery } = options;
   const files = logFilesAt(path);
   const file = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
   let length: number;
   let tree: LogTree;
+  let signer: NoteSigner;
   try {
     length = await repaired(file, path, log);
-    tree = await openTree(files, file, length, await loadOrCreateLogKey(files));
+    await file.datasync();
+    signer = await loadOrCreateLogKey(files);
+    tree = await openTree(files, file, length, signer);
   } catch (error) {
     await file.close();
     throw error;
   }
+  // What a power cut leaves: notes that no committed record came after are not in it.
+  let synced = length;
+  const listeners = new Set<() => void>();
+  const grown = (): void => {
+    for (const listener of listeners) listener();
+  };
   let waiting: Waiting[] = [];
   let running: Promise<void> | undefined;
   // Whether a failed batch may have left bytes after `length`; then they are cut off before the next one, or at the next start.
@@ -66,8 +82,13 @@ export async function openIssuanceLog(path: string, log: Logger, options: Issuan
   const sealNow = async (): Promise<void> => {
     try {
       // What the tree holds now is in the file; a checkpoint must not swear to what a power cut could take.
-      const sealed = await tree.seal(() => file.datasync());
+      const sealed = await tree.seal(async () => {
+        const end = length;
+        await file.datasync();
+        synced = Math.max(synced, end);
+      });
       if (sealed !== undefined) log.info({ checkpoint: sealed }, 'checkpoint of the issuance log');
+      if (sealed !== undefined) grown();
     } catch (error) {
       log.error({ path: files.checkpoints, error: asError(error).message }, 'no checkpoint could be written; it is tried again');
     }
@@ -83,12 +104,16 @@ export async function openIssuanceLog(path: string, log: Logger, options: Issuan
       dirty = true;
       // To the page cache, which takes microseconds; waiting for the disk is what must not block.
       for (let at = 0; at < bytes.length;) at += writeSync(file.fd, bytes, at, bytes.length - at, length + at);
-      const synced = batch.some(({ durable }) => durable) ? file.datasync() : undefined;
+      const syncing = batch.some(({ durable }) => durable) ? file.datasync() : undefined;
       const keep = tree.add(batch.map(({ line }) => line.slice(0, -1)));
-      await synced;
+      await syncing;
       keep(bytes.length);
       length += bytes.length;
       dirty = false;
+      if (syncing !== undefined) {
+        synced = length;
+        grown();
+      }
       for (const { done } of batch) done();
       if (tree.unsealed() >= checkpoint.records) void seal();
     } catch (error) {
@@ -122,6 +147,17 @@ export async function openIssuanceLog(path: string, log: Logger, options: Issuan
       new Promise((resolve, reject) => {
         add({ durable: true, line: toLine(record), done: (error) => (error === undefined ? resolve() : reject(error)) });
       }),
+    followed: {
+      verifierKey: verifierKey(signer),
+      files,
+      own: true,
+      bytes: () => synced,
+      checkpointBytes: () => tree.checkpointBytes(),
+      onGrowth(listener) {
+        listeners.add(listener);
+        return () => listeners.delete(listener);
+      },
+    },
     note: (record) => add({ durable: false, line: toLine(record), done: () => undefined }),
     async close() {
       stopSealing();

@@ -12,6 +12,8 @@ import { type TreeState, writeState } from './tree-state.ts';
 export interface LogTree {
   /** Records that no checkpoint covers yet. */
   readonly unsealed: () => number;
+  /** How long the file of checkpoints is, with what is on disk for good. */
+  readonly checkpointBytes: () => number;
   /** Hashes the records of a batch that is being written; they count once the function given back is told their length. */
   add(lines: readonly string[]): (bytes: number) => void;
   /** Signs and files a checkpoint over all records kept so far, once `synced` has put them on disk. Never run twice at a time. */
@@ -71,6 +73,7 @@ function treeOver({ files, leaves, checkpoints, signer }: TreeFiles, found: Awai
   };
   return {
     unsealed: () => tree.size - sealed.tree.size,
+    checkpointBytes: () => sealed.checkpointBytes,
     add(lines) {
       const hashes = lines.map((line) => leafHash(Buffer.from(line)));
       const grown = extend(tree, hashes);

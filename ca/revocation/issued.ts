@@ -15,6 +15,18 @@ export type FindIssued = (target: RevocationTarget) => Promise<readonly IssuedCe
  * reading its bytes. An intent without a result counts, since its certificate may be out.
  */
 export function issuedInLog(path: string): FindIssued {
+  return issuedInLogs(() => Promise.resolve([path]));
+}
+
+/** The same over the logs of several replicas. */
+export function issuedInLogs(paths: () => Promise<readonly string[]>): FindIssued {
+  return async (target) => {
+    const found = await Promise.all((await paths()).map((path) => issuedIn(path)(target)));
+    return found.flat();
+  };
+}
+
+function issuedIn(path: string): FindIssued {
   return async (target) => {
     const words = target.kind === 'serial' ? `"${target.serial}"` : `"URI:${target.identity}"`;
     const found = new Map<string, IssuedCertificate>();

@@ -17,10 +17,15 @@ export type FindInUse = (issuers: { readonly old: Uint8Array; readonly next: Uin
  * own certificates do not count: it replaces them itself.
  */
 export function inUseInLog(path: string): FindInUse {
+  return inUseInLogs(() => Promise.resolve([path]));
+}
+
+/** The same over the logs of several replicas: what one issued another may have replaced. */
+export function inUseInLogs(paths: () => Promise<readonly string[]>): FindInUse {
   return async (issuers, now) => {
-    if (!existsSync(path)) return inUse([], issuers, now);
     const alive = new Alive(now);
-    for await (const record of readLog(path)) if (record.kind === 'issuance') alive.add(record);
+    for (const path of await paths())
+      if (existsSync(path)) for await (const record of readLog(path)) if (record.kind === 'issuance') alive.add(record);
     return alive.of(issuers);
   };
 }

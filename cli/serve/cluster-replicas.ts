@@ -2,8 +2,10 @@ import { createHash, randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import type { Followers, Rotation } from '../../ca/rotation/rotation.ts';
+import type { ReplicaBehind } from '../../ca/rotation/state.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { Pending } from '../../kubernetes/replicas/aggregate.ts';
+import type { Answers } from '../../kubernetes/replicas/replicas.ts';
 import type { ReplicaReport } from '../../kubernetes/replicas/report.ts';
 import type { PublishedBundle } from '../../xds/resources/source.ts';
 import type { StreamStatus } from '../../xds/stream/service.ts';
@@ -13,6 +15,7 @@ import type { Cluster } from './cluster-options.ts';
 import { proxyReport } from './proxy-report.ts';
 import type { PublishedSnapshots } from './published-snapshots.ts';
 import { followersOfAll } from './replica-followers.ts';
+import type { ReplicaLogs } from './replica-logs.ts';
 
 export interface ReplicaSources {
   readonly mesh: { current(): Snapshot };
@@ -24,7 +27,7 @@ export interface ReplicaSources {
   readonly revision: string;
   /** Where other replicas reach this one. */
   readonly address: string | undefined;
-  readonly logPosition: () => ReplicaReport['log'];
+  readonly logs: Pick<ReplicaLogs, 'position' | 'bytesOf'>;
   readonly isLeader: () => boolean;
   readonly clock: () => Date;
   readonly log: Logger;
@@ -35,6 +38,8 @@ export interface ClusterReplicas {
   pending(): Pending | undefined;
   /** Who follows the trust bundle, as all replicas say now. @throws when the API server cannot be asked */
   followers(): Promise<Followers>;
+  /** Where the others that run are reached. */
+  addresses(): readonly string[];
   close(): Promise<void>;
 }
 
@@ -103,7 +108,7 @@ export async function clusterReplicas(
         connected: rotating ? connected() : [],
         nodes: rotating ? streams().map(({ node }) => node) : [],
       },
-      log: sources.logPosition(),
+      log: sources.logs.position(),
     };
   };
   const pod = process.env['POD_NAME'] ?? '';
@@ -155,11 +160,30 @@ export async function clusterReplicas(
           return pods.has(name);
         },
       };
-      return followersOfAll(mine, answers);
+      const missing = await missingLogs(answers, sources.logs);
+      const found = followersOfAll(mine, answers);
+      return { ...found, replicas: [...(found.replicas ?? []), ...missing] };
     },
+    addresses: () => replicas.others().flatMap(({ present, address }) => (present && address !== '' ? [address] : [])),
     async close() {
       clearInterval(sweep);
       await replicas.close();
     },
   };
+}
+
+const LOGS_MS = 5_000;
+
+/** Which certificates are in use is known only from all logs, as far as each was when it was asked. */
+async function missingLogs({ replicas }: Answers, { bytesOf }: Pick<ReplicaLogs, 'bytesOf'>): Promise<readonly ReplicaBehind[]> {
+  const until = performance.now() + LOGS_MS;
+  for (;;) {
+    const missing = replicas.flatMap(({ id, present, report }) =>
+      present && report?.log !== undefined && bytesOf(report.log.origin) < report.log.bytes
+        ? [{ replica: id, detail: 'not all of its issuance log is here yet' }]
+        : [],
+    );
+    if (missing.length === 0 || performance.now() > until) return missing;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
 }

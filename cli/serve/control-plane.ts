@@ -43,6 +43,7 @@ import { controlPlaneMetrics } from './metrics.ts';
 import type { ServeOptions } from './options.ts';
 import { startPage } from './page-server.ts';
 import { startPlaintextXds } from './plaintext-xds.ts';
+import { replicaAddress, replicaLogs } from './replica-logs.ts';
 import { closeStaleConnections } from './stale-connections.ts';
 import { statusServer } from './status-server.ts';
 import { watchedMesh } from './watched-mesh.ts';
@@ -100,8 +101,10 @@ export async function startControlPlane(
       clock,
       log,
     }));
+  const replicated = cluster !== undefined;
   const authority = await openAuthority({
     ...shared?.authority,
+    replicated,
     dir: options.caDir,
     key: options.caKey,
     trustDomain,
@@ -218,6 +221,7 @@ export async function startControlPlane(
     dnsNames: [...DNS_NAMES, ...options.advertise],
     ipAddresses: [...new Set(['127.0.0.1', ...options.grpc.map(({ host }) => host).filter((host) => host !== '0.0.0.0')])],
   });
+  const logs = replicated ? replicaLogs(server, authority, options.caDir, clock, log) : undefined;
   const grpc = await listen(server, options.grpc, tls.credentials);
   const plaintext =
     options.plaintextXds === undefined ? undefined : await startPlaintextXds(options.plaintextXds, discovery, log);
@@ -277,6 +281,7 @@ export async function startControlPlane(
   const isLeader = (): boolean => shared?.isLeader() === true;
   const replicas =
     cluster &&
+    logs &&
     (await clusterReplicas(cluster, {
       mesh,
       streams: () => discovery.streams(),
@@ -284,12 +289,13 @@ export async function startControlPlane(
       published,
       rotation,
       revision: options.webhooks?.revision ?? '',
-      address: undefined,
-      logPosition: () => undefined,
+      address: replicaAddress(grpc[0]),
+      logs,
       isLeader,
       clock,
       log,
     }));
+  if (replicas !== undefined) logs?.gather(() => replicas.addresses());
   const statusWriter =
     cluster && (await writeClusterStatus(cluster, { mesh, pending: () => replicas?.pending(), isLeader, clock, log }));
 
@@ -340,6 +346,7 @@ export async function startControlPlane(
         });
       });
       // No proxy is here any more.
+      await logs?.close();
       await replicas?.close();
       cluster?.client.close();
       tls.close();

@@ -1,0 +1,60 @@
+import type { Server } from '@grpc/grpc-js';
+import type { Logger } from 'pino';
+import type { Authority } from '../../ca/authority.ts';
+import { parseSpiffeId } from '../../ca/identity/spiffe-id.ts';
+import type { ListenAddress } from '../options/address.ts';
+import { LogGatherer } from '../../ca/log/gather/gather.ts';
+import { addIssuanceLogService } from '../../ca/log/gather/service.ts';
+import { originOf, REPLICA_PATH } from '../../ca/log/gather/source.ts';
+
+/** The issuance logs of all replicas, kept by each of them. */
+export interface ReplicaLogs {
+  /** Follows the logs of those that are at these addresses. */
+  gather(peers: () => readonly string[]): void;
+  position(): { readonly origin: string; readonly bytes: number };
+  /** How much of a log is here. */
+  bytesOf(origin: string): number;
+  close(): Promise<void>;
+}
+
+/** Where other replicas reach this one: at its Pod's address, or where it listens. */
+export function replicaAddress(listening: ListenAddress | undefined): string | undefined {
+  if (listening === undefined) return undefined;
+  const host = process.env['POD_IP'] ?? listening.host;
+  return `${host.includes(':') ? `[${host}]` : host}:${listening.port}`;
+}
+
+/** Adds the service with which replicas follow each other's logs. */
+export function replicaLogs(server: Server, authority: Authority, caDir: string, clock: () => Date, log: Logger): ReplicaLogs {
+  const { followed, shipping } = authority.issuanceLog;
+  let gatherer: LogGatherer | undefined;
+  addIssuanceLogService(server, {
+    authenticate: authority.peerOf,
+    trustDomain: authority.trustDomain,
+    logs: () => [followed, ...(gatherer?.copies() ?? [])],
+    shipping,
+    log,
+  });
+  const credentials = async () => {
+    const id = parseSpiffeId(`spiffe://${authority.trustDomain}${REPLICA_PATH}`);
+    if (!id.ok) throw new RangeError(id.reason);
+    const { chainPem, keyPem, renewAt } = await authority.ownSvid(id.value);
+    return { rootsPem: authority.rotation.rootsPem(), chainPem, keyPem, renewAt };
+  };
+  return {
+    gather(peers) {
+      gatherer = new LogGatherer({
+        dir: caDir,
+        ownVerifierKey: followed.verifierKey,
+        peers,
+        serverName: 'gatehouse',
+        clock,
+        credentials,
+        log,
+      });
+    },
+    position: () => ({ origin: originOf(followed.verifierKey), bytes: followed.bytes() }),
+    bytesOf: (origin) => gatherer?.bytesOf(origin) ?? 0,
+    close: async () => gatherer?.close(),
+  };
+}
