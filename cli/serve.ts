@@ -45,7 +45,6 @@ export function serveCommand(): Command {
     .option('--plaintext-xds <host:port>', 'also xDS without TLS: every caller may read the configuration of every pod')
     .option('--plaintext-xds-anywhere', 'let --plaintext-xds be an address that other machines can reach')
     .option('--allow-captures', 'let gatehouse debug on this machine take CPU profiles and heap snapshots')
-    .option('--page-address <host:port>', 'a page with the report of who talked to whom')
     .option('--audit-db <file|postgres://...>', 'the audit store', '.gatehouse/audit.db')
     .option('--audit-db-password-file <file>', "the database's password; else PGPASSFILE or PGPASSWORD")
     .option('--audit-minutes <duration>', 'keep who called whom minute by minute for as long', '48h')
