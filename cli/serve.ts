@@ -21,6 +21,7 @@ Examples:
   gatehouse serve --kubernetes --webhook-address 0.0.0.0:15017 --revision canary --proxy-image registry.example/proxy:1
   gatehouse serve -f mesh/ --jwks jwks.json --token-issuer https://kubernetes.default.svc
   gatehouse serve -f mesh/ --bundle-endpoint 0.0.0.0:8443 --federate other.test=https://bundle.other.test
+  gatehouse serve -f mesh/ --alerts alerts.yaml
   gatehouse serve -f mesh/ --grpc-address 127.0.0.1:0 --http-address 127.0.0.1:0
   gatehouse serve -f mesh/ --page-address 0.0.0.0:15080 --page-tokens tokens.yaml
   gatehouse serve -f mesh/ --upstream vault=https://vault:8200/pki --upstream-credential token --upstream-roots vault-ca.pem
@@ -50,6 +51,7 @@ export function serveCommand(): Command {
     .option('--audit-minutes <duration>', 'keep who called whom minute by minute for as long', '48h')
     .option('--audit-hours <duration>', 'then hour by hour', '720h')
     .option('--audit-retention <duration>', 'then day by day; what is older is deleted', '9504h')
+    .option('--alerts <file>', 'what to alert on, and webhooks to tell; see docs/audit/alerts.md')
     .option(
       '--metric-series <count>',
       'sets of labels that the istio_* metrics may have; what is beyond is counted without them',

@@ -36,6 +36,7 @@ export function upCommand(): Command {
     .option('--envoy <path>', 'the Envoy binary (default: GATEHOUSE_ENVOY, then envoy on the PATH)')
     .option('--page-address <host:port>', 'a page with the report of who talked to whom')
     .option('--certificate-ttl <duration>', 'lifetime of workload certificates', '24h')
+    .option('--alerts <file>', 'what to alert on, and webhooks to tell; see docs/audit/alerts.md')
     .option('--automatic-scope', 'tell proxies of the services that they call, and of others when they ask')
     .addOption(new Option('-o, --output <format>', 'what is printed on stdout').choices(['text', 'json']).default('text'))
     .addHelpText('after', EXAMPLES)

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { addAccessLogService } from '../../audit/intake/access-log-service.ts';
 import { CallRecorder } from '../../audit/intake/calls.ts';
@@ -30,6 +31,8 @@ import { writeClusterStatus } from './cluster-status.ts';
 import { isServiceHost, snapshotDirectory, snapshotNames } from './directory.ts';
 import { type RunningFederation, startFederation } from './federation.ts';
 import { enforceRevocations, withCrls } from './enforce-revocations.ts';
+import { alertMetrics } from './alerts/metrics.ts';
+import { startAlerts } from './alerts/start.ts';
 import { grpcServer, listen } from './grpc-server.ts';
 import { listenHttp } from './http-listen.ts';
 import { heldForKeys } from './jwks/hold.ts';
@@ -165,7 +168,11 @@ export async function startControlPlane(
   });
   await calls.loaded;
   // Who hears of each record, beside the store.
-  const observers: readonly Observer[] = [calls, callMetrics];
+  const alerts =
+    options.alerts === undefined
+      ? undefined
+      : startAlerts(options.alerts, { file: join(options.caDir, 'alerts.db'), snapshot: () => mesh.current(), clock, log });
+  const observers: readonly Observer[] = [calls, callMetrics, ...(alerts === undefined ? [] : [alerts])];
   const scopes = new AutomaticScopes({ everywhere: options.automaticScope, observed: calls, clock });
   const source = (resources = snapshotResources(mesh.current(), bundle, revocations.peers(), issuers.known(), scopes));
   const published = new PublishedSnapshots();
@@ -240,6 +247,7 @@ export async function startControlPlane(
   };
   xdsMetrics.follow({ ...sources, publishedAt: () => published.publishedAt });
   controlPlaneMetrics(registry, sources);
+  if (alerts !== undefined) alertMetrics(registry, alerts);
   const status = statusServer({
     ...sources,
     holdings: (namespace, pod, types) => discovery.holdings(namespace, pod, types),
@@ -353,6 +361,7 @@ export async function startControlPlane(
       await authority.close();
       await calls.close();
       await recorder.close();
+      alerts?.close();
     },
   };
 }

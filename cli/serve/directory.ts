@@ -62,6 +62,11 @@ function podOf(nodeId: string): string {
   return nodeId.split('~')[2] ?? '';
 }
 
+/** @param name `NAMESPACE/NAME` */
+export function workloadNamed(snapshot: Snapshot, name: string): Workload | undefined {
+  return indexOf(snapshot).byName.get(name);
+}
+
 /** Whether some service of the mesh has this host. */
 export function isServiceHost(snapshot: Snapshot, host: string): boolean {
   return indexOf(snapshot).byHost.has(host);

@@ -6,6 +6,8 @@ import { parseDuration } from '../../mesh/admit/duration.ts';
 import type { DiagnosticsFormat } from '../input/options.ts';
 import { type CaKeyFlags, parseCaKeyFlags } from '../options/ca-key.ts';
 import { isLoopback, type ListenAddress, parseListenAddress } from '../options/address.ts';
+import { readAlerts } from './alerts/read.ts';
+import type { AlertSettings } from './alerts/settings.ts';
 import { type ClusterFlags, type ClusterWish, parseClusterFlags } from './cluster-options.ts';
 import { type CallerFlags, type CallerOptions, parseCallerFlags } from './caller-options.ts';
 import { type FederationFlags, type FederationOptions, parseFederationFlags } from './federation-options.ts';
@@ -25,6 +27,7 @@ export interface ServeFlags
   readonly plaintextXdsAnywhere?: boolean;
   readonly allowCaptures?: boolean;
   readonly pageAddress?: string;
+  readonly alerts?: string;
   readonly metricSeries: string;
   readonly metricStale: string;
   readonly certificateTtl: string;
@@ -56,6 +59,8 @@ export interface ServeOptions extends AuditOptions {
   readonly allowCaptures: boolean;
   /** Of the audit store, where it is a file. */
   readonly auditFile: string;
+  /** Undefined: nothing is alerted. */
+  readonly alerts: AlertSettings | undefined;
   /** Sets of labels that metrics of calls may have. */
   readonly metricSeries: number;
   /** One to which nothing is added for as long is forgotten. */
@@ -102,6 +107,8 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
     return { ok: false, reason: `--request-jwks-refresh: ${flags.requestJwksRefresh} is not between 1s and 24h` };
   const audit = parseAuditFlags(flags);
   if (!audit.ok) return audit;
+  const alerts = flags.alerts === undefined ? undefined : readAlerts(flags.alerts);
+  if (alerts?.ok === false) return { ok: false, reason: `--alerts:\n${alerts.faults.join('\n')}` };
   const metricSeries = /^\d{1,7}$/.test(flags.metricSeries) ? Number(flags.metricSeries) : -1;
   if (metricSeries < 0 || metricSeries > MAX_SERIES)
     return { ok: false, reason: `--metric-series: ${flags.metricSeries} is not between 0 and ${MAX_SERIES}` };
@@ -140,6 +147,7 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
       allowCaptures: flags.allowCaptures === true,
       ...audit.value,
       auditFile: audit.value.auditStore.engine === 'sqlite' ? audit.value.auditStore.file : '',
+      alerts: alerts?.value,
       metricSeries,
       metricStaleMs: metricStale,
       certificateTtlSeconds: ttl,

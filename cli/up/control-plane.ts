@@ -64,6 +64,7 @@ export class ControlPlane {
       ...(options.pageAddress === undefined ? [] : ['--page-address', options.pageAddress]),
       ...['--audit-db', dir.auditDb, '--certificate-ttl', options.certificateTtl],
       ...(options.automaticScope ? ['--automatic-scope'] : []),
+      ...(options.alertsFile === undefined ? [] : ['--alerts', options.alertsFile]),
       ...options.federation,
     ];
     const first = Promise.withResolvers<ControlPlaneReady>();

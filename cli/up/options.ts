@@ -21,6 +21,7 @@ export interface UpFlags extends FederationFlags {
   readonly pageAddress?: string;
   readonly certificateTtl: string;
   readonly automaticScope?: boolean;
+  readonly alerts?: string;
   readonly output: 'text' | 'json';
 }
 
@@ -36,6 +37,8 @@ export interface UpOptions {
   readonly pageAddress: string | undefined;
   readonly certificateTtl: string;
   readonly automaticScope: boolean;
+  /** The file of the control plane's `--alerts`. */
+  readonly alertsFile: string | undefined;
   /** Arguments about other trust domains, for gatehouse serve. */
   readonly federation: readonly string[];
 }
@@ -83,6 +86,7 @@ export function parseUpFlags(flags: UpFlags): OptionsResult {
       pageAddress: flags.pageAddress,
       certificateTtl: flags.certificateTtl,
       automaticScope: flags.automaticScope === true,
+      alertsFile: flags.alerts === undefined ? undefined : resolve(flags.alerts),
       federation: federationArguments(flags),
     },
   };
