@@ -13,7 +13,7 @@ dl { display: flex; flex-wrap: wrap; gap: .5rem 2rem; margin: 1rem 0; }
 dt { font-size: .8rem; opacity: .75; } dd { margin: 0; font-weight: 600; overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; font-size: .85rem; }
 th, td { border: 1px solid var(--line); padding: .3rem .5rem; text-align: left; vertical-align: top; overflow-wrap: anywhere; }
-th { background: var(--soft); position: sticky; top: 0; }
+th { background: var(--soft); position: sticky; top: 0; } th, .number { overflow-wrap: normal; }
 figure { margin: 1rem 0; overflow-x: auto; } figcaption { font-size: .85rem; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 .denied { color: var(--denied); font-weight: 600; } .plain { color: var(--plain); font-weight: 600; }
