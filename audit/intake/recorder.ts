@@ -61,6 +61,8 @@ export class Recorder implements Sink, Ledger {
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<boolean> | undefined;
   #failures = 0;
+  /** Some proxy sends without an agent. */
+  #direct = false;
   #closed = false;
   /** Callers of accept that wait for room; each looks whether there is some. */
   #paused = new Set<() => void>();
@@ -92,6 +94,7 @@ export class Recorder implements Sink, Ledger {
   }
 
   async accept(records: readonly AccessRecord[]): Promise<void> {
+    this.#direct = true;
     let patient = true;
     for (const record of records) {
       this.#stats.received++;
@@ -283,6 +286,7 @@ export class Recorder implements Sink, Ledger {
         edges: addedUp([edges, ...parts.map((part) => [...part.edges.values()])]),
         losses: [...losses.values(), ...parts.flatMap((part) => part.losses)],
         receipts: parts.map(({ receipt }) => receipt),
+        direct: this.#direct,
       });
     } catch (error) {
       this.#putBack(edges, losses, parts);

@@ -87,6 +87,7 @@ async function writers(session: Session): Promise<readonly Writer[]> {
     lastWrite: integer(row, 'last_write'),
     stopped: row['stopped'] === null ? undefined : integer(row, 'stopped'),
     run: text(row, 'run'),
+    direct: integer(row, 'direct') === 1,
   }));
 }
 

@@ -141,6 +141,7 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
   ) STRICT;
   INSERT INTO rollup VALUES (0, 0, 0, 0, 0, 0, 0);
   `,
+  `ALTER TABLE writer ADD COLUMN direct INTEGER NOT NULL DEFAULT 1`,
 ]);
 
 /** From this step on, edges have the columns of `DIMENSION_COLUMNS`; those that were there before get them when it is applied. */

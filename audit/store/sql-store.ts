@@ -155,7 +155,7 @@ class SqlStore implements AuditStore {
   }
 
   /** Rows are locked in one order by all writers: receipts, edges, minutes, hours, days, losses, each sorted. */
-  async #append(session: Session, { edges, losses, receipts = [] }: Batch, number: number): Promise<void> {
+  async #append(session: Session, { edges, losses, receipts = [], direct = true }: Batch, number: number): Promise<void> {
     const now = this.#options.clock().getTime();
     await this.#takeReceipts(session, receipts, now);
     const state = await rollupState(session);
@@ -167,7 +167,13 @@ class SqlStore implements AuditStore {
       LOSS,
       [...lost.values()].sort((a, b) => a[0] - b[0] || (a[1] < b[1] ? -1 : 1)),
     );
-    await session.run('UPDATE writer SET last_write = ?, batch = ? WHERE id = ?', now, number, this.#writer);
+    await session.run(
+      'UPDATE writer SET last_write = ?, batch = ?, direct = ? WHERE id = ?',
+      now,
+      number,
+      direct ? 1 : 0,
+      this.#writer,
+    );
   }
 
   async #addEdges(session: Session, edges: readonly Edge[], state: RollupState): Promise<void> {

@@ -18,6 +18,8 @@ export interface Batch {
   readonly losses: readonly Loss[];
   /** At most one for each source; absent as empty. */
   readonly receipts?: readonly Receipt[];
+  /** Whether the writer has heard of proxies that send without an agent: what they say while nobody is there is lost. Absent: yes. */
+  readonly direct?: boolean;
 }
 
 /** A batch was not taken: the store's sequence for these sources is not what the batch goes on from. Somebody else wrote theirs. */
@@ -37,8 +39,8 @@ export interface Period {
 }
 
 /**
- * A time in which nothing was recorded, since no writer was there; ms since the epoch. What proxies reported then is not in
- * the store. `killed`: the writer before it ended without closing, so what waited in its memory at `from` is missing, too.
+ * A time in which no writer was there; ms since the epoch. What proxies without an agent reported then is not in the store; where there were
+ * no such proxies there is no gap. `killed`: the writer before it ended without closing, so what waited in its memory at `from` is missing, too.
  */
 export interface Gap {
   readonly from: number;
