@@ -104,6 +104,76 @@ spec:
     assert.deepEqual([...tally.counts], [['5', 3]]);
   });
 
+  it('one command answers who may and who did call the users API and the fraud API, to the request', async () => {
+    const { code, stdout, stderr } = await mesh.gatehouse(
+      ...['audit', 'who', 'shop/users', 'fraud', '-f', join(samples, 'shop'), '--db', mesh.auditFile, '-o', 'json'],
+    );
+    assert.equal(code, 0, stderr);
+    const answer = JSON.parse(stdout) as {
+      readonly destinations: readonly {
+        readonly destination: string;
+        readonly mayCall: readonly { readonly caller: { readonly principal: string }; readonly calls: number }[];
+        readonly didCall: readonly { readonly workload: string; readonly allowed: number; readonly denied: number }[];
+      }[];
+    };
+    const account = (name: string): string => `spiffe://cluster.local/ns/shop/sa/${name}`;
+    assert.deepEqual(
+      answer.destinations.map(({ destination, mayCall, didCall }) => [
+        destination,
+        mayCall.map(({ caller, calls }) => [caller.principal, calls]),
+        didCall.map(({ workload, allowed, denied }) => [workload, allowed, denied]),
+      ]),
+      [
+        [
+          'shop/users',
+          [
+            [account('mobile'), 4],
+            [account('rewards'), 3],
+            [account('support'), 37],
+          ],
+          [
+            ['shop/mobile', 4, 9],
+            ['shop/rewards', 3, 0],
+            ['shop/support', 37, 0],
+            ['shop/website', 0, 23],
+          ],
+        ],
+        [
+          'shop/fraud',
+          [[account('users'), 44]],
+          [
+            ['shop/support', 0, 11],
+            ['shop/users', 44, 0],
+          ],
+        ],
+      ],
+    );
+  });
+
+  it('every call of the mesh was made with a certificate of the issuance log, and a bundle proves it', async () => {
+    const ca = join(mesh.ready.runDir, 'ca');
+    const { code, stdout, stderr } = await mesh.gatehouse(
+      ...['audit', 'certificates', '--ca-dir', ca, '--db', mesh.auditFile, '-o', 'json'],
+    );
+    assert.equal(code, 0, stderr);
+    const { certificates, unexplained } = JSON.parse(stdout) as {
+      readonly certificates: readonly { readonly identity: string | null; readonly grant: string; readonly calls: object }[];
+      readonly unexplained: readonly object[];
+    };
+    assert.deepEqual(unexplained, []);
+    const support = certificates.find(({ identity }) => identity === 'spiffe://cluster.local/ns/shop/sa/support');
+    assert.match(support?.grant ?? '', /^its own identity/);
+    const bundle = join(mesh.ready.runDir, 'bundle.tar.gz');
+    const made = await eventually('a checkpoint covers the log, and a bundle is made', async () => {
+      const outcome = await mesh.gatehouse('audit', 'bundle', '--ca-dir', ca, '--db', mesh.auditFile, '--out', bundle);
+      return outcome.code === 0 ? outcome : undefined;
+    });
+    assert.equal(made.code, 0, made.stderr);
+    const verified = await mesh.gatehouse('audit', 'verify', bundle, '--root', join(ca, 'root-cert.pem'));
+    assert.equal(verified.code, 0, verified.stdout);
+    assert.match(verified.stdout, /records proven to be in the issuance log: [1-9]/);
+  });
+
   for (const format of ['table', 'csv', 'markdown', 'html'] as const) {
     it(`the report as ${format} names both ends and the policy`, async () => {
       const { code, stdout, stderr } = await mesh.gatehouse('audit', 'report', '--db', mesh.auditFile, '-o', format);
