@@ -124,6 +124,7 @@ export async function clusterReplicas(
     clock,
     log,
   });
+  await replicas.listed(ANSWER_MS);
   const gone = new Map<string, number>();
   const sweep = setInterval(() => {
     if (!sources.isLeader() || rotation.status().phase !== 'steady') return gone.clear();

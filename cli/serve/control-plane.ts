@@ -303,7 +303,10 @@ export async function startControlPlane(
       clock,
       log,
     }));
-  if (replicas !== undefined) logs?.gather(() => replicas.addresses());
+  if (replicas !== undefined) {
+    logs?.gather(() => replicas.addresses());
+    await logs?.caughtUp();
+  }
   const statusWriter =
     cluster && (await writeClusterStatus(cluster, { mesh, pending: () => replicas?.pending(), isLeader, clock, log }));
 

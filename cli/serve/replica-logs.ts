@@ -14,8 +14,12 @@ export interface ReplicaLogs {
   position(): { readonly origin: string; readonly bytes: number };
   /** How much of a log is here. */
   bytesOf(origin: string): number;
+  /** Resolves once all that the others have is here as well, or after a while: until then losing them would lose it. */
+  caughtUp(): Promise<void>;
   close(): Promise<void>;
 }
+
+const CATCH_UP_MS = 30_000;
 
 /** Where other replicas reach this one: at its Pod's address, or where it listens. */
 export function replicaAddress(listening: ListenAddress | undefined): string | undefined {
@@ -55,6 +59,13 @@ export function replicaLogs(server: Server, authority: Authority, caDir: string,
     },
     position: () => ({ origin: originOf(followed.verifierKey), bytes: followed.bytes() }),
     bytesOf: (origin) => gatherer?.bytesOf(origin) ?? 0,
+    async caughtUp() {
+      const until = performance.now() + CATCH_UP_MS;
+      while (gatherer?.isCaughtUp() === false && performance.now() < until) {
+        gatherer.look();
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    },
     close: async () => gatherer?.close(),
   };
 }

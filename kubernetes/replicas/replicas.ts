@@ -75,6 +75,7 @@ export class Replicas {
   readonly #secret: SecretStore;
   readonly #listeners = new Set<() => void>();
   #heardMs: number;
+  #lists = 0;
   #question = '';
   #stored: StoredSecret | undefined;
   #written = '';
@@ -114,6 +115,12 @@ export class Replicas {
 
   get id(): string {
     return this.#options.id;
+  }
+
+  /** Resolves once all that run were heard of. */
+  async listed(timeoutMs: number): Promise<void> {
+    const until = this.#monotonicMs() + timeoutMs;
+    while (this.#lists < this.#watches.length && this.#monotonicMs() < until && !this.#closed) await this.#news(1_000);
   }
 
   /** Called when something about the others was heard. */
@@ -200,6 +207,7 @@ export class Replicas {
         else if (told.kind === 'listed') {
           for (const name of [...known]) if (listed?.has(name) === false) drop(name);
           listed = undefined;
+          this.#lists++;
         } else return;
         for (const listener of this.#listeners) listener();
       },

@@ -164,6 +164,11 @@ export class ReplicaMesh {
     this.#ready.push(grpc ?? assert.fail());
   }
 
+  /** Where a connection is led to some replica. */
+  address(): Promise<string> {
+    return this.#balancer.address();
+  }
+
   /** As when its machine is gone. */
   async kill(replica: Replica): Promise<void> {
     const { grpc } = await replica.serve.ready();

@@ -35,6 +35,7 @@ export interface GatherOptions {
 const LIST = rpc(IssuanceLogService.method.listLogs);
 const FOLLOW = rpc(IssuanceLogService.method.followLog);
 const LOOK_MS = 2_000;
+const SOON_MS = 100;
 const CALL_MS = 10_000;
 const AFTER_MS = 300;
 
@@ -47,6 +48,8 @@ export class LogGatherer {
   /** Logs that are being followed, by their keys: one source each. */
   readonly #following = new Set<string>();
   readonly #timer: NodeJS.Timeout;
+  /** Those whose logs were here as they had listed them, or that could not be reached. */
+  readonly #passed = new Set<string>();
   #closed = false;
 
   constructor(options: GatherOptions) {
@@ -67,6 +70,11 @@ export class LogGatherer {
         .find(({ verifierKey }) => originOf(verifierKey) === origin)
         ?.bytes() ?? 0
     );
+  }
+
+  /** Whether all that the others have was taken over once. */
+  isCaughtUp(): boolean {
+    return this.#options.peers().every((peer) => this.#passed.has(peer));
   }
 
   look(): void {
@@ -98,6 +106,7 @@ export class LogGatherer {
       })
       .finally(() => {
         over.abort();
+        this.#passed.add(peer);
         this.#peers.delete(peer);
         // Connected anew at once where it is only for another certificate.
         if (ended) this.look();
@@ -122,7 +131,8 @@ export class LogGatherer {
     const failures: unknown[] = [];
     try {
       while (!signal.aborted && failures.length === 0 && this.#options.clock() < renewAt) {
-        for (const { verifierKey, bytes, own } of (await list(client)).logs) {
+        const listed = (await list(client)).logs;
+        for (const { verifierKey, bytes, own } of listed) {
           if (verifierKey === this.#options.ownVerifierKey || this.#following.has(verifierKey)) continue;
           const copy = await this.#copy(verifierKey);
           if (!own && copy.bytes() >= Number(bytes)) continue;
@@ -132,13 +142,18 @@ export class LogGatherer {
           if (own) following.catch((error: unknown) => failures.push(error));
           else await following;
         }
-        await pause(LOOK_MS, signal);
+        if (listed.every(({ verifierKey, bytes }) => this.#has(verifierKey, Number(bytes)))) this.#passed.add(peer);
+        await pause(this.#passed.has(peer) ? LOOK_MS : SOON_MS, signal);
       }
     } finally {
       over.abort();
       client.close();
     }
     if (failures.length > 0) throw failures[0];
+  }
+
+  #has(verifierKey: string, bytes: number): boolean {
+    return verifierKey === this.#options.ownVerifierKey || (this.#open.get(verifierKey)?.bytes() ?? 0) >= bytes;
   }
 
   #copy(verifierKey: string): Promise<LogCopy> {
