@@ -13,7 +13,13 @@ export type StoreLocation =
       readonly passwordFile: string | undefined;
     };
 
-const LOOPBACK = /^127\.|^\[?::1\]?$|^localhost$/;
+const LOOPBACK = /^127(?:\.\d{1,3}){3}$|^\[?::1\]?$|^localhost$/;
+
+/** Of libpq's (https://www.postgresql.org/docs/current/libpq-connect.html), those that are known here. */
+const PARAMETERS: ReadonlySet<string> = new Set(['host', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey']);
+
+/** Certificates are always verified, with the name in them: what asks for less gets more, and what asks for nothing gets no TLS. */
+const SSL_MODES: ReadonlySet<string> = new Set(['disable', 'require', 'verify-ca', 'verify-full']);
 
 function refused(reason: string): Parsed<never> {
   return { ok: false, reason };
@@ -46,6 +52,10 @@ export function parseStoreLocation(text: string, passwordFile?: string): Parsed<
   if (url.password !== '' || url.searchParams.has('password'))
     return refused('a password does not belong into the address: put it into a file, PGPASSFILE or PGPASSWORD');
   if (url.pathname.length < 2) return refused('it names no database: postgres://USER@HOST/DATABASE');
+  const unknown = [...url.searchParams.keys()].find((name) => !PARAMETERS.has(name));
+  if (unknown !== undefined) return refused(`parameter ${unknown} is not one of ${[...PARAMETERS].join(', ')}`);
+  const mode = url.searchParams.get('sslmode');
+  if (mode !== null && !SSL_MODES.has(mode)) return refused(`sslmode ${mode} is not one of ${[...SSL_MODES].join(', ')}`);
   if (!isLocal(url) && !url.searchParams.has('sslmode')) url.searchParams.set('sslmode', 'verify-full');
   return { ok: true, value: { engine: 'postgres', url: url.href, passwordFile } };
 }

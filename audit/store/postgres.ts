@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import type { ConnectionOptions } from 'node:tls';
 import { migrate, refuseOtherSchema } from './migrate.ts';
 import { locationText, type StoreLocation } from './location.ts';
+import { findPassword, type Login } from './password.ts';
 import { PostgresEngine } from './postgres-engine.ts';
 import { integer } from './row.ts';
 import { THIS_RUN } from './run.ts';
@@ -29,10 +32,37 @@ async function named<T>(location: PostgresLocation, work: () => Promise<T>): Pro
   }
 }
 
-function engineAt({ url, passwordFile }: PostgresLocation): PostgresEngine {
+/** Who logs in where; what the address leaves open is taken from the environment, as PostgreSQL's own programs do. */
+function loginOf(url: URL, env: NodeJS.ProcessEnv): Login {
+  return {
+    host: url.searchParams.get('host') ?? decodeURIComponent(url.hostname).replace(/^\[(.*)\]$/, '$1'),
+    port: url.port === '' ? (env['PGPORT'] ?? '5432') : url.port,
+    database: decodeURIComponent(url.pathname.slice(1)),
+    user: url.username === '' ? (env['PGUSER'] ?? userInfo().username) : decodeURIComponent(url.username),
+  };
+}
+
+/** Files are read anew for each pool, so that renewed certificates are taken. */
+function tlsOf(url: URL): ConnectionOptions | false {
+  const mode = url.searchParams.get('sslmode');
+  if (mode === null || mode === 'disable') return false;
+  const file = (name: string): Buffer | undefined => {
+    const path = url.searchParams.get(name);
+    return path === null ? undefined : readFileSync(path);
+  };
+  const [ca, cert, key] = [file('sslrootcert'), file('sslcert'), file('sslkey')];
+  return { rejectUnauthorized: true, ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) };
+}
+
+function engineAt(location: PostgresLocation): PostgresEngine {
+  const url = new URL(location.url);
+  const login = loginOf(url, process.env);
   return new PostgresEngine({
-    connectionString: url,
-    ...(passwordFile !== undefined && { password: () => readFileSync(passwordFile, 'utf8').trimEnd() }),
+    ...login,
+    port: Number(login.port),
+    ssl: tlsOf(url),
+    // Asked for each connection, so that it can be changed while replicas run.
+    password: () => findPassword(login, location.passwordFile, process.env) ?? '',
   });
 }
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, type QueryResult } from 'pg';
@@ -98,8 +98,8 @@ export class PostgresServer {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  #url(database: string): string {
-    return `postgres://gatehouse@/${database}?host=${encodeURIComponent(this.folder)}`;
+  #url(database: string, user = 'gatehouse'): string {
+    return `postgres://${user}@/${database}?host=${encodeURIComponent(this.folder)}`;
   }
 
   async query(database: string, sql: string): Promise<readonly Row[]> {
@@ -114,6 +114,24 @@ export class PostgresServer {
     } finally {
       await client.end().catch(() => undefined);
     }
+  }
+
+  /** A user who must say a password. */
+  async userWithPassword(user: string, password: string): Promise<void> {
+    await this.query('postgres', `CREATE ROLE ${user} LOGIN SUPERUSER PASSWORD '${password}'`);
+    writeFileSync(join(this.#data, 'pg_hba.conf'), `local all ${user} scram-sha-256\nlocal all all trust\n`);
+    await this.query('postgres', 'SELECT pg_reload_conf()');
+    // The server reads it when it comes to it.
+    await eventually('a password is wanted', async () => {
+      const client = new Client({ connectionString: this.#url('postgres', user), password: 'wrong' });
+      client.on('error', () => undefined);
+      const refused = await client.connect().then(
+        () => undefined,
+        () => true as const,
+      );
+      await client.end().catch(() => undefined);
+      return refused;
+    });
   }
 
   /** A database of its own. */
