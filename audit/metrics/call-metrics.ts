@@ -40,6 +40,8 @@ export class CallMetrics implements Observer {
   readonly #options: Required<CallMetricsOptions>;
   readonly #known = new Map<string, Known>();
   readonly #series = new Map<string, Series>();
+  /** Those beyond the limit, by reporter and protocol: eight at most. */
+  readonly #rest = new Map<string, Series>();
   #overflowed = 0;
   #forgotten = 0;
 
@@ -128,10 +130,23 @@ export class CallMetrics implements Observer {
       if (overflows(known.series)) this.#overflowed++;
       return known.series;
     }
+    // Far beyond the limit nothing is named any more: that costs more than all the rest.
+    if (known === undefined && this.#known.size >= this.#mostKnown && this.#series.size >= this.#options.limit) {
+      const rest = this.#rest.get(`${reporter} ${record.protocol}`);
+      if (rest !== undefined && this.#series.get(seriesId(rest)) === rest) {
+        this.#overflowed++;
+        return rest;
+      }
+    }
     const series = this.#named(record, reporter, ends, now);
-    // Keys are bounded as series are; what overflows is named anew each time.
-    if (this.#known.size < 4 * this.#options.limit) this.#known.set(key, { ...ends, series });
+    if (overflows(series)) this.#rest.set(`${reporter} ${record.protocol}`, series);
+    if (known !== undefined || this.#known.size < this.#mostKnown) this.#known.set(key, { ...ends, series });
     return series;
+  }
+
+  /** Several keys may have the same labels. */
+  get #mostKnown(): number {
+    return 4 * this.#options.limit;
   }
 
   #named(record: AccessRecord, reporter: Reporter, ends: Ends, now: number): Series {

@@ -268,6 +268,26 @@ describe("Istio's metrics of calls", () => {
     assert.equal(metrics.stats.series, 4);
   });
 
+  it('far beyond the limit as well', () => {
+    const { count, metrics, samples } = metered({ limit: 2 });
+    for (let status = 200; status < 300; status++) count({ status }, { ...OUT, status });
+    const values = samples('istio_requests_total');
+    assert.equal(
+      values.reduce((sum, { value }) => sum + value, 0),
+      200,
+    );
+    assert.deepEqual(
+      values
+        .filter(({ labels }) => labels['source_workload'] === OVERFLOW)
+        .map(({ labels, value }) => [labels['reporter'], value]),
+      [
+        ['destination', 99],
+        ['source', 99],
+      ],
+    );
+    assert.equal(metrics.stats.overflowed, 198);
+  });
+
   it('what does not happen any more is forgotten, and makes room', () => {
     const { count, metrics, pass, samples } = metered({ limit: 2, staleMs: 60_000 });
     count({ status: 200 }, { status: 201 }, { status: 202 });
