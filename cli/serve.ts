@@ -50,6 +50,12 @@ export function serveCommand(): Command {
     .option('--audit-db-password-file <file>', "the database's password; else PGPASSFILE or PGPASSWORD")
     .option('--audit-minutes <duration>', 'keep who called whom minute by minute for as long', '48h')
     .option('--audit-hours <duration>', 'then hour by hour', '720h')
+    .option(
+      '--audit-subject <off|hash|plain>',
+      'whose JSON Web Token a request had: not kept, as a keyed hash, or as it is',
+      'off',
+    )
+    .option('--audit-subject-key <file>', 'the key of that hash, 32 bytes or more; the same for all replicas')
     .option('--audit-retention <duration>', 'then day by day; what is older is deleted', '9504h')
     .option('--alerts <file>', 'what to alert on, and webhooks to tell; see docs/audit/alerts.md')
     .option(

@@ -15,6 +15,7 @@ import { pathOf, templateOf } from './path-template.ts';
 import { callerOf, peerOf } from './peer.ts';
 import type { Reporter } from './reporter.ts';
 import { flagsOf } from './response-flags.ts';
+import { subjectMarks } from './subject.ts';
 import { verdictOf } from './verdict.ts';
 
 /** A proxy's clock may be wrong, but not so wrong that its records land outside of every report. */
@@ -133,7 +134,7 @@ function arrival(call: Call, reporter: Reporter, directory: Directory): AccessRe
     stoppedByProvider: call.flags.includes('UAEX'),
     allowPolicies: reporter.workload === undefined ? undefined : directory.allowPoliciesOf(reporter.workload),
   });
-  const marks = marksOf(rbac, verdict);
+  const marks = [...marksOf(rbac, verdict), ...subjectMarks(metadata?.['envoy.filters.http.jwt_authn'], directory)];
   return {
     ...call.shared,
     side: reporter.side,

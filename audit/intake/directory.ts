@@ -24,4 +24,6 @@ export interface Directory {
   serviceOfAuthority(nodeId: string, authority: string): ServicePortRef | undefined;
   /** The enforced ALLOW policies that apply to a workload, as `NAMESPACE/NAME`. */
   allowPoliciesOf(workload: string): readonly string[];
+  /** How the subject of a verified token is written down; empty: not at all. Absent: nobody's is. */
+  readonly subjectOf?: (issuer: string, subject: string) => string;
 }

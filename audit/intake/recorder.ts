@@ -207,7 +207,10 @@ export class Recorder implements Sink, Ledger {
     const template = record.template === '' ? '' : this.#bounds.bound(`path ${to}`, record.template);
     const plain = record.source.principal === undefined && record.source.address !== undefined;
     const source = plain ? { ...record.source, address: this.#bounds.bound(`from ${to}`, record.source.address) } : record.source;
-    return { ...record, service, template, source };
+    const marks = record.marks?.map((mark) =>
+      mark.kind === 'subject' ? { ...mark, subject: this.#bounds.bound(`subject ${to}`, mark.subject) } : mark,
+    );
+    return { ...record, service, template, source, ...(marks === undefined ? {} : { marks }) };
   }
 
   #edgeOf(raw: AccessRecord): Edge {

@@ -11,9 +11,18 @@ export type Mark =
   /** Only dry runs of ALLOW policies apply, and no rule of theirs matches a call that was let through. */
   | { readonly kind: 'would-deny-no-rule' }
   /** A dry run of an ALLOW rule matches a call that no rule allowed. */
-  | { readonly kind: 'would-allow'; readonly by: PolicyRule };
+  | { readonly kind: 'would-allow'; readonly by: PolicyRule }
+  /** A verified token: of whom, as far as that is to be kept. */
+  | { readonly kind: 'subject'; readonly issuer: string; readonly subject: string };
 
-const KINDS: readonly Mark['kind'][] = Object.freeze(['asked', 'audited', 'would-deny', 'would-deny-no-rule', 'would-allow']);
+const KINDS: readonly Mark['kind'][] = Object.freeze([
+  'asked',
+  'audited',
+  'would-deny',
+  'would-deny-no-rule',
+  'would-allow',
+  'subject',
+]);
 
 /** Proxies tell of a few; what is more is made up. */
 const MOST = 16;
@@ -21,6 +30,7 @@ const MOST = 16;
 type Written = readonly [kind: string, policy: string, rule: number, provider: string];
 
 function written(mark: Mark): Written {
+  if (mark.kind === 'subject') return [mark.kind, mark.issuer, -1, mark.subject];
   const { policy, rule = -1 } = mark.kind === 'would-deny-no-rule' ? { policy: '' } : mark.by;
   return [mark.kind, policy, rule, mark.kind === 'asked' ? mark.provider : ''];
 }
@@ -52,6 +62,8 @@ function read([text, policy, at, provider]: Written): readonly Mark[] {
       return [{ kind, by, provider }];
     case 'would-deny-no-rule':
       return [{ kind }];
+    case 'subject':
+      return [{ kind, issuer: policy, subject: provider }];
     case 'audited':
     case 'would-deny':
     case 'would-allow':

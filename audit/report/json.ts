@@ -9,6 +9,8 @@ const isoOrNull = (ms: number | undefined): string | null => (ms === undefined ?
 const milliseconds = (us: number): number => Math.round(us) / 1000;
 
 function jsonMark(mark: Mark): Readonly<Record<string, unknown>> {
+  if (mark.kind === 'subject')
+    return { kind: mark.kind, policy: null, rule: null, provider: null, issuer: mark.issuer, subject: mark.subject };
   const { policy, rule = null } = mark.kind === 'would-deny-no-rule' ? { policy: null } : mark.by;
   return { kind: mark.kind, policy, rule, provider: mark.kind === 'asked' ? mark.provider : null };
 }

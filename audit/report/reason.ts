@@ -56,6 +56,8 @@ export function notesOf(key: EdgeKey): readonly string[] {
         return 'dry run: no rule of an ALLOW policy would allow it';
       case 'would-allow':
         return `dry run: ${named(mark.by)} would allow it`;
+      case 'subject':
+        return `token of ${mark.subject} by ${mark.issuer}`;
       default:
         return mark satisfies never;
     }

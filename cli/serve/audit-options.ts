@@ -2,6 +2,7 @@ import { type StoreLocation, parseStoreLocation } from '../../audit/store/locati
 import { DEFAULT_KEEPING, type Keeping } from '../../audit/store/upkeep.ts';
 import type { Parsed } from '../../ca/identity/parsed.ts';
 import { parseDuration } from '../../mesh/admit/duration.ts';
+import { type AuditSubject, parseAuditSubject } from './audit-subject.ts';
 
 export interface AuditFlags {
   readonly auditDb: string;
@@ -9,11 +10,14 @@ export interface AuditFlags {
   readonly auditMinutes?: string;
   readonly auditHours?: string;
   readonly auditRetention?: string;
+  readonly auditSubject?: string;
+  readonly auditSubjectKey?: string;
 }
 
 export interface AuditOptions {
   readonly auditStore: StoreLocation;
   readonly auditKeeping: Keeping;
+  readonly auditSubject: AuditSubject;
 }
 
 const LEAST_MS = 3_600_000;
@@ -35,11 +39,14 @@ export function parseAuditFlags(flags: AuditFlags): Parsed<AuditOptions> {
   if (!hours.ok) return hours;
   const days = kept('--audit-retention', flags.auditRetention, DEFAULT_KEEPING.daysMs ?? 0);
   if (!days.ok) return days;
+  const subject = parseAuditSubject(flags.auditSubject, flags.auditSubjectKey);
+  if (!subject.ok) return subject;
   return {
     ok: true,
     value: {
       auditStore: location.value,
       auditKeeping: { minutesMs: minutes.value, hoursMs: hours.value, daysMs: days.value },
+      auditSubject: subject.value,
     },
   };
 }

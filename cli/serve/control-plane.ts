@@ -20,6 +20,7 @@ import type { KeyKeeper } from '../../policy/jwks/keeper.ts';
 import { wantedKeys } from '../../policy/jwks/wanted.ts';
 import type { ListenAddress } from '../options/address.ts';
 import { auditStore } from './audit-store.ts';
+import { subjectOf } from './audit-subject.ts';
 import { behind, followersHere, rotationRoutes } from './admin-rotation.ts';
 import { startAdminSocket } from './admin-socket.ts';
 import { revocationRoutes } from './admin-revocation.ts';
@@ -208,16 +209,17 @@ export async function startControlPlane(
     clock,
     observer: xdsMetrics.observer,
   }));
+  const directory = { ...snapshotDirectory(() => mesh.current()), ...subjectOf(options.auditSubject) };
   const accessLogs = addAccessLogService(server, {
     authenticate: authority.peerOf,
-    directory: snapshotDirectory(() => mesh.current()),
+    directory,
     sink: observed(observers, recorder),
     log,
     clock,
   });
   const relays = addRelayService(server, {
     authenticate: authority.peerOf,
-    directory: snapshotDirectory(() => mesh.current()),
+    directory,
     ledger: recorder,
     observers,
     log,
