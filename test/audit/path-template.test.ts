@@ -68,7 +68,10 @@ describe('audit: path templates', () => {
 
   const hex = (length: number) =>
     fc
-      .array(fc.constantFrom(...'0123456789abcdef'), { minLength: length, maxLength: length })
+      .array(
+        fc.nat(15).map((digit) => digit.toString(16)),
+        { minLength: length, maxLength: length },
+      )
       .map((digits) => digits.join(''))
       .filter((text) => /\d/.test(text));
   const identifier = fc.oneof(
