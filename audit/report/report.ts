@@ -45,28 +45,25 @@ function compare(a: string | number, b: string | number): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function order(key: EdgeKey): readonly (string | number)[] {
-  return [
-    key.sourceWorkload,
-    key.sourcePrincipal,
-    key.sourceAddress,
-    key.destinationWorkload,
-    key.service,
-    key.port,
-    key.path,
-    key.method,
-    key.decision,
-    keyText(key),
-  ];
-}
+/** The parts of a key by which lines are sorted, the first first. */
+const ORDER = Object.freeze([
+  'sourceWorkload',
+  'sourcePrincipal',
+  'sourceAddress',
+  'destinationWorkload',
+  'service',
+  'port',
+  'path',
+  'method',
+  'decision',
+] as const satisfies readonly (keyof EdgeKey)[]);
 
-function byOrder(a: Line, b: Line): number {
-  const [left, right] = [order(a.key), order(b.key)];
-  for (const [index, value] of left.entries()) {
-    const difference = compare(value, right[index] ?? '');
+function byOrder({ key: a }: Line, { key: b }: Line): number {
+  for (const part of ORDER) {
+    const difference = compare(a[part], b[part]);
     if (difference !== 0) return difference;
   }
-  return 0;
+  return compare(keyText(a), keyText(b));
 }
 
 function linesOf(edges: readonly Edge[], filter: EdgeFilter): readonly Line[] {
