@@ -17,7 +17,20 @@ export function sampleSnapshot(): Snapshot {
     paths: ['bookinfo', 'shop', 'web'].map((name) => join(samples, name)),
     meshConfigFile: undefined,
   });
-  return snapshot;
+  const instance = {
+    ready: true,
+    meshed: true,
+    labels: {},
+    capture: { kind: 'redirect' },
+    bindAddress: '0.0.0.0',
+  } as const;
+  return {
+    ...snapshot,
+    workloads: snapshot.workloads.map((workload, at) => ({
+      ...workload,
+      instances: [{ ...instance, name: `${workload.name}-7d9f`, address: `10.1.0.${at + 1}` }],
+    })),
+  };
 }
 
 export function spiffe(text: string): SpiffeId {

@@ -10,7 +10,7 @@ import { accessTables, callsTable, certificatesTable, nameOf, proxiesSummary, pr
 import { Panel } from './panel.ts';
 import { boxOfCells, nodeBox, place, type Box, type Placement } from './placement.ts';
 import { forgetPlaces, keepPlaces, readPlaces } from './remembered.ts';
-import { type Scene, sceneOf, shownEdges, sum } from './scene.ts';
+import { isDetailed, type Scene, sceneOf, shownEdges, sum } from './scene.ts';
 import { matching, searchBox } from './search.ts';
 import { initialState, keepState, periodOf, RANGES, type Selection, type State, VIEWS } from './state.ts';
 import { themeSwitch } from './theme.ts';
@@ -29,6 +29,7 @@ export class App {
   #access: Access | undefined;
   #placement: Placement = readPlaces();
   #scene: Scene | undefined;
+  #isDetailed = false;
   #loading: AbortController | undefined;
   #panelLoading: AbortController | undefined;
   #again = false;
@@ -37,7 +38,10 @@ export class App {
   readonly #view = new GraphView({
     select: (selection) => this.#select(selection),
     toggle: (namespace) => this.#toggle(namespace),
-    scaled: () => this.#drawScene(),
+    scaled: () => {
+      if (this.#isDetailed !== isDetailed(this.#view.scale)) this.#drawScene();
+    },
+    resized: () => this.#fit(),
   });
   readonly #controls = new Controls({
     change: (change) => this.#change(change),
@@ -93,7 +97,7 @@ export class App {
         this.#select({ kind: 'node', id });
       },
     });
-    this.#views.graph.append(this.#controls.element, this.#view.element);
+    this.#views.graph.append(h('h1', { class: 'unseen' }, 'Who talks to whom'), this.#controls.element, this.#view.element);
     this.#views.calls.append(h('h1', {}, 'Calls'), this.#calls.element);
     this.#views.access.append(h('h1', {}, 'May talk, did talk'), ...this.#accessTables.elements);
     this.#views.certificates.append(h('h1', {}, 'Certificates'), this.#certificatesText, this.#certificates.element);
@@ -101,7 +105,7 @@ export class App {
     this.#root.replaceChildren(
       h('a', { class: 'skip', href: '#main', onclick: (event) => this.#skip(event) }, 'To the content'),
       h('header', { class: 'top' }, h('span', { class: 'title' }, 'Gatehouse'), this.#nav, search, themeSwitch(), this.#who),
-      h('div', { class: 'strip' }, this.#summary, this.#message),
+      h('section', { class: 'strip', 'aria-label': 'Summary' }, this.#summary, this.#message),
       h('main', { id: 'main', tabindex: '-1' }, Object.values(this.#views), this.#panel.element),
       h('footer', { class: 'timeline' }, this.#times, this.#timeline.element),
     );
@@ -420,6 +424,7 @@ export class App {
   #drawScene(): void {
     const graph = this.#graph;
     if (graph === undefined) return;
+    this.#isDetailed = isDetailed(this.#view.scale);
     this.#scene = sceneOf({
       graph,
       placement: this.#placement,

@@ -80,7 +80,7 @@ export class Controls {
         h(
           'div',
           { class: 'buttons' },
-          button('Fit', this.#events.fit, 'Show all of the graph'),
+          button('Fit', this.#events.fit, 'Fit: show all of the graph'),
           button('+', () => this.#events.zoom(1.25), 'Zoom in'),
           button('−', () => this.#events.zoom(0.8), 'Zoom out'),
         ),

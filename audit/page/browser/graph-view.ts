@@ -12,6 +12,8 @@ export interface GraphEvents {
   readonly toggle: (namespace: string) => void;
   /** Another zoom may show other things. */
   readonly scaled: () => void;
+  /** There is more or less room, and nobody has chosen what is seen. */
+  readonly resized: () => void;
 }
 
 const NOTHING: Scene = Object.freeze({ areas: [], nodes: [], edges: [], left: 0 });
@@ -30,11 +32,15 @@ export class GraphView {
   readonly #events: GraphEvents;
   readonly #world = s('g');
   readonly #areas = new Layer<SceneArea>(({ namespace }) => `namespace:${namespace}`, areaShape);
+  /** Those that stand for their workloads, above the lines between them. */
+  readonly #closed = new Layer<SceneArea>(({ namespace }) => `namespace:${namespace}`, areaShape);
   readonly #edges = new Layer<SceneEdge>(({ id }) => id, edgeShape);
   readonly #nodes = new Layer<SceneNode>(({ node }) => node.id, nodeShape);
   #scene: Scene = NOTHING;
   #view: Viewport = { x: 0, y: 0, scale: 1 };
   #moved = false;
+  /** What is chosen is shown as chosen. */
+  #marked = false;
   #frame = 0;
   #current: string | undefined;
   #selected: ReadonlySet<string> = new Set();
@@ -42,19 +48,23 @@ export class GraphView {
 
   constructor(events: GraphEvents) {
     this.#events = events;
-    this.#world.append(this.#areas.element, this.#edges.element, this.#nodes.element);
+    this.#world.append(this.#areas.element, this.#edges.element, this.#closed.element, this.#nodes.element);
     this.element = s('svg', { class: 'graph', role: 'group', 'aria-label': 'Graph of calls', tabindex: '0' }, this.#world);
     this.element.addEventListener('wheel', (event) => this.#wheel(event), { passive: false });
     this.element.addEventListener('pointerdown', (event) => this.#drag(event));
     this.element.addEventListener('keydown', (event) => this.#key(event));
     this.element.addEventListener('focusin', ({ target }) => {
       const id = target instanceof Element ? target.closest<SVGGElement>('[data-id]')?.dataset['id'] : undefined;
-      if (id !== undefined) this.#current = id;
+      if (id !== undefined && id !== this.#current) {
+        this.#current = id;
+        this.#marked = false;
+        this.#draw();
+      }
     });
     this.element.addEventListener('focus', () => {
       if (this.#current === undefined) this.#focus(this.#scene.nodes[0]?.node.id ?? this.#areaIds()[0]);
     });
-    new ResizeObserver(() => this.#draw()).observe(this.element);
+    new ResizeObserver(() => (this.#moved ? this.#draw() : this.#events.resized())).observe(this.element);
   }
 
   get scale(): number {
@@ -77,6 +87,7 @@ export class GraphView {
   show(scene: Scene, selection: Selection | undefined, dimmed: ((id: string) => boolean) | undefined): void {
     this.#scene = scene;
     this.#dimmed = dimmed;
+    this.#marked = false;
     this.#selected = new Set(selection === undefined ? [] : idsOf(selection, scene));
     setAttributes(this.element, {
       'aria-label': `Graph of calls: ${scene.areas.length} namespaces, ${scene.nodes.length} workloads and ${scene.edges.length} edges shown. Arrow keys move between them, Enter opens, E goes along the edges, plus and minus zoom, 0 shows all.`,
@@ -127,10 +138,17 @@ export class GraphView {
     this.element.style.setProperty('--unit', String(1 / scale));
     this.element.style.setProperty('--tip', String(Math.max(1, 0.75 / scale)));
     const inSight = (box: Box): boolean => seen(box, this.#view, width, height);
-    this.#areas.show(this.#scene.areas.filter(({ box }) => inSight(box)));
-    this.#nodes.show(this.#scene.nodes.filter(({ box }) => inSight(box)));
-    this.#edges.show(this.#scene.edges.filter(({ from, to }) => inSight(span(from, to))));
+    // What has the focus stays, also out of sight: it is to come back to.
+    const current = this.#current;
+    const changed = [
+      this.#areas.show(this.#scene.areas.filter(({ box, open }) => open && inSight(box))),
+      this.#closed.show(this.#scene.areas.filter(({ box, open }) => !open && inSight(box))),
+      this.#nodes.show(this.#scene.nodes.filter(({ box, node }) => node.id === current || inSight(box))),
+      this.#edges.show(this.#scene.edges.filter(({ id, from, to }) => id === current || inSight(span(from, to)))),
+    ];
+    if (!changed.includes(true) && this.#marked) return;
     this.#mark();
+    this.#marked = true;
   }
 
   /** What is chosen, what belongs to it, and what a search leaves aside. */
@@ -176,6 +194,7 @@ export class GraphView {
   #focus(id: string | undefined): void {
     if (id === undefined) return;
     this.#current = id;
+    this.#marked = false;
     const box = this.#boxes().get(id);
     const { clientWidth: width, clientHeight: height } = this.element;
     if (box !== undefined && !inside(box, this.#view, width, height)) this.reveal(box);
@@ -205,6 +224,7 @@ export class GraphView {
     } else if (direction !== undefined) {
       const edge = this.#scene.edges.find(({ id }) => id === current);
       const from = edge?.source ?? current;
+      this.#edgesOf = undefined;
       this.#focus(from === undefined ? this.#boxes().keys().next().value : nextInDirection(this.#boxes(), from, direction));
     } else if (event.key === 'Enter' || event.key === ' ') {
       if (current !== undefined) this.#open(current);
@@ -217,14 +237,15 @@ export class GraphView {
     event.preventDefault();
   }
 
-  /** Along the edges of the workload that was reached last. */
+  /** Along the edges of the workload or namespace that was reached last. */
   #nextEdge(step: 1 | -1): void {
-    const { edges } = this.#scene;
+    const { edges, nodes } = this.#scene;
     const at = edges.find(({ id }) => id === this.#current);
-    const of = this.#edgesOf ?? at?.source ?? this.#current;
-    const near = edges.filter(({ source, target }) => source === of || target === of);
-    const list = near.length === 0 ? edges : near;
     if (at === undefined) this.#edgesOf = this.#current;
+    const of = this.#edgesOf ?? at?.source;
+    const inside = new Set(nodes.flatMap(({ node }) => (`namespace:${node.namespace}` === of ? [node.id] : [])));
+    const near = edges.filter((edge) => [edge.source, edge.target].some((end) => end === of || inside.has(end)));
+    const list = near.length === 0 ? edges : near;
     const index = at === undefined ? (step === 1 ? 0 : list.length - 1) : list.indexOf(at) + step;
     this.#focus(list[(index + list.length) % Math.max(1, list.length)]?.id);
   }

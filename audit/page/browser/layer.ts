@@ -4,7 +4,7 @@ import type { Shape } from './shapes.ts';
 /** Elements for a list of values: what stays is changed in place, so that focus and styles stay too. */
 export class Layer<T> {
   readonly element = s('g');
-  readonly #shapes = new Map<string, Shape<T>>();
+  readonly #shapes = new Map<string, { readonly shape: Shape<T>; shown: T | undefined }>();
   readonly #idOf: (one: T) => string;
   readonly #make: (one: T) => Shape<T>;
 
@@ -13,23 +13,30 @@ export class Layer<T> {
     this.#make = make;
   }
 
-  show(list: readonly T[]): void {
+  /** True when elements came or went. Values are never changed in place: the same one is drawn already. */
+  show(list: readonly T[]): boolean {
     const wanted = new Set<string>();
+    let changed = false;
     for (const one of list) {
       const id = this.#idOf(one);
       wanted.add(id);
-      const known = this.#shapes.get(id);
-      const shape = known ?? this.#make(one);
+      let known = this.#shapes.get(id);
       if (known === undefined) {
-        this.#shapes.set(id, shape);
-        this.element.append(shape.element);
+        known = { shape: this.#make(one), shown: undefined };
+        this.#shapes.set(id, known);
+        this.element.append(known.shape.element);
+        changed = true;
       }
-      shape.update(one);
+      if (known.shown === one) continue;
+      known.shape.update(one);
+      known.shown = one;
     }
-    for (const [id, { element }] of this.#shapes) {
+    for (const [id, { shape }] of this.#shapes) {
       if (wanted.has(id)) continue;
-      element.remove();
+      shape.element.remove();
       this.#shapes.delete(id);
+      changed = true;
     }
+    return changed;
   }
 }

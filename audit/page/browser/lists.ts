@@ -45,7 +45,7 @@ export function callsTable(
       },
       { title: 'Last seen', cell: ({ lastSeen }) => ago(lastSeen, Date.now()), by: ({ lastSeen }) => lastSeen },
       {
-        title: '',
+        title: 'Details',
         cell: ({ source, target }) =>
           h(
             'button',

@@ -34,6 +34,13 @@ const STEP = Object.freeze({ x: NODE.width + 84, y: NODE.height + 24 });
 const PAD = 22;
 const HEADER = 34;
 const GAP = Object.freeze({ x: 110, y: 44 });
+
+/** Wider where there are many: they are looked at from far away, and the lines are seen between them. */
+function gapFor(workloads: number): { readonly x: number; readonly y: number } {
+  const times = Math.min(4, Math.max(1, Math.sqrt(workloads / 80)));
+  return { x: GAP.x * times, y: GAP.y * times };
+}
+
 const MOST_ROWS = 8;
 
 export function boxOfCells(x: number, y: number, cells: Iterable<Cell>): Box {
@@ -101,6 +108,11 @@ function neighbours(edges: readonly PlacedEdge[]): ReadonlyMap<string, readonly 
   return found;
 }
 
+/** More columns than this are no longer looked at as a whole. */
+function tooLong(count: number): number {
+  return 4 + Math.ceil(Math.sqrt(count));
+}
+
 /** A namespace that nothing is known of yet: columns by who calls whom, rows so that lines cross little. */
 export function arrange(ids: readonly string[], edges: readonly PlacedEdge[]): ReadonlyMap<string, Cell> {
   const inside = new Set(ids);
@@ -111,10 +123,11 @@ export function arrange(ids: readonly string[], edges: readonly PlacedEdge[]): R
   const columns: string[][] = [];
   const linked = ids.filter((id) => near.has(id));
   const alone = ids.filter((id) => !near.has(id));
-  for (let level = 0; level <= Math.max(0, ...rank.values()); level++) {
-    const here = linked.filter((id) => rank.get(id) === level);
-    for (let at = 0; at < here.length; at += rows) columns.push(here.slice(at, at + rows));
-  }
+  const levels = Math.max(0, ...rank.values()) + 1;
+  const byRank = linked.toSorted((a, b) => (rank.get(a) ?? 0) - (rank.get(b) ?? 0));
+  // Long chains, as circles of calls make them, would be a strip: there columns only follow the order.
+  const groups = levels > tooLong(ids.length) ? [byRank] : [...Map.groupBy(byRank, (id) => rank.get(id)).values()];
+  for (const here of groups) for (let at = 0; at < here.length; at += rows) columns.push(here.slice(at, at + rows));
   for (let at = 0; at < alone.length; at += rows) {
     const some = alone.slice(at, at + rows);
     const first = columns[0];
@@ -146,17 +159,21 @@ export function arrange(ids: readonly string[], edges: readonly PlacedEdge[]): R
 function arrangeAreas(
   sizes: ReadonlyMap<string, Box>,
   edges: readonly PlacedEdge[],
+  gap: { readonly x: number; readonly y: number },
 ): ReadonlyMap<string, { readonly x: number; readonly y: number }> {
   const names = [...sizes.keys()];
   const rank = ranks(names, edges);
-  const area = [...sizes.values()].reduce((sum, { width, height }) => sum + (width + GAP.x) * (height + GAP.y), 0);
+  const area = [...sizes.values()].reduce((sum, { width, height }) => sum + (width + gap.x) * (height + gap.y), 0);
   const tallest = Math.max(...[...sizes.values()].map(({ height }) => height), Math.sqrt(area / 1.7));
   const columns: string[][] = [];
-  for (let level = 0; level <= Math.max(0, ...rank.values()); level++) {
+  const levels = Math.max(0, ...rank.values()) + 1;
+  const byRank = names.toSorted((a, b) => (rank.get(a) ?? 0) - (rank.get(b) ?? 0));
+  const groups = levels > tooLong(names.length) ? [byRank] : [...Map.groupBy(byRank, (name) => rank.get(name)).values()];
+  for (const group of groups) {
     let height = Infinity;
-    for (const name of names.filter((one) => rank.get(one) === level)) {
-      const own = (sizes.get(name)?.height ?? 0) + GAP.y;
-      if (height + own > tallest + GAP.y) {
+    for (const name of group) {
+      const own = (sizes.get(name)?.height ?? 0) + gap.y;
+      if (height + own > tallest + gap.y) {
         columns.push([]);
         height = 0;
       }
@@ -168,13 +185,13 @@ function arrangeAreas(
   let x = 0;
   for (const column of columns) {
     const boxes = column.flatMap((name) => sizes.get(name) ?? []);
-    const height = boxes.reduce((sum, box) => sum + box.height + GAP.y, -GAP.y);
+    const height = boxes.reduce((sum, box) => sum + box.height + gap.y, -gap.y);
     let y = -height / 2;
     for (const [at, name] of column.entries()) {
       found.set(name, { x, y });
-      y += (boxes[at]?.height ?? 0) + GAP.y;
+      y += (boxes[at]?.height ?? 0) + gap.y;
     }
-    x += Math.max(...boxes.map(({ width }) => width)) + GAP.x;
+    x += Math.max(...boxes.map(({ width }) => width)) + gap.x;
   }
   return found;
 }
@@ -253,7 +270,7 @@ export function place(before: Placement, nodes: readonly PlacedNode[], edges: re
   const sizes = new Map(
     [...fresh].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, cells]) => [name, boxOfCells(0, 0, cells.values())]),
   );
-  const spots = before.size === 0 && sizes.size > 0 ? arrangeAreas(sizes, between) : undefined;
+  const spots = before.size === 0 && sizes.size > 0 ? arrangeAreas(sizes, between, gapFor(nodes.length)) : undefined;
   const boxes = (but: string): readonly Box[] =>
     [...after].flatMap(([name, area]) => (name === but ? [] : boxOfCells(area.x, area.y, area.cells.values())));
   for (const [name, cells] of fresh) {

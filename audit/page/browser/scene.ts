@@ -60,10 +60,17 @@ export interface SceneInput {
   readonly scale: number;
 }
 
-export const READABLE_SCALE = 0.42;
+const READABLE_SCALE = 0.42;
 /** So few are drawn at any zoom. */
 const FEW_NODES = 60;
 const MOST_EDGES = 1_500;
+/** Between namespaces that are far away. */
+const MOST_BETWEEN = 600;
+
+/** Texts of workloads can be read at this scale. */
+export function isDetailed(scale: number): boolean {
+  return scale >= READABLE_SCALE;
+}
 
 const NONE: Counts = Object.freeze({ calls: 0, denied: 0, wouldBeDenied: 0, plain: 0, unreached: 0, errors: 0 });
 
@@ -152,7 +159,7 @@ export function sceneOf({ graph, placement, state, access, scale }: SceneInput):
   const nodes = graph.nodes.filter(
     ({ id, namespace }) => touched.has(id) || (quiet && (namespaces.size === 0 || namespaces.has(namespace))),
   );
-  const detailed = scale >= READABLE_SCALE || nodes.length <= FEW_NODES;
+  const detailed = isDetailed(scale) || nodes.length <= FEW_NODES;
   const byNamespace = Map.groupBy(nodes, ({ namespace }) => namespace);
   const stands = new Map<string, string>();
   const boxes = new Map<string, Box>();
@@ -194,7 +201,8 @@ export function sceneOf({ graph, placement, state, access, scale }: SceneInput):
   }
   const all = [...drawn.values()];
   const weight = ({ counts }: Drawn): number => counts.denied * 1e6 + counts.wouldBeDenied * 1e3 + counts.calls;
-  const kept = all.length <= MOST_EDGES ? all : all.toSorted((a, b) => weight(b) - weight(a)).slice(0, MOST_EDGES);
+  const most = detailed ? MOST_EDGES : MOST_BETWEEN;
+  const kept = all.length <= most ? all : all.toSorted((a, b) => weight(b) - weight(a)).slice(0, most);
   return {
     areas,
     nodes: nodesOf(shown, boxes, edges, access, overlay),

@@ -52,6 +52,8 @@ export function nodeShape(first: SceneNode): Shape<SceneNode> {
     title,
     outline,
     name,
+    // Between words, for those who read the text alone.
+    ' ',
     detail,
   );
   return {
@@ -65,7 +67,8 @@ export function nodeShape(first: SceneNode): Shape<SceneNode> {
       const all = lines.length === 0 ? 'no calls' : lines.join(' · ');
       // All three do not fit.
       const text = lines.length === 3 ? [lines[0], lines[2]].join(' · ') : all;
-      const label = `${KIND_NAMES[kind]} ${told(full)} in ${told(namespace)}: ${all}${open ? '; no ALLOW policy applies' : ''}${present ? '' : '; not configured any more'}`;
+      // What is seen comes first, for those who speak to the page.
+      const label = `${cut(full, kind === 'workload' ? 23 : 20)} ${text}; ${KIND_NAMES[kind]} ${told(full)} in ${told(namespace)}, ${all}${open ? '; no ALLOW policy applies' : ''}${present ? '' : '; not configured any more'}`;
       if (detail.textContent !== text) detail.textContent = text;
       if (title.textContent !== label) title.textContent = label;
       setAttributes(element, { transform: `translate(${at.x} ${at.y})`, 'aria-label': label });
@@ -159,9 +162,10 @@ export function edgeShape(first: SceneEdge): Shape<SceneEdge> {
       if (title.textContent !== label) title.textContent = label;
       setAttributes(element, { 'aria-label': label });
       const signed = mark === '✕' ? 'signed-denied' : mark === '!' ? 'signed-would' : '';
+      const between = edge.source.startsWith('namespace:') && edge.target.startsWith('namespace:') ? 'between' : '';
       const fresh = counts.calls > calls ? 'fresh' : '';
       calls = counts.calls;
-      element.setAttribute('class', ['edge', look, signed, fresh].filter((one) => one !== '').join(' '));
+      element.setAttribute('class', ['edge', look, signed, fresh, between].filter((one) => one !== '').join(' '));
     },
   };
 }

@@ -52,6 +52,7 @@ class Steps {
 /** Reads a store for the page. */
 export function storeRecords(store: StoreQuestions, clock: () => Date): Records {
   const kept = new Map<string, { readonly at: number; readonly answer: Promise<unknown> }>();
+  let last = '';
   const remembered = <T>(key: string, ask: () => Promise<T>): Promise<T> => {
     const now = clock().getTime();
     const known = kept.get(key);
@@ -142,14 +143,17 @@ export function storeRecords(store: StoreQuestions, clock: () => Date): Records 
     },
     async version() {
       const until = Math.ceil(clock().getTime() / MINUTE_MS) * MINUTE_MS;
-      const { edges, losses } = await query({ since: until - 2 * MINUTE_MS, until });
+      const { edges, losses } = await store.query({ since: until - 2 * MINUTE_MS, until });
       const hash = createHash('sha256');
       const texts = edges.map(({ key, tally }) => `${keyText(key)} ${tally.count}`);
       for (const text of texts.sort()) hash.update(text);
-      return hash
+      const version = hash
         .update(String(losses.reduce((sum, { count }) => sum + count, 0)))
         .digest('base64url')
         .slice(0, 16);
+      // Who is told of something new must not be answered with what was before it.
+      if (version !== last) kept.clear();
+      return (last = version);
     },
   };
 }
