@@ -1,5 +1,6 @@
 // A mesh with a known load, and what others read of it: Prometheus with the questions of Kiali, of Istio's dashboards and of ours.
 import assert from 'node:assert/strict';
+import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { eventually } from '../eventually.ts';
@@ -24,6 +25,9 @@ const DENIED = 5;
 const LOST = 4;
 const CONNECTIONS = 6;
 const PLAIN = 3;
+/** Calls of gRPC by the status that is asked for. */
+const GREETINGS: Readonly<Record<string, number>> = { 0: 4, 5: 3, 12: 2 };
+const GREETED = Object.values(GREETINGS).reduce((sum, count) => sum + count, 0);
 const LINE = 'x'.repeat(999) + '\n';
 const PRODUCT = '/api/v1/products/0';
 
@@ -49,6 +53,28 @@ async function plain(host: string, port: number): Promise<void> {
   await new Promise((resolve) => socket.on('close', resolve));
 }
 
+/** One gRPC call through the gateway, by its status. */
+async function greet(address: string, status: number): Promise<void> {
+  const session = connectHttp2(`http://${address}`);
+  session.on('error', () => undefined);
+  const stream = session.request({
+    ':method': 'POST',
+    ':path': `/greet.Greeter/S${String(status)}`,
+    ':authority': 'greeter.test',
+    'content-type': 'application/grpc',
+    te: 'trailers',
+  });
+  stream.on('error', () => undefined);
+  let told: unknown;
+  stream.on('response', (headers) => (told = headers['grpc-status'] ?? told));
+  stream.on('trailers', (trailers) => (told = trailers['grpc-status'] ?? told));
+  stream.resume();
+  stream.end(Buffer.from([0, 0, 0, 0, 0]));
+  await new Promise((resolve) => stream.on('close', resolve));
+  session.destroy();
+  assert.equal(told, String(status));
+}
+
 describe('a mesh that is measured by Prometheus', function () {
   let mesh: RunningMesh;
   let prometheus: Prometheus;
@@ -71,7 +97,14 @@ describe('a mesh that is measured by Prometheus', function () {
     return Object.fromEntries([...sums].sort().map(([key, value]) => [key, Math.round((value / all) * total * 1000) / 1000]));
   };
 
-  async function load(pages: number, denied: number, lost: number, connections: number, plainText: number): Promise<void> {
+  async function load(
+    pages: number,
+    denied: number,
+    lost: number,
+    connections: number,
+    plainText: number,
+    greetings: number,
+  ): Promise<void> {
     for (let index = 0; index < pages; index++) {
       const reply = await get(mesh.gateway, PRODUCT);
       assert.equal(reply.status, 200, reply.body);
@@ -80,6 +113,8 @@ describe('a mesh that is measured by Prometheus', function () {
       versions[version]++;
     }
     for (let index = 0; index < denied; index++) assert.equal((await get(mesh.gateway, `${PRODUCT}/ratings`)).status, 403);
+    for (const [status, count] of Object.entries(GREETINGS))
+      for (let index = 0; index < count * greetings; index++) await greet(mesh.gateway, Number(status));
     for (let index = 0; index < lost; index++) assert.equal((await get(mesh.gateway, '/nowhere')).status, 404);
     const lines = mesh.ready.gatewayPorts['9400'];
     assert.ok(lines !== undefined, JSON.stringify(mesh.ready.gatewayPorts));
@@ -108,33 +143,37 @@ describe('a mesh that is measured by Prometheus', function () {
   }
 
   /** Records of both ends for what `load` sends. */
-  const requestsOf = (pages: number, denied: number, lost: number, rated: number): number =>
+  const requestsOf = (pages: number, denied: number, lost: number, rated: number, greetings: number): number =>
     // Into the product page, details and reviews; into ratings; a denied call is two of the page and its own two; lost ones have one end.
-    pages * 6 + rated * 2 + denied * 4 + lost;
+    pages * 6 + rated * 2 + denied * 4 + lost + greetings * 2 * GREETED;
 
   before(async function () {
     if (!hasPrometheus()) return this.skip();
     const image = `gatehouse/test-steady=${process.execPath} ${join(root, 'test', 'feature', 'steady-server.mjs')}`;
+    const greeter = `gatehouse/test-greeter=${process.execPath} ${join(root, 'test', 'feature', 'measured', 'greeter.mjs')}`;
     const sources = [
       join(samples, 'bookinfo'),
       join(root, 'test', 'feature', 'meshes', 'steady'),
       join(root, 'test', 'feature', 'measured', 'mesh.yaml'),
     ];
-    mesh = await RunningMesh.start(sources, 'explicit', ['--image', image]);
+    mesh = await RunningMesh.start(sources, 'explicit', ['--image', image, '--image', greeter]);
     prometheus = await Prometheus.start(mesh.ready.controlPlane.http);
     // Each series is there before the load: Prometheus takes what a series begins with for no increase.
     const first = { pages: 0, rated: 0 };
     while (Object.values(versions).some((count) => count === 0)) {
-      await load(1, 0, 0, 0, 0);
+      await load(1, 0, 0, 0, 0, 0);
       first.pages++;
     }
-    await load(0, 1, 1, 1, 1);
+    await load(0, 1, 1, 1, 1, 1);
     first.rated = versions.v2 + versions.v3;
-    const start = await scraped(requestsOf(first.pages, 1, 1, first.rated), 3);
+    const start = await scraped(requestsOf(first.pages, 1, 1, first.rated, 1), 3);
     versions.v1 = versions.v2 = versions.v3 = 0;
-    await load(PAGES, DENIED, LOST, CONNECTIONS, PLAIN);
+    await load(PAGES, DENIED, LOST, CONNECTIONS, PLAIN, 1);
     const rated = versions.v2 + versions.v3;
-    end = await scraped(requestsOf(first.pages + PAGES, 1 + DENIED, 1 + LOST, first.rated + rated), 3 + 2 * CONNECTIONS + PLAIN);
+    end = await scraped(
+      requestsOf(first.pages + PAGES, 1 + DENIED, 1 + LOST, first.rated + rated, 2),
+      3 + 2 * CONNECTIONS + PLAIN,
+    );
     // From one scrape to another, so that nothing is extrapolated.
     window = `${Math.round((end - start) * 1000) + 1}ms`;
   });
@@ -255,7 +294,7 @@ describe('a mesh that is measured by Prometheus', function () {
 
   it('the mesh dashboard of Istio: requests, success, errors, of all that proxies sent', async () => {
     const { requests, success, ...errors } = meshQuestions(window);
-    const sent = PAGES * 3 + rated() + 2 * DENIED + LOST;
+    const sent = PAGES * 3 + rated() + 2 * DENIED + LOST + GREETED;
     const seconds = Number.parseInt(window, 10) / 1000;
     const rate = await number(requests);
     assert.ok(Math.abs(rate - sent / seconds) < 0.02 * (sent / seconds), `${rate} of ${sent} in ${seconds} s`);
@@ -263,6 +302,20 @@ describe('a mesh that is measured by Prometheus', function () {
     assert.equal(await number(errors['5xx']), 0);
     const share = (await number(errors['4xx'])) / rate;
     assert.ok(Math.abs(share - (2 * DENIED + LOST) / sent) < 0.01, String(share));
+  });
+
+  it('gRPC by its own status, of both ends, in trailers or headers', async () => {
+    for (const reporter of ['source', 'destination'])
+      assert.deepEqual(
+        counted(
+          await asked(
+            healthQuestion(`reporter="${reporter}",request_protocol="grpc",destination_service_name="greeter"`, window),
+          ),
+          GREETED,
+          ({ grpc_response_status: status = '', response_code: code = '' }) => `${status} ${code}`,
+        ),
+        Object.fromEntries(Object.entries(GREETINGS).map(([status, count]) => [`${status} 200`, count])),
+      );
   });
 
   it('what never arrived, what was denied, what came in plain text', async () => {
