@@ -13,9 +13,10 @@ import { systemClock, systemTimers } from '../sds/clock.ts';
 import { POD_PATHS } from '../sds/pod/environment.ts';
 import { servePodPorts, writePodConfig } from '../sds/pod/run.ts';
 import { type ClusterSecretsFlags, clusterSecrets } from './agent/cluster-secrets.ts';
+import { type DnsFlags, dnsWish, nameServer } from './agent/dns.ts';
 import { logLevel, METRICS_PORT, type PodFlags, podOptionsOf, portOrZero, READY_PORT, threads } from './agent/pod-options.ts';
 
-interface AgentFlags extends PodFlags, ClusterSecretsFlags {
+interface AgentFlags extends PodFlags, ClusterSecretsFlags, DnsFlags {
   readonly config?: string;
   readonly check?: true;
   readonly logLevel: string;
@@ -51,6 +52,12 @@ export function agentCommand(): Command {
       'with --kubernetes-secrets: how to reach the cluster (default: the own one in a Pod, else as kubectl)',
     )
     .option('--context <name>', "with --kubernetes-secrets: which of the kubeconfig's contexts")
+    .option(
+      '--dns-port <port>',
+      "answer the application's DNS on this port of 127.0.0.1: names of the mesh, and the rest as /etc/resolv.conf says (default with --pod sidecar and ISTIO_META_DNS_CAPTURE: 15053)",
+      portOrZero,
+    )
+    .option('--dns-server <address>', "for the rest of DNS, in place of resolv.conf's; may be repeated", nameServer)
     .option('--domain <name>', 'with --pod: DNS domain of the cluster', 'cluster.local')
     .option('--status-port <port>', 'with --pod: where probes, metrics and hooks are answered; 0: nowhere', portOrZero, 15_020)
     .option('--proxy-log-level <level>', "with --pod: Envoy's", 'warning')
@@ -194,6 +201,7 @@ async function run(
     const started = await runAgent({
       ...source,
       clusterSecrets: secrets,
+      dns: dnsWish(flags),
       log,
       emit,
       onCommandEnd: ended.resolve,

@@ -75,6 +75,7 @@ const OWN = [
   'envoy/v3/open_telemetry_log',
   'envoy/v3/zipkin',
   'log/v1/relay',
+  'names/v1/names',
   'workload/v1/spiffe_workload_api',
 ];
 

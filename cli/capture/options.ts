@@ -10,6 +10,7 @@ import {
   parseUserIds,
 } from '../../kubernetes/capture/lists.ts';
 import { type CaptureOptions, DEFAULT_CAPTURE, type Ports, type Ranges } from '../../kubernetes/capture/options.ts';
+import { DNS_PORT, isDnsCaptured } from './dns.ts';
 
 function asked<T>(parse: (text: string) => Parsed<T>): (text: string) => T {
   return (text) => {
@@ -78,9 +79,10 @@ export function addCaptureOptions(command: Command): Command {
       option('-k, --virtual-interfaces <names>', 'devices of virtual machines in the pod', asked(parseInterfaces), [], 'none'),
     )
     .addOption(
-      new Option('--dns-port <port>', 'lead queries for names (port 53) to this port of the loopback').argParser(
-        asked(parsePort),
-      ),
+      new Option(
+        '--dns-port <port>',
+        'lead queries for names (port 53) to this port of the loopback (default: 15053 with ISTIO_META_DNS_CAPTURE=true, else nowhere)',
+      ).argParser(asked(parsePort)),
     );
 }
 
@@ -98,6 +100,6 @@ export function captureOptionsOf(flags: CaptureFlags): CaptureOptions {
     excludeOutboundPorts: flags.excludeOutboundPorts,
     excludeInterfaces: flags.excludeInterfaces,
     virtualInterfaces: flags.virtualInterfaces,
-    dnsPort: flags.dnsPort,
+    dnsPort: flags.dnsPort ?? (isDnsCaptured(process.env) ? DNS_PORT : undefined),
   };
 }

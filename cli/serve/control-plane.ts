@@ -15,6 +15,7 @@ import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { snapshotResources, type SnapshotResources } from '../../xds/resources/source.ts';
 import { AutomaticScopes } from '../../xds/scope/scopes.ts';
+import { addNamesService } from '../../xds/names/service.ts';
 import { addDiscoveryService, type DiscoveryService } from '../../xds/stream/service.ts';
 import type { KeyKeeper } from '../../policy/jwks/keeper.ts';
 import { wantedKeys } from '../../policy/jwks/wanted.ts';
@@ -225,7 +226,13 @@ export async function startControlPlane(
     log,
     clock,
   });
-  enforceRevocations(revocations, source, [discovery, accessLogs, relays]);
+  const names = addNamesService(server, {
+    authenticate: authority.peerOf,
+    snapshot: () => mesh.current(),
+    onChange: (listener) => source.onChange(listener),
+    log,
+  });
+  enforceRevocations(revocations, source, [discovery, accessLogs, relays, names]);
   const tls = await authority.serverCredentials({
     dnsNames: [...DNS_NAMES, ...options.advertise],
     ipAddresses: [...new Set(['127.0.0.1', ...options.grpc.map(({ host }) => host).filter((host) => host !== '0.0.0.0')])],
@@ -346,6 +353,7 @@ export async function startControlPlane(
       await page?.close();
       await status.close();
       await discovery.close();
+      names.close();
       plaintext?.close();
       await new Promise<void>((resolve) => {
         // grpc-js leaves connections open that still have streams; nothing waits for those.

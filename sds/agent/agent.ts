@@ -9,7 +9,8 @@ import { Guard } from '../envoy/guard.ts';
 import { type AgentConfig, type HostPort, targetOf } from './config.ts';
 import { endStrays } from './envoy-record.ts';
 import { OutsideTrust } from './outside-trust.ts';
-import { TrustFollower } from '../trust/follower.ts';
+import { DnsProxy, type DnsWish } from '../dns/proxy.ts';
+import { type FollowerOptions, TrustFollower } from '../trust/follower.ts';
 import { RootBundle } from './root-bundle.ts';
 import { lockRunDir } from './lock.ts';
 import { prepareRunDir, workloadPaths } from './run-directory.ts';
@@ -25,7 +26,10 @@ const LOG_BYTES = 32 * 1024 * 1024;
 /** The queues of all workloads together may have as much as so many of them. */
 const LOG_SHARES = 8;
 
-export type AgentOptions = Omit<Surroundings, 'bundle' | 'onRoots' | 'outside' | 'guard' | 'reachability' | 'turns' | 'logs'>;
+export type AgentOptions = Omit<Surroundings, 'bundle' | 'onRoots' | 'outside' | 'guard' | 'reachability' | 'turns' | 'logs'> & {
+  /** Answers the DNS of the application beside it. */
+  readonly dns?: DnsWish | undefined;
+};
 
 /** One process, many workloads. Owns them all; every change of what runs goes through `apply`, one at a time. */
 export class Agent {
@@ -38,6 +42,7 @@ export class Agent {
   readonly #trustDomain: TrustDomain;
   readonly #logBytes: number;
   readonly #outside: OutsideTrust;
+  readonly #dns: DnsProxy | undefined;
   readonly #running = new Map<string, RunningWorkload>();
   #around: Surroundings | undefined;
   readonly #reachability = new Map<string, Reachability>();
@@ -58,6 +63,7 @@ export class Agent {
     this.#logBytes = config.accessLogBytes ?? LOG_BYTES;
     this.#outside = new OutsideTrust({ ...options, trustDomain: config.trustDomain, bundle: () => this.#roots.current() });
     this.#follower = this.#newFollower();
+    this.#dns = options.dns && new DnsProxy(options.dns, { ...options, ...this.#callers() });
   }
 
   /** Why a changed configuration cannot be applied to a running agent, or undefined. */
@@ -84,6 +90,7 @@ export class Agent {
     this.#stopping = true;
     await this.#turn;
     this.#follower.stop();
+    await this.#dns?.stop();
     this.#roots.close();
     this.#outside.close();
     this.#endClock();
@@ -134,6 +141,7 @@ export class Agent {
       for (const workload of this.#running.values()) workload.bundleChanged();
     });
     this.#follower.start();
+    await this.#dns?.start();
     const guard = new Guard(config.runDir, Math.ceil(config.takeoverMs / 1000));
     this.#endClock = watchClock(this.#options.clock, this.#options.timers, (byMs) => {
       this.#options.log.warn({ byMs }, 'the clock was set, or the machine slept');
@@ -156,15 +164,22 @@ export class Agent {
     return around;
   }
 
-  #newFollower(): TrustFollower {
-    const { timers, random, log } = this.#options;
-    return new TrustFollower({
+  /** How streams of the agent's own reach the control plane, and as whom. */
+  #callers(): Pick<FollowerOptions, 'address' | 'rootsPem' | 'svids'> {
+    return {
       address: () => {
         const { address, serverName } = this.#controlPlane;
         return { target: targetOf(address), serverName, timeoutMs: 0 };
       },
       rootsPem: () => this.#roots.current()?.pem,
       svids: () => [...this.#running.values()].flatMap((workload) => workload.svid() ?? []),
+    };
+  }
+
+  #newFollower(): TrustFollower {
+    const { timers, random, log } = this.#options;
+    return new TrustFollower({
+      ...this.#callers(),
       take: async (pem) => {
         const learned = await this.#roots.learn(pem);
         if (learned.ok) await this.#rootsAccepted();

@@ -29,6 +29,8 @@ export interface InjectedMeshOptions {
   /** Of this mesh alone: the third number of its addresses, and part of the names of what it makes. */
   readonly number: number;
   readonly flags?: (dir: string) => readonly string[];
+  /** Of each pod. */
+  readonly annotations?: Readonly<Record<string, string>>;
   /** What a pod has otherwise. */
   readonly volumes?: (name: string, dir: string) => Partial<PodVolumes>;
 }
@@ -164,7 +166,7 @@ export class InjectedMesh {
         input: JSON.stringify({
           apiVersion: 'v1',
           kind: 'Pod',
-          metadata: { name: `${name}-1`, namespace: 'shop', labels: { app: name } },
+          metadata: { name: `${name}-1`, namespace: 'shop', labels: { app: name }, annotations: this.#options.annotations ?? {} },
           spec: {
             serviceAccountName: name,
             nodeName: 'n1',

@@ -1,5 +1,6 @@
 // Runs the containers of an injected pod from its spec, as a kubelet would: in a network namespace, with the volumes in their places.
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MAIN } from '../cli/running-serve.ts';
@@ -18,6 +19,8 @@ export interface PodVolumes {
   readonly rootCert: string;
   /** Lines of /etc/hosts. */
   readonly hosts: readonly string[];
+  /** In place of the machine's. */
+  readonly resolvConf?: string;
   readonly envoy: string;
   /** Istio's own agent in place of ours, and its template of Envoy's bootstrap. */
   readonly pilotAgent?: { readonly program: string; readonly template: string };
@@ -60,6 +63,7 @@ export class InjectedPod {
     writeFileSync(join(folder, 'token'), volumes.token, { mode: 0o644 });
     writeFileSync(join(folder, 'root-cert.pem'), volumes.rootCert);
     writeFileSync(join(folder, 'hosts'), `127.0.0.1 localhost\n${volumes.hosts.join('\n')}\n`);
+    if (volumes.resolvConf !== undefined) writeFileSync(join(folder, 'resolv.conf'), volumes.resolvConf);
     const labels = Object.entries(at(pod, 'metadata', 'labels') ?? {}).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
     writeFileSync(join(folder, 'labels'), labels.join('\n'));
   }
@@ -67,7 +71,7 @@ export class InjectedPod {
   /** The init container to its end, then the sidecar. @throws Error with what the init container said */
   start(): void {
     const capture = this.#container('istio-init');
-    const done = spawnSync('ip', this.#command(capture, []), { encoding: 'utf8' });
+    const done = spawnSync('ip', this.#command(capture, capture.env), { encoding: 'utf8' });
     if (done.status !== 0) throw new Error(`istio-init: ${done.stdout}${done.stderr}`);
     const proxy = this.#container('istio-proxy');
     this.#spawn(this.#command(proxy, proxy.env, this.#volumes.pilotAgent));
@@ -75,41 +79,22 @@ export class InjectedPod {
 
   /** A process of the application. */
   application(program: string): void {
-    const { name } = this.#network;
-    this.#spawn([
-      'netns',
-      'exec',
-      name,
-      'setpriv',
-      '--reuid',
-      '1000',
-      '--regid',
-      '1000',
-      '--clear-groups',
-      process.execPath,
-      '-e',
-      program,
-    ]);
+    this.#spawn(this.#applicationArgs(program));
   }
 
   /** What the application gets for a call, as `STATUS BODY`. */
   call(url: string): string {
     const program = `fetch(${JSON.stringify(url)}, { signal: AbortSignal.timeout(5000) }).then(async (r) => console.log(r.status, await r.text()), (e) => console.log('none', String(e)))`;
-    const args = [
-      'netns',
-      'exec',
-      this.#network.name,
-      'setpriv',
-      '--reuid',
-      '1000',
-      '--regid',
-      '1000',
-      '--clear-groups',
-      process.execPath,
-      '-e',
-      program,
-    ];
-    return spawnSync('ip', args, { encoding: 'utf8' }).stdout.trim();
+    return spawnSync('ip', this.#applicationArgs(program), { encoding: 'utf8' }).stdout.trim();
+  }
+
+  /** What a program of the application prints; servers of this process can answer meanwhile. */
+  async ask(program: string): Promise<string> {
+    const child = spawn('ip', this.#applicationArgs(program), { stdio: ['ignore', 'pipe', 'inherit'] });
+    let said = '';
+    child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    await once(child, 'close');
+    return said.trim();
   }
 
   /** The hook that the kubelet runs in the sidecar before it ends; its exit code and what it said. */
@@ -136,6 +121,11 @@ export class InjectedPod {
     spawnSync('ip', ['netns', 'del', name]);
   }
 
+  #applicationArgs(program: string): readonly string[] {
+    const user = ['--reuid', '1000', '--regid', '1000', '--clear-groups'];
+    return ['netns', 'exec', this.#network.name, 'setpriv', ...user, process.execPath, '-e', program];
+  }
+
   #spawn(args: readonly string[]): void {
     const child = spawn('ip', args, { stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (this.said += chunk.toString()));
@@ -156,6 +146,9 @@ export class InjectedPod {
       'mount -t tmpfs tmpfs /mnt && mkdir /mnt/u /mnt/w',
       'mount -t overlay overlay -o lowerdir=/etc,upperdir=/mnt/u,workdir=/mnt/w /etc',
       `cat ${quoted(join(this.#folder, 'hosts'))} > /etc/hosts`,
+      ...(this.#volumes.resolvConf === undefined
+        ? []
+        : [`rm -f /etc/resolv.conf && cat ${quoted(join(this.#folder, 'resolv.conf'))} > /etc/resolv.conf`]),
       'mount -t tmpfs tmpfs /run',
       'mkdir -p /etc/istio/pod /etc/istio/proxy /run/secrets/tokens /run/secrets/istio && chmod 777 /etc/istio/proxy',
       'mkdir -m 777 /run/secrets/workload-spiffe-uds /run/secrets/workload-spiffe-credentials /run/secrets/credential-uds',
