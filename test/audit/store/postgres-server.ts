@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, type QueryResult } from 'pg';
@@ -59,6 +59,24 @@ export class PostgresServer {
 
   get pid(): number | undefined {
     return this.#process?.pid;
+  }
+
+  /** CPU time of its processes, those that ended included. */
+  cpuSeconds(): number {
+    const fields = (pid: string): readonly string[] => {
+      try {
+        return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+      } catch {
+        return [];
+      }
+    };
+    const sum = (of: readonly string[], from: number, to: number): number =>
+      of.slice(from, to).reduce((total, ticks) => total + Number(ticks), 0);
+    const pid = String(this.pid ?? '');
+    const children = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && fields(name)[1] === pid);
+    // proc(5): utime, stime, and both of children that were waited for.
+    const ticks = sum(fields(pid), 11, 15) + children.reduce((total, child) => total + sum(fields(child), 11, 13), 0);
+    return ticks / 100;
   }
 
   async run(): Promise<void> {
