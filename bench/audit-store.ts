@@ -197,7 +197,7 @@ async function fill(bench: Bench): Promise<{ readonly minutes: number; readonly 
   const level = async (table: string, time: string, from: number, to: number, unitMs: number): Promise<void> => {
     const before = await bench.bytes();
     // In pieces, as one statement would take too long.
-    const piece = Math.max(1, Math.floor(400_000 / EDGES));
+    const piece = Math.max(1, Math.floor(50_000 / EDGES));
     for (let at = from; at < to; at += piece)
       await engine.write('alone', (session) => generate(session, table, time, at, Math.min(to, at + piece) - 1, unitMs));
     bytesPerRow[table] = ((await bench.bytes()) - before) / (EDGES * (to - from));

@@ -57,8 +57,6 @@ export interface ServeOptions extends AuditOptions {
   readonly page: PageOptions | undefined;
   /** Whether callers on this machine may take profiles of the process. */
   readonly allowCaptures: boolean;
-  /** Of the audit store, where it is a file. */
-  readonly auditFile: string;
   /** Undefined: nothing is alerted. */
   readonly alerts: AlertSettings | undefined;
   /** Sets of labels that metrics of calls may have. */
@@ -146,7 +144,6 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
       page: page.value,
       allowCaptures: flags.allowCaptures === true,
       ...audit.value,
-      auditFile: audit.value.auditStore.engine === 'sqlite' ? audit.value.auditStore.file : '',
       alerts: alerts?.value,
       metricSeries,
       metricStaleMs: metricStale,
