@@ -5,7 +5,7 @@ import { gapsOf, type Writer } from './gaps.ts';
 import { coarsestFor, LEVELS, MINUTE_MS, type Plan, planOf, type RollupState, type Segment } from './levels.ts';
 import { integer, keyOf, type Row, tallyOfRow, text } from './row.ts';
 import type { Session, SqlValue } from './sql.ts';
-import { SELECT_LOSSES, TALLY_SUMS } from './statements.ts';
+import { KEY_COLUMNS, SELECT_LOSSES, TALLY_SUMS } from './statements.ts';
 import type { CountPoint, Counts, EdgeHistory, Observed, Period, Question, Step, TallyPoint } from './store.ts';
 
 const FAR = Number.MAX_SAFE_INTEGER;
@@ -74,7 +74,8 @@ async function edgesOf(session: Session, plan: Plan, question: Asked): Promise<r
   }
   if (tallies.size === 0) return [];
   const where = question.condition === undefined ? '' : ` WHERE ${question.condition.sql}`;
-  const rows = await session.all(`SELECT * FROM edge${where}`, ...(question.condition?.values ?? []));
+  // Without the digest, which takes more memory than the rest of a row together.
+  const rows = await session.all(`SELECT id, ${KEY_COLUMNS.join(', ')} FROM edge${where}`, ...(question.condition?.values ?? []));
   return rows.flatMap((row): readonly Edge[] => {
     const tally = tallies.get(integer(row, 'id'));
     return tally === undefined ? [] : [{ key: keyOf(row), minute: Math.floor(tally.firstSeen / MINUTE_MS), tally }];

@@ -1,7 +1,7 @@
 import type { Insert } from './sql.ts';
 import { DIMENSION_COLUMNS, TALLY_COLUMNS } from './schema.ts';
 
-const KEY_COLUMNS = Object.freeze([
+export const KEY_COLUMNS = Object.freeze([
   'source_principal',
   'source_workload',
   'source_address',
