@@ -14,7 +14,8 @@ import type { RunningMesh } from './running-mesh.ts';
 
 const SECRET = 'a secret of sixteen bytes and more';
 
-describe('alerts of a running mesh', () => {
+describe('alerts of a running mesh', function () {
+  this.timeout(300_000);
   const dir = mkdtempSync(join(tmpdir(), 'gh-mesh-alerts-'));
   let receiver: Receiver;
   let mesh: RunningMesh;

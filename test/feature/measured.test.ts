@@ -76,6 +76,7 @@ async function greet(address: string, status: number): Promise<void> {
 }
 
 describe('a mesh that is measured by Prometheus', function () {
+  this.timeout(300_000);
   let mesh: RunningMesh;
   let prometheus: Prometheus;
   /** The time that holds all of the load and none of what was before, and its end. */

@@ -21,12 +21,15 @@ function calls(spans: readonly Span[]): readonly string[] {
     .sort();
 }
 
-describe('bookinfo in Zipkin', () => {
+describe('bookinfo in Zipkin', function () {
+  this.timeout(300_000);
   const dir = mkdtempSync(join(tmpdir(), 'gh-zipkin-'));
   let zipkin: Zipkin;
   let mesh: RunningMesh;
 
   before(async function () {
+    // Fetching, the first time, is Maven's business.
+    this.timeout(900_000);
     const found = findZipkin();
     if ('missing' in found) {
       this.test?.parent?.tests.forEach((test) => (test.title += ` (${found.missing})`));

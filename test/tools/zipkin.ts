@@ -39,7 +39,12 @@ export function findZipkin(): { readonly jar: string } | { readonly missing: str
   if (!runs('java', '-version')) return { missing: 'there is no Java' };
   if (existsSync(join(CACHE, NAME))) return { jar: join(CACHE, NAME) };
   if (process.env['CI'] === undefined) return { missing: 'node test/tools/build.ts has not fetched it' };
-  return runs('mvn', '-version') ? { jar: fetchZipkin() } : { missing: 'there is no Maven' };
+  if (!runs('mvn', '-version')) return { missing: 'there is no Maven' };
+  try {
+    return { jar: fetchZipkin() };
+  } catch (error) {
+    return { missing: error instanceof Error ? error.message.slice(0, 200) : String(error) };
+  }
 }
 
 export interface Span {

@@ -21,7 +21,8 @@ const clock = (): Date => new Date();
 const log = pino({ level: 'silent' });
 const nothing = snapshotOf('');
 
-describe('webhooks', () => {
+describe('webhooks', function () {
+  this.timeout(60_000);
   const dir = mkdtempSync(join(tmpdir(), 'gh-alerts-'));
   let authority: TestAuthority;
   let certificate: Issued;

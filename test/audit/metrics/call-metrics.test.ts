@@ -288,6 +288,20 @@ describe("Istio's metrics of calls", () => {
     assert.equal(metrics.stats.overflowed, 198);
   });
 
+  it('with no room at all there are sums', () => {
+    const { count, samples } = metered({ limit: 0 });
+    count({}, { status: 500 }, OUT, { protocol: 'TCP' }, { verdict: { kind: 'denied-no-rule', policies: [] } });
+    assert.deepEqual(
+      samples('istio_requests_total').map(({ labels, value }) => [labels['reporter'], labels['destination_workload'], value]),
+      [
+        ['destination', OVERFLOW, 3],
+        ['source', OVERFLOW, 1],
+      ],
+    );
+    assert.equal(only(samples('istio_tcp_connections_closed_total')).value, 1);
+    assert.equal(only(samples('gatehouse_denied_calls_total')).labels['source_workload'], OVERFLOW);
+  });
+
   it('what does not happen any more is forgotten, and makes room', () => {
     const { count, metrics, pass, samples } = metered({ limit: 2, staleMs: 60_000 });
     count({ status: 200 }, { status: 201 }, { status: 202 });
