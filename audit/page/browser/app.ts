@@ -41,7 +41,10 @@ export class App {
     scaled: () => {
       if (this.#isDetailed !== isDetailed(this.#view.scale)) this.#drawScene();
     },
-    resized: () => this.#fit(),
+    resized: () => {
+      if (this.#state.selection === undefined && this.#view.untouched) this.#fit();
+      else this.#view.keepInSight();
+    },
   });
   readonly #controls = new Controls({
     change: (change) => this.#change(change),

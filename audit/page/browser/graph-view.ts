@@ -12,7 +12,7 @@ export interface GraphEvents {
   readonly toggle: (namespace: string) => void;
   /** Another zoom may show other things. */
   readonly scaled: () => void;
-  /** There is more or less room, and nobody has chosen what is seen. */
+  /** There is more or less room. */
   readonly resized: () => void;
 }
 
@@ -64,7 +64,7 @@ export class GraphView {
     this.element.addEventListener('focus', () => {
       if (this.#current === undefined) this.#focus(this.#scene.nodes[0]?.node.id ?? this.#areaIds()[0]);
     });
-    new ResizeObserver(() => (this.#moved ? this.#draw() : this.#events.resized())).observe(this.element);
+    new ResizeObserver(() => this.#events.resized()).observe(this.element);
   }
 
   get scale(): number {
@@ -105,6 +105,19 @@ export class GraphView {
       x: box.x + box.width / 2 - clientWidth / 2 / scale,
       y: box.y + box.height / 2 - clientHeight / 2 / scale,
     });
+  }
+
+  /** Moves only as far as is needed to see what is chosen, at the same zoom. */
+  keepInSight(): void {
+    const { clientWidth: width, clientHeight: height } = this.element;
+    const boxes = [
+      ...this.#scene.nodes.flatMap(({ node, box }) => (this.#selected.has(node.id) ? [box] : [])),
+      ...this.#scene.edges.flatMap(({ id, from, to }) => (this.#selected.has(id) ? [span(from, to)] : [])),
+    ];
+    const [box] = boxes;
+    if (box === undefined || inside(box, this.#view, width, height)) return this.#draw();
+    const { scale } = this.#view;
+    this.#look({ scale, x: box.x + box.width / 2 - width / 2 / scale, y: box.y + box.height / 2 - height / 2 / scale });
   }
 
   zoom(factor: number): void {
