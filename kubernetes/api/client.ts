@@ -4,6 +4,7 @@ import type { Access } from './access.ts';
 import { ApiError, Unreachable } from './api-error.ts';
 import { isJson, mapAt, textAt } from './json.ts';
 import { linesOf } from './lines.ts';
+import { skimmed } from './skim.ts';
 
 export interface ApiRequest {
   readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -17,6 +18,8 @@ export interface ApiRequest {
   readonly signal?: AbortSignal;
   /** Called with each warning of the server, or of its webhooks, to whoever sent this. */
   readonly onWarning?: (text: string) => void;
+  /** Members of these names are left out of the answer where they are lists or mappings, before it is read. */
+  readonly without?: ReadonlySet<string> | undefined;
 }
 
 export interface StreamRequest {
@@ -72,11 +75,11 @@ class HttpClient implements ApiClient {
       body,
       contentType: request.contentType ?? (request.method === 'PATCH' ? 'application/merge-patch+json' : 'application/json'),
     });
-    const text = await textOf(response, LARGEST_ANSWER);
+    const bytes = await bytesOf(response, LARGEST_ANSWER);
     if (request.onWarning !== undefined) for (const warning of warningsOf(response)) request.onWarning(warning);
     const status = response.statusCode ?? 0;
-    if (status < 200 || status > 299) throw refused(status, response, text);
-    return valueOf(text);
+    if (status < 200 || status > 299) throw refused(status, response, bytes.toString('utf8'));
+    return valueOf((request.without === undefined ? bytes : skimmed(bytes, request.without)).toString('utf8'));
   }
 
   async *stream({ path, idleMs, signal, accept = 'application/json' }: StreamRequest): AsyncGenerator {
@@ -151,6 +154,10 @@ class HttpClient implements ApiClient {
 }
 
 async function textOf(response: IncomingMessage, most: number): Promise<string> {
+  return (await bytesOf(response, most)).toString('utf8');
+}
+
+async function bytesOf(response: IncomingMessage, most: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   try {
@@ -163,7 +170,7 @@ async function textOf(response: IncomingMessage, most: number): Promise<string> 
   } catch (cause) {
     throw unreachable(cause);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 }
 
 function valueOf(text: string): unknown {

@@ -6,7 +6,7 @@ import { ResourceWatch } from '../watch/resource-watch.ts';
 import { Definitions } from './definitions.ts';
 import { configMapsNamedBy } from './references.ts';
 import { apiVersionOf, CONFIG_MAPS, nameOf, pathOf, placeOf, type Resource, RESOURCES } from './resources.ts';
-import { pruned } from './prune.ts';
+import { pruned, unreadOf } from './prune.ts';
 import type { Json } from '../api/json.ts';
 import type { ObservedObjects } from '../status/observed.ts';
 
@@ -98,6 +98,7 @@ export class ClusterObjects {
     followed.watch = new ResourceWatch({
       client,
       path: pathOf(resource, version),
+      without: unreadOf(resource.kind),
       ...(resource.query !== undefined && { query: resource.query }),
       ...(idleMs !== undefined && { idleMs }),
       onTold: (told) => this.#told(name, followed, told),

@@ -2,7 +2,7 @@ import { admitDocument } from '../../mesh/admit/admit.ts';
 import type { Change } from '../../mesh/admit/change.ts';
 import type { Document } from '../../mesh/admit/document.ts';
 import type { Admitted } from '../../mesh/admit/mesh-object.ts';
-import { nodeOf, sameContent } from '../../mesh/admit/node.ts';
+import { nodeOf } from '../../mesh/admit/node.ts';
 import { MeshStore, NO_GATEWAYS } from '../../mesh/admit/store/mesh-store.ts';
 import { gatewaysIn, type Written, writtenIn } from '../../mesh/admit/written.ts';
 import { type WrittenObjects, WrittenStore } from '../../mesh/admit/written-objects.ts';
@@ -11,6 +11,7 @@ import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { DiagnosticsByFile } from '../../mesh/source/diagnostics-by-file.ts';
 import type { Json } from '../api/json.ts';
+import { kept } from './kept-written.ts';
 
 export interface Looked {
   /** Undefined when nothing that is in effect changed. */
@@ -21,7 +22,8 @@ export interface Looked {
 }
 
 interface Held {
-  document: Document | undefined;
+  /** The object as JSON: a tenth of what its tree takes, which is needed only while it is read. Undefined: it is gone. */
+  text: string | undefined;
   written: readonly Written[];
   /** What is in effect of it: as it is, or as it was before it was refused. */
   effective: Admitted | undefined;
@@ -50,26 +52,26 @@ export class LiveCluster {
 
   /** @returns false when it says the same as before */
   put(path: string, object: Json): boolean {
-    const node = nodeOf(object, 0);
+    // The server writes the fields of an object always in the same order.
+    const text = JSON.stringify(object);
     const before = this.#objects.get(path);
-    if (before?.document !== undefined && sameContent(before.document.node, node)) return false;
-    const document = { file: path, offset: 0, node };
-    if (before === undefined) this.#objects.set(path, { document, written: [], effective: undefined, found: [] });
-    else before.document = document;
+    if (before === undefined) this.#objects.set(path, { text, written: [], effective: undefined, found: [] });
+    else if (before.text === text) return false;
+    else before.text = text;
     this.#dirty.add(path);
     return true;
   }
 
   remove(path: string): boolean {
     const held = this.#objects.get(path);
-    if (held?.document === undefined) return false;
-    held.document = undefined;
+    if (held?.text === undefined) return false;
+    held.text = undefined;
     this.#dirty.add(path);
     return true;
   }
 
   has(path: string): boolean {
-    return this.#objects.get(path)?.document !== undefined;
+    return this.#objects.get(path)?.text !== undefined;
   }
 
   /** Whether it is a part of the mesh, as it is or as it was before it was refused. */
@@ -114,12 +116,12 @@ export class LiveCluster {
       if (held === undefined) continue;
       const before = held.effective;
       gone.push(...held.written);
-      this.#read(held, meshConfig);
+      this.#read(path, held, meshConfig);
       come.push(...held.written);
       if (held.effective === undefined) {
         if (before !== undefined) removed.push(before.key);
       } else if (held.effective !== before) upserts.push(held.effective);
-      if (held.document === undefined) this.#objects.delete(path);
+      if (held.text === undefined) this.#objects.delete(path);
     }
     this.#countGateways(gone, come);
     this.#written.patch({ gone, come });
@@ -135,20 +137,25 @@ export class LiveCluster {
     return { snapshot: differs ? snapshot : undefined, changed, diagnostics: this.#diagnostics.all };
   }
 
-  #read(held: Held, meshConfig: MeshConfig): void {
-    const { document, effective } = held;
-    if (document === undefined) {
+  #read(path: string, held: Held, meshConfig: MeshConfig): void {
+    const { text, effective } = held;
+    if (text === undefined) {
       held.written = [];
       held.effective = undefined;
       held.found = [];
       return;
     }
+    const document: Document = { file: path, offset: 0, node: nodeOf(JSON.parse(text), 0) };
     const { admitted, refused, diagnostics } = admitDocument(document, { meshConfig, defaultNamespace: NOWHERE });
-    const [next] = admitted;
-    held.written = writtenIn([document], NOWHERE);
+    const written = writtenIn([document], NOWHERE);
+    const { admitted: next, written: now } = kept(written[0]?.kind ?? '', text, document.node, {
+      admitted: admitted[0],
+      written,
+    });
+    held.written = now;
     held.found = diagnostics;
     if (next !== undefined || refused.length === 0) held.effective = next;
-    else if (effective !== undefined) held.found = [...diagnostics, lastGood(document.file, effective.key)];
+    else if (effective !== undefined) held.found = [...diagnostics, lastGood(path, effective.key)];
   }
 
   #countGateways(gone: readonly Written[], come: readonly Written[]): void {

@@ -57,6 +57,40 @@ const SHAPES: Readonly<Record<string, Shape>> = Object.freeze({
   EndpointSlice: { metadata: META, addressType: true, endpoints: true, ports: true },
 });
 
+const OF_ALL: readonly string[] = ['managedFields'];
+/** Of a Pod: most of it. Containers have other lists and mappings that are kept, and names of labels are those of texts. */
+const OF_PODS: readonly string[] = [
+  ...OF_ALL,
+  'args',
+  'env',
+  'envFrom',
+  'volumes',
+  'volumeMounts',
+  'resources',
+  'securityContext',
+  'tolerations',
+  'affinity',
+  'topologySpreadConstraints',
+  'imagePullSecrets',
+  'containerStatuses',
+  'initContainerStatuses',
+  'ephemeralContainerStatuses',
+];
+const UNREAD: Readonly<Record<string, ReadonlySet<string>>> = Object.freeze({
+  Pod: new Set(OF_PODS),
+  Deployment: new Set(OF_PODS),
+  StatefulSet: new Set(OF_PODS),
+  DaemonSet: new Set(OF_PODS),
+  Job: new Set(OF_PODS),
+  CronJob: new Set(OF_PODS),
+});
+const MANAGED: ReadonlySet<string> = new Set(OF_ALL);
+
+/** Members of objects of a kind that `pruned` drops, wherever in them they are: they need not be read first. */
+export function unreadOf(kind: string): ReadonlySet<string> {
+  return UNREAD[kind] ?? MANAGED;
+}
+
 /** What kubectl writes there is the whole object once more. */
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 

@@ -24,9 +24,16 @@ export class ObservedObjects {
   /** The last changes: what the digest was before each. */
   #changes: { readonly before: bigint; readonly place: string }[] = [];
   #isInEffect: (place: string) => boolean = () => false;
+  #times = 0;
+
+  /** How often something was seen or went. */
+  get times(): number {
+    return this.#times;
+  }
 
   seen(place: string, resource: Resource, version: string, { namespace, name, resourceVersion, json }: ApiObject): void {
     if (!resource.custom) return;
+    this.#times += 1;
     const { generation } = mapAt(json, 'metadata');
     const known = this.#objects.get(place);
     const uid = textAt(json, 'metadata', 'uid');
@@ -47,7 +54,7 @@ export class ObservedObjects {
 
   gone(place: string): void {
     this.#changed(place, digestOf(this.#objects.get(place), place));
-    this.#objects.delete(place);
+    if (this.#objects.delete(place)) this.#times += 1;
   }
 
   /** Which objects there are, at which generation: equal where replicas have seen the same. */

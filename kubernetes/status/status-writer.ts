@@ -47,6 +47,8 @@ const EVERY_MS = 1_000;
 /** So many at a time, so that a change of the whole mesh is no storm of writes. */
 const MOST_AT_ONCE = 20;
 const REST_MS = 10_000;
+/** With nothing to write, and nothing known that proxies do not have yet, it is looked only so many rounds later: looking costs what the mesh has. */
+const IDLE_ROUNDS = 5;
 
 /**
  * Writes what became of objects into their status, and an Event for each refusal. What stands there is known from the watches, so that
@@ -59,6 +61,9 @@ export class StatusWriter {
   #judged: { readonly of: Snapshot; readonly statuses: ReadonlyMap<string, ObjectStatus> } | undefined;
   #timer: NodeJS.Timeout | undefined;
   #restUntil = 0;
+  /** What the last look saw; undefined: there was something to do. */
+  #idleSince: { readonly snapshot: Snapshot; readonly diagnostics: readonly Diagnostic[]; readonly seen: number } | undefined;
+  #idleRounds = 0;
   #closed = false;
 
   constructor(options: StatusWriterOptions) {
@@ -82,7 +87,14 @@ export class StatusWriter {
   async #round(): Promise<void> {
     const { clock, isLeader, log } = this.#options;
     if (!isLeader() || clock().getTime() < this.#restUntil) return;
+    if (this.#isIdle()) return;
     const wishes = this.#wishes();
+    if (wishes.length === 0 && (this.#options.pending()?.objects.size ?? 0) === 0)
+      this.#idleSince = {
+        snapshot: this.#options.snapshot(),
+        diagnostics: this.#options.diagnostics(),
+        seen: this.#options.observed.times,
+      };
     const first = [...wishes.filter(({ urgent }) => urgent), ...wishes.filter(({ urgent }) => !urgent)].slice(0, MOST_AT_ONCE);
     try {
       for (const wish of first) if (!this.#closed && isLeader()) await this.#write(wish);
@@ -90,6 +102,16 @@ export class StatusWriter {
       this.#restUntil = clock().getTime() + ((error instanceof ApiError ? error.retryAfterMs : undefined) ?? REST_MS);
       log.warn({ err: error }, 'the status of objects cannot be written now');
     }
+  }
+
+  #isIdle(): boolean {
+    const { snapshot, diagnostics, observed } = this.#options;
+    const since = this.#idleSince;
+    const same = since?.snapshot === snapshot() && since.diagnostics === diagnostics() && since.seen === observed.times;
+    if (same && ++this.#idleRounds < IDLE_ROUNDS) return true;
+    this.#idleSince = undefined;
+    this.#idleRounds = 0;
+    return false;
   }
 
   #wishes(): readonly Wish[] {

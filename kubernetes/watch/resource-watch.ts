@@ -13,6 +13,8 @@ export interface ResourceWatchOptions {
   /** Media types, for a part of each object. */
   readonly accept?: string;
   readonly listAccept?: string;
+  /** Members of objects that nobody reads: see `ApiRequest`. */
+  readonly without?: ReadonlySet<string> | undefined;
   readonly onTold: (told: Told) => void;
   readonly random?: () => number;
   /** Without a byte for so long a watch counts as lost; the server sends bookmarks every minute. */
@@ -79,6 +81,7 @@ export class ResourceWatch {
         path: this.#pathWith(page),
         ...(this.#options.listAccept !== undefined && { accept: this.#options.listAccept }),
         timeoutMs: this.#options.listTimeoutMs ?? LIST_TIMEOUT_MS,
+        without: this.#options.without,
         signal: this.#closed.signal,
       });
       happened = {
