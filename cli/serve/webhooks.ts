@@ -8,6 +8,7 @@ import { DEFAULT_SETTINGS } from '../../kubernetes/inject/settings.ts';
 import { keepBundles } from '../../kubernetes/webhook/configurations.ts';
 import { reviewInjection } from '../../kubernetes/webhook/inject-review.ts';
 import { webhookServer } from '../../kubernetes/webhook/server.ts';
+import { LeavingRoots } from '../../kubernetes/webhook/leaving-roots.ts';
 import { reviewConfiguration, type Validate } from '../../kubernetes/webhook/validate-review.ts';
 import { admitDocument } from '../../mesh/admit/admit.ts';
 import { nodeOf } from '../../mesh/admit/node.ts';
@@ -35,6 +36,8 @@ export interface RunningWebhooks {
   close(): Promise<void>;
 }
 
+/** So long a root that is taken out of the bundle is believed by the API server: other replicas may show a certificate of it for a moment longer. */
+const LEAVING_MS = 30_000;
 /** How often it is looked whether the certificate was renewed; it is at half of its life. */
 const RENEWED_LOOK_MS = 10_000;
 
@@ -80,6 +83,7 @@ export async function startWebhooks(options: WebhookOptions, around: WebhookSurr
     },
   });
   const name = clusterName(place);
+  const leaving = new LeavingRoots(LEAVING_MS, () => performance.now());
   const bundles = keepBundles({
     client: cluster.client,
     labelSelector: `app=gatehouse,${REVISION_LABEL}=${revision}`,
@@ -90,11 +94,10 @@ export async function startWebhooks(options: WebhookOptions, around: WebhookSurr
       if (tag !== undefined) return one === tagName({ tag, namespace: cluster.systemNamespace });
       return one === `${name}-injector` || one === `${name}-validator`;
     },
-    rootsPem: () => authority.rotation.rootsPem(),
+    rootsPem: () => leaving.with(authority.rotation.rootsPem()),
     log,
   });
   await bundles.look();
-  authority.rotation.onChange(() => bundles.look());
   let { serial } = tls.current();
   const take = (): void => {
     const now = tls.current().serial;
@@ -102,6 +105,14 @@ export async function startWebhooks(options: WebhookOptions, around: WebhookSurr
     serial = now;
     server.renew(tls.context());
   };
+  let narrowed: NodeJS.Timeout | undefined;
+  authority.rotation.onChange(() => {
+    // Shown before the root of the old one is no longer believed.
+    take();
+    clearTimeout(narrowed);
+    narrowed = setTimeout(() => void bundles.look(), LEAVING_MS + 1000).unref();
+    return bundles.look();
+  });
   const renewal = setInterval(take, RENEWED_LOOK_MS);
   renewal.unref();
   return {
@@ -110,6 +121,7 @@ export async function startWebhooks(options: WebhookOptions, around: WebhookSurr
     renew: () => tls.renew().then(take),
     close: async () => {
       clearInterval(renewal);
+      clearTimeout(narrowed);
       bundles.close();
       await server.close();
     },

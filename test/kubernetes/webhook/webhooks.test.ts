@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { pino } from 'pino';
 import { openAuthority, type Authority } from '../../../ca/authority.ts';
+import { NOBODY } from '../../../ca/rotation/rotation.ts';
 import { DEFAULT_MESH_CONFIG } from '../../../mesh/admit/mesh-config.ts';
 import { apiClient, type ApiClient } from '../../../kubernetes/api/client.ts';
 import { clusterAccess } from '../../../kubernetes/api/connect.ts';
@@ -297,6 +298,52 @@ describe('webhooks, asked by a real API server', function () {
     await webhooks.renew();
     assert.notEqual(await serial(webhooks.address.port), before);
     assert.equal(await isInjected('labelled', 'renewed'), true);
+  });
+
+  it('while it is called, certificates are renewed and the root is changed: no call fails', async () => {
+    const done = new AbortController();
+    let made = 0;
+    const failed: unknown[] = [];
+    const caller = async (number: number): Promise<void> => {
+      while (!done.signal.aborted) {
+        const object = pod('labelled', `rotated-${number}`);
+        const { status, body } = await api().request('POST', '/api/v1/namespaces/labelled/pods?dryRun=All', object);
+        if (status !== 201 || !JSON.stringify(body).includes('istio-proxy')) failed.push(body);
+        made += 1;
+      }
+    };
+    const callers = [caller(1), caller(2), caller(3)];
+    const some = async (): Promise<void> => {
+      const from = made;
+      await eventually('it is called', () => (made > from + 15 ? true : undefined));
+    };
+    const bundle = async (): Promise<string> => {
+      const path = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/gatehouse-injector';
+      const found = at((await api().request('GET', path)).body, 'webhooks', '0', 'clientConfig', 'caBundle');
+      return Buffer.from(String(found), 'base64').toString();
+    };
+    try {
+      for (let turn = 0; turn < 3; turn++) {
+        await webhooks.renew();
+        await some();
+      }
+      const [first, before] = [await bundle(), await serial(webhooks.address.port)];
+      assert.ok((await authority.rotation.prepare()).ok);
+      assert.notEqual(await bundle(), first, 'the new root is believed before it signs');
+      await some();
+      for (const step of ['active', 'retiring']) {
+        const moved = await authority.rotation.advance(NOBODY, true);
+        assert.ok(moved.ok, step);
+        assert.equal(moved.status.phase, step);
+        await some();
+      }
+      assert.notEqual(await serial(webhooks.address.port), before);
+      assert.ok((await bundle()).startsWith(authority.rotation.rootsPem().trim()), 'the new root comes first');
+    } finally {
+      done.abort();
+      await Promise.all(callers);
+    }
+    assert.deepEqual(failed, []);
   });
 
   it('takes AdmissionReviews only, and no more than it should', async () => {
