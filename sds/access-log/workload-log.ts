@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { rmdir } from 'node:fs/promises';
 import type { Server } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import type { Budget } from './budget.ts';
@@ -48,8 +49,11 @@ export class WorkloadLog {
     if (this.#old.length > 0) this.#forwarder.wake();
   }
 
+  /** With what agents before this one left. */
   get stats(): QueueStats {
-    return this.#queue.stats;
+    const all = this.#queues().map(({ stats }) => stats);
+    const sum = (of: keyof QueueStats): number => all.reduce((total, stats) => total + stats[of], 0);
+    return { messages: sum('messages'), bytes: sum('bytes'), lost: sum('lost') };
   }
 
   addTo(server: Server): void {
@@ -63,6 +67,8 @@ export class WorkloadLog {
   async stop(patienceMs: number): Promise<void> {
     await this.#forwarder.stop(patienceMs);
     const lost = this.#queue.close();
+    // Not while there is something in it.
+    await rmdir(this.#options.folder).catch(() => {});
     if (lost > 0)
       this.#options.log.error({ records: lost }, 'the access log could not be handed over or written down; records are lost');
   }

@@ -57,6 +57,17 @@ export function agentMetrics(status: () => AgentStatus): Registry {
   each('gatehouse_agent_certificates_total', 'certificates received', ({ issued }) => issued, true);
   each('gatehouse_agent_failures_total', 'attempts to get a certificate that failed', ({ failed }) => failed, true);
   each('gatehouse_agent_failures_in_a_row', 'failed attempts since the last certificate', ({ failuresInARow }) => failuresInARow);
+  each(
+    'gatehouse_agent_access_log_waiting_bytes',
+    "what of the Envoy's access log waits for the control plane",
+    ({ accessLog }) => accessLog.bytes,
+  );
+  each(
+    'gatehouse_agent_access_log_lost_records_total',
+    'records that there was no room for while the control plane was away',
+    ({ accessLog }) => accessLog.lost,
+    true,
+  );
   return registry;
 }
 

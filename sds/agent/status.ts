@@ -21,6 +21,8 @@ export interface WorkloadStatus {
   /** Whether Envoy has accepted the certificate, and the roots, that are current. Null: nobody has asked for them. */
   readonly acknowledged: { readonly certificate: boolean | null; readonly roots: boolean | null };
   readonly sdsSocket: string;
+  /** What of the Envoy's access log waits for the control plane, and how many records there was no room for. */
+  readonly accessLog: { readonly messages: number; readonly bytes: number; readonly lost: number };
   /** Files that the certificate is written to. */
   readonly files: { readonly dir: string; readonly written: boolean } | null;
 }

@@ -139,6 +139,7 @@ export class RunningWorkload {
       ...keeperPart(this.#keeper.status(), now),
       acknowledged: { certificate: this.#isAccepted(WORKLOAD_CERTIFICATE), roots: this.#isAccepted(TRUST_ROOTS) },
       sdsSocket: this.paths.sdsSocket,
+      accessLog: this.#accessLog.stats,
       files: files === undefined ? null : { dir: files.dir, written: this.#filesWritten },
     };
   }

@@ -89,6 +89,7 @@ describe('sds: the state of an agent', function () {
     const renewal = Date.parse(only.nextAttempt ?? '');
     assert.ok(renewal > Date.now() + 200_000 && renewal < Date.now() + 430_000, only.nextAttempt ?? 'none');
     assert.deepEqual([only.lastError, only.failuresInARow, only.files], [null, 0, null]);
+    assert.deepEqual(only.accessLog, { messages: 0, bytes: 0, lost: 0 });
     assert.equal(roots.length, 1);
     const table = proxySecrets('--config', join(folder, 'agent.yaml'));
     assert.equal(table.code, 0, table.err);
