@@ -27,7 +27,7 @@ function gatehouse(args: readonly string[], env: Readonly<Record<string, string>
 }
 
 describe('gatehouse audit', function () {
-  this.timeout(30_000);
+  this.timeout(90_000);
   let folder: string;
   let file: string;
   before(async () => {
@@ -123,5 +123,48 @@ describe('gatehouse audit', function () {
       assert.equal(code, 2, args.join(' '));
       assert.notEqual(stderr, '');
     }
+  });
+
+  it('compares two periods, and fails on what it is told to fail on', async () => {
+    const args = ['audit', 'compare', '--db', file, '--before', '5h..1h', '--after', '1h', '--paths', '-o', 'json'];
+    const { code, stdout, stderr } = await gatehouse([...args, '--fail-on', 'new,volume']);
+    const comparison: unknown = JSON.parse(stdout);
+    assert.ok(typeof comparison === 'object' && comparison !== null && 'totals' in comparison);
+    assert.deepEqual(comparison.totals, { new: 2, vanished: 1, verdict: 0, encryption: 0, volume: 0, unchanged: 0 });
+    assert.equal(code, 1);
+    assert.match(stderr, /--fail-on names: 2 new$/m);
+    assert.equal((await gatehouse(['audit', 'compare', '--db', file, '--after', '1h', '--before', '2h'])).code, 2);
+  });
+
+  it('answers who did call without a configuration, and who may with one', async () => {
+    const { code, stdout, stderr } = await gatehouse(['audit', 'who', 'shop/app', '--db', file, '--service', 'x']).then(
+      (wrong) => {
+        assert.equal(wrong.code, 2);
+        return gatehouse(['audit', 'who', 'shop/app', '--db', file]);
+      },
+    );
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.match(stdout, /No configuration was given/);
+    assert.match(stdout, /test\.mesh\/ns\/shop\/sa\/web/);
+    const config = fileURLToPath(new URL('../../manifests/samples/shop', import.meta.url));
+    const may = await gatehouse(['audit', 'who', 'users', 'fraud', '--db', file, '-f', config]);
+    assert.equal(may.code, 0, may.stderr);
+    assert.match(may.stdout, /shop\/users +cluster\.local\/ns\/shop\/sa\/mobile .* never/);
+  });
+
+  it('gives no answer by a configuration with errors', async () => {
+    const broken = join(folder, 'broken.yaml');
+    writeFileSync(
+      broken,
+      'apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: x}\nspec: {action: PERHAPS}\n',
+    );
+    const refused = await gatehouse(['audit', 'report', '--with-policy', '--db', file, '-f', broken]);
+    assert.deepEqual([refused.code, refused.stdout], [1, '']);
+    assert.match(refused.stderr, /the configuration has errors/);
+  });
+
+  it('filters by service', async () => {
+    const { stdout } = await gatehouse(['audit', 'edges', '--db', file, '--service', 'shop/app']);
+    assert.equal(stdout.trimEnd().split('\n').length, 3);
   });
 });
