@@ -16,7 +16,6 @@ import { type JwtKeyDocument, jwtKeyFile, jwtKeyStore } from './jwt-svid/key-fil
 import { type IssuanceLog, type OpenIssuanceLog, openIssuanceLog } from './log/file.ts';
 import { copiesIn } from './log/gather/copy.ts';
 import { Shipping } from './log/gather/shipping.ts';
-import type { FollowedLog } from './log/gather/source.ts';
 import { refusalBudget } from './log/refusals.ts';
 import { revocationFile, type RevocationStore } from './revocation/file.ts';
 import { issuedInLogs } from './revocation/issued.ts';
@@ -104,7 +103,7 @@ export interface Authority {
   /** Who is cut off. */
   readonly revocations: Revocations;
   /** The issuance log, and how much of it others have. */
-  readonly issuanceLog: { readonly followed: FollowedLog; readonly shipping: Shipping };
+  readonly issuanceLog: Pick<OpenIssuanceLog, 'followed' | 'checkpoint'> & { readonly shipping: Shipping };
   /** How the intermediate from above does; undefined where there is no upstream. */
   upstream(): UpstreamState | undefined;
   /** Writes what is left to the issuance log and frees the folder; nothing is issued after. May be called again. */
@@ -209,7 +208,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
       peerOf,
       authenticate,
       revocations,
-      issuanceLog: { followed: kept.followed, shipping },
+      issuanceLog: { followed: kept.followed, checkpoint: kept.checkpoint, shipping },
       upstream: () => intermediate?.state(),
       jwt,
       issue: issuance({ ...callers, impersonate, mayHaveName, certify, issuanceLog, refusals, clock }),

@@ -21,6 +21,8 @@ export interface IssuanceLog {
 export interface OpenIssuanceLog extends IssuanceLog {
   /** The log as other replicas may follow it. */
   readonly followed: FollowedLog;
+  /** Its newest checkpoint; empty while there is none. */
+  readonly checkpoint: () => string;
 }
 
 export interface IssuanceLogOptions {
@@ -147,6 +149,7 @@ export async function openIssuanceLog(path: string, log: Logger, options: Issuan
       new Promise((resolve, reject) => {
         add({ durable: true, line: toLine(record), done: (error) => (error === undefined ? resolve() : reject(error)) });
       }),
+    checkpoint: () => tree.checkpoint(),
     followed: {
       verifierKey: verifierKey(signer),
       files,

@@ -14,6 +14,8 @@ export interface LogTree {
   readonly unsealed: () => number;
   /** How long the file of checkpoints is, with what is on disk for good. */
   readonly checkpointBytes: () => number;
+  /** The newest checkpoint; empty while there is none. */
+  readonly checkpoint: () => string;
   /** Hashes the records of a batch that is being written; they count once the function given back is told their length. */
   add(lines: readonly string[]): (bytes: number) => void;
   /** Signs and files a checkpoint over all records kept so far, once `synced` has put them on disk. Never run twice at a time. */
@@ -74,6 +76,7 @@ function treeOver({ files, leaves, checkpoints, signer }: TreeFiles, found: Awai
   return {
     unsealed: () => tree.size - sealed.tree.size,
     checkpointBytes: () => sealed.checkpointBytes,
+    checkpoint: () => sealed.note,
     add(lines) {
       const hashes = lines.map((line) => leafHash(Buffer.from(line)));
       const grown = extend(tree, hashes);

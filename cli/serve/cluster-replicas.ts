@@ -27,7 +27,7 @@ export interface ReplicaSources {
   readonly revision: string;
   /** Where other replicas reach this one. */
   readonly address: string | undefined;
-  readonly logs: Pick<ReplicaLogs, 'position' | 'bytesOf'>;
+  readonly logs: Pick<ReplicaLogs, 'position' | 'bytesOf' | 'checkpoint' | 'look'>;
   readonly isLeader: () => boolean;
   readonly clock: () => Date;
   readonly log: Logger;
@@ -49,6 +49,8 @@ const PUBLISHED_WITHIN_MS = 1_000;
 const ANSWER_MS = 10_000;
 /** As for a control plane that is alone (ca/rotation). */
 const SETTLE_MS = 15_000;
+/** As often as there is a new one. */
+const CHECKPOINT_MS = 10_000;
 /** What a replica that is gone leaves behind is kept so long: in a rotation its proxies are asked after. */
 const KEEP_MS = 3600_000;
 
@@ -57,9 +59,10 @@ export async function clusterReplicas(
   { client, observed, systemNamespace: namespace }: Cluster,
   sources: ReplicaSources,
 ): Promise<ClusterReplicas> {
-  const [{ Replicas }, { pendingOfAll }] = await Promise.all([
+  const [{ Replicas }, { pendingOfAll }, { publishCheckpoint }] = await Promise.all([
     import('../../kubernetes/replicas/replicas.ts'),
     import('../../kubernetes/replicas/aggregate.ts'),
+    import('../../kubernetes/replicas/log-checkpoints.ts'),
   ]);
   const { mesh, streams, bundle, published, rotation, revision, clock, log } = sources;
   const startedMs = performance.now();
@@ -124,6 +127,7 @@ export async function clusterReplicas(
     clock,
     log,
   });
+  replicas.onChange(() => sources.logs.look());
   await replicas.listed(ANSWER_MS);
   const gone = new Map<string, number>();
   const sweep = setInterval(() => {
@@ -138,10 +142,24 @@ export async function clusterReplicas(
     }
   }, 60_000);
   sweep.unref();
+  let toldCheckpoint = '';
+  const publish = async (): Promise<void> => {
+    const newest = sources.logs.checkpoint();
+    if (newest === undefined || newest.note === toldCheckpoint) return;
+    await publishCheckpoint(client, namespace, sources.logs.position().origin, newest);
+    toldCheckpoint = newest.note;
+  };
+  const publishing = setInterval(() => {
+    publish().catch((error: unknown) => log.info({ err: error }, "the issuance log's checkpoint is not in the cluster yet"));
+  }, CHECKPOINT_MS);
+  publishing.unref();
   return {
     pending: () => pendingOfAll(own(), replicas.others(), revision, (since) => observed.changedSince(since)),
     async followers() {
-      const answers = await replicas.ask(ANSWER_MS);
+      const answers = await replicas.ask(ANSWER_MS).catch((error: unknown) => {
+        log.warn({ err: error }, 'the other replicas cannot be asked what their proxies have');
+        return undefined;
+      });
       const current = mesh.current();
       const all = streams();
       let pods: ReadonlySet<string> | undefined;
@@ -161,6 +179,8 @@ export async function clusterReplicas(
           return pods.has(name);
         },
       };
+      if (answers === undefined)
+        return { ...mine, replicas: [{ replica: 'all others', detail: 'cannot be asked: the API server is away, or refuses' }] };
       const missing = await missingLogs(answers, sources.logs);
       const found = followersOfAll(mine, answers);
       return { ...found, replicas: [...(found.replicas ?? []), ...missing] };
@@ -168,6 +188,7 @@ export async function clusterReplicas(
     addresses: () => replicas.others().flatMap(({ present, address }) => (present && address !== '' ? [address] : [])),
     async close() {
       clearInterval(sweep);
+      clearInterval(publishing);
       await replicas.close();
     },
   };

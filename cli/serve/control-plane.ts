@@ -252,6 +252,7 @@ export async function startControlPlane(
     rotation: () => rotation.status(),
     federation: () => federation?.status() ?? [],
     tokenKeys: () => issuers.status(),
+    shipping: replicated ? authority.issuanceLog.shipping : undefined,
     bundleBehind: () => behind(discovery.streams(), source.bundle()).length,
   };
   xdsMetrics.follow({ ...sources, publishedAt: () => published.publishedAt });

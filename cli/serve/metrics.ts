@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, type Registry } from 'prom-client';
 import type { RecorderStats } from '../../audit/intake/recorder.ts';
 import type { CallMetricsStats } from '../../audit/metrics/call-metrics.ts';
+import type { Shipping } from '../../ca/log/gather/shipping.ts';
 import type { UpstreamState } from '../../ca/upstream/keeper.ts';
 import type { RotationStatus } from '../../ca/rotation/rotation.ts';
 import type { PeerStatus } from '../../ca/federation/following.ts';
@@ -19,6 +20,8 @@ export interface MetricSources {
   readonly bundleBehind: () => number;
   readonly federation: () => readonly PeerStatus[];
   readonly tokenKeys: () => readonly KeysStatus[];
+  /** Where replicas keep each other's issuance logs. */
+  readonly shipping: Pick<Shipping, 'followers' | 'alone'> | undefined;
 }
 
 /** Adds the control plane's own metrics; each is read from its owner when it is asked for. Those of xDS are in discovery-metrics. */
@@ -83,6 +86,11 @@ export function controlPlaneMetrics(registry: Registry, sources: MetricSources):
       },
     });
   };
+  if (sources.shipping !== undefined) {
+    const { shipping } = sources;
+    gauge('gatehouse_issuance_log_followers', "replicas that follow this one's issuance log", () => shipping.followers);
+    counter('gatehouse_issuance_log_alone_total', 'records that went out while they were on one disk only', () => shipping.alone);
+  }
   counter('gatehouse_audit_records_total', 'access-log records received', () => sources.recorder().received);
   counter('gatehouse_audit_written_total', 'access-log records in the store', () => sources.recorder().written);
   counter('gatehouse_audit_lost_total', 'access-log records lost', () =>

@@ -12,9 +12,13 @@ export interface ReplicaLogs {
   /** Follows the logs of those that are at these addresses. */
   gather(peers: () => readonly string[]): void;
   position(): { readonly origin: string; readonly bytes: number };
+  /** The own log's newest checkpoint; undefined while there is none. */
+  checkpoint(): { readonly verifierKey: string; readonly note: string } | undefined;
   /** How much of a log is here. */
   bytesOf(origin: string): number;
-  /** Resolves once all that the others have is here as well, or after a while: until then losing them would lose it. */
+  /** Somebody may have come or gone. */
+  look(): void;
+  /** Resolves once all that the others have is here as well, and one of them follows, or after a while: until then losing them would lose it. */
   caughtUp(): Promise<void>;
   close(): Promise<void>;
 }
@@ -32,6 +36,7 @@ export function replicaAddress(listening: ListenAddress | undefined): string | u
 export function replicaLogs(server: Server, authority: Authority, caDir: string, clock: () => Date, log: Logger): ReplicaLogs {
   const { followed, shipping } = authority.issuanceLog;
   let gatherer: LogGatherer | undefined;
+  let others: () => readonly string[] = () => [];
   addIssuanceLogService(server, {
     authenticate: authority.peerOf,
     trustDomain: authority.trustDomain,
@@ -47,6 +52,8 @@ export function replicaLogs(server: Server, authority: Authority, caDir: string,
   };
   return {
     gather(peers) {
+      shipping.expectedBy(() => peers().length > 0);
+      others = peers;
       gatherer = new LogGatherer({
         dir: caDir,
         ownVerifierKey: followed.verifierKey,
@@ -58,11 +65,17 @@ export function replicaLogs(server: Server, authority: Authority, caDir: string,
       });
     },
     position: () => ({ origin: originOf(followed.verifierKey), bytes: followed.bytes() }),
+    checkpoint() {
+      const note = authority.issuanceLog.checkpoint();
+      return note === '' ? undefined : { verifierKey: followed.verifierKey, note };
+    },
     bytesOf: (origin) => gatherer?.bytesOf(origin) ?? 0,
+    look: () => gatherer?.look(),
     async caughtUp() {
       const until = performance.now() + CATCH_UP_MS;
-      while (gatherer?.isCaughtUp() === false && performance.now() < until) {
-        gatherer.look();
+      const waits = (): boolean => gatherer?.isCaughtUp() === false || (shipping.followers === 0 && others().length > 0);
+      while (waits() && performance.now() < until) {
+        gatherer?.look();
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     },

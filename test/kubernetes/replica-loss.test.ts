@@ -2,19 +2,20 @@
 // GATEHOUSE_REPLICA_LOSS_SECONDS (300 in docs/kubernetes.md). Then the API server is away, for GATEHOUSE_API_OUTAGE_SECONDS.
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { copiesIn } from '../../ca/log/gather/copy.ts';
 import { readIssuanceLog } from '../../ca/log/read.ts';
 import { envoyOrSkip } from '../audit/envoy/process.ts';
 import { eventually } from '../eventually.ts';
 import { certificateFor } from '../feature/mesh-certificate.ts';
-import { withApiServer } from './api-server.ts';
+import { at, withApiServer } from './api-server.ts';
 import { looseDefinition } from './definition.ts';
-import { ReplicaMesh } from './replica-mesh.ts';
+import { gatehouse, ReplicaMesh } from './replica-mesh.ts';
 
-const NET = '127.0.42';
+// Two runs at a time do not meet.
+const NET = `127.0.${100 + (process.pid % 100)}`;
 const LOSS_SECONDS = Number(process.env['GATEHOUSE_REPLICA_LOSS_SECONDS'] ?? 20);
 const OUTAGE_SECONDS = Number(process.env['GATEHOUSE_API_OUTAGE_SECONDS'] ?? 25);
 const EVERY_MS = 10_000;
@@ -93,16 +94,56 @@ describe('replicas of the control plane that are lost, one after the other', fun
     );
     assert.deepEqual(tally.failures.slice(0, 5), []);
     assert.ok(kills >= 2 && tally.ok > 100 && serials.length > 20, `${kills} ${tally.ok} ${serials.length}`);
-    for (const { name, caDir } of mesh.replicas)
+    let lost: readonly string[] = [];
+    for (const { name, caDir, serve } of mesh.replicas)
       await eventually(
         `${name} has all records`,
         async () => {
           const logged = await loggedAt(caDir);
-          const lost = serials.filter((serial) => !logged.has(serial));
+          lost = serials.filter((serial) => !logged.has(serial));
           return lost.length === 0 ? true : undefined;
         },
         30_000,
+      ).catch((error: unknown) =>
+        assert.fail(
+          `${String(error)}: ${lost.length} are lost, of number ${lost.map((one) => serials.indexOf(one)).join()}\n${serve.errors.slice(-5_000)}`,
+        ),
       );
+  });
+
+  it('gatehouse ca log tells of all replicas, and of a log that is nowhere', async () => {
+    const { caDir } = mesh.replicas[0] ?? assert.fail();
+    const cluster = ['--kubernetes', '--kubeconfig', api().kubeconfig, '--system-namespace', 'istio-system', '-o', 'json'];
+    const verify = () => gatehouse('ca', 'log', 'verify', '--ca-dir', caDir, ...cluster);
+    const logs = (stdout: string): readonly unknown[] => {
+      const found = at(JSON.parse(stdout), 'logs');
+      return Array.isArray(found) ? found : [];
+    };
+    const good = await eventually(
+      'every log is whole',
+      async () => {
+        const { code, stdout } = await verify();
+        return code === 0 ? stdout : undefined;
+      },
+      60_000,
+    );
+    assert.ok(logs(good).length >= 4, good);
+    const alone = JSON.parse((await gatehouse('ca', 'log', 'show', '--ca-dir', caDir, '-o', 'json')).stdout);
+    const all = JSON.parse((await gatehouse('ca', 'log', 'show', '--ca-dir', caDir, '--kubernetes', '-o', 'json')).stdout);
+    const count = (value: unknown) => [at(value, 'issuances')].flat().length;
+    assert.ok(count(all) > count(alone));
+    // As if nobody had copied that replica's log.
+    const [lost] = await copiesIn(caDir);
+    assert.ok(lost);
+    const path = dirname(lost.files.records);
+    renameSync(path, join(dir, 'moved'));
+    try {
+      const { code, stderr } = await verify();
+      assert.equal(code, 1);
+      assert.match(stderr, new RegExp(`${lost.origin}: this replica has no copy of this log, which had \\d+ records`));
+    } finally {
+      renameSync(join(dir, 'moved'), path);
+    }
   });
 
   it('the API server is away, and comes back: certificates are renewed, and no request fails', async () => {

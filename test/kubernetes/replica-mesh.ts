@@ -143,6 +143,7 @@ export class ReplicaMesh {
         spec: { mtls: { mode: 'STRICT' } },
       },
     );
+    if (this.#apps.length > 0) return;
     const app = createServer((_, response) => response.end('hello'));
     app.on('error', (error) => assert.fail(error));
     app.listen(8080, applicationOf(net, 'web'));

@@ -61,6 +61,33 @@ describe('root rotation over replicas in a cluster', function () {
       await eventually(`${one.name} is ${to}`, async () => ((await phaseOf(one)) === to ? true : undefined));
   }
 
+  it('conditions count the proxies of all replicas', async () => {
+    const path = '/apis/security.istio.io/v1/namespaces/shop/peerauthentications/default';
+    let last: unknown;
+    await api().apply({
+      apiVersion: 'security.istio.io/v1',
+      kind: 'PeerAuthentication',
+      metadata: { name: 'default', namespace: 'shop' },
+      spec: { mtls: { mode: 'STRICT' }, portLevelMtls: { 9999: { mode: 'STRICT' } } },
+    });
+    await eventually(
+      'programmed on the three',
+      async () => {
+        const conditions = at((await api().request('GET', path)).body, 'status', 'conditions');
+        last = conditions;
+        return [conditions]
+          .flat()
+          .some(
+            (one) =>
+              at(one, 'type') === 'Programmed' && at(one, 'message') === '3 of 3 proxies' && at(one, 'observedGeneration') === 2,
+          )
+          ? true
+          : undefined;
+      },
+      30_000,
+    ).catch((error: unknown) => assert.fail(`${String(error)}: ${JSON.stringify(last)}`));
+  });
+
   it('waits for the proxies of every replica, and no request fails', async () => {
     const [a, b, c] = mesh.replicas;
     const rootsOf = (replica: Replica | undefined) => readFileSync(join(replica?.caDir ?? '', 'root-cert.pem'), 'utf8');

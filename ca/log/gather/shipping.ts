@@ -1,7 +1,9 @@
 import type { Logger } from 'pino';
 
 /** How long a certificate waits for another replica to have its record on disk, in milliseconds. */
-const WAIT_MS = 1_000;
+const WAIT_MS = 3_000;
+/** Nobody came in time: for so long nobody is waited for. */
+const ALONE_MS = 10_000;
 
 interface Waiting {
   readonly position: number;
@@ -22,6 +24,11 @@ export class Shipping {
   #leftMs = Number.NEGATIVE_INFINITY;
   readonly #monotonicMs: () => number;
 
+  #aloneUntilMs = Number.NEGATIVE_INFINITY;
+  /** The furthest that was asked for. */
+  #wanted = 0;
+  #expects: () => boolean = () => false;
+
   constructor(log: Logger, monotonicMs: () => number = () => performance.now()) {
     this.#log = log;
     this.#monotonicMs = monotonicMs;
@@ -36,8 +43,14 @@ export class Shipping {
     return this.#followers.size;
   }
 
+  /** Told by whoever knows whether there are other replicas that should follow. */
+  expectedBy(expects: () => boolean): void {
+    this.#expects = expects;
+  }
+
   joined(follower: object, bytes: number): void {
     this.#followers.set(follower, { bytes, slow: false });
+    this.#aloneUntilMs = Number.NEGATIVE_INFINITY;
     this.has(follower, bytes);
   }
 
@@ -46,9 +59,9 @@ export class Shipping {
     const known = this.#followers.get(follower);
     if (known === undefined) return;
     known.bytes = bytes;
+    if (bytes >= this.#wanted) known.slow = false;
     const done = this.#waiting.filter(({ position }) => position <= bytes);
     if (done.length === 0) return;
-    known.slow = false;
     this.#waiting = this.#waiting.filter(({ position }) => position > bytes);
     for (const one of done) one.done();
   }
@@ -59,9 +72,12 @@ export class Shipping {
 
   /** Resolves once another replica has the log up to there, or none can be waited for. */
   covered(position: number): Promise<void> {
+    this.#wanted = Math.max(this.#wanted, position);
     const all = [...this.#followers.values()];
     if (all.some(({ bytes }) => bytes >= position)) return Promise.resolve();
-    if (all.every(({ slow }) => slow) && this.#monotonicMs() - this.#leftMs > WAIT_MS) {
+    const now = this.#monotonicMs();
+    const comes = now - this.#leftMs < WAIT_MS || (all.length === 0 && this.#expects());
+    if (all.every(({ slow }) => slow) && (!comes || now < this.#aloneUntilMs)) {
       this.#alone++;
       return Promise.resolve();
     }
@@ -69,6 +85,7 @@ export class Shipping {
       const timer = setTimeout(() => {
         this.#log.warn({ waitMs: WAIT_MS }, 'no other replica has taken records of the issuance log in time; it goes on alone');
         for (const follower of this.#followers.values()) if (follower.bytes < position) follower.slow = true;
+        this.#aloneUntilMs = this.#monotonicMs() + ALONE_MS;
         this.#giveUp();
       }, WAIT_MS);
       const done = (): void => {

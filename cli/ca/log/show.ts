@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
 import { parseInstant } from '../../../audit/report/instant.ts';
+import { copiesIn } from '../../../ca/log/gather/copy.ts';
 import { type LoggedIssuance, type LoggedRefusal, type LogQuestion, readLog } from '../../../ca/log/read.ts';
 import { folderAt } from '../../../ca/root/folder.ts';
 import { caDir, fail, reported } from '../folder-command.ts';
@@ -17,6 +18,7 @@ interface ShowFlags {
   readonly since?: string;
   readonly until?: string;
   readonly limit?: number;
+  readonly kubernetes?: true;
 }
 
 /** A table is for reading; its columns need all rows in memory. JSON is written as it is read. */
@@ -30,6 +32,7 @@ export function showCommand(): Command {
     .addOption(new Option('-o, --output <format>', 'how to print it').choices(['table', 'json']).default('table'))
     .option('--identity <spiffe-id>', 'only certificates of this identity, with or without spiffe://')
     .option('--serial <hex>', 'only the certificate with this serial number')
+    .option('--kubernetes', 'of all replicas of a control plane, of which this folder has copies')
     .option('--tokens', 'JWT-SVIDs in place of certificates')
     .option('--since <time>', 'only from then on: RFC 3339, a date, or a duration before now, such as 24h')
     .option('--until <time>', 'only before then, written as for --since')
@@ -41,7 +44,8 @@ Examples:
   gatehouse ca log show --ca-dir .gatehouse/ca
   gatehouse ca log show --ca-dir .gatehouse/ca --identity cluster.local/ns/shop/sa/cart --since 24h -o json
   gatehouse ca log show --ca-dir .gatehouse/ca --tokens
-  gatehouse ca log show --ca-dir .gatehouse/ca --limit 20`,
+  gatehouse ca log show --ca-dir .gatehouse/ca --limit 20
+  kubectl exec -n gatehouse-system deploy/gatehouse -- gatehouse ca log show --ca-dir /var/lib/gatehouse/ca --kubernetes`,
     )
     .action(async (flags: ShowFlags) => {
       if (Number.isNaN(flags.limit)) return fail(2, '--limit must be a positive number');
@@ -73,9 +77,12 @@ async function show(flags: ShowFlags, question: LogQuestion): Promise<void> {
   const { dir, issuanceLog } = folderAt(flags.caDir);
   if (!existsSync(issuanceLog)) return fail(1, `there is no issuance log in ${dir}: no authority was opened there`);
   const asked = question.names === undefined && question.serial === undefined;
+  const copies = flags.kubernetes === true ? (await copiesIn(dir)).map(({ files }) => files.records) : [];
+  const entries = readLogs([issuanceLog, ...copies], question);
+  const order = flags.kubernetes === true ? byTime : byRecord;
   const found = await (flags.output === 'json' && flags.limit === undefined
-    ? writeJson(readLog(issuanceLog, question), asked)
-    : collect(readLog(issuanceLog, question), flags.limit ?? ROWS, asked));
+    ? writeJson(entries, asked)
+    : collect(entries, flags.limit ?? ROWS, asked, order));
   if (flags.output === 'table') printTables(found.issuances, found.refusals, found.left);
   else if (flags.limit !== undefined) {
     const { issuances, refusals, unreadable } = found;
@@ -98,13 +105,22 @@ interface Found {
 
 type Entries = ReturnType<typeof readLog>;
 
-async function collect(entries: Entries, most: number, withRefusals: boolean): Promise<Found> {
+type Order = (a: LoggedIssuance, b: LoggedIssuance) => number;
+const byRecord: Order = (a, b) => a.record - b.record;
+/** Records of several logs are numbered in each. */
+const byTime: Order = (a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : a.record - b.record);
+
+async function* readLogs(paths: readonly string[], question: LogQuestion): Entries {
+  for (const path of paths) yield* readLog(path, question);
+}
+
+async function collect(entries: Entries, most: number, withRefusals: boolean, order: Order): Promise<Found> {
   let issuances: LoggedIssuance[] = [];
   let refusals: LoggedRefusal[] = [];
   let [unreadable, left] = [0, 0];
   const trim = () => {
     left += Math.max(0, issuances.length - most);
-    issuances = issuances.toSorted((a, b) => a.record - b.record).slice(-most);
+    issuances = issuances.toSorted(order).slice(-most);
     refusals = refusals.slice(-ROWS);
   };
   for await (const entry of entries) {
