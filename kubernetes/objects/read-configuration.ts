@@ -1,8 +1,9 @@
 import { ApiError } from '../api/api-error.ts';
 import type { ApiClient } from '../api/client.ts';
-import { type Json, textAt } from '../api/json.ts';
+import { isJson, type Json, textAt } from '../api/json.ts';
 import { pruned } from '../source/prune.ts';
-import { apiVersionOf, nameOf, placeOf, type Resource, RESOURCES } from '../source/resources.ts';
+import { configMapsNamedBy } from '../source/references.ts';
+import { apiVersionOf, CONFIG_MAPS, nameOf, objectPath, placeOf, type Resource, RESOURCES } from '../source/resources.ts';
 import { servedBy } from '../source/served.ts';
 import { listObjects } from './list-objects.ts';
 
@@ -20,6 +21,13 @@ export interface ReadConfiguration {
   readonly meshConfig: string | undefined;
 }
 
+export interface ReadWish {
+  readonly namespaces: readonly string[];
+  readonly systemNamespace: string;
+  /** Objects that are to come: what they name is read too. */
+  readonly input: readonly { readonly apiVersion: string; readonly namespace: string; readonly value: Json }[];
+}
+
 const AT_ONCE = 6;
 
 /**
@@ -28,12 +36,12 @@ const AT_ONCE = 6;
  */
 export async function readConfiguration(
   client: ApiClient,
-  { namespaces, systemNamespace }: { readonly namespaces: readonly string[]; readonly systemNamespace: string },
+  { namespaces, systemNamespace, input }: ReadWish,
 ): Promise<ReadConfiguration> {
   const served = await servedBy(client, RESOURCES);
   const objects: PlacedObject[] = [];
   const hidden: string[] = [];
-  const left = RESOURCES.flatMap((resource) => {
+  const left = RESOURCES.filter((one) => one.byReference !== true).flatMap((resource) => {
     const version = resource.custom ? served.get(nameOf(resource)) : resource.versions[0];
     return version === undefined ? [] : [{ resource, version }];
   });
@@ -50,6 +58,20 @@ export async function readConfiguration(
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
+  const all = [
+    ...objects.map(({ object }) => ({
+      apiVersion: textAt(object, 'apiVersion'),
+      namespace: textAt(object, 'metadata', 'namespace'),
+      value: object,
+    })),
+    ...input,
+  ];
+  for (const name of new Set(all.flatMap(named))) {
+    const [namespace = '', own = ''] = name.split('/');
+    const found = await orNone(client.request({ path: objectPath(CONFIG_MAPS, 'v1', { namespace, name: own }) }));
+    if (isJson(found))
+      objects.push({ place: placeOf(CONFIG_MAPS, { namespace, name: own }), object: pruned(CONFIG_MAPS.kind, 'v1', found) });
+  }
   return { objects, hidden: hidden.toSorted(), meshConfig: await meshConfigOf(client, systemNamespace) };
 }
 
@@ -72,13 +94,28 @@ async function readable(
 }
 
 async function meshConfigOf(client: ApiClient, systemNamespace: string): Promise<string | undefined> {
-  try {
-    const map = await client.request({ path: `/api/v1/namespaces/${encodeURIComponent(systemNamespace)}/configmaps/istio` });
-    return textAt(map, 'data', 'mesh') || undefined;
-  } catch (error) {
+  const map = await orNone(
+    client.request({ path: objectPath(CONFIG_MAPS, 'v1', { namespace: systemNamespace, name: 'istio' }) }),
+  );
+  return textAt(map, 'data', 'mesh') || undefined;
+}
+
+function named({ apiVersion, namespace, value }: ReadWish['input'][number]): readonly string[] {
+  return [
+    ...configMapsNamedBy(
+      { group: apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '' },
+      namespace,
+      value,
+    ),
+  ];
+}
+
+/** What is not there, or may not be read. */
+async function orNone(answer: Promise<unknown>): Promise<unknown> {
+  return answer.catch((error: unknown) => {
     if (error instanceof ApiError && (error.status === 404 || isForbidden(error))) return undefined;
     throw error;
-  }
+  });
 }
 
 /** Cluster-wide resources in a namespace are not found. */

@@ -105,8 +105,11 @@ async function ofNames(
 /** Whoever loses what it refers to is named before it happens; it is no reason to refuse. */
 async function tellOfOthers(session: Session, doomed: readonly Named[], flags: DeleteClusterFlags): Promise<void> {
   if (!flags.together) return;
-  const namespaces = [...new Set(doomed.map(({ namespace }) => namespace))].filter((one) => one !== '');
-  const around = await surroundings(session, namespaces, flags);
+  const around = await surroundings(
+    session,
+    doomed.map((one) => ({ ...one, value: {} })),
+    flags,
+  );
   if (around === undefined) return;
   const { elsewhere } = checkTogether(around.existing.objects, {
     meshConfig: around.meshConfig,

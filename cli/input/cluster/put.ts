@@ -42,8 +42,7 @@ export async function putInCluster(verb: PutVerb, wish: ClusterWish, flags: PutC
       printDiagnostics(input.diagnostics, flags.diagnostics);
       return refuse(verb, reasons);
     }
-    const namespaces = [...new Set(input.manifests.map(({ namespace }) => namespace))].filter((one) => one !== '');
-    const around = await surroundings(session, namespaces, flags);
+    const around = await surroundings(session, input.manifests, flags);
     if (around === undefined) return refuse(verb, ['the mesh configuration is wrong; nothing was sent']);
     const { existing, meshConfig } = around;
     const { alone, among, elsewhere } = checkTogether(existing.objects, {

@@ -1,7 +1,7 @@
 import type { ApiClient } from '../../../kubernetes/api/client.ts';
 import { ApiResources } from '../../../kubernetes/objects/api-resources.ts';
 import { type Asked, explain } from '../../../kubernetes/objects/explain.ts';
-import { type ReadConfiguration, readConfiguration } from '../../../kubernetes/objects/read-configuration.ts';
+import { type ReadConfiguration, readConfiguration, type ReadWish } from '../../../kubernetes/objects/read-configuration.ts';
 import { DEFAULT_MESH_CONFIG } from '../../../mesh/admit/mesh-config.ts';
 import type { MeshConfig } from '../../../mesh/model/mesh-config.ts';
 import { type LoadedMeshConfig, loadMeshConfig, readConfig } from '../../../mesh/source/mesh-config.ts';
@@ -50,15 +50,19 @@ export interface Surroundings {
   readonly meshConfig: MeshConfig;
 }
 
+function namespacesOf(input: ReadWish['input']): readonly string[] {
+  return [...new Set(input.map(({ namespace }) => namespace))].filter((one) => one !== '');
+}
+
 /** What the cluster has; undefined when its mesh configuration is wrong, which is then said. */
 export async function surroundings(
   session: Session,
-  namespaces: readonly string[],
+  input: ReadWish['input'],
   flags: { readonly together: boolean; readonly meshConfig?: string; readonly diagnostics: DiagnosticsFormat },
 ): Promise<Surroundings | undefined> {
   const { client, systemNamespace } = session;
   const existing: ReadConfiguration = flags.together
-    ? await readConfiguration(client, { namespaces, systemNamespace })
+    ? await readConfiguration(client, { namespaces: namespacesOf(input), systemNamespace, input })
     : { objects: [], hidden: [], meshConfig: undefined };
   const loaded: LoadedMeshConfig =
     flags.meshConfig === undefined
