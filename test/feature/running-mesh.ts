@@ -31,7 +31,13 @@ interface ReadyEvent {
   readonly gatewayPorts: Readonly<Record<string, string>>;
   /** Of each Gateway of the Gateway API that was started, where its ports are. */
   readonly deployedGateways?: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  readonly controlPlane: { readonly grpc: string; readonly http: string; readonly pid: number; readonly rootCert: string };
+  readonly controlPlane: {
+    readonly grpc: string;
+    readonly http: string;
+    readonly pid: number;
+    readonly rootCert: string;
+    readonly page?: string;
+  };
   readonly runDir: string;
   readonly workloads: readonly RunningWorkload[];
 }
