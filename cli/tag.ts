@@ -43,13 +43,16 @@ export function tagCommand(): Command {
       .addOption(revision())
       .addOption(namespace())
       .option('--overwrite', 'move a tag that is there'),
-  ).action((name: string, flags: SetFlags) => set({ name, ...flags }, flags));
+  )
+    .addHelpText('after', examples('gatehouse tag set prod --revision 1-0', 'gatehouse tag set prod --revision 1-1 --overwrite'))
+    .action((name: string, flags: SetFlags) => set({ name, ...flags }, flags));
   command
     .command('generate')
     .description('print the objects of a tag, for kubectl or the repository that the cluster follows; nothing is asked')
     .argument('<tag>')
     .addOption(revision())
     .addOption(namespace())
+    .addHelpText('after', examples('gatehouse tag generate prod --revision 1-1 | kubectl apply --server-side -f -'))
     .action((name: string, flags: SetFlags) => generate({ name, ...flags }));
   addKubeOptions(
     command
@@ -57,7 +60,9 @@ export function tagCommand(): Command {
       .description('tags, what they stand for, and the namespaces that name them')
       .addOption(namespace())
       .addOption(new Option('-o, --output <format>', 'how to print').choices(['table', 'json']).default('table')),
-  ).action((flags: PlaceFlags & { readonly output: string }) => listTags(flags));
+  )
+    .addHelpText('after', examples('gatehouse tag list', 'gatehouse tag list -o json'))
+    .action((flags: PlaceFlags & { readonly output: string }) => listTags(flags));
   addKubeOptions(
     command
       .command('remove')
@@ -65,8 +70,14 @@ export function tagCommand(): Command {
       .argument('<tag>')
       .addOption(namespace())
       .option('-y, --skip-confirmation', 'also when namespaces name it, whose new pods then have no proxy'),
-  ).action((name: string, flags: PlaceFlags & { readonly skipConfirmation?: true }) => removeTag(name, flags));
+  )
+    .addHelpText('after', examples('gatehouse tag remove prod'))
+    .action((name: string, flags: PlaceFlags & { readonly skipConfirmation?: true }) => removeTag(name, flags));
   return command;
+}
+
+function examples(...lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`;
 }
 
 /** @returns undefined, and the exit code is set, for what can be no tag */
