@@ -1,5 +1,5 @@
 // `npm run build`: generated code, then dist/.
-import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
@@ -36,8 +36,9 @@ export function build() {
     const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
     must(chain.node, [tsc, '-p', 'tsconfig.build.json', '--outDir', made], 'tsc', { env: chain.env });
     // What the page's browser code has besides scripts.
-    const styles = join('audit', 'page', 'browser', 'page.css');
-    copyFileSync(join(root, styles), join(made, styles));
+    const browser = join('audit', 'page', 'browser');
+    for (const name of readdirSync(join(root, browser)))
+      if (name.endsWith('.css')) copyFileSync(join(root, browser, name), join(made, browser, name));
     rmSync(join(root, 'dist'), { recursive: true, force: true });
     renameSync(made, join(root, 'dist'));
     writeFileSync(stamp, want);

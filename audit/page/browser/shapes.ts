@@ -110,7 +110,7 @@ export function areaShape(first: SceneArea): Shape<SceneArea> {
         count.textContent = '';
       } else {
         setAttributes(chevron, { d: undefined });
-        // Of one size on the screen at any zoom; see page.css.
+        // Of one size on the screen at any zoom; see graph.css.
         setAttributes(name, { x: 0, y: -2, transform: `translate(${box.width / 2} ${box.height / 2})` });
         setAttributes(count, { x: 0, y: 16, transform: `translate(${box.width / 2} ${box.height / 2})` });
         count.textContent = text;
