@@ -15,7 +15,8 @@ const KUSTOMIZE = join(root, 'manifests', 'kustomize', 'base');
 /** Which file of the base has an object. */
 function fileOf({ kind }: KubernetesObject): string {
   if (/Role|ServiceAccount/.test(kind)) return 'access.yaml';
-  return /Webhook/.test(kind) ? 'webhooks.yaml' : 'control-plane.yaml';
+  if (kind === 'MutatingWebhookConfiguration') return 'injection-webhooks.yaml';
+  return kind === 'ValidatingWebhookConfiguration' ? 'validation-webhooks.yaml' : 'control-plane.yaml';
 }
 
 const objects = (options: Partial<InstallOptions> = {}): readonly KubernetesObject[] =>
@@ -37,7 +38,7 @@ function* mappings(value: unknown): Generator<Readonly<Record<string, unknown>>>
 describe('the objects of an installation', () => {
   it('are those of manifests/kustomize/base', () => {
     const files = Object.entries(Object.groupBy(objects(), fileOf));
-    assert.equal(files.length, 3);
+    assert.equal(files.length, 4);
     for (const [file, want = []] of files) {
       const path = join(KUSTOMIZE, file);
       if (process.env['UPDATE_GOLDEN'] === '1')
