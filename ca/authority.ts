@@ -144,7 +144,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
       for (const one of rotation.status().roots) warnOfExpiry(one, clock(), log);
     };
     look();
-    const kept = await openIssuanceLog(folder.issuanceLog, log);
+    const kept = await openIssuanceLog(folder.issuanceLog, log, { firstAtOnce: options.replicated === true });
     const shipping = new Shipping(log);
     const issuanceLog = options.replicated === true ? shipped(kept, shipping) : kept;
     issuanceLog.note({ kind: 'opened', time: clock().toISOString(), issuer: root().issuer.certificate.fingerprint256 });

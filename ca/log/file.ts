@@ -28,6 +28,8 @@ export interface OpenIssuanceLog extends IssuanceLog {
 export interface IssuanceLogOptions {
   /** A checkpoint after so many records, and so often in milliseconds while there are new ones. */
   readonly checkpoint?: { readonly records: number; readonly everyMs: number };
+  /** Whether the first records have a checkpoint at once: where others keep copies, and this replica may be lost before the time for one has come. */
+  readonly firstAtOnce?: boolean;
   readonly every?: (ms: number, task: () => void) => () => void;
 }
 
@@ -54,7 +56,7 @@ const asError = (error: unknown): Error => (error instanceof Error ? error : new
  * the tree while the disk works, and checkpoints are written beside the batches, so that no caller waits for either.
  */
 export async function openIssuanceLog(path: string, log: Logger, options: IssuanceLogOptions = {}): Promise<OpenIssuanceLog> {
-  const { checkpoint = CHECKPOINT, every = systemEvery } = options;
+  const { checkpoint = CHECKPOINT, firstAtOnce = false, every = systemEvery } = options;
   const files = logFilesAt(path);
   const file = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
   let length: number;
@@ -117,7 +119,7 @@ export async function openIssuanceLog(path: string, log: Logger, options: Issuan
         grown();
       }
       for (const { done } of batch) done();
-      if (tree.unsealed() >= checkpoint.records) void seal();
+      if (tree.unsealed() >= checkpoint.records || (firstAtOnce && tree.checkpointBytes() === 0)) void seal();
     } catch (error) {
       log.error(
         { path, error: asError(error).message, records: batch.length },

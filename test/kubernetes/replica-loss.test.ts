@@ -119,14 +119,16 @@ describe('replicas of the control plane that are lost, one after the other', fun
       const found = at(JSON.parse(stdout), 'logs');
       return Array.isArray(found) ? found : [];
     };
+    let told = '';
     const good = await eventually(
       'every log is whole',
       async () => {
-        const { code, stdout } = await verify();
+        const { code, stdout, stderr } = await verify();
+        told = stderr;
         return code === 0 ? stdout : undefined;
       },
       60_000,
-    );
+    ).catch((error: unknown) => assert.fail(`${String(error)}\n${told}`));
     assert.ok(logs(good).length >= 4, good);
     const alone = JSON.parse((await gatehouse('ca', 'log', 'show', '--ca-dir', caDir, '-o', 'json')).stdout);
     const all = JSON.parse((await gatehouse('ca', 'log', 'show', '--ca-dir', caDir, '--kubernetes', '-o', 'json')).stdout);

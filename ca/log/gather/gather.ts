@@ -37,7 +37,8 @@ const FOLLOW = rpc(IssuanceLogService.method.followLog);
 const LOOK_MS = 2_000;
 const SOON_MS = 100;
 const CALL_MS = 10_000;
-const AFTER_MS = 300;
+
+type ListedLog = ListLogsResponse['logs'][number];
 
 /** Keeps copies of all issuance logs of the other replicas, and of those that are gone, as long as somebody has them. */
 export class LogGatherer {
@@ -132,17 +133,21 @@ export class LogGatherer {
     try {
       while (!signal.aborted && failures.length === 0 && this.#options.clock() < renewAt) {
         const listed = (await list(client)).logs;
-        for (const { verifierKey, bytes, own } of listed) {
-          if (verifierKey === this.#options.ownVerifierKey || this.#following.has(verifierKey)) continue;
+        const ended: Promise<void>[] = [];
+        for (const log of listed) {
+          const { verifierKey, own } = log;
+          if (verifierKey === this.#options.ownVerifierKey) continue;
           const copy = await this.#copy(verifierKey);
-          if (!own && copy.bytes() >= Number(bytes)) continue;
+          if (this.#following.has(verifierKey) || (!own && isAt(copy, log))) continue;
           this.#following.add(verifierKey);
-          const until = own ? Infinity : Number(bytes);
-          const following = followInto(client, copy, until, over.signal).finally(() => this.#following.delete(verifierKey));
+          const isOver = (): boolean => !own && isAt(copy, log);
+          const following = followInto(client, copy, isOver, over.signal).finally(() => this.#following.delete(verifierKey));
           if (own) following.catch((error: unknown) => failures.push(error));
-          else await following;
+          else ended.push(following);
         }
-        if (listed.every(({ verifierKey, bytes }) => this.#has(verifierKey, Number(bytes)))) this.#passed.add(peer);
+        // Together: of replicas that are gone there may be many logs, and a new replica is of no use until it has them.
+        await Promise.all(ended);
+        if (listed.every((log) => this.#has(log))) this.#passed.add(peer);
         await pause(this.#passed.has(peer) ? LOOK_MS : SOON_MS, signal);
       }
     } finally {
@@ -152,8 +157,9 @@ export class LogGatherer {
     if (failures.length > 0) throw failures[0];
   }
 
-  #has(verifierKey: string, bytes: number): boolean {
-    return verifierKey === this.#options.ownVerifierKey || (this.#open.get(verifierKey)?.bytes() ?? 0) >= bytes;
+  #has(log: ListedLog): boolean {
+    const copy = this.#open.get(log.verifierKey);
+    return log.verifierKey === this.#options.ownVerifierKey || (copy !== undefined && isAt(copy, log));
   }
 
   #copy(verifierKey: string): Promise<LogCopy> {
@@ -169,6 +175,11 @@ export class LogGatherer {
   }
 }
 
+/** Whether a copy has all that another replica said it has. */
+function isAt(copy: LogCopy, { bytes, checkpointBytes }: ListedLog): boolean {
+  return copy.bytes() >= Number(bytes) && copy.checkpointBytes() >= Number(checkpointBytes);
+}
+
 function list(client: Client): Promise<ListLogsResponse> {
   return new Promise((resolve, reject) => {
     const deadline = new Date(Date.now() + CALL_MS);
@@ -180,7 +191,7 @@ function list(client: Client): Promise<ListLogsResponse> {
 }
 
 /** Writes what comes; each answer says what is on disk. Resolves when that is enough, rejects when the stream ends before. */
-function followInto(client: Client, copy: LogCopy, until: number, signal: AbortSignal): Promise<void> {
+function followInto(client: Client, copy: LogCopy, isOver: () => boolean, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const call = client.makeBidiStreamRequest(FOLLOW.path, FOLLOW.requestSerialize, FOLLOW.responseDeserialize);
     const say = (): void => {
@@ -203,12 +214,9 @@ function followInto(client: Client, copy: LogCopy, until: number, signal: AbortS
         .then(() => copy.append(Number(at), records, Number(checkpointsAt), checkpoints))
         .then(() => {
           say();
-          // What was listed is here; its checkpoints come right after.
-          if (copy.bytes() >= until)
-            setTimeout(() => {
-              call.end();
-              resolve();
-            }, AFTER_MS);
+          if (!isOver()) return;
+          call.end();
+          resolve();
         }, fail);
     });
     call.on('error', (error: ServiceError) => reject(error));

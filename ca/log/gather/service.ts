@@ -49,7 +49,12 @@ export function addIssuanceLogService(server: Server, options: LogServiceOptions
       ListLogs(call: ServerUnaryCall<ListLogsRequest, ListLogsResponse>, callback: sendUnaryData<ListLogsResponse>) {
         const refused = refusal(call);
         if (refused !== undefined) return callback(refused);
-        const all = logs().map((one) => ({ verifierKey: one.verifierKey, bytes: BigInt(one.bytes()), own: one.own }));
+        const all = logs().map((one) => ({
+          verifierKey: one.verifierKey,
+          bytes: BigInt(one.bytes()),
+          checkpointBytes: BigInt(one.checkpointBytes()),
+          own: one.own,
+        }));
         return callback(null, create(ListLogsResponseSchema, { logs: all }));
       },
       FollowLog(call: Call) {
@@ -72,7 +77,8 @@ async function follow(call: Call, { logs, shipping }: LogServiceOptions): Promis
   const source = logs().find((one) => one.verifierKey === verifierKey);
   if (source === undefined) return void call.emit('error', { code: status.NOT_FOUND, details: 'that log is not here' });
   let [sent, had, checkpointsSent] = [Number(bytes), Number(bytes), Number(checkpointBytes)];
-  if (sent > source.bytes() || checkpointsSent > source.checkpointBytes())
+  // Of two copies one may have more records, and the other more checkpoints.
+  if ((source.own && sent > source.bytes()) || checkpointsSent > source.checkpointBytes())
     return void call.emit('error', { code: status.OUT_OF_RANGE, details: 'the follower has more of the log than there is' });
   const records = await open(source.files.records, 'r');
   const checkpoints = await open(source.files.checkpoints, 'r').catch(() => undefined);
@@ -88,7 +94,7 @@ async function follow(call: Call, { logs, shipping }: LogServiceOptions): Promis
         if (lines.length === 0) return;
         call.write(create(FollowLogResponseSchema, { at: BigInt(sent), records: lines }));
         sent += lines.length;
-      } else if (checkpoints !== undefined && sent === source.bytes() && sealed > checkpointsSent) {
+      } else if (checkpoints !== undefined && sent >= source.bytes() && sealed > checkpointsSent) {
         const notes = await readAt(checkpoints, checkpointsSent, Math.min(CHUNK, sealed - checkpointsSent));
         call.write(create(FollowLogResponseSchema, { checkpointsAt: BigInt(checkpointsSent), checkpoints: notes }));
         checkpointsSent += notes.length;
