@@ -26,7 +26,8 @@ export function httpsGet(rootsPem?: string, timeoutMs = TIMEOUT_MS): GetDocument
           ...(rootsPem !== undefined && { ca: rootsPem }),
           minVersion: 'TLSv1.2',
           agent: false,
-          headers: { accept: 'application/json' },
+          // A server may offer keys as the latter only (RFC 7517, section 8.5), as Kubernetes does.
+          headers: { accept: 'application/json, application/jwk-set+json' },
         },
         (response) => {
           if (response.statusCode !== 200) return give(refused(`${url.href} answers ${String(response.statusCode)}`));

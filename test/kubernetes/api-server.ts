@@ -34,21 +34,23 @@ export interface TokenWish {
 export class ApiServer {
   readonly #programs: KubernetesPrograms;
   readonly #folder: string;
+  readonly #isIssuer: boolean;
   #children: readonly ChildProcess[] = [];
   #port: number;
   #kubeconfigs = 0;
 
-  private constructor(programs: KubernetesPrograms, folder: string, port: number) {
+  private constructor(programs: KubernetesPrograms, folder: string, port: number, isIssuer: boolean) {
     this.#programs = programs;
     this.#folder = folder;
     this.#port = port;
+    this.#isIssuer = isIssuer;
   }
 
-  /** Started and ready. */
-  static async start(programs: KubernetesPrograms): Promise<ApiServer> {
+  /** Started and ready. `isIssuer`: its tokens name its own address, where the issuer's keys can be found (OIDC discovery). */
+  static async start(programs: KubernetesPrograms, isIssuer = false): Promise<ApiServer> {
     const folder = mkdtempSync(join(tmpdir(), 'gh-kube-'));
     await writeClusterCertificates(folder);
-    const server = new ApiServer(programs, folder, 0);
+    const server = new ApiServer(programs, folder, isIssuer ? await freePort() : 0, isIssuer);
     await server.start();
     writeFileSync(server.kubeconfig, server.#configFor({ 'client-certificate': 'admin.crt', 'client-key': 'admin.key' }), {
       mode: 0o600,
@@ -71,7 +73,7 @@ export class ApiServer {
   }
 
   get issuer(): string {
-    return 'https://kubernetes.default.svc.cluster.local';
+    return this.#isIssuer ? this.url : 'https://kubernetes.default.svc.cluster.local';
   }
 
   /** What the servers wrote, for the message of a test that failed. */
@@ -227,6 +229,7 @@ export class ApiServer {
       '--authorization-mode=RBAC',
       '--allow-privileged=true',
       `--service-account-issuer=${this.issuer}`,
+      ...(this.#isIssuer ? [`--service-account-jwks-uri=${this.url}/openid/v1/jwks`] : []),
       `--service-account-key-file=${file('accounts.pub')}`,
       `--service-account-signing-key-file=${file('accounts.key')}`,
       '--service-cluster-ip-range=10.96.0.0/16',
@@ -276,7 +279,7 @@ export class ApiServer {
 }
 
 /** One server for all tests of a `describe`. Without one the tests are skipped by name; with CI set they fail. */
-export function withApiServer(): () => ApiServer {
+export function withApiServer({ isIssuer = false } = {}): () => ApiServer {
   let server: ApiServer | undefined;
   before(async function () {
     // The first build takes minutes.
@@ -286,7 +289,7 @@ export function withApiServer(): () => ApiServer {
       if (process.env['CI'] !== undefined) throw new Error('tests against Kubernetes need Go or KUBEBUILDER_ASSETS');
       return this.skip();
     }
-    server = await ApiServer.start(programs);
+    server = await ApiServer.start(programs, isIssuer);
   });
   after(async function () {
     this.timeout(60_000);

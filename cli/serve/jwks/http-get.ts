@@ -70,7 +70,8 @@ function once(url: URL, findInMesh: FindInMesh, timeoutMs: number): Promise<Answ
     const options = {
       agent: false as const,
       lookup: carefulLookup,
-      headers: { accept: 'application/json', host: url.host },
+      // A server may offer keys as the latter only (RFC 7517, section 8.5), as Kubernetes does.
+      headers: { accept: 'application/json, application/jwk-set+json', host: url.host },
       ...(place === undefined ? {} : { hostname: place.address, port: place.port }),
       ...(secure ? { minVersion: 'TLSv1.2' as const, ...(isIP(host) === 0 ? { servername: host } : {}) } : {}),
     };
