@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
@@ -16,6 +16,8 @@ import { DEFAULTS } from '../../../kubernetes/install/options.ts';
 import { injector, validator } from '../../../kubernetes/install/webhooks.ts';
 import { type RunningWebhooks, startWebhooks } from '../../../cli/serve/webhooks.ts';
 import { eventually } from '../../eventually.ts';
+import { root } from '../../house/repository.ts';
+import { isPresent, SEEDS } from '../../shared-data.ts';
 import { at, withApiServer } from '../api-server.ts';
 import { looseDefinition } from '../definition.ts';
 
@@ -375,6 +377,35 @@ describe('webhooks, asked by a real API server', function () {
     assert.equal(await post('/else', '{}'), 404);
     assert.ok([413, 0].includes(await post('/validate', 'x'.repeat(9 * 1024 * 1024))));
     assert.equal(await isInjected('labelled', 'after'), true);
+  });
+
+  it("bookinfo, the shop and the articles' YAML by kubectl: none is refused here, and bookinfo's pods get proxies", async function () {
+    const definitions = join(root, 'gen', 'crds', 'istio.yaml');
+    if (!existsSync(definitions) && process.env['CI'] === undefined) return this.skip();
+    const kubectl = (...args: readonly string[]) => api().kubectl(args);
+    const defined = await kubectl('apply', '--server-side', '--force-conflicts', '-f', definitions);
+    assert.equal(defined.code, 0, defined.stderr);
+    await kubectl('wait', '--for=condition=Established', '--all', 'crd', '--timeout=60s');
+    await kubectl('create', 'namespace', 'istio-system');
+    const samples = join(root, 'manifests', 'samples');
+    for (const folder of ['shop', 'bookinfo']) {
+      // Beside them are expectations for `gatehouse policy test`, which are no objects.
+      const files = readdirSync(join(samples, folder)).filter((name) => !name.includes('policy-test'));
+      const applied = await kubectl('apply', ...files.flatMap((name) => ['-f', join(samples, folder, name)]));
+      assert.equal(applied.code, 0, applied.stderr);
+      assert.doesNotMatch(applied.stderr, /denied the request/);
+    }
+    const seeds = isPresent(SEEDS) ? readdirSync(SEEDS).filter((name) => name.endsWith('.yaml')) : [];
+    for (const name of seeds) {
+      const { stderr } = await kubectl('apply', '-n', 'plain', '-f', join(SEEDS, name));
+      assert.doesNotMatch(stderr, /denied the request/, name);
+    }
+    if (api().hasControllers)
+      await eventually('a pod of productpage with its proxy', async () => {
+        const { stdout } = await kubectl('get', 'pods', '-n', 'default', '-l', 'app=productpage', '-o', 'json');
+        return stdout.includes('"name": "istio-proxy"') ? true : undefined;
+      });
+    return undefined;
   });
 
   it('while nobody answers, pods that should have a proxy are refused, and configuration is taken', async () => {
