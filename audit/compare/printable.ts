@@ -11,6 +11,7 @@ import {
   notCovered,
   periodText,
 } from '../report/about.ts';
+import { jsonCalled, orNull } from '../report/json-ends.ts';
 import { type Change, CHANGES, type ChangeKind, type Comparison, countOf, type Side } from './compare.ts';
 import { encryptionOf, outcomesOf, type PairKey, type PairTally } from './pair.ts';
 
@@ -127,21 +128,11 @@ function jsonTally(tally: PairTally | undefined): object | null {
   };
 }
 
-const orNull = (text: string): string | null => (text === '' ? null : text);
-
 function jsonChange({ key, kinds, before, after, ratio }: Change): object {
   return {
     changes: kinds,
     source: { principal: orNull(key.sourcePrincipal), workload: orNull(key.sourceWorkload) },
-    destination: {
-      principal: orNull(key.destinationPrincipal),
-      workload: orNull(key.destinationWorkload),
-      service: orNull(key.service),
-    },
-    port: key.port === 0 ? null : key.port,
-    protocol: key.protocol,
-    method: orNull(key.method),
-    path: orNull(key.path),
+    ...jsonCalled(key),
     before: jsonTally(before),
     after: jsonTally(after),
     volumeRatio: ratio === undefined ? null : Math.round(ratio * 1000) / 1000,

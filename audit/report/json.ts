@@ -1,10 +1,10 @@
 import { type Mark, marksOfText } from '../model/mark.ts';
 import type { Members } from '../document/json.ts';
 import { type Author, iso, NEVER_COVERED, notCovered } from './about.ts';
+import { jsonCalled, orNull } from './json-ends.ts';
 import { policiesOf, reasonOf } from './reason.ts';
 import type { Line, Report } from './report.ts';
 
-const orNull = (text: string): string | null => (text === '' ? null : text);
 const isoOrNull = (ms: number | undefined): string | null => (ms === undefined ? null : iso(ms));
 const milliseconds = (us: number): number => Math.round(us) / 1000;
 
@@ -20,15 +20,7 @@ export function jsonEdge({ key, tally }: Line): Readonly<Record<string, unknown>
   const [none, informational, success, redirect, client, server] = tally.statuses;
   return {
     source: { principal: orNull(key.sourcePrincipal), workload: orNull(key.sourceWorkload), address: orNull(key.sourceAddress) },
-    destination: {
-      principal: orNull(key.destinationPrincipal),
-      workload: orNull(key.destinationWorkload),
-      service: orNull(key.service),
-    },
-    port: key.port === 0 ? null : key.port,
-    protocol: key.protocol,
-    method: orNull(key.method),
-    path: orNull(key.path),
+    ...jsonCalled(key),
     mtls: key.mtls,
     decision: key.decision,
     policy: orNull(key.policy),
