@@ -32,6 +32,8 @@ export interface ObservedCall {
   /** Why it was denied, in words; undefined where it was not. */
   readonly denied: string | undefined;
   readonly wouldDeny: readonly WouldDeny[];
+  /** The rule that decided, as the proxy named it; absent where none did, or none was named. */
+  readonly by?: { readonly policy: string; readonly rule: number | undefined };
   readonly count: number;
   readonly firstSeen: number;
   readonly lastSeen: number;
