@@ -1,0 +1,88 @@
+import { type Stage, STAGES } from '../../mesh/model/namespace-rollout.ts';
+import type { RolloutObject, RolloutRecord } from './ports.ts';
+
+/** The text of a record; each of its values is one of JSON. */
+export function recordText(record: RolloutRecord): string {
+  return `${JSON.stringify(record, undefined, 1)}\n`;
+}
+
+/** Undefined for a text that is no record, or one of a newer version: to guess could open a namespace. */
+export function parseRecord(text: string): RolloutRecord | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  return isRecord(value) ? value : undefined;
+}
+
+/** Names of namespaces become names of files and objects. */
+export function isNamespaceName(name: string): boolean {
+  return /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name);
+}
+
+export function isStage(value: unknown): value is Stage {
+  return STAGES.some((stage) => stage === value);
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function fields(value: unknown): Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {};
+}
+
+const isTime = (value: unknown): boolean => typeof value === 'number' && Number.isFinite(value) && value >= 0;
+const isText = (value: unknown): boolean => typeof value === 'string';
+
+function isObject(value: unknown): value is RolloutObject {
+  const { kind, apiVersion, metadata, spec } = fields(value);
+  const { name, namespace } = fields(metadata);
+  return (
+    (kind === 'PeerAuthentication' || kind === 'AuthorizationPolicy') &&
+    isText(apiVersion) &&
+    isText(name) &&
+    isText(namespace) &&
+    typeof spec === 'object' &&
+    spec !== null
+  );
+}
+
+function isTransition(value: unknown): boolean {
+  const { number, at, from, to, cause, by, reason, gates, objects } = fields(value);
+  return (
+    typeof number === 'number' &&
+    isStage(from) &&
+    isStage(to) &&
+    [at, cause, by, reason].every(isText) &&
+    Array.isArray(gates) &&
+    Array.isArray(objects)
+  );
+}
+
+function isIntent(value: unknown): boolean {
+  const { transition, objects, dryRun } = fields(value);
+  return isTransition(transition) && Array.isArray(objects) && objects.every(isObject) && Array.isArray(dryRun);
+}
+
+function isRecord(value: unknown): value is RolloutRecord {
+  const of = fields(value);
+  const optional = (name: string, test: (one: unknown) => boolean): boolean => of[name] === undefined || test(of[name]);
+  return (
+    of['version'] === 1 &&
+    typeof of['namespace'] === 'string' &&
+    isNamespaceName(of['namespace']) &&
+    isTime(of['revision']) &&
+    isStage(of['stage']) &&
+    isTime(of['since']) &&
+    isTime(of['objectsSince']) &&
+    Array.isArray(of['objects']) &&
+    of['objects'].every(isObject) &&
+    optional('suggestion', Array.isArray) &&
+    optional('paused', (one) => isTime(fields(one)['at']) && isText(fields(one)['by'])) &&
+    optional('armed', (one) => isTime(fields(one)['since']) && isTime(fields(one)['until'])) &&
+    optional('intent', isIntent) &&
+    Array.isArray(of['history']) &&
+    of['history'].every(isTransition)
+  );
+}
