@@ -115,6 +115,15 @@ function authorityService(authority: string): ServicePortRef | undefined {
   return host !== undefined && HOST.test(host) ? { host, port: Number(port ?? 0) } : undefined;
 }
 
+/**
+ * A connection without a filter chain is logged by the listener, as TCP, with NR and nothing else. A failed handshake leaves a reason and no
+ * bytes; plain text that is let in leaves a reason too (Envoy's TLS inspector saw no handshake), and bytes.
+ */
+function isTransportRefused({ flags, common, shared }: Call): boolean {
+  const failed = (common?.downstreamTransportFailureReason ?? '') !== '';
+  return flags.includes('NR') || (failed && shared.bytesReceived === 0 && shared.bytesSent === 0);
+}
+
 /** The hop into the reporter: it is the destination, saw the certificate and decided. */
 function arrival(call: Call, reporter: Reporter, directory: Directory): AccessRecord {
   const { common } = call;
@@ -127,9 +136,7 @@ function arrival(call: Call, reporter: Reporter, directory: Directory): AccessRe
   const verdict = verdictOf({
     details: call.details,
     rbac,
-    // A connection without a filter chain is logged by the listener, as TCP, with NR and nothing else.
-    transportRefused:
-      call.shared.protocol === 'TCP' && (call.flags.includes('NR') || (common?.downstreamTransportFailureReason ?? '') !== ''),
+    transportRefused: call.shared.protocol === 'TCP' && isTransportRefused(call),
     answeredByProxy: call.shared.protocol !== 'TCP' && !call.reached ? causeOf(call) : undefined,
     stoppedByProvider: call.flags.includes('UAEX'),
     allowPolicies: reporter.workload === undefined ? undefined : directory.allowPoliciesOf(reporter.workload),
@@ -223,7 +230,9 @@ export function decodeHttp(
   if (!finished(common)) return [];
   const details = response?.responseCodeDetails ?? '';
   const protocol = protocolOf(entry);
-  const path = pathOf((request?.originalPath || request?.path) ?? '').slice(0, MAX_PATH);
+  // Before a route rewrote it. Routes into a workload do not: there the header that says so is the caller's own word.
+  const written = reporter.side === 'inbound' ? request?.path : request?.originalPath || request?.path;
+  const path = pathOf(written ?? '').slice(0, MAX_PATH);
   const flags = flagsOf(common?.responseFlags);
   const grpcStatus = protocol === 'GRPC' ? grpcStatusOf(response) : undefined;
   const call: Call = {

@@ -238,6 +238,12 @@ describe('audit: decoding of log entries', () => {
     });
   });
 
+  it('tells the path before a gateway rewrote it; into a workload nothing is rewritten, and the caller may not say otherwise', () => {
+    const forged = { path: '/scores/7', originalPath: '/healthz' };
+    assert.equal(inbound(forged).path, '/scores/7');
+    assert.equal(decodeAll('gateway', forged)[0]?.path, '/healthz');
+  });
+
   it('knows protocols and methods, and bounds methods', () => {
     const protocols = [HttpVersion.HTTP10, HttpVersion.HTTP11, HttpVersion.HTTP2, HttpVersion.HTTP3].map(
       (version) => inbound({ version }).protocol,
@@ -306,6 +312,15 @@ describe('audit: decoding of log entries', () => {
     });
     it('is refused by the listener: plain text where only mutual TLS is served', () => {
       assert.deepEqual(decode('inbound', { responseFlags: { noRouteFound: true } }).verdict, { kind: 'denied-transport' });
+    });
+    it('is refused in the handshake, and not where plain text is let in: of both the log says that TLS failed', () => {
+      const entry = (bytes: bigint) =>
+        tcp(
+          { downstreamTransportFailureReason: 'TLS_error|error:1000009c:SSL', upstreamRemoteAddress: address('127.0.0.1', 1) },
+          { receivedBytes: bytes, sentBytes: bytes },
+        );
+      const verdict = (bytes: bigint) => only(decodeTcp(entry(bytes), reporter('inbound'), directory, NOW)).verdict.kind;
+      assert.deepEqual([verdict(0n), verdict(51n)], ['denied-transport', 'allowed-unnamed']);
     });
     it('outbound counts when the connection failed', () => {
       const record = decode('outbound', {

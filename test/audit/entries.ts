@@ -33,6 +33,7 @@ export const SENT = { seconds: 0n, nanos: 353_000 } as const;
 export interface HttpInit {
   readonly common?: Common;
   readonly path?: string;
+  readonly originalPath?: string;
   readonly method?: RequestMethod;
   readonly details?: string;
   readonly code?: number;
@@ -58,6 +59,7 @@ export function http(init: HttpInit = {}): HTTPAccessLogEntry {
     request: {
       requestMethod: init.method ?? RequestMethod.GET,
       path: init.path ?? '/cart/42?token=secret',
+      originalPath: init.originalPath ?? '',
       authority: init.authority ?? 'app:9080',
       requestHeadersBytes: 100n,
       requestBodyBytes: 11n,
@@ -73,9 +75,9 @@ export function http(init: HttpInit = {}): HTTPAccessLogEntry {
   });
 }
 
-export function tcp(common: Common = {}): TCPAccessLogEntry {
+export function tcp(common: Common = {}, connectionProperties = { receivedBytes: 46n, sentBytes: 96n }): TCPAccessLogEntry {
   return create(TCPAccessLogEntrySchema, {
     commonProperties: { ...COMMON, ...common },
-    connectionProperties: { receivedBytes: 46n, sentBytes: 96n },
+    connectionProperties,
   });
 }
