@@ -100,15 +100,17 @@ export async function observe(session: Session, question: Question): Promise<Obs
     question.until === undefined ? FAR : Math.floor((question.until - 1) / MINUTE_MS),
   ];
   const losses = await session.all(SELECT_LOSSES, first, last);
+  const all = await writers(session);
   return {
     edges: await edgesOf(session, plan, await asked(session, question)),
     losses: losses.flatMap((row) => {
       const reason = text(row, 'reason');
       return isLossReason(reason) ? [{ minute: integer(row, 'minute'), reason, count: integer(row, 'count') }] : [];
     }),
-    gaps: gapsOf(await writers(session), question),
+    gaps: gapsOf(all, question),
     precision: plan.precision,
     forgottenBefore: plan.forgottenBefore === 0 ? undefined : plan.forgottenBefore,
+    ...(all.length === 0 ? {} : { recordedSince: Math.min(...all.map(({ started }) => started)) }),
   };
 }
 

@@ -67,6 +67,8 @@ export interface Observed {
   readonly precision?: Precision;
   /** What was before this is no longer kept; ms since the epoch. */
   readonly forgottenBefore?: number | undefined;
+  /** When the first writer that is known of began; absent: none did. */
+  readonly recordedSince?: number | undefined;
 }
 
 export interface Question extends Period {
