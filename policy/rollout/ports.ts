@@ -141,6 +141,8 @@ export type OrderAnswer =
 /** What the next stage would be. */
 export interface RolloutPlan {
   readonly status: RolloutStatus;
+  /** The NamespaceRollout to begin with; undefined where there is one. */
+  readonly begin: Readonly<Record<string, unknown>> | undefined;
   /** All objects of the next stage (of the present one where there is no next); to be committed where nothing is written. */
   readonly objects: readonly RolloutObject[];
   /** How they differ from what there is: `create`, `change`, `delete`, with the name. */
@@ -158,12 +160,15 @@ export interface RolloutPlan {
   readonly notes: readonly string[];
 }
 
+export type PlanAnswer = { readonly ok: true; readonly plan: RolloutPlan } | { readonly ok: false; readonly error: string };
+
 /** The running controller. */
 export interface Rollouts {
   statuses(): Promise<readonly RolloutStatus[]>;
   /** Undefined: the namespace has no NamespaceRollout. */
   status(namespace: string): Promise<RolloutStatus | undefined>;
-  plan(namespace: string): Promise<RolloutPlan>;
+  /** Of a namespace without a NamespaceRollout as well: with the defaults, and with the object that would begin it. */
+  plan(namespace: string): Promise<PlanAnswer>;
   order(namespace: string, order: RolloutOrder): Promise<OrderAnswer>;
   /** To be told of each snapshot that is published. */
   changed(snapshot: Snapshot): void;

@@ -9,6 +9,8 @@ export const GATE_KINDS = Object.freeze([
   'would-be-denied',
   'agreement',
   'proxies',
+  'conflicts',
+  'exceptions',
 ] as const);
 export type GateKind = (typeof GATE_KINDS)[number];
 
@@ -27,7 +29,16 @@ export interface GateResult {
   readonly accepted: number;
 }
 
-export type TransitionCause = 'command' | 'automatic' | 'rollback-command' | 'rollback-automatic' | 'suggestion-renewed';
+export type TransitionCause =
+  | 'command'
+  | 'automatic'
+  | 'rollback-command'
+  | 'rollback-automatic'
+  | 'suggestion-renewed'
+  /** An exception came, went or ended: the stage is the same, workloads of it are not. */
+  | 'exceptions'
+  /** Proposed only: somebody else wrote the objects of another stage. */
+  | 'noticed';
 
 /** A step that was taken, and what it rested on. Kept for ever. Times are ISO 8601, UTC. */
 export interface Transition {

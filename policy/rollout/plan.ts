@@ -1,0 +1,115 @@
+import type { NamespaceRollout, Stage } from '../../mesh/model/namespace-rollout.ts';
+import type { Suggestion } from '../suggest/suggestion.ts';
+import { hasEnded, isAbout } from './accepted.ts';
+import type { Evidence } from './evidence.ts';
+import { judgedSince } from './gates.ts';
+import { isBefore, isOwn, objectName, objectsOf, type RolloutObject } from './objects.ts';
+import type { RolloutState } from './state.ts';
+import type { RolloutStatus } from './status.ts';
+import { statusOf } from './status-of.ts';
+import { nextStep } from './step.ts';
+import { callerText, instant } from './words.ts';
+
+export interface CutOff {
+  readonly caller: string;
+  readonly destination: string;
+  readonly port: number | undefined;
+  readonly calls: number;
+  readonly lastSeen: string;
+  readonly why: string;
+}
+
+/** What the next stage would be. */
+export interface RolloutPlan {
+  readonly status: RolloutStatus;
+  /** All objects of the next stage (of the present one where there is no next); to be committed where nothing is written. */
+  readonly objects: readonly RolloutObject[];
+  /** How they differ from what there is. */
+  readonly changes: readonly { readonly change: 'create' | 'change' | 'delete'; readonly object: string }[];
+  /** Callers that would be cut off, most calls first. */
+  readonly cutOff: readonly CutOff[];
+  /** To be known before: idle and rare callers, gateways that are opened, generalisations. */
+  readonly notes: readonly string[];
+}
+
+export function planOf(
+  rollout: NamespaceRollout,
+  state: RolloutState,
+  evidence: Evidence,
+  suggestion: Suggestion,
+  now: number,
+): RolloutPlan {
+  const next = nextStep(rollout, state);
+  const stage: Stage = next === undefined || next.workloads !== undefined ? state.stage : next.to;
+  const fresh = next?.to === 'dry-run' && next.workloads === undefined;
+  const { workloads, gateways, authorizationPolicies } = evidence.configured;
+  const objects = objectsOf({
+    stage,
+    rollout,
+    suggestion: fresh || state.suggestion === undefined ? suggestion.policies : state.suggestion,
+    workloads,
+    held: next?.held ?? state.held,
+    gateways,
+    policies: authorizationPolicies.filter((policy) => !isOwn(policy, rollout)),
+  });
+  const opened = isBefore(stage, 'dry-run') ? [] : [...gateways].sort();
+  return {
+    status: statusOf(rollout, state, evidence, now),
+    objects,
+    changes: changesOf(state.objects, objects),
+    cutOff: cutOff(rollout, state, evidence, now),
+    notes: [
+      ...opened.map(
+        (name) => `${rollout.meta.namespace}/${name} is a gateway: it stays open to whoever calls from outside of the mesh`,
+      ),
+      ...(fresh ? [...suggestion.notes.map(({ note }) => note), ...suggestion.generalisations] : []),
+    ],
+  };
+}
+
+function changesOf(present: readonly RolloutObject[], wanted: readonly RolloutObject[]): RolloutPlan['changes'] {
+  const before = new Map(present.map((object) => [objectName(object), JSON.stringify(object)]));
+  const after = new Set(wanted.map(objectName));
+  return [
+    ...wanted.flatMap((object) => {
+      const name = objectName(object);
+      const known = before.get(name);
+      if (known === JSON.stringify(object)) return [];
+      return [{ change: known === undefined ? ('create' as const) : ('change' as const), object: name }];
+    }),
+    ...[...before.keys()].filter((name) => !after.has(name)).map((object) => ({ change: 'delete' as const, object })),
+  ];
+}
+
+function cutOff(rollout: NamespaceRollout, state: RolloutState, evidence: Evidence, now: number): readonly CutOff[] {
+  const next = nextStep(rollout, state);
+  if (next === undefined || next.to === 'dry-run') return [];
+  const since = judgedSince(rollout, state, next.to, now);
+  const found =
+    next.to === 'strict'
+      ? evidence.calls
+          .filter(({ mtls, decision }) => !mtls && decision === 'ALLOW')
+          .map((call) => ({ call, why: 'calls in plain text' }))
+      : evidence.wouldBeDenied.map(({ call, policy }) => ({
+          call,
+          why: policy === undefined ? 'no ALLOW policy lets it in' : `${policy} denies it`,
+        }));
+  return found
+    .filter(({ call }) => {
+      const name = call.destination.split('/')[1] ?? '';
+      const at = next.held[name];
+      return call.lastSeen >= since && (next.workloads?.has(name) ?? true) && (at === undefined || !isBefore(at, next.to));
+    })
+    .map(({ call, why }) => {
+      const entry = rollout.accepted.find((one) => !hasEnded(one, now) && isAbout(one, call));
+      return {
+        caller: callerText(call),
+        destination: call.destination,
+        port: call.port,
+        calls: call.count,
+        lastSeen: instant(call.lastSeen),
+        why: entry === undefined ? why : `${why}; accepted by ${entry.owner} until ${instant(entry.until)}`,
+      };
+    })
+    .sort((one, other) => other.calls - one.calls || (one.caller < other.caller ? -1 : 1));
+}

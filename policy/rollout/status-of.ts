@@ -1,0 +1,72 @@
+import type { AcceptedCalls, NamespaceRollout } from '../../mesh/model/namespace-rollout.ts';
+import { hasEnded, isAbout } from './accepted.ts';
+import type { Evidence } from './evidence.ts';
+import { gatesFor } from './gates.ts';
+import { heldBy } from './machine.ts';
+import type { RolloutState } from './state.ts';
+import type { RolloutStatus } from './status.ts';
+import { nextStep } from './step.ts';
+import { instant } from './words.ts';
+
+/** @param most how many transitions it has */
+export function statusOf(
+  rollout: NamespaceRollout,
+  state: RolloutState,
+  evidence: Evidence,
+  now: number,
+  most = Number.POSITIVE_INFINITY,
+): RolloutStatus {
+  const { namespace, name } = rollout.meta;
+  const next = nextStep(rollout, state);
+  const gates = next === undefined ? [] : gatesFor(rollout, state, next, evidence, now);
+  return {
+    namespace,
+    name,
+    stage: state.stage,
+    target: rollout.target,
+    advance: rollout.advance,
+    paused: rollout.paused || state.paused !== undefined,
+    since: instant(state.since),
+    next: next?.to,
+    gates,
+    heldBy: heldBy({ rollout, state }, gates),
+    command:
+      next === undefined
+        ? undefined
+        : rollout.advance === 'Propose'
+          ? `gatehouse rollout plan ${namespace} -o yaml`
+          : `gatehouse rollout advance ${namespace}`,
+    exceptions: rollout.exceptions.map((one) => ({
+      workload: one.workload,
+      upTo: one.upTo,
+      owner: one.owner,
+      until: instant(one.until),
+      expired: hasEnded(one, now),
+    })),
+    accepted: rollout.accepted.map((entry) => ({
+      text: acceptedText(entry),
+      owner: entry.owner,
+      until: instant(entry.until),
+      expired: hasEnded(entry, now),
+      calls: callsOf(entry, evidence),
+    })),
+    rollbackArmedUntil: state.armed === undefined || rollout.rollback.denials === 0 ? undefined : instant(state.armed.until),
+    history: [...state.history].reverse().slice(0, most),
+  };
+}
+
+function callsOf(entry: AcceptedCalls, evidence: Evidence): number {
+  const found =
+    entry.kind === 'plain-text' ? evidence.calls.filter(({ mtls }) => !mtls) : evidence.wouldBeDenied.map(({ call }) => call);
+  return found.filter((call) => isAbout(entry, call)).reduce((sum, { count }) => sum + count, 0);
+}
+
+function acceptedText({ kind, from, to, reason }: AcceptedCalls): string {
+  const who = [from.principal, from.namespace && `namespace ${from.namespace}`, from.ipBlock].filter(
+    (part) => part !== undefined,
+  );
+  const what = to.workload === undefined ? 'any workload' : to.workload;
+  const port = to.port === undefined ? '' : `:${to.port}`;
+  const calls = kind === 'plain-text' ? 'plain text' : 'denied calls';
+  return `${calls} of ${who.length === 0 ? 'anybody' : who.join(', ')} to ${what}${port}: ${reason}`;
+}
