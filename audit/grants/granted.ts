@@ -5,7 +5,7 @@ import { type Grant, type PortTable } from '../../policy/access/table.ts';
 import { whoCan } from '../../policy/access/who-can.ts';
 import type { Destination } from '../../policy/access/world.ts';
 import type { Line } from '../report/report.ts';
-import type { Judge } from './judge.ts';
+import type { LineJudge } from '../observed/line-judge.ts';
 
 /** The calls that were seen of one who may call. */
 export interface Use {
@@ -54,11 +54,12 @@ function sum(uses: Iterable<Use>): Use {
 const NO_POLICY = '';
 
 /** Which rules let the calls in that were seen: as the proxy said then, and as today's policies would. */
-export function usesOf(lines: Iterable<Line>, judge: Judge): Uses {
+export function usesOf(lines: Iterable<Line>, judge: LineJudge): Uses {
   const found = new Map<string, Map<string, Map<string, Use>>>();
-  for (const { key, tally } of lines) {
+  for (const line of lines) {
+    const { key, tally } = line;
     if (key.decision === 'DENY' || key.verdict === 'unreached' || key.destinationWorkload === '') continue;
-    const today = judge(key);
+    const today = judge(line);
     const rules = new Set([
       ...(key.verdict === 'allowed-by-rule' ? [`${key.policy} rule ${key.rule}`] : []),
       ...(today.kind === 'granted' ? [today.by] : []),

@@ -6,7 +6,7 @@ import { jsonEdge, jsonHead } from '../report/json.ts';
 import type { Addition } from '../report/printable.ts';
 import type { Report } from '../report/report.ts';
 import type { GrantRow } from './granted.ts';
-import { type Judgement, judgementText } from './judge.ts';
+import { type Judgement, judgementJson, judgementText } from '../../policy/observed/judgement.ts';
 import type { JudgedLine, Usage } from './usage.ts';
 import type { Asked, CallerRow } from './who.ts';
 
@@ -101,7 +101,7 @@ function jsonGrant({ destination, caller, ports, methods, paths, conditions, by,
 }
 
 function jsonJudged({ line, judgement }: JudgedLine): object {
-  return { ...jsonEdge(line), judgement: { ...judgement, text: judgementText(judgement) } };
+  return { ...jsonEdge(line), judgement: judgementJson(judgement) };
 }
 
 /** The join as part of a report. */
@@ -210,7 +210,7 @@ function jsonCallerRow({ principal, workload, judgements, firstSeen, lastSeen, .
     ...counts,
     firstSeen: iso(firstSeen),
     lastSeen: iso(lastSeen),
-    judgements: judgements.map((one) => ({ ...one, text: judgementText(one) })),
+    judgements: judgements.map(judgementJson),
   };
 }
 

@@ -1,8 +1,9 @@
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { Destination } from '../../policy/access/world.ts';
+import type { Judgement } from '../../policy/observed/judgement.ts';
+import { lineJudge } from '../observed/line-judge.ts';
 import type { Line, Report } from '../report/report.ts';
 import { grantedOn, type GrantRow, usesOf } from './granted.ts';
-import { judge, type Judgement } from './judge.ts';
 
 /** A call that was seen, and what today's policies say of it. */
 export interface JudgedLine {
@@ -38,13 +39,13 @@ export interface Mesh {
 /** Joins what was seen with what policies say. Pure. */
 export function usage({ lines }: Pick<Report, 'lines'>, { snapshot, destinations, identities }: Mesh): Usage {
   const byName = new Map(destinations.map((one) => [one.name, one]));
-  const judging = judge(snapshot, byName);
+  const judging = lineJudge(snapshot, byName);
   const usedNotGranted: JudgedLine[] = [];
   const deniedButGranted: JudgedLine[] = [];
   let undecided = 0;
   for (const line of lines) {
     if (line.key.verdict === 'unreached') continue;
-    const judgement = judging(line.key);
+    const judgement = judging(line);
     if (judgement.kind === 'depends' || judgement.kind === 'unknown') undecided += line.tally.count;
     else if (judgement.kind === 'not-granted' && line.key.decision === 'ALLOW') usedNotGranted.push({ line, judgement });
     else if (judgement.kind === 'granted' && line.key.decision === 'DENY') deniedButGranted.push({ line, judgement });

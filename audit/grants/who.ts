@@ -1,8 +1,10 @@
 import type { Destination } from '../../policy/access/world.ts';
+import type { Judgement } from '../../policy/observed/judgement.ts';
+import { type LineJudge, lineJudge } from '../observed/line-judge.ts';
 import { wouldBeDenied } from '../report/reason.ts';
 import type { Line, Report } from '../report/report.ts';
 import { grantedOn, type GrantRow, usesOf } from './granted.ts';
-import { judge, type Judgement } from './judge.ts';
+
 import type { Mesh } from './usage.ts';
 
 /** One who called, with all its calls to one destination by what became of them. */
@@ -85,17 +87,13 @@ function merged(
   };
 }
 
-function didCall(
-  lines: readonly Line[],
-  destination: Destination,
-  judging: ReturnType<typeof judge> | undefined,
-): readonly CallerRow[] {
+function didCall(lines: readonly Line[], destination: Destination, judging: LineJudge | undefined): readonly CallerRow[] {
   const rows = new Map<string, CallerRow>();
   for (const line of lines) {
     if (!goesTo(line, destination)) continue;
     const { sourcePrincipal, sourceWorkload, verdict } = line.key;
     const at = `${sourceWorkload}\n${sourcePrincipal}`;
-    const judgement = verdict === 'unreached' ? undefined : judging?.(line.key);
+    const judgement = verdict === 'unreached' ? undefined : judging?.(line);
     rows.set(at, merged(rows.get(at), destination.name, line, judgement));
   }
   return [...rows].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, row]) => row);
@@ -107,7 +105,7 @@ export function whoOf(
   destinations: readonly Destination[],
   mesh: Mesh | undefined,
 ): readonly Asked[] {
-  const judging = mesh && judge(mesh.snapshot, new Map(mesh.destinations.map((one) => [one.name, one])));
+  const judging = mesh && lineJudge(mesh.snapshot, new Map(mesh.destinations.map((one) => [one.name, one])));
   const uses = judging && usesOf(lines, judging);
   return destinations.map((destination) => {
     const granted = mesh && uses && grantedOn(mesh.snapshot, destination, mesh.identities, uses);

@@ -32,12 +32,36 @@ function wouldDenyOf({ marks }: EdgeKey): readonly WouldDeny[] {
   });
 }
 
+function refusedBy({ verdict, policy }: EdgeKey): ObservedCall['refusedBy'] {
+  switch (verdict) {
+    case 'denied-transport':
+      return 'transport';
+    case 'denied-token':
+      return 'token';
+    case 'denied-custom':
+      return 'provider';
+    case 'denied-by-rule':
+      // The compiler's own rules stand in no namespace: `gatehouse-revoked` and its like.
+      return policy.includes('/') ? 'policy' : 'identity';
+    case 'denied-no-rule':
+      return 'policy';
+    case 'allowed-by-rule':
+    case 'allowed-no-policy':
+    case 'allowed-unnamed':
+    case 'unreached':
+      return undefined;
+    default:
+      return verdict satisfies never;
+  }
+}
+
 const orNone = (text: string): string | undefined => (text === '' ? undefined : text);
 
 /** An edge of the audit store as the call that policies judge; undefined where it did not arrive at a proxy that could judge it. */
 export function observedCall({ key, tally }: Line, days?: number): ObservedCall | undefined {
   if (!isOfDestination(key)) return undefined;
   const tcp = key.protocol === 'TCP';
+  const refused = refusedBy(key);
   return {
     principal: orNone(key.sourcePrincipal),
     address: orNone(key.sourceAddress),
@@ -51,6 +75,7 @@ export function observedCall({ key, tally }: Line, days?: number): ObservedCall 
     mtls: key.mtls,
     decision: key.decision,
     denied: key.decision === 'DENY' ? reasonOf(key) : undefined,
+    ...(refused === undefined ? {} : { refusedBy: refused }),
     wouldDeny: wouldDenyOf(key),
     ...(key.policy === '' ? {} : { by: { policy: key.policy, rule: key.rule < 0 ? undefined : key.rule } }),
     count: tally.count,

@@ -26,7 +26,8 @@ export type Region = { readonly boxes: readonly Box[] } | undefined;
 
 type Protocol = 'HTTP' | 'TCP';
 
-function decidesOn({ allows, ofHttp, onlyTcp, notOnTcp }: Clause, protocol: Protocol): boolean {
+/** Whether it can decide about requests of this protocol at all. */
+export function decidesOn({ allows, ofHttp, onlyTcp, notOnTcp }: Clause, protocol: Protocol): boolean {
   return protocol === 'HTTP' ? !onlyTcp : !notOnTcp && !(allows && ofHttp);
 }
 

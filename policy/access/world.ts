@@ -61,7 +61,7 @@ export interface World {
 
 const FIRST: readonly DimensionKey[] = ['path', 'method', 'host'];
 
-function statementsOf({ snapshot, destination }: Side, meshConfig: MeshConfig): Statements {
+export function statementsOf({ snapshot, destination }: Side, meshConfig: MeshConfig): Statements {
   const policies = policiesFor(snapshot, destination).filter(({ dryRun, action }) => !dryRun && action !== 'AUDIT');
   return {
     meshConfig,

@@ -31,6 +31,8 @@ export interface ObservedCall {
   readonly decision: 'ALLOW' | 'DENY';
   /** Why it was denied, in words; undefined where it was not. */
   readonly denied: string | undefined;
+  /** Who denied it; absent where it was not, or nobody knows. `identity`: a revoked or doubtful one. */
+  readonly refusedBy?: 'transport' | 'token' | 'provider' | 'identity' | 'policy';
   readonly wouldDeny: readonly WouldDeny[];
   /** The rule that decided, as the proxy named it; absent where none did, or none was named. */
   readonly by?: { readonly policy: string; readonly rule: number | undefined };
@@ -40,3 +42,9 @@ export interface ObservedCall {
   /** On how many days (UTC) there were such calls, where that is known: few days in a long time make a rare caller. */
   readonly days: number | undefined;
 }
+
+/** What of a call policies look at. */
+export type JudgedCall = Pick<
+  ObservedCall,
+  'principal' | 'address' | 'destination' | 'service' | 'port' | 'protocol' | 'method' | 'path' | 'mtls'
+>;

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FORMATS, printed } from '../../audit/document/print.ts';
-import { judge } from '../../audit/grants/judge.ts';
 import { printableWho, usageAddition } from '../../audit/grants/printable.ts';
 import { type Mesh, usage } from '../../audit/grants/usage.ts';
 import { whoOf } from '../../audit/grants/who.ts';
+import { lineJudge } from '../../audit/observed/line-judge.ts';
 import type { Edge } from '../../audit/model/edge.ts';
 import type { AccessRecord } from '../../audit/model/record.ts';
 import { printableReport } from '../../audit/report/printable.ts';
@@ -174,19 +174,23 @@ kind: AuthorizationPolicy
 metadata: {name: users, namespace: shop}
 spec: {rules: [${rule}]}
 `;
-    const judgement = (rule: string, change: Partial<AccessRecord> = USER): string => {
+    const judgement = (rule: string, change: Partial<AccessRecord> = USER, more = ''): string => {
       const file = join(folder, 'mesh.yaml');
-      writeFileSync(file, policy(rule));
+      writeFileSync(file, `${policy(rule)}${more}`);
       const { snapshot } = loadMesh({ paths: [file] });
-      const judging = judge(snapshot, new Map(destinationsIn(snapshot).map((one) => [one.name, one])));
-      const answer = judging(call('mobile', 'users', change).key);
+      const judging = lineJudge(snapshot, new Map(destinationsIn(snapshot).map((one) => [one.name, one])));
+      const answer = judging(call('mobile', 'users', change));
       return answer.kind === 'depends' ? `depends on ${answer.on.join()}` : answer.kind;
     };
     assert.equal(judgement('{to: [{operation: {paths: ["/users/*"]}}]}'), 'granted');
     assert.equal(judgement('{to: [{operation: {paths: ["/users/7"]}}]}'), 'depends on path');
     assert.equal(judgement('{to: [{operation: {paths: ["/users/7"]}}]}', { template: '/users' }), 'not-granted');
     assert.equal(judgement('{when: [{key: "request.headers[x-a]", values: [b]}]}'), 'depends on request.headers[x-a]');
-    assert.equal(judgement('{from: [{source: {requestPrincipals: ["*"]}}]}'), 'depends on token');
+    // Without a RequestAuthentication its proxy verifies no token.
+    assert.equal(judgement('{from: [{source: {requestPrincipals: ["*"]}}]}'), 'not-granted');
+    const tokens =
+      '---\n{apiVersion: security.istio.io/v1, kind: RequestAuthentication, metadata: {name: t, namespace: shop}, spec: {jwtRules: [{issuer: i, jwksUri: "https://i"}]}}';
+    assert.equal(judgement('{from: [{source: {requestPrincipals: ["*"]}}]}', USER, tokens), 'depends on token');
     assert.equal(
       judgement('{to: [{operation: {methods: [POST]}}], when: [{key: "request.headers[x-a]", values: [b]}]}'),
       'not-granted',

@@ -1,0 +1,152 @@
+import { isIP } from 'node:net';
+import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
+import { parsePort } from '../../mesh/model/port.ts';
+import type { Atom, Term } from '../access/atom.ts';
+import { bracketed, isOfToken } from '../access/values.ts';
+import { type Facts, factsOf } from '../evaluate/facts.ts';
+import type { Request } from '../evaluate/request.ts';
+import { type Truth, both, either, negate } from '../evaluate/truth.ts';
+import type { JudgedCall } from './call.ts';
+import { isTemplate, relationOf } from './template.ts';
+
+/**
+ * What a record says of a call to one kind of port, and what it leaves open. `truth`s are those of policy/evaluate, asked of the attributes
+ * that are known; no attribute is made up.
+ */
+export interface Known {
+  readonly call: JudgedCall;
+  readonly meshConfig: MeshConfig;
+  /** False where the port takes no TLS: then nobody is authenticated. */
+  readonly encrypted: boolean;
+  /** Whether a proxy verifies tokens there; where none does, no request has one for policies. */
+  readonly tokens: boolean;
+}
+
+/** Open: it differs from call to call, or nobody wrote it down. */
+export type OpenTruth = Truth | 'open';
+
+/** The values in which one attribute of such calls may come; undefined: nobody knows. */
+type Forms = readonly (string | undefined)[] | undefined;
+
+/** A Service is called by any of its names; what is not one of a Service only by its own. */
+function hostForms(service: string | undefined): Forms {
+  if (service === undefined) return undefined;
+  const [name = '', namespace, svc] = service.split('.');
+  if (svc !== 'svc' || namespace === undefined) return [service];
+  return [name, `${name}.${namespace}`, `${name}.${namespace}.svc`, service];
+}
+
+function formsOf(dimension: string, { call, encrypted, tokens }: Known): Forms {
+  const tcp = call.protocol === 'TCP';
+  const address = call.address !== undefined && isIP(call.address) !== 0 ? call.address : undefined;
+  switch (dimension) {
+    case 'caller':
+      return [encrypted ? call.principal : undefined];
+    case 'port':
+      return call.port === undefined ? undefined : [String(call.port)];
+    case 'method':
+      return tcp
+        ? [undefined]
+        : call.method === undefined || !/^[A-Z]+$/.test(call.method) || call.method === 'OTHER'
+          ? undefined
+          : [call.method];
+    case 'host':
+      return tcp ? [undefined] : hostForms(call.service);
+    case 'path':
+      return tcp ? [undefined] : call.path === undefined ? undefined : [call.path];
+    case 'source.ip':
+      return address === undefined ? undefined : [address];
+    case 'remote.ip':
+      // Of a request, what X-Forwarded-For says may count.
+      return tcp && address !== undefined ? [address] : undefined;
+    case 'connection.sni':
+      return call.mtls ? undefined : [undefined];
+    case 'destination.ip':
+      return undefined;
+    default:
+      if (isOfToken(dimension)) return tokens && !tcp ? undefined : [undefined];
+      if (bracketed(dimension, 'extAuthz') !== undefined) return undefined;
+      if (bracketed(dimension, 'request.headers') !== undefined) return tcp ? [undefined] : undefined;
+      // Of these policy/evaluate knows by itself that nothing can be said.
+      return [undefined];
+  }
+}
+
+function factsFor(
+  dimension: string,
+  value: string | undefined,
+  { call, meshConfig }: Known,
+): { readonly facts: Facts; readonly request: Request } {
+  const is = (name: string): string | undefined => (dimension === name ? value : undefined);
+  const port = dimension === 'port' ? parsePort(Number(value)) : undefined;
+  const request: Request = {
+    source: { principal: is('caller'), ip: is('source.ip'), remoteIp: is('remote.ip') },
+    destination: { namespace: '', labels: {}, ip: undefined, port, protocol: call.protocol, sni: undefined },
+    http: { method: is('method'), host: is('host'), path: is('path'), headers: new Map() },
+    token: undefined,
+  };
+  return { facts: factsOf(request, meshConfig, true, undefined), request };
+}
+
+const OF_QUERY = 'request.headers[:path]';
+
+function ofTemplate(atom: Atom, path: string): OpenTruth {
+  const relation = relationOf(atom, path, atom.field === OF_QUERY);
+  return relation === 'some' ? 'open' : relation === 'all';
+}
+
+function atomTruth(atom: Atom, value: string | undefined, known: Known): OpenTruth {
+  if (atom.dimension === 'path' && value !== undefined) {
+    if (isTemplate(value)) return ofTemplate(atom, value);
+    // Records leave queries out.
+    if (atom.field === OF_QUERY) return atom.text.endsWith('*') ? ofTemplate(atom, value) : 'open';
+  }
+  const { facts, request } = factsFor(atom.dimension, value, known);
+  return atom.truth(facts, request);
+}
+
+function eitherOpen(truths: readonly OpenTruth[]): OpenTruth {
+  if (truths.includes(true)) return true;
+  if (truths.includes('open')) return 'open';
+  return either(truths, (truth) => (truth === 'open' ? 'unknown' : truth));
+}
+
+function not(truth: OpenTruth): OpenTruth {
+  return truth === 'open' ? truth : negate(truth);
+}
+
+function truthFor(term: Term, value: string | undefined, known: Known): OpenTruth {
+  const of = (atoms: readonly Atom[]): OpenTruth => eitherOpen(atoms.map((atom) => atomTruth(atom, value, known)));
+  const parts = [
+    ...(term.values.length === 0 ? [] : [of(term.values)]),
+    ...(term.notValues.length === 0 ? [] : [not(of(term.notValues))]),
+  ];
+  if (parts.includes(false)) return false;
+  if (parts.includes('open')) return 'open';
+  return both(parts, (truth) => (truth === 'open' ? 'unknown' : truth));
+}
+
+const kept = new WeakMap<MeshConfig, WeakMap<Term, Map<string, OpenTruth>>>();
+const MOST_KEPT = 10_000;
+
+/** Whether a term holds for such calls. Worked out once for each value of what it looks at. */
+export function truthOf(term: Term, known: Known): OpenTruth {
+  const forms = formsOf(term.dimension, known);
+  if (forms === undefined) return 'open';
+  const ofTerms = kept.get(known.meshConfig) ?? new WeakMap<Term, Map<string, OpenTruth>>();
+  kept.set(known.meshConfig, ofTerms);
+  const answers = ofTerms.get(term) ?? new Map<string, OpenTruth>();
+  ofTerms.set(term, answers);
+  const protocol = known.call.protocol === 'TCP' ? 'T' : 'H';
+  const truths = forms.map((value) => {
+    const key = value === undefined ? protocol : `${protocol} ${value}`;
+    const before = answers.get(key);
+    if (before !== undefined) return before;
+    const made = truthFor(term, value, known);
+    if (answers.size >= MOST_KEPT) answers.clear();
+    answers.set(key, made);
+    return made;
+  });
+  const [first = 'open'] = truths;
+  return truths.every((truth) => truth === first) ? first : 'open';
+}
