@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { checkCommand } from './policy/check.ts';
 import { diffCommand } from './policy/diff.ts';
 import { explainCommand } from './policy/explain.ts';
+import { suggestCommand } from './policy/suggest.ts';
 import { testCommand } from './policy/test.ts';
 import { whoCanCommand } from './policy/who-can.ts';
 
@@ -17,11 +18,13 @@ Examples:
   gatehouse policy explain -f mesh/ --from shop/website --to shop/users --path /users/7
   gatehouse policy test -f mesh/
   gatehouse policy who-can -f mesh/ --to shop/users
-  gatehouse policy diff --before mesh/ --after proposed/`,
+  gatehouse policy diff --before mesh/ --after proposed/
+  gatehouse policy suggest -f mesh/ --namespace shop --since 30d`,
     )
     .addCommand(checkCommand())
     .addCommand(explainCommand())
     .addCommand(testCommand())
     .addCommand(whoCanCommand())
-    .addCommand(diffCommand());
+    .addCommand(diffCommand())
+    .addCommand(suggestCommand());
 }
