@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { Edge } from '../../audit/model/edge.ts';
 import type { CertificateSummary, ProxySummary } from '../../audit/page/api/details.ts';
+import type { RolloutSource } from '../../audit/page/server/rollouts.ts';
 import { addPage } from '../../audit/page/server/routes.ts';
 import { storeRecords } from '../../audit/page/server/store-records.ts';
 import { LOCAL_VIEWER, type Viewer } from '../../audit/page/server/viewer.ts';
@@ -26,6 +27,7 @@ export interface SiteOptions {
   /** Puts itself before the page, and tells who asks. */
   readonly gate?: (app: FastifyInstance) => (request: FastifyRequest) => Viewer;
   readonly port?: number;
+  readonly rollouts?: RolloutSource;
 }
 
 export function proxiesOf(snapshot: Snapshot): readonly ProxySummary[] {
@@ -83,6 +85,7 @@ export async function startSite(options: SiteOptions): Promise<Site> {
     snapshot: () => content.snapshot,
     proxies: () => proxiesOf(content.snapshot),
     certificates: { latest: () => Promise.resolve(certificatesOf(content.snapshot, Date.now())) },
+    ...(options.rollouts === undefined ? {} : { rollouts: options.rollouts }),
     clock,
     viewerOf,
     authenticated: options.gate !== undefined,

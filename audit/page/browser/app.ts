@@ -1,18 +1,23 @@
 import type { Access, Session } from '../api/details.ts';
 import type { Graph, Series } from '../api/graph.ts';
+import type { RolloutPreview } from '../api/rollout.ts';
 import { Controls } from './controls.ts';
 import { h } from './dom.ts';
+import { bundlePanel } from './bundle-panel.ts';
 import { edgePanel } from './edge-panel.ts';
 import { ask, Refused } from './fetching.ts';
-import { clockTime, counted, number, short, told } from './format.ts';
+import { number, told } from './format.ts';
 import { GraphView } from './graph-view.ts';
 import { accessTables, callsTable, certificatesTable, nameOf, proxiesSummary, proxiesTable } from './lists.ts';
 import { Panel } from './panel.ts';
 import { boxOfCells, nodeBox, place, type Box, type Placement } from './placement.ts';
 import { forgetPlaces, keepPlaces, readPlaces } from './remembered.ts';
-import { isDetailed, type Scene, sceneOf, shownEdges, sum } from './scene.ts';
+import { rolloutPanel } from './rollout-panel.ts';
+import { RolloutView } from './rollout-view.ts';
+import { isDetailed, type Scene, sceneOf, shownEdges } from './scene.ts';
 import { matching, searchBox } from './search.ts';
 import { initialState, keepState, periodOf, RANGES, type Selection, type State, VIEWS } from './state.ts';
+import { Summary } from './summary.ts';
 import { themeSwitch } from './theme.ts';
 import { Timeline } from './timeline.ts';
 import { nodePanel, workloadPanel } from './workload-panel.ts';
@@ -38,6 +43,7 @@ export class App {
   readonly #view = new GraphView({
     select: (selection) => this.#select(selection),
     toggle: (namespace) => this.#toggle(namespace),
+    rollout: (namespace) => this.#select({ kind: 'rollout', namespace }),
     scaled: () => {
       if (this.#isDetailed !== isDetailed(this.#view.scale)) this.#drawScene();
     },
@@ -73,13 +79,16 @@ export class App {
   readonly #proxies = proxiesTable();
   readonly #proxiesText = h('p', { class: 'soft' });
   readonly #certificatesText = h('p', { class: 'soft' });
-  readonly #summary = h('dl', { class: 'summary' });
-  readonly #message = h('p', { class: 'message', role: 'status' });
+  readonly #summary = new Summary();
+  readonly #rollouts = new RolloutView((namespace) => this.#select({ kind: 'rollout', namespace }));
+  /** What the next step would be, where somebody asked for it; until the selection goes. */
+  #preview: RolloutPreview | 'asked' | undefined;
   readonly #nav = h('nav', { 'aria-label': 'Views' });
   readonly #times = h('div', { class: 'times' });
   readonly #who = h('div', { class: 'who' });
   readonly #views = {
     graph: h('section', { class: 'view graph-view', 'aria-label': 'Graph' }),
+    rollout: h('section', { class: 'view list', 'aria-label': 'Rollout' }),
     calls: h('section', { class: 'view list', 'aria-label': 'Calls' }),
     access: h('section', { class: 'view list', 'aria-label': 'Access' }),
     certificates: h('section', { class: 'view list', 'aria-label': 'Certificates' }),
@@ -101,6 +110,7 @@ export class App {
       },
     });
     this.#views.graph.append(h('h1', { class: 'unseen' }, 'Who talks to whom'), this.#controls.element, this.#view.element);
+    this.#views.rollout.append(...this.#rollouts.elements);
     this.#views.calls.append(h('h1', {}, 'Calls'), this.#calls.element);
     this.#views.access.append(h('h1', {}, 'May talk, did talk'), ...this.#accessTables.elements);
     this.#views.certificates.append(h('h1', {}, 'Certificates'), this.#certificatesText, this.#certificates.element);
@@ -108,7 +118,7 @@ export class App {
     this.#root.replaceChildren(
       h('a', { class: 'skip', href: '#main', onclick: (event) => this.#skip(event) }, 'To the content'),
       h('header', { class: 'top' }, h('span', { class: 'title' }, 'Gatehouse'), this.#nav, search, themeSwitch(), this.#who),
-      h('section', { class: 'strip', 'aria-label': 'Summary' }, this.#summary, this.#message),
+      h('section', { class: 'strip', 'aria-label': 'Summary' }, this.#summary.facts, this.#summary.message),
       h('main', { id: 'main', tabindex: '-1' }, Object.values(this.#views), this.#panel.element),
       h('footer', { class: 'timeline' }, this.#times, this.#timeline.element),
     );
@@ -122,7 +132,11 @@ export class App {
     const events = new EventSource('/api/events');
     events.addEventListener('version', () => {
       if (this.#following) void this.#load();
-      else if (this.#state.view === 'proxies' || this.#state.view === 'certificates') void this.#loadView();
+      else {
+        void this.#loadRollouts();
+        if (this.#state.view === 'proxies' || this.#state.view === 'certificates') void this.#loadView();
+        if (this.#state.selection?.kind === 'rollout') void this.#loadPanel();
+      }
     });
     events.addEventListener('open', () => void this.#checkVersion());
     setInterval(() => {
@@ -158,8 +172,7 @@ export class App {
       location.assign('/login');
       return undefined;
     }
-    this.#message.textContent = error instanceof Error ? told(error.message) : 'the server does not answer';
-    this.#message.classList.add('problem');
+    this.#summary.problem(error instanceof Error ? told(error.message) : 'the server does not answer');
     return undefined;
   }
 
@@ -176,6 +189,8 @@ export class App {
 
   #select(selection: Selection | undefined): void {
     this.#state = { ...this.#state, selection };
+    this.#preview = undefined;
+    this.#panel.element.classList.toggle('rollout', selection?.kind === 'rollout');
     this.#drawScene();
     if (selection === undefined) {
       this.#panelLoading?.abort();
@@ -220,8 +235,9 @@ export class App {
       ]);
       this.#graph = graph;
       this.#series = series;
-      this.#message.classList.remove('problem');
       this.#drawGraph();
+      // After what is drawn first: the graph does without it.
+      void this.#loadRollouts();
       void this.#loadView();
       if (this.#state.selection !== undefined) void this.#loadPanel();
     } catch (error) {
@@ -285,38 +301,56 @@ export class App {
             : undefined;
         if (details !== undefined) this.#panel.fill(workloadPanel(details, graph, open, Date.now()));
         else if (node !== undefined) this.#panel.fill(nodePanel(node, graph, open));
+      } else if (selection.kind === 'rollout') {
+        const { namespace } = selection;
+        const details = await ask('/api/rollout', { namespace }, signal);
+        this.#panel.fill(
+          ...rolloutPanel({
+            details,
+            preview: this.#preview,
+            askPreview: () => void this.#askPreview(namespace),
+            now: Date.now(),
+          }),
+        );
       } else {
         const members = this.#scene?.edges
           .filter((edge) => selection.kind === 'bundle' && edge.source === selection.source && edge.target === selection.target)
           .flatMap((edge) => edge.members);
-        this.#panel.fill(this.#bundle(members ?? [], open));
+        this.#panel.fill(bundlePanel(members ?? [], open));
       }
     } catch (error) {
-      if (error instanceof Refused && error.status === 404) this.#panel.fill(h('p', {}, 'No calls in the time that is shown.'));
+      if (error instanceof Refused && error.status === 404)
+        this.#panel.fill(
+          h('p', {}, selection.kind === 'rollout' ? 'There is no such namespace.' : 'No calls in the time that is shown.'),
+        );
       else this.#failed(error);
     }
   }
 
-  #bundle(members: Graph['edges'], open: (source: string, target: string) => void): HTMLElement {
-    return h(
-      'ul',
-      { class: 'plain edges' },
-      members
-        .toSorted((a, b) => b.denied - a.denied || b.calls - a.calls)
-        .slice(0, 200)
-        .map(({ source, target, calls, denied }) =>
-          h(
-            'li',
-            {},
-            h(
-              'button',
-              { type: 'button', class: 'row', 'data-key': `edge ${source} ${target}`, onclick: () => open(source, target) },
-              h('span', {}, `${told(nameOf(source))} → ${told(nameOf(target))}`),
-              h('span', { class: 'number' }, denied > 0 ? `${short(calls)}, ${short(denied)} denied` : short(calls)),
-            ),
-          ),
-        ),
-    );
+  async #loadRollouts(): Promise<void> {
+    try {
+      const before = this.#rollouts.stages;
+      this.#rollouts.show(await ask('/api/rollouts'));
+      const { stages } = this.#rollouts;
+      if (stages.size !== before.size || [...stages].some(([name, stage]) => before.get(name) !== stage)) this.#drawScene();
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  async #askPreview(namespace: string): Promise<void> {
+    this.#preview = 'asked';
+    void this.#loadPanel();
+    try {
+      const preview = await ask('/api/rollout/plan', { namespace });
+      const { selection } = this.#state;
+      if (selection?.kind !== 'rollout' || selection.namespace !== namespace) return;
+      this.#preview = preview;
+    } catch (error) {
+      this.#preview = undefined;
+      this.#failed(error);
+    }
+    void this.#loadPanel();
   }
 
   #titleOf(selection: Selection): string {
@@ -327,6 +361,8 @@ export class App {
         return told(this.#graph?.nodes.find(({ id }) => id === selection.id)?.name ?? nameOf(selection.id));
       case 'namespace':
         return told(selection.name);
+      case 'rollout':
+        return `Rollout of ${told(selection.namespace)}`;
       case 'bundle':
         return `${told(nameOf(selection.source))} to ${told(nameOf(selection.target))}`;
       default:
@@ -413,7 +449,7 @@ export class App {
     const edges = shownEdges(graph, this.#state);
     this.#calls.show(edges);
     if (this.#series !== undefined) this.#timeline.show(this.#series, this.#state.window);
-    this.#tell(graph, edges);
+    this.#summary.show(graph, edges, this.#scene?.left ?? 0);
   }
 
   #placed(graph: Graph): { readonly placement: Placement; readonly changed: boolean } {
@@ -433,6 +469,7 @@ export class App {
       placement: this.#placement,
       state: this.#state,
       access: this.#access,
+      stages: this.#rollouts.stages,
       scale: this.#view.scale,
     });
     const found = this.#state.search === '' ? undefined : new Set(matching(graph.nodes, this.#state.search).map(({ id }) => id));
@@ -442,42 +479,7 @@ export class App {
       found === undefined ? undefined : (id) => !found.has(id) && !id.startsWith('namespace:'),
     );
   }
-
-  #tell(graph: Graph, edges: Graph['edges']): void {
-    const totals = edges.length === graph.edges.length ? graph.totals : edges.reduce(sum, NO_CALLS);
-    const fact = (name: string, value: string, kind = ''): HTMLElement =>
-      h('div', { class: kind }, h('dt', {}, name), h('dd', {}, value));
-    this.#summary.replaceChildren(
-      fact('Calls', short(totals.calls)),
-      fact('Denied', short(totals.denied), totals.denied > 0 ? 'bad' : ''),
-      fact('Would be denied', short(totals.wouldBeDenied), totals.wouldBeDenied > 0 ? 'warn' : ''),
-      fact('Plain text', short(totals.plain), totals.plain > 0 ? 'warn' : ''),
-      fact('Never arrived', short(totals.unreached)),
-      fact('Edges', number(edges.length)),
-      fact('Workloads', number(graph.nodes.filter(({ kind }) => kind === 'workload').length)),
-    );
-    const { lost, gaps } = graph.missing;
-    const [from, to] = [Date.parse(graph.period.since), Date.parse(graph.period.until)];
-    const notes = [
-      lost > 0 ? `${counted(lost, 'record')} lost` : '',
-      gaps.length > 0
-        ? `nothing recorded ${gaps
-            .slice(0, 2)
-            .map(
-              ({ since, until }) =>
-                `from ${clockTime(Math.max(from, Date.parse(since)))} to ${clockTime(Math.min(to, Date.parse(until)))}`,
-            )
-            .join(' and ')}`
-        : '',
-      graph.omittedEdges > 0 ? `${counted(graph.omittedEdges, 'edge')} left out` : '',
-      (this.#scene?.left ?? 0) > 0 ? `${counted(this.#scene?.left ?? 0, 'edge')} not drawn: zoom in or filter` : '',
-    ].filter((text) => text !== '');
-    const text = notes.join('; ');
-    if (this.#message.textContent !== text) this.#message.textContent = text;
-  }
 }
-
-const NO_CALLS = Object.freeze({ calls: 0, denied: 0, wouldBeDenied: 0, plain: 0, unreached: 0, errors: 0 });
 
 /** A workload of a namespace that is not this reader's: what is seen of it in calls is all there is. */
 function orNothing(error: unknown): undefined {

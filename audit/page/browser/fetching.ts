@@ -1,5 +1,6 @@
 import type { Access, CertificateList, EdgeDetails, ProxyList, Session, WorkloadDetails } from '../api/details.ts';
 import type { Graph, Series } from '../api/graph.ts';
+import type { RolloutDetails, RolloutList, RolloutPreview } from '../api/rollout.ts';
 
 /** What each address answers: the server's handlers are written against the same types. */
 export interface Answers {
@@ -11,6 +12,9 @@ export interface Answers {
   readonly '/api/access': Access;
   readonly '/api/proxies': ProxyList;
   readonly '/api/certificates': CertificateList;
+  readonly '/api/rollouts': RolloutList;
+  readonly '/api/rollout': RolloutDetails;
+  readonly '/api/rollout/plan': RolloutPreview;
 }
 
 export class Refused extends Error {

@@ -10,6 +10,8 @@ import { fitting, panned, seen, type Viewport, zoomed } from './viewport.ts';
 export interface GraphEvents {
   readonly select: (selection: Selection | undefined) => void;
   readonly toggle: (namespace: string) => void;
+  /** How far a namespace is rolled out. */
+  readonly rollout: (namespace: string) => void;
   /** Another zoom may show other things. */
   readonly scaled: () => void;
   /** There is more or less room. */
@@ -90,7 +92,7 @@ export class GraphView {
     this.#marked = false;
     this.#selected = new Set(selection === undefined ? [] : idsOf(selection, scene));
     setAttributes(this.element, {
-      'aria-label': `Graph of calls: ${scene.areas.length} namespaces, ${scene.nodes.length} workloads and ${scene.edges.length} edges shown. Arrow keys move between them, Enter opens, E goes along the edges, plus and minus zoom, 0 shows all.`,
+      'aria-label': `Graph of calls: ${scene.areas.length} namespaces, ${scene.nodes.length} workloads and ${scene.edges.length} edges shown. Arrow keys move between them, Enter opens, E goes along the edges, R tells of the namespace's rollout, plus and minus zoom, 0 shows all.`,
     });
     this.#draw();
   }
@@ -245,9 +247,16 @@ export class GraphView {
     else if (event.key === '+' || event.key === '=') this.zoom(ZOOM_STEP);
     else if (event.key === '-') this.zoom(1 / ZOOM_STEP);
     else if (event.key === '0') this.fit(this.#scene.areas.map(({ box }) => box));
+    else if (event.key === 'r' || event.key === 'R') this.#rolloutOf(current);
     else if (event.key === 'Escape') this.#events.select(undefined);
     else return;
     event.preventDefault();
+  }
+
+  #rolloutOf(id: string | undefined): void {
+    const node = this.#scene.nodes.find((one) => one.node.id === id)?.node;
+    const namespace = node?.namespace ?? (id?.startsWith('namespace:') === true ? id.slice('namespace:'.length) : undefined);
+    if (namespace !== undefined) this.#events.rollout(namespace);
   }
 
   /** Along the edges of the workload or namespace that was reached last. */
@@ -284,6 +293,7 @@ export class GraphView {
     const start = this.#view;
     let travelled = 0;
     const target = down.target instanceof Element ? down.target.closest<SVGGElement>('[data-id]') : null;
+    const onStage = down.target instanceof Element && down.target.closest('.stage') !== null;
     const ended = new AbortController();
     const move = (event: PointerEvent): void => {
       const [dx, dy] = [event.clientX - down.clientX, event.clientY - down.clientY];
@@ -304,7 +314,8 @@ export class GraphView {
       }
       this.#current = id;
       this.#edgesOf = undefined;
-      this.#open(id);
+      if (onStage) this.#rolloutOf(id);
+      else this.#open(id);
     };
     addEventListener('pointermove', move, { signal: ended.signal });
     addEventListener('pointerup', up, { signal: ended.signal });
@@ -344,6 +355,8 @@ function idsOf(selection: Selection, { edges }: Scene): readonly string[] {
       return [selection.id];
     case 'namespace':
       return [`namespace:${selection.name}`];
+    case 'rollout':
+      return [`namespace:${selection.namespace}`];
     case 'edge':
       return edges
         .filter(({ members, source, target }) =>

@@ -36,9 +36,11 @@ export class Panel {
 
   /** The same thing, as it is now. What was unfolded stays so. */
   fill(...children: readonly Child[]): void {
-    const unfolded = [...this.#body.querySelectorAll('details')].map((one) => one.open);
+    const nameOf = (one: Element, at: number): string => one.getAttribute('data-key') ?? String(at);
+    const all = (): readonly HTMLDetailsElement[] => [...this.#body.querySelectorAll('details')];
+    const unfolded = new Map(all().map((one, at) => [nameOf(one, at), one.open]));
     keepingFocus(this.element, () => fill(this.#body, children));
-    this.#body.querySelectorAll('details').forEach((one, at) => (one.open = unfolded[at] ?? false));
+    all().forEach((one, at) => (one.open = unfolded.get(nameOf(one, at)) ?? one.open));
   }
 
   close(): void {

@@ -1,5 +1,7 @@
 import type { Access } from '../api/details.ts';
 import type { Counts, Graph, GraphEdge, GraphNode } from '../api/graph.ts';
+import type { Stage } from '../../../mesh/model/namespace-rollout.ts';
+import { addCounts, NO_CALLS } from '../shared/counts.ts';
 import { lineLook, type Look, looksOf } from './appearance.ts';
 import { type Box, boxOfCells, nodeBox, type Placement } from './placement.ts';
 import type { State } from './state.ts';
@@ -20,6 +22,8 @@ export interface SceneArea {
   readonly open: boolean;
   readonly collapsed: boolean;
   readonly workloads: number;
+  /** How far it is rolled out; undefined: it has no rollout. */
+  readonly stage: Stage | undefined;
 }
 
 export interface SceneNode {
@@ -56,6 +60,7 @@ export interface SceneInput {
   readonly placement: Placement;
   readonly state: Pick<State, 'looks' | 'namespaces' | 'quiet' | 'collapsed' | 'overlay'>;
   readonly access: Access | undefined;
+  readonly stages: ReadonlyMap<string, Stage>;
   /** Screen pixels for a unit. */
   readonly scale: number;
 }
@@ -70,19 +75,6 @@ const MOST_BETWEEN = 600;
 /** Texts of workloads can be read at this scale. */
 export function isDetailed(scale: number): boolean {
   return scale >= READABLE_SCALE;
-}
-
-const NONE: Counts = Object.freeze({ calls: 0, denied: 0, wouldBeDenied: 0, plain: 0, unreached: 0, errors: 0 });
-
-export function sum(a: Counts, b: Counts): Counts {
-  return {
-    calls: a.calls + b.calls,
-    denied: a.denied + b.denied,
-    wouldBeDenied: a.wouldBeDenied + b.wouldBeDenied,
-    plain: a.plain + b.plain,
-    unreached: a.unreached + b.unreached,
-    errors: a.errors + b.errors,
-  };
 }
 
 export function shownEdges(graph: Graph, { looks, namespaces }: SceneInput['state']): readonly GraphEdge[] {
@@ -151,7 +143,7 @@ function ends(drawn: readonly Drawn[], boxes: ReadonlyMap<string, Box>): readonl
   });
 }
 
-export function sceneOf({ graph, placement, state, access, scale }: SceneInput): Scene {
+export function sceneOf({ graph, placement, state, access, stages, scale }: SceneInput): Scene {
   const { namespaces, collapsed, quiet, overlay } = state;
   const edges = shownEdges(graph, state);
   const overlayEdges = overlay && access !== undefined ? [...access.unused, ...access.notGranted] : [];
@@ -174,7 +166,14 @@ export function sceneOf({ graph, placement, state, access, scale }: SceneInput):
       members.flatMap(({ id }) => area.cells.get(id) ?? []),
     );
     const open = detailed && !collapsed.has(namespace);
-    areas.push({ namespace, box, open, collapsed: collapsed.has(namespace), workloads: members.length });
+    areas.push({
+      namespace,
+      box,
+      open,
+      collapsed: collapsed.has(namespace),
+      workloads: members.length,
+      stage: stages.get(namespace),
+    });
     if (!open) boxes.set(`namespace:${namespace}`, box);
     for (const node of members) {
       stands.set(node.id, open ? node.id : `namespace:${namespace}`);
@@ -189,15 +188,16 @@ export function sceneOf({ graph, placement, state, access, scale }: SceneInput):
     const [from, to] = [stands.get(source), stands.get(target)];
     if (from === undefined || to === undefined || (from === to && from.startsWith('namespace:'))) return;
     const id = `${look ?? ''}>${from}>${to}`;
-    const known = drawn.get(id) ?? { id, source: from, target: to, counts: NONE, look, members: [] };
-    known.counts = sum(known.counts, counts);
+    const known = drawn.get(id) ?? { id, source: from, target: to, counts: NO_CALLS, look, members: [] };
+    known.counts = addCounts(known.counts, counts);
     if (member !== undefined) known.members.push(member);
     drawn.set(id, known);
   };
   for (const edge of edges) draw(edge.source, edge.target, edge, edge, undefined);
   if (overlay && access !== undefined) {
-    for (const { source, target } of access.unused) draw(source, target, NONE, undefined, 'granted');
-    for (const { source, target, calls } of access.notGranted) draw(source, target, { ...NONE, calls }, undefined, 'ungranted');
+    for (const { source, target } of access.unused) draw(source, target, NO_CALLS, undefined, 'granted');
+    for (const { source, target, calls } of access.notGranted)
+      draw(source, target, { ...NO_CALLS, calls }, undefined, 'ungranted');
   }
   const all = [...drawn.values()];
   const weight = ({ counts }: Drawn): number => counts.denied * 1e6 + counts.wouldBeDenied * 1e3 + counts.calls;

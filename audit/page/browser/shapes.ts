@@ -2,6 +2,7 @@ import type { GraphNode } from '../api/graph.ts';
 import { type Look, sign, strokeWidth } from './appearance.ts';
 import { s, setAttributes } from './dom.ts';
 import { compact, counted, cut, short, told } from './format.ts';
+import { STAGE_NAMES } from './stages.ts';
 import type { SceneArea, SceneEdge, SceneNode } from './scene.ts';
 
 /** The elements of the graph: each is made once and changed in place after. */
@@ -86,6 +87,10 @@ export function areaShape(first: SceneArea): Shape<SceneArea> {
   const chevron = s('path', { class: 'chevron' });
   const name = s('text', { class: 'name' }, told(first.namespace));
   const count = s('text', { class: 'count' });
+  const badge = s('rect', { rx: 9, height: 18 });
+  const word = s('text', { y: 13, 'text-anchor': 'middle' });
+  const stage = s('g', { class: 'stage' }, badge, word);
+  const place = s('g', {}, stage);
   const header = s(
     'g',
     { class: 'header', role: 'button', tabindex: '-1', 'data-id': `namespace:${first.namespace}` },
@@ -93,17 +98,31 @@ export function areaShape(first: SceneArea): Shape<SceneArea> {
     chevron,
     name,
     count,
+    place,
   );
   const element = s('g', { class: 'area' }, outline, header);
   return {
     element,
-    update({ namespace, box, open, workloads }) {
+    update({ namespace, box, open, workloads, stage: reached }) {
       setAttributes(element, { transform: `translate(${box.x} ${box.y})` });
       setAttributes(outline, { width: box.width, height: box.height });
       setAttributes(handle, { width: box.width, height: open ? 34 : box.height });
       element.classList.toggle('closed', !open);
+      element.classList.toggle('staged', reached !== undefined);
       const text = counted(workloads, 'workload');
-      setAttributes(header, { 'aria-expanded': open ? 'true' : 'false', 'aria-label': `namespace ${told(namespace)}: ${text}` });
+      setAttributes(header, {
+        'aria-expanded': open ? 'true' : 'false',
+        'aria-label': `namespace ${told(namespace)}: ${text}${reached === undefined ? '' : `, rollout at ${STAGE_NAMES[reached]}`}`,
+      });
+      const shown = reached === undefined ? '' : STAGE_NAMES[reached];
+      if (word.textContent !== shown) word.textContent = shown;
+      const width = shown.length * 6.4 + 16;
+      // Its middle is its place, so that it can be of one size at any zoom; see graph.css.
+      setAttributes(badge, { width, x: -width / 2 });
+      setAttributes(stage, { class: `stage ${reached ?? 'none'}` });
+      setAttributes(place, {
+        transform: open ? `translate(${box.width - width / 2 - 12} 9)` : `translate(${box.width / 2} ${box.height / 2})`,
+      });
       if (open) {
         setAttributes(chevron, { d: 'M16 14l5 6 5-6' });
         setAttributes(name, { x: 34, y: 23, transform: undefined });

@@ -1,10 +1,11 @@
 import type { Look } from './appearance.ts';
 import { keep, read } from './remembered.ts';
 
-export type View = 'graph' | 'calls' | 'access' | 'certificates' | 'proxies';
+export type View = 'graph' | 'rollout' | 'calls' | 'access' | 'certificates' | 'proxies';
 
 export const VIEWS: readonly { readonly view: View; readonly name: string }[] = Object.freeze([
   { view: 'graph', name: 'Graph' },
+  { view: 'rollout', name: 'Rollout' },
   { view: 'calls', name: 'Calls' },
   { view: 'access', name: 'Access' },
   { view: 'certificates', name: 'Certificates' },
@@ -15,6 +16,7 @@ export type Selection =
   | { readonly kind: 'edge'; readonly source: string; readonly target: string }
   | { readonly kind: 'node'; readonly id: string }
   | { readonly kind: 'namespace'; readonly name: string }
+  | { readonly kind: 'rollout'; readonly namespace: string }
   /** Several edges that are drawn as one, between collapsed namespaces. */
   | { readonly kind: 'bundle'; readonly source: string; readonly target: string };
 

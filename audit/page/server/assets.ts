@@ -24,7 +24,7 @@ export interface Assets {
 const AUDIT = fileURLToPath(new URL('../../', import.meta.url));
 const BROWSER = join('page', 'browser');
 /** What the browser's modules share with the rest. */
-const SHARED: readonly string[] = Object.freeze([join('report', 'visible')]);
+const SHARED: readonly string[] = Object.freeze([join('page', 'shared', 'counts'), join('report', 'visible')]);
 
 function assetOf(path: string): Asset | undefined {
   const content = (): string => readFileSync(path, 'utf8');

@@ -1,7 +1,8 @@
 import type { Snapshot } from '../../../mesh/model/snapshot.ts';
 import { add, type Tally } from '../../model/edge.ts';
 import type { Counts, Graph, GraphEdge, GraphNode, Span } from '../api/graph.ts';
-import { addCounts, countsOf, latencyOf, NO_CALLS } from './counts.ts';
+import { addCounts, NO_CALLS } from '../shared/counts.ts';
+import { countsOf, latencyOf } from './counts.ts';
 import { type EndNode, visibleTo } from './ends.ts';
 import type { Observation } from './observed.ts';
 import { maySee, type Viewer } from './viewer.ts';

@@ -14,6 +14,7 @@ import { workloadNamed } from './explain.ts';
 import { graphOf } from './graph.ts';
 import { SECURITY_HEADERS } from './headers.ts';
 import type { Records } from './observed.ts';
+import { kept, rolloutDetailsOf, rolloutListOf, rolloutPreviewOf, type RolloutSource, rolloutsVersion } from './rollouts.ts';
 import { type ClosedPeriod, parsePeriod, spanOf } from './period.ts';
 import { maySee, type Viewer } from './viewer.ts';
 import { workloadDetailsOf } from './workload-details.ts';
@@ -23,6 +24,8 @@ export interface PageSources {
   readonly snapshot: () => Snapshot;
   readonly proxies: () => readonly ProxySummary[];
   readonly certificates: Certificates;
+  /** Absent where this control plane runs no rollouts. */
+  readonly rollouts?: RolloutSource;
   readonly clock: () => Date;
   /** Who asks; whoever it does not know has been refused before. */
   readonly viewerOf: (request: FastifyRequest) => Viewer;
@@ -53,13 +56,16 @@ function unavailable(reply: FastifyReply, error: unknown): FastifyReply {
 /** The page and its API; see docs/audit/page.md. Who asks has been let in by hooks before. */
 export function addPage(app: FastifyInstance, sources: PageSources): void {
   const { records, certificates, clock, viewerOf } = sources;
+  const rollouts = sources.rollouts && kept(sources.rollouts);
   const assets = sources.assets ?? readAssets();
   const document = documentOf(assets);
   const own = ({ meshConfig }: Snapshot): OwnDomains => new Set([meshConfig.trustDomain, ...meshConfig.trustDomainAliases]);
   const events = new Events(async () => {
     const proxies = sources.proxies();
     const states = proxies.map(({ state, acknowledged }) => `${state[0] ?? ''}${acknowledged}`).join();
-    return `${sources.snapshot().number} ${await records.version()} ${proxies.length} ${hashOf(states)}`;
+    // Whoever cannot tell of rollouts now keeps nobody from hearing of calls.
+    const steps = rolloutsVersion((await rollouts?.statuses().catch(() => [])) ?? []);
+    return `${sources.snapshot().number} ${await records.version()} ${proxies.length} ${hashOf(states)} ${hashOf(steps)}`;
   }, sources.pollMs ?? POLL_MS);
   app.addHook('preClose', () => events.close());
   app.addHook('onSend', async (_, reply) => {
@@ -156,6 +162,30 @@ export function addPage(app: FastifyInstance, sources: PageSources): void {
       const { lines } = await records.between(period, own(snapshot));
       return accessOf(lines, snapshot, viewer, spanOf(period));
     }),
+  );
+  const aboutRollouts =
+    (answer: (viewer: Viewer, namespace: string) => Promise<unknown>) =>
+    async (request: FastifyRequest<{ Querystring: Query }>, reply: FastifyReply): Promise<FastifyReply> => {
+      let value: unknown;
+      try {
+        value = await answer(viewerOf(request), textOf(request.query, 'namespace'));
+      } catch (error) {
+        const why = error instanceof Error ? error.message : String(error);
+        return sendError(reply.header('retry-after', '5'), 503, `rollouts cannot be told now: ${why}`);
+      }
+      return value === undefined ? sendError(reply, 404, 'there is no rollout of that name') : sendJson(request, reply, value);
+    };
+  app.get<{ Querystring: Query }>(
+    '/api/rollouts',
+    aboutRollouts((viewer) => rolloutListOf(rollouts, sources.snapshot(), viewer)),
+  );
+  app.get<{ Querystring: Query }>(
+    '/api/rollout',
+    aboutRollouts((viewer, namespace) => rolloutDetailsOf(rollouts, namespace, sources.snapshot(), viewer)),
+  );
+  app.get<{ Querystring: Query }>(
+    '/api/rollout/plan',
+    aboutRollouts((viewer, namespace) => rolloutPreviewOf(rollouts, namespace, viewer)),
   );
   app.get('/api/proxies', (request, reply) => {
     const viewer = viewerOf(request);

@@ -1,0 +1,156 @@
+import type { Snapshot } from '../../../mesh/model/snapshot.ts';
+import type { RolloutStatus } from '../../../policy/rollout/status.ts';
+import type { CutOff, RolloutDetails, RolloutList, RolloutPreview, RolloutSummary } from '../api/rollout.ts';
+import { maySee, type Viewer } from './viewer.ts';
+
+/** Whoever runs the rollouts, as far as the page asks: it gives no orders. */
+export interface RolloutSource {
+  statuses(): Promise<readonly RolloutStatus[]>;
+  /** Undefined: the namespace has no NamespaceRollout. */
+  status(namespace: string): Promise<RolloutStatus | undefined>;
+  /** What the next step would be. */
+  plan(namespace: string): Promise<{
+    readonly status: RolloutStatus;
+    readonly changes: RolloutPreview['changes'];
+    readonly cutOff: readonly (Omit<CutOff, 'port'> & { readonly port: number | undefined })[];
+    readonly notes: readonly string[];
+  }>;
+}
+
+const MOST_NAMESPACES = 10_000;
+const MOST_HISTORY = 100;
+const MOST_PLANNED = 500;
+const KEPT_MS = 1_000;
+
+/** Asked of the controller at most once a second, however many look on. */
+export function kept(source: RolloutSource, now: () => number = () => performance.now()): RolloutSource {
+  let known: { readonly at: number; readonly answer: Promise<readonly RolloutStatus[]> } | undefined;
+  return {
+    statuses() {
+      if (known === undefined || now() - known.at >= KEPT_MS) {
+        const asked = { at: now(), answer: source.statuses() };
+        known = asked;
+        asked.answer.catch(() => {
+          if (known === asked) known = undefined;
+        });
+      }
+      return known.answer;
+    },
+    status: (namespace) => source.status(namespace),
+    plan: (namespace) => source.plan(namespace),
+  };
+}
+
+/** Changes when a browser should ask again: not each time that evidence grew by a minute. */
+export function rolloutsVersion(statuses: readonly RolloutStatus[]): string {
+  return statuses
+    .map(({ namespace, stage, target, paused, gates, heldBy, rollbackArmedUntil, history, exceptions, accepted }) =>
+      [
+        namespace,
+        stage,
+        target,
+        paused,
+        gates.map(({ met }) => (met ? 'y' : 'n')).join(''),
+        heldBy.length,
+        rollbackArmedUntil ?? '',
+        history[0]?.number ?? 0,
+        exceptions.length,
+        accepted.length,
+      ].join(),
+    )
+    .join(';');
+}
+
+/** Namespaces with workloads: those that a rollout can be about. */
+function namespacesOf(snapshot: Snapshot): ReadonlySet<string> {
+  return new Set(snapshot.workloads.map(({ namespace }) => namespace));
+}
+
+function summaryOf(status: RolloutStatus): RolloutSummary {
+  const { namespace, stage, target, advance, paused, since, next, gates, heldBy, rollbackArmedUntil, history } = status;
+  const expired = [...status.exceptions, ...status.accepted].filter((one) => one.expired).length;
+  return {
+    namespace,
+    rollout: {
+      stage,
+      target,
+      advance,
+      paused,
+      since,
+      next,
+      gatesMet: gates.filter(({ met }) => met).length,
+      gates: gates.length,
+      heldBy: heldBy[0],
+      held: heldBy.length,
+      armedUntil: rollbackArmedUntil,
+      expired,
+      rolledBack: history[0]?.cause === 'rollback-automatic',
+    },
+  };
+}
+
+/** All namespaces that are for this viewer, by name. */
+export async function rolloutListOf(source: RolloutSource | undefined, snapshot: Snapshot, viewer: Viewer): Promise<RolloutList> {
+  const statuses = new Map((await source?.statuses())?.map((status) => [status.namespace, status]));
+  const names = [...new Set([...namespacesOf(snapshot), ...statuses.keys()])].filter((name) => maySee(viewer, name)).sort();
+  return {
+    known: source !== undefined,
+    namespaces: names.slice(0, MOST_NAMESPACES).map((namespace) => {
+      const status = statuses.get(namespace);
+      return status === undefined ? { namespace } : summaryOf(status);
+    }),
+    omitted: Math.max(0, names.length - MOST_NAMESPACES),
+  };
+}
+
+/** As YAML, for `gatehouse apply` and for git: everything else has defaults. */
+function beginning(namespace: string): string {
+  return `apiVersion: gatehouse.dev/v1alpha1
+kind: NamespaceRollout
+metadata:
+  name: rollout
+  namespace: ${namespace}
+spec:
+  target: enforce
+`;
+}
+
+/** Undefined where there is no such namespace for this viewer. */
+export async function rolloutDetailsOf(
+  source: RolloutSource | undefined,
+  namespace: string,
+  snapshot: Snapshot,
+  viewer: Viewer,
+): Promise<RolloutDetails | undefined> {
+  if (!maySee(viewer, namespace)) return undefined;
+  const status = await source?.status(namespace);
+  if (status !== undefined)
+    return {
+      namespace,
+      known: true,
+      status: { ...status, history: status.history.slice(0, MOST_HISTORY) },
+      omittedHistory: Math.max(0, status.history.length - MOST_HISTORY),
+    };
+  // Only names of namespaces that there are get into the object.
+  if (!namespacesOf(snapshot).has(namespace)) return undefined;
+  return { namespace, known: source !== undefined, omittedHistory: 0, begin: beginning(namespace) };
+}
+
+/** Undefined where there is no rollout for this viewer. */
+export async function rolloutPreviewOf(
+  source: RolloutSource | undefined,
+  namespace: string,
+  viewer: Viewer,
+): Promise<RolloutPreview | undefined> {
+  if (source === undefined || !maySee(viewer, namespace) || (await source.status(namespace)) === undefined) return undefined;
+  const { status, changes, cutOff, notes } = await source.plan(namespace);
+  return {
+    namespace,
+    next: status.next,
+    changes: changes.slice(0, MOST_PLANNED),
+    omittedChanges: Math.max(0, changes.length - MOST_PLANNED),
+    cutOff: cutOff.slice(0, MOST_PLANNED),
+    omittedCutOff: Math.max(0, cutOff.length - MOST_PLANNED),
+    notes: notes.slice(0, MOST_PLANNED),
+  };
+}
