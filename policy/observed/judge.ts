@@ -3,16 +3,32 @@ import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { Term } from '../access/atom.ts';
 import { decidesOn } from '../access/effective.ts';
 import type { Clause } from '../access/rules.ts';
+import type { Acceptance } from '../access/tokens.ts';
 import { type Destination, type Statements, statementsOf } from '../access/world.ts';
 import { type Evaluator, prepare } from '../evaluate/evaluate.ts';
 import type { Request } from '../evaluate/request.ts';
 import { type MtlsSetting, mtlsSetting, workloadMtlsSetting } from '../peer-authentication/mode.ts';
 import { policiesFor } from '../select.ts';
-import type { JudgedCall } from './call.ts';
+import type { JudgedCall, ObservedCall } from './call.ts';
 import type { Judgement, RefusalCause } from './judgement.ts';
 import { type Known, truthOf } from './open-truth.ts';
 
-export type Judge = (call: JudgedCall) => Judgement;
+/** What calls tell of themselves by having been let through under other policies: each of those rules either let them in or did not stop them. */
+export interface Given {
+  /** Rules that deny, as texts: none of these matched. */
+  readonly passed: ReadonlySet<string>;
+  /** Rules that allow, as texts: one of these matched; empty: nobody knows which. */
+  readonly allowedBy: readonly string[];
+  /** Which tokens were taken, as texts; undefined: none was looked at. */
+  readonly tokens: ReadonlySet<string> | undefined;
+}
+
+export interface Judge {
+  /** @param given what is known of these calls beside the record */
+  (call: JudgedCall, given?: Given): Judgement;
+  /** What these policies tell of calls that they let through; undefined where they did not, or were not asked. */
+  given(call: ObservedCall): Given | undefined;
+}
 
 /** Stands for the identifiers that a template leaves out, in words about it. */
 const SOME_ID = '00000000';
@@ -73,6 +89,31 @@ function inOrder(clauses: readonly Clause[]): readonly Clause[] {
   return named.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)).map(({ clause }) => clause);
 }
 
+interface Matching {
+  readonly clause: Clause;
+  readonly match: Exclude<Match, false>;
+}
+
+interface Matches {
+  readonly denied: Clause | undefined;
+  readonly denying: readonly Matching[];
+  readonly allowing: readonly Matching[];
+}
+
+function surelyAllowed(allowing: readonly Matching[], given: Given | undefined): Clause | undefined {
+  const sure = allowing.find(({ match }) => match === true)?.clause;
+  if (sure !== undefined || given === undefined || given.allowedBy.length === 0) return sure;
+  const byText = new Map(allowing.map(({ clause }) => [textOf(clause), clause]));
+  return given.allowedBy.every((text) => byText.has(text)) ? byText.get(given.allowedBy[0] ?? '') : undefined;
+}
+
+const REQUIRED = 'required ';
+
+function acceptanceText({ required, terms }: Acceptance): string {
+  const words = terms.map(({ dimension, values }) => [dimension, values.map(({ text }) => text)]);
+  return `${required ? REQUIRED : ''}${JSON.stringify(words)}`;
+}
+
 /** Dimensions of which few values come, by which clauses are left out once for many calls. */
 const FIRST: ReadonlySet<string> = new Set(['caller', 'port', 'method']);
 
@@ -85,6 +126,8 @@ class Bench {
   readonly #clauses: readonly Clause[];
   readonly #left = new Map<string, readonly Clause[]>();
   readonly #settings = new Map<number | undefined, MtlsSetting>();
+  readonly #required: readonly Acceptance[];
+  readonly #tokens: ReadonlySet<string> | undefined;
   #evaluator: Evaluator | undefined;
 
   constructor(snapshot: Snapshot, destination: Destination) {
@@ -93,63 +136,76 @@ class Bench {
     this.#statements = statementsOf({ snapshot, destination }, snapshot.meshConfig);
     this.#governed = policiesFor(snapshot, destination).some(({ dryRun, action }) => !dryRun && action !== 'AUDIT');
     this.#clauses = inOrder(this.#statements.clauses);
+    const { acceptances } = this.#statements;
+    this.#required = acceptances?.filter(({ required }) => required) ?? [];
+    this.#tokens = acceptances && new Set(acceptances.map(acceptanceText));
   }
 
-  judge(call: JudgedCall): Judgement {
+  judge(call: JudgedCall, given: Given | undefined): Judgement {
     const setting = this.#settingOf(call.port);
     if (call.principal === undefined && call.mtls && this.#governed)
       return this.#refused(call, 'peer', '', 'the certificate of the caller does not name exactly one SPIFFE ID');
     if (call.principal === undefined && !call.mtls && setting.mode === 'STRICT')
       return this.#refused(call, 'plain-text', setting.setBy ?? '');
-    return this.#byRules({
+    const { denied, denying, allowing } = this.#matches(call, setting, given);
+    if (denied !== undefined) return this.#refused(call, 'denied', denied.name);
+    const http = call.protocol !== 'TCP';
+    if (http && this.#required.some(({ unmeetable }) => unmeetable)) return this.#refused(call, 'token', '');
+    const { governed } = this.#statements;
+    if (governed && allowing.length === 0) return this.#refused(call, 'not-allowed', '');
+    const sure = governed ? surelyAllowed(allowing, given) : undefined;
+    const tokens = http && this.#asksForOtherTokens(given);
+    const open = [...denying, ...(governed && sure === undefined ? allowing : [])];
+    if (open.length === 0 && !tokens) return { kind: 'granted', by: sure?.name ?? '' };
+    const on = new Set([...(tokens ? ['token'] : []), ...open.flatMap(({ match }) => (match === true ? [] : match))]);
+    const basis = [...new Set(open.map(({ clause }) => textOf(clause)))].sort();
+    return {
+      kind: 'depends',
+      on: [...on].sort(),
+      basis: JSON.stringify([governed, tokens ? [...(this.#tokens ?? [])] : [], ...basis]),
+    };
+  }
+
+  given(call: ObservedCall): Given | undefined {
+    if (call.decision !== 'ALLOW' || this.judge(call, undefined).kind === 'not-granted') return undefined;
+    const { denying, allowing } = this.#matches(call, this.#settingOf(call.port), undefined);
+    const named = call.by === undefined ? undefined : `${call.by.policy} rule ${call.by.rule ?? ''}`;
+    const ofNamed = allowing.filter(({ clause }) => clause.name === named);
+    return {
+      passed: new Set(denying.map(({ clause }) => textOf(clause))),
+      allowedBy: (ofNamed.length > 0 ? ofNamed : allowing).map(({ clause }) => textOf(clause)),
+      tokens: this.#tokens,
+    };
+  }
+
+  /** The rules that match, or may; of those that deny for certain the first alone. */
+  #matches(call: JudgedCall, setting: MtlsSetting, given: Given | undefined): Matches {
+    const known: Known = {
       call,
       meshConfig: this.#snapshot.meshConfig,
       encrypted: setting.mode !== 'DISABLE',
       tokens: this.#statements.acceptances !== undefined,
-    });
-  }
-
-  #byRules(known: Known): Judgement {
-    const { call } = known;
-    const denying: Clause[] = [];
-    const allowing: { readonly clause: Clause; readonly match: Match }[] = [];
-    const on = new Set<string>();
+    };
+    const denying: Matching[] = [];
+    const allowing: Matching[] = [];
     for (const clause of this.#leftFor(known)) {
       const match = matchOf(clause, known);
-      if (match === false) continue;
+      if (match === false || (!clause.allows && given?.passed.has(textOf(clause)) === true)) continue;
       if (clause.allows) allowing.push({ clause, match });
-      else if (match === true) return this.#refused(call, 'denied', clause.name);
-      else {
-        denying.push(clause);
-        for (const name of match) on.add(name);
-      }
+      else if (match === true) return { denied: clause, denying, allowing };
+      else denying.push({ clause, match });
     }
-    const required = call.protocol === 'TCP' ? [] : (this.#statements.acceptances ?? []).filter((one) => one.required);
-    if (required.some(({ unmeetable }) => unmeetable)) return this.#refused(call, 'token', '');
-    if (required.length > 0) on.add('token');
-    const sure = allowing.find(({ match }) => match === true);
-    if (this.#statements.governed && allowing.length === 0) return this.#refused(call, 'not-allowed', '');
-    if (this.#statements.governed && sure === undefined)
-      for (const { match } of allowing) if (typeof match !== 'boolean') for (const name of match) on.add(name);
-    if (on.size === 0) return { kind: 'granted', by: sure?.clause.name ?? '' };
-    const basis = [
-      ...denying,
-      // Beside a rule that surely allows it others make no difference.
-      ...(sure === undefined ? allowing.map(({ clause }) => clause) : []),
-    ].map(textOf);
-    return {
-      kind: 'depends',
-      on: [...on].sort(),
-      basis: JSON.stringify(
-        [
-          this.#statements.governed,
-          required.length > 0
-            ? this.#statements.acceptances?.map(({ terms }) => terms.map(({ values }) => values.map(({ text }) => text)))
-            : [],
-          ...new Set(basis),
-        ].sort(),
-      ),
-    };
+    return { denied: undefined, denying, allowing };
+  }
+
+  /** Whether its token may be the reason that a call is refused: one is required, or others are taken than were. */
+  #asksForOtherTokens(given: Given | undefined): boolean {
+    const own = this.#tokens;
+    if (own === undefined) return false;
+    if (given === undefined) return this.#required.length > 0;
+    const { tokens = new Set<string>() } = given;
+    const more = [...own].some((text) => !tokens.has(text) && (tokens.size === 0 || text.startsWith(REQUIRED)));
+    return more || [...tokens].some((text) => !own.has(text));
   }
 
   /** The clauses that caller, port and method leave. */
@@ -209,13 +265,14 @@ class Bench {
  */
 export function judge(snapshot: Snapshot, destinations: ReadonlyMap<string, Destination>): Judge {
   const benches = new Map<string, Bench>();
-  return (call) => {
-    const { destination: name } = call;
-    if (name === '') return { kind: 'unknown', why: 'it arrived at no workload that the mesh knew' };
+  const benchOf = (name: string): Bench | undefined => {
     const destination = destinations.get(name);
-    if (destination === undefined) return { kind: 'unknown', why: `${name} is not in the configuration` };
+    if (destination === undefined) return undefined;
     const bench = benches.get(name) ?? new Bench(snapshot, destination);
     benches.set(name, bench);
-    return bench.judge(call);
+    return bench;
   };
+  const judging = (call: JudgedCall, given?: Given): Judgement =>
+    benchOf(call.destination)?.judge(call, given) ?? { kind: 'unknown', why: `${call.destination} is not in the configuration` };
+  return Object.assign(judging, { given: (call: ObservedCall) => benchOf(call.destination)?.given(call) });
 }
