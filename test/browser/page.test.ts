@@ -1,43 +1,16 @@
 // The page in a real Chromium, over calls in a store of its own.
 import assert from 'node:assert/strict';
-import { createRequire } from 'node:module';
-import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
-import { eventually } from '../eventually.ts';
+import { violations } from './axe.ts';
 import { type Browser, hasChromium, startChromium } from './chromium.ts';
 import { callsOf, sampleEdges, sampleSnapshot } from './sample-calls.ts';
+import { follows } from './follows.ts';
 import { type Site, startSite } from './site.ts';
 
-const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 const DENIED = 'shop/website calls shop/users';
-
-interface Violation {
-  readonly id: string;
-  readonly nodes: readonly { readonly html: string }[];
-}
-
-/** Rules of WCAG 2.2 A and AA that axe-core can check. */
-async function violations(page: Page): Promise<readonly string[]> {
-  // The policy of the page forbids to add scripts to it, as it should: the debugger's protocol does not ask.
-  await page.evaluate(readFileSync(AXE, 'utf8'));
-  const found = await page.evaluate<readonly Violation[]>(
-    `axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }).then(({ violations }) => violations)`,
-  );
-  return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`);
-}
 
 async function shown(page: Page): Promise<void> {
   await page.locator('g.node').first().waitFor();
-}
-
-/** The page is a step behind what is done to it. */
-function follows(check: () => Promise<void>): Promise<true> {
-  return eventually('the page follows', () =>
-    check().then(
-      () => true as const,
-      () => undefined,
-    ),
-  );
 }
 
 function edgeNamed(page: Page, label: string) {

@@ -103,8 +103,8 @@ export function sampleRollouts(now: number): readonly RolloutStatus[] {
     history: [back, ...rolloutAt('default', 'enforce', now).history],
     advance: 'Automatic',
   });
-  const gateways = rolloutAt('istio-system', 'enforce', now, { rollbackArmedUntil: new Date(now + 20 * 60_000).toISOString() });
-  return [shop, bookinfo, gateways];
+  const payments = rolloutAt('payments', 'enforce', now, { rollbackArmedUntil: new Date(now + 20 * 60_000).toISOString() });
+  return [shop, bookinfo, payments];
 }
 
 export interface SampleRollouts extends RolloutSource {

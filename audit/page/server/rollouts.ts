@@ -61,9 +61,11 @@ export function rolloutsVersion(statuses: readonly RolloutStatus[]): string {
     .join(';');
 }
 
-/** Namespaces with workloads: those that a rollout can be about. */
-function namespacesOf(snapshot: Snapshot): ReadonlySet<string> {
-  return new Set(snapshot.workloads.map(({ namespace }) => namespace));
+/** Namespaces with workloads: those that a rollout can be about. Policies of the root namespace are the whole mesh's: it has none. */
+function namespacesOf({ workloads, meshConfig }: Snapshot): ReadonlySet<string> {
+  const names = new Set(workloads.map(({ namespace }) => namespace));
+  names.delete(meshConfig.rootNamespace);
+  return names;
 }
 
 function summaryOf(status: RolloutStatus): RolloutSummary {

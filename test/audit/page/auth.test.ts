@@ -5,6 +5,7 @@ import { Oidc } from '../../../audit/page/server/auth/oidc.ts';
 import { Seal } from '../../../audit/page/server/auth/sealed.ts';
 import { parseTokens, type TokenTable } from '../../../audit/page/server/auth/tokens.ts';
 import { sampleEdges, sampleSnapshot } from '../../browser/sample-calls.ts';
+import { rolloutSource, sampleRollouts } from '../../browser/sample-rollouts.ts';
 import { type Site, startSite } from '../../browser/site.ts';
 import { type Provider, startProvider } from './provider.ts';
 
@@ -31,6 +32,9 @@ const ENDPOINTS = Object.freeze([
   '/api/access',
   '/api/proxies',
   '/api/certificates',
+  '/api/rollouts',
+  '/api/rollout?namespace=shop',
+  '/api/rollout/plan?namespace=shop',
   '/api/events',
   '/',
 ]);
@@ -59,6 +63,7 @@ describe('audit: who may see the page', () => {
     site = await startSite({
       edges: sampleEdges(Date.now(), 10),
       snapshot: sampleSnapshot(),
+      rollouts: rolloutSource(sampleRollouts(Date.now())),
       gate: (app) => {
         let oidc: Oidc | undefined;
         // The address is known once it listens; the provider is asked after.
@@ -135,6 +140,27 @@ describe('audit: who may see the page', () => {
     assert.match(JSON.stringify(mine.target), /"serial"/);
     assert.equal((await ask('/api/workload?id=workload:default/details-v1', bearer(SHOP))).status, 404);
     assert.equal((await ask('/api/workload?id=workload:shop/users', bearer(SHOP))).status, 200);
+  });
+
+  it("tells of the rollouts of a viewer's namespaces only", async () => {
+    const names = async (token: string): Promise<readonly string[]> => {
+      const list: unknown = await (await ask('/api/rollouts', bearer(token))).json();
+      return [...JSON.stringify(list).matchAll(/"namespace":"([^"]+)"/g)].map(([, name]) => name ?? '');
+    };
+    assert.deepEqual(await names(EVERYTHING), ['default', 'payments', 'shop', 'web']);
+    assert.deepEqual(await names(SHOP), ['shop']);
+    for (const path of ['/api/rollout', '/api/rollout/plan']) {
+      for (const namespace of ['default', 'payments', 'web', 'absent', '', '*'])
+        assert.equal((await ask(`${path}?namespace=${namespace}`, bearer(SHOP))).status, 404, `${path} ${namespace}`);
+      assert.equal((await ask(`${path}?namespace=shop`, bearer(SHOP))).status, 200, path);
+      assert.equal((await ask(`${path}?namespace=default`, bearer(EVERYTHING))).status, 200, path);
+    }
+    // It can be looked at, and nothing more.
+    for (const method of ['POST', 'PUT', 'DELETE'])
+      assert.equal(
+        (await ask('/api/rollout?namespace=shop', {}, { method, headers: { ...bearer(SHOP), ...own() } })).status,
+        404,
+      );
   });
 
   it('makes a session of a token, which scripts cannot read and other sites cannot use', async () => {
