@@ -60,7 +60,8 @@ function formsOf(dimension: string, { call, encrypted, tokens }: Known): Forms {
       // Of a request, what X-Forwarded-For says may count.
       return tcp && address !== undefined ? [address] : undefined;
     case 'connection.sni':
-      return call.mtls ? undefined : [undefined];
+      // A connection through a port that takes no TLS may be TLS of the application's own.
+      return call.mtls || tcp ? undefined : [undefined];
     case 'destination.ip':
       return undefined;
     default:
