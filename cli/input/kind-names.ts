@@ -52,6 +52,7 @@ export const KIND_NAMES: readonly Names[] = Object.freeze([
   { kind: 'ReferenceGrant', plural: 'referencegrants', short: ['refgrant'], group: GATEWAY_API_GROUP },
   { kind: 'BackendTLSPolicy', plural: 'backendtlspolicies', short: ['btlspolicy'], group: GATEWAY_API_GROUP },
   { kind: 'RateLimit', plural: 'ratelimits', short: ['rl'], group: 'gatehouse.dev' },
+  { kind: 'NamespaceRollout', plural: 'namespacerollouts', short: ['nsr'], group: 'gatehouse.dev' },
 ]);
 
 /** The kind that a word on the command line means: its name, plural or short name in any case, with or without its group; `all` is handled by the caller. */

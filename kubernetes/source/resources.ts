@@ -58,6 +58,7 @@ const ISTIO: readonly (readonly [kind: Kind, plural: string])[] = [
   ['RequestAuthentication', 'requestauthentications'],
   ['Telemetry', 'telemetries'],
   ['RateLimit', 'ratelimits'],
+  ['NamespaceRollout', 'namespacerollouts'],
 ];
 
 /** Kinds that are not applied, and may keep someone out: whoever wrote one is told. */

@@ -7,6 +7,7 @@ import { isGatewayApi } from '../model/gateway-api-kinds.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Ingress, IngressClass } from '../model/ingress.ts';
 import type { Meta } from '../model/object.ts';
+import type { NamespaceRollout } from '../model/namespace-rollout.ts';
 import type { PeerAuthentication } from '../model/peer-authentication.ts';
 import type { RateLimit } from '../model/rate-limit.ts';
 import type { RequestAuthentication } from '../model/request-authentication.ts';
@@ -42,6 +43,7 @@ export class ByKind {
   readonly rateLimits: RateLimit[] = [];
   readonly telemetries: Telemetry[] = [];
   readonly proxySettings: ProxySettings[] = [];
+  readonly namespaceRollouts: NamespaceRollout[] = [];
 
   constructor(objects: readonly Admitted[]) {
     for (const one of objects) this.#add(one);
@@ -124,6 +126,9 @@ export class ByKind {
         return;
       case 'RateLimit':
         this.rateLimits.push(object.value);
+        return;
+      case 'NamespaceRollout':
+        this.namespaceRollouts.push(object.value);
         return;
       case 'Telemetry':
         this.telemetries.push(object.value);

@@ -41,6 +41,7 @@ export const VERSIONS: Readonly<Record<Kind, readonly string[]>> = Object.freeze
   PeerAuthentication: SECURITY,
   RequestAuthentication: SECURITY,
   RateLimit: GATEHOUSE,
+  NamespaceRollout: GATEHOUSE,
   ...(Object.fromEntries(GATEWAY_API_KINDS.map((kind) => [kind, GATEWAY_API])) as Record<GatewayApiKind, readonly string[]>),
   Telemetry: TELEMETRY,
   ProxyConfig: PROXY_CONFIG,

@@ -7,6 +7,7 @@ import type { Gateway } from '../model/gateway.ts';
 import type { Ingress, IngressClass } from '../model/ingress.ts';
 import type { Locality } from '../model/load-balancer.ts';
 import type { Labels, Meta } from '../model/object.ts';
+import type { NamespaceRollout } from '../model/namespace-rollout.ts';
 import type { PeerAuthentication } from '../model/peer-authentication.ts';
 import type { RateLimit } from '../model/rate-limit.ts';
 import type { RequestAuthentication } from '../model/request-authentication.ts';
@@ -81,6 +82,7 @@ export type MeshObject =
   | { readonly kind: 'RequestAuthentication'; readonly value: RequestAuthentication }
   | GatewayApiObject
   | { readonly kind: 'RateLimit'; readonly value: RateLimit }
+  | { readonly kind: 'NamespaceRollout'; readonly value: NamespaceRollout }
   | { readonly kind: 'Telemetry'; readonly value: Telemetry }
   | { readonly kind: 'ProxyConfig'; readonly value: ProxySettings };
 

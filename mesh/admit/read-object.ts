@@ -17,6 +17,7 @@ import { readService } from './core/service.ts';
 import { readIngress, readIngressClass } from './ingress/read.ts';
 import { localityOfNode } from './locality.ts';
 import type { MeshObject } from './mesh-object.ts';
+import { readNamespaceRollout } from './namespace-rollout/read.ts';
 import type { Node } from './node.ts';
 import { readPeerAuthentication } from './peer-authentication/read.ts';
 import { readRateLimit } from './rate-limit/read.ts';
@@ -56,6 +57,7 @@ export function isStrict(kind: Kind): boolean {
     case 'PeerAuthentication':
     case 'RequestAuthentication':
     case 'RateLimit':
+    case 'NamespaceRollout':
     case 'Telemetry':
     case 'ProxyConfig':
       return true;
@@ -110,6 +112,8 @@ export function readObject(kind: Kind, spec: Field, status: Field, context: Cont
       return { kind, value: readRequestAuthentication(spec, context) };
     case 'RateLimit':
       return { kind, value: readRateLimit(spec, context) };
+    case 'NamespaceRollout':
+      return { kind, value: readNamespaceRollout(spec, context) };
     case 'Telemetry':
       return { kind, value: readTelemetry(spec, context) };
     case 'ProxyConfig':

@@ -90,5 +90,6 @@ function sharing(made: Snapshot, previous: Snapshot): Snapshot {
     rateLimits: shared(made.rateLimits, previous.rateLimits),
     telemetries: shared(made.telemetries, previous.telemetries),
     proxySettings: shared(made.proxySettings ?? [], previous.proxySettings ?? []),
+    namespaceRollouts: shared(made.namespaceRollouts ?? [], previous.namespaceRollouts ?? []),
   });
 }

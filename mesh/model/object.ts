@@ -28,6 +28,7 @@ export const KINDS = Object.freeze([
   'PeerAuthentication',
   'RequestAuthentication',
   'RateLimit',
+  'NamespaceRollout',
   ...GATEWAY_API_KINDS,
   'Telemetry',
   'ProxyConfig',

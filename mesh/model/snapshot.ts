@@ -4,6 +4,7 @@ import type { DestinationRule } from './destination-rule.ts';
 import type { GatewayApiObject } from './gateway-api.ts';
 import type { Gateway } from './gateway.ts';
 import type { MeshConfig } from './mesh-config.ts';
+import type { NamespaceRollout } from './namespace-rollout.ts';
 import type { Meta } from './object.ts';
 import type { PeerAuthentication } from './peer-authentication.ts';
 import type { RateLimit } from './rate-limit.ts';
@@ -40,4 +41,6 @@ export interface Snapshot {
   readonly telemetries: readonly Telemetry[];
   /** For whoever starts proxies; absent: none. */
   readonly proxySettings?: readonly ProxySettings[];
+  /** No proxy's configuration depends on them; absent: none. */
+  readonly namespaceRollouts?: readonly NamespaceRollout[];
 }

@@ -10,6 +10,7 @@ import { gatewaySecrets } from './gateway-secrets.ts';
 import { gatewaySelectors } from './gateway-selectors.ts';
 import { Inventory } from './inventory.ts';
 import { proxyUsers } from './pods.ts';
+import { rollouts } from './rollouts.ts';
 import { routeMatches } from './route-matches.ts';
 import { serverAuthorities } from './server-authorities.ts';
 import { serviceEntries } from './service-entries.ts';
@@ -34,6 +35,7 @@ const PASSES: readonly Pass[] = Object.freeze([
   sidecars,
   proxyUsers,
   gatewayApiStatus,
+  rollouts,
 ]);
 
 interface Passed {

@@ -6,6 +6,7 @@ import type { Gateway } from '../../model/gateway.ts';
 import type { MeshConfig } from '../../model/mesh-config.ts';
 import type { Ingress, IngressClass } from '../../model/ingress.ts';
 import type { Meta } from '../../model/object.ts';
+import type { NamespaceRollout } from '../../model/namespace-rollout.ts';
 import type { PeerAuthentication } from '../../model/peer-authentication.ts';
 import type { RateLimit } from '../../model/rate-limit.ts';
 import type { RequestAuthentication } from '../../model/request-authentication.ts';
@@ -103,6 +104,7 @@ export class Lists {
   readonly #rateLimits = new Ordered<RateLimit>(byMeta);
   readonly #telemetries = new Ordered<Telemetry>(byMeta);
   readonly #proxySettings = new Ordered<ProxySettings>(byMeta);
+  readonly #namespaceRollouts = new Ordered<NamespaceRollout>(byMeta);
 
   constructor(assumePods: boolean) {
     this.#workloads = new Workloads(assumePods);
@@ -132,6 +134,7 @@ export class Lists {
     this.#rateLimits.patch(of('rateLimits'));
     this.#telemetries.patch(of('telemetries'));
     this.#proxySettings.patch(of('proxySettings'));
+    this.#namespaceRollouts.patch(of('namespaceRollouts'));
     const written = (this.#translated = translated(
       {
         objects: this.#gatewayApi.values,
@@ -192,6 +195,7 @@ export class Lists {
       rateLimits: this.#rateLimits.values,
       telemetries: this.#telemetries.values,
       proxySettings: this.#proxySettings.values,
+      namespaceRollouts: this.#namespaceRollouts.values,
     });
   }
 }
