@@ -48,6 +48,9 @@ import { controlPlaneMetrics } from './metrics.ts';
 import type { ServeOptions } from './options.ts';
 import { startPage } from './page-server.ts';
 import { startPlaintextXds } from './plaintext-xds.ts';
+import { rolloutMetrics } from './rollout/metrics.ts';
+import { rolloutRoutes } from './rollout/routes.ts';
+import { startRollouts } from './rollout/start.ts';
 import { replicaAddress, replicaLogs } from './replica-logs.ts';
 import { closeStaleConnections } from './stale-connections.ts';
 import { statusServer } from './status-server.ts';
@@ -174,11 +177,24 @@ export async function startControlPlane(
     options.alerts === undefined
       ? undefined
       : startAlerts(options.alerts, { file: join(options.caDir, 'alerts.db'), snapshot: () => mesh.current(), clock, log });
-  const observers: readonly Observer[] = [calls, callMetrics, ...(alerts === undefined ? [] : [alerts])];
-  const scopes = new AutomaticScopes({ everywhere: options.automaticScope, observed: calls, clock });
-  const source = (resources = snapshotResources(mesh.current(), bundle, revocations.peers(), issuers.known(), scopes));
   const published = new PublishedSnapshots();
   published.record(mesh.current(), clock(), undefined);
+  const rollouts = startRollouts({
+    caDir: options.caDir,
+    paths: options.paths,
+    auditStore: options.auditStore,
+    snapshot: () => mesh.current(),
+    streams: () => streams?.streams().filter(({ kind }) => kind === 'proxy') ?? [],
+    published,
+    recorder: () => recorder.stats,
+    revoked: () => revocations.peers().identities,
+    cluster: undefined,
+    clock,
+    log,
+  });
+  const observers: readonly Observer[] = [calls, callMetrics, rollouts, ...(alerts === undefined ? [] : [alerts])];
+  const scopes = new AutomaticScopes({ everywhere: options.automaticScope, observed: calls, clock });
+  const source = (resources = snapshotResources(mesh.current(), bundle, revocations.peers(), issuers.known(), scopes));
   hold = heldForKeys(
     issuers,
     (snapshot) => {
@@ -186,6 +202,7 @@ export async function startControlPlane(
       source.publishKeys(issuers.known());
       source.publish(snapshot);
       federation?.publish();
+      rollouts.changed(snapshot);
       log.info({ snapshot: snapshot.number }, 'new snapshot');
     },
     systemAfter,
@@ -258,6 +275,7 @@ export async function startControlPlane(
   xdsMetrics.follow({ ...sources, publishedAt: () => published.publishedAt });
   controlPlaneMetrics(registry, sources);
   if (alerts !== undefined) alertMetrics(registry, alerts);
+  rolloutMetrics(registry, rollouts);
   const status = statusServer({
     ...sources,
     holdings: (namespace, pod, types) => discovery.holdings(namespace, pod, types),
@@ -325,6 +343,7 @@ export async function startControlPlane(
     options.caDir,
     [
       revocationRoutes(revocations),
+      rolloutRoutes(rollouts),
       rotationRoutes({
         rotation,
         followers: () =>
@@ -346,6 +365,7 @@ export async function startControlPlane(
     close: async () => {
       await webhooks?.close();
       statusWriter?.close();
+      await rollouts.close();
       mesh.close();
       await shared?.close();
       issuers.close();

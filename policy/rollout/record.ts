@@ -1,13 +1,13 @@
 import { type Stage, STAGES } from '../../mesh/model/namespace-rollout.ts';
-import type { RolloutObject, RolloutRecord } from './ports.ts';
+import type { RolloutObject, RolloutState } from './ports.ts';
 
 /** The text of a record; each of its values is one of JSON. */
-export function recordText(record: RolloutRecord): string {
+export function recordText(record: RolloutState): string {
   return `${JSON.stringify(record, undefined, 1)}\n`;
 }
 
 /** Undefined for a text that is no record, or one of a newer version: to guess could open a namespace. */
-export function parseRecord(text: string): RolloutRecord | undefined {
+export function parseRecord(text: string): RolloutState | undefined {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -61,11 +61,16 @@ function isTransition(value: unknown): boolean {
 }
 
 function isIntent(value: unknown): boolean {
-  const { transition, objects, dryRun } = fields(value);
-  return isTransition(transition) && Array.isArray(objects) && objects.every(isObject) && Array.isArray(dryRun);
+  const { transition, objects, dryRun, held } = fields(value);
+  return (
+    isTransition(transition) && Array.isArray(objects) && objects.every(isObject) && Array.isArray(dryRun) && areStages(held)
+  );
 }
 
-function isRecord(value: unknown): value is RolloutRecord {
+const areStages = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && Object.values(fields(value)).every(isStage);
+
+function isRecord(value: unknown): value is RolloutState {
   const of = fields(value);
   const optional = (name: string, test: (one: unknown) => boolean): boolean => of[name] === undefined || test(of[name]);
   return (
@@ -79,8 +84,13 @@ function isRecord(value: unknown): value is RolloutRecord {
     Array.isArray(of['objects']) &&
     of['objects'].every(isObject) &&
     optional('suggestion', Array.isArray) &&
+    areStages(of['held']) &&
+    optional('known', (one) => Object.values(fields(one)).every(isText)) &&
     optional('paused', (one) => isTime(fields(one)['at']) && isText(fields(one)['by'])) &&
-    optional('armed', (one) => isTime(fields(one)['since']) && isTime(fields(one)['until'])) &&
+    optional(
+      'armed',
+      (one) => isTime(fields(one)['since']) && isTime(fields(one)['until']) && Array.isArray(fields(one)['suspects']),
+    ) &&
     optional('intent', isIntent) &&
     Array.isArray(of['history']) &&
     of['history'].every(isTransition)

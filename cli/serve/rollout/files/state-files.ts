@@ -2,7 +2,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncFolder, writeAtomically } from '../../../../ca/root/atomic.ts';
 import { isNamespaceName, parseRecord, recordText } from '../../../../policy/rollout/record.ts';
-import type { RolloutRecord, RolloutStates } from '../../../../policy/rollout/ports.ts';
+import type { RolloutState, RolloutStates } from '../../../../policy/rollout/ports.ts';
 
 function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
@@ -59,7 +59,7 @@ export function inOrder(states: RolloutStates): RolloutStates {
       known.set(namespace, record?.revision ?? 0);
       return record;
     },
-    async save(record: RolloutRecord) {
+    async save(record: RolloutState) {
       const before = known.get(record.namespace);
       if (before !== undefined && record.revision !== before + 1)
         throw new Error(`the state of ${record.namespace} is at revision ${before}, and ${record.revision} does not follow`);
