@@ -2,7 +2,13 @@ import { Command, Option } from 'commander';
 import { stringify } from 'yaml';
 import type { KubernetesObject } from '../kubernetes/install/object.ts';
 import { installObjects } from '../kubernetes/install/objects.ts';
-import { checkInstall, type CrdChoice, DEFAULTS, type InstallOptions } from '../kubernetes/install/options.ts';
+import {
+  checkInstall,
+  type CrdChoice,
+  DEFAULTS,
+  type InstallOptions,
+  type RolloutChoice,
+} from '../kubernetes/install/options.ts';
 import { crdObjects, MissingDefinitions } from './install/crds.ts';
 import { collect } from './options/collect.ts';
 
@@ -19,6 +25,7 @@ interface InstallFlags {
   readonly networkPolicy: boolean;
   readonly nodeAgent?: true;
   readonly crds: CrdChoice;
+  readonly rollouts: RolloutChoice;
   readonly output: 'yaml' | 'json';
 }
 
@@ -60,6 +67,14 @@ export function installCommand(): Command {
         .choices(['all', 'own', 'none'])
         .default(DEFAULTS.crds),
     )
+    .addOption(
+      new Option(
+        '--rollouts <how>',
+        'NamespaceRollouts: the control plane may write the policies of their stages, or only propose them',
+      )
+        .choices(['enabled', 'propose'])
+        .default(DEFAULTS.rollouts),
+    )
     .addOption(new Option('-o, --output <format>', 'how to print').choices(['yaml', 'json']).default('yaml'))
     .addHelpText('after', HELP)
     .action(install);
@@ -82,6 +97,7 @@ function install(flags: InstallFlags): void {
     networkPolicy: flags.networkPolicy,
     nodeAgent: flags.nodeAgent ?? false,
     crds: flags.crds,
+    rollouts: flags.rollouts,
   };
   const checked = checkInstall(options);
   if (!checked.ok) {

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { parsed, type Parsed, refused } from '../../ca/identity/parsed.ts';
 import type { ApiClient } from '../../kubernetes/api/client.ts';
+import type { RolloutChoice } from '../../kubernetes/install/options.ts';
 import type { ObservedObjects } from '../../kubernetes/status/observed.ts';
 
 export interface ClusterFlags {
@@ -10,6 +11,7 @@ export interface ClusterFlags {
   readonly context?: string;
   readonly systemNamespace: string;
   readonly clusterRole?: string;
+  readonly rollouts?: RolloutChoice;
 }
 
 /** A cluster as the source of the mesh. */
@@ -19,6 +21,7 @@ export interface ClusterWish {
   /** Where the control plane and the mesh's own configuration are. */
   readonly systemNamespace: string;
   readonly clusterRole: string | undefined;
+  readonly rollouts?: RolloutChoice | undefined;
 }
 
 /** A cluster that is spoken to. */
@@ -29,6 +32,8 @@ export interface Cluster {
   readonly systemNamespace: string;
   /** The ClusterRole of the installation, which owns what is written into other namespaces. */
   readonly clusterRole: string | undefined;
+  /** Whether the objects of rollouts are written; where that is not said, the rights of the account decide. */
+  readonly rollouts: RolloutChoice;
 }
 
 export function kubeconfigOptions(): readonly Option[] {
@@ -42,6 +47,12 @@ export function addClusterOptions(command: Command): Command {
   command.option('--kubernetes', 'the mesh is that of a cluster: its objects are watched instead of files');
   for (const option of kubeconfigOptions()) command.addOption(option);
   command.option('--cluster-role <name>', "the installation's ClusterRole: what is written into other namespaces goes with it");
+  command.addOption(
+    new Option(
+      '--rollouts <how>',
+      'NamespaceRollouts of a cluster: write the policies of their stages, or only say what they are',
+    ).choices(['enabled', 'propose']),
+  );
   return command.addOption(systemNamespaceOption());
 }
 
@@ -55,17 +66,24 @@ export function systemNamespaceOption(): Option {
 export function parseClusterFlags(flags: ClusterFlags): Parsed<ClusterWish | undefined> {
   const files = (flags.filename ?? []).length > 0;
   if (flags.kubernetes !== true) {
+    if (flags.rollouts !== undefined) return refused('--rollouts is for --kubernetes');
     if (flags.kubeconfig !== undefined || flags.context !== undefined)
       return refused('--kubeconfig and --context are for --kubernetes');
     return files ? parsed(undefined) : refused('give -f PATH, or --kubernetes');
   }
   if (files) return refused('the mesh is that of files (-f) or that of a cluster (--kubernetes), not of both');
-  const { kubeconfig, context, systemNamespace, clusterRole } = flags;
-  return parsed({ kubeconfig, context, systemNamespace, clusterRole });
+  const { kubeconfig, context, systemNamespace, clusterRole, rollouts } = flags;
+  return parsed({ kubeconfig, context, systemNamespace, clusterRole, rollouts });
 }
 
 /** @throws AccessError with what to do */
-export async function openCluster({ kubeconfig, context, systemNamespace, clusterRole }: ClusterWish): Promise<Cluster> {
+export async function openCluster({
+  kubeconfig,
+  context,
+  systemNamespace,
+  clusterRole,
+  rollouts = 'enabled',
+}: ClusterWish): Promise<Cluster> {
   // Loaded only for this: a mesh of files needs no Kubernetes.
   const [{ clusterAccess }, { apiClient }, { ObservedObjects }] = await Promise.all([
     import('../../kubernetes/api/connect.ts'),
@@ -73,5 +91,5 @@ export async function openCluster({ kubeconfig, context, systemNamespace, cluste
     import('../../kubernetes/status/observed.ts'),
   ]);
   const client = apiClient(await clusterAccess({ file: kubeconfig, context }));
-  return { client, observed: new ObservedObjects(), systemNamespace, clusterRole };
+  return { client, observed: new ObservedObjects(), systemNamespace, clusterRole, rollouts };
 }

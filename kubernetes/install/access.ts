@@ -13,7 +13,7 @@ interface Rule {
 const READ = ['get', 'list', 'watch'];
 const WRITE_STATUS = ['get', 'patch', 'update'];
 
-/** The kinds of configuration, by group: they are read, and their status is written. Nothing of them is ever created or deleted. */
+/** The kinds of configuration, by group: they are read, and their status is written. Nothing of them is created or deleted but what rollouts have (`options.rollouts`). */
 export const CONFIGURATION: Readonly<Record<string, readonly string[]>> = Object.freeze({
   'networking.istio.io': [
     'destinationrules',
@@ -43,6 +43,13 @@ export const CONFIGURATION: Readonly<Record<string, readonly string[]>> = Object
 
 /** A ReferenceGrant has no status. */
 const WITHOUT_STATUS: ReadonlySet<string> = new Set(['referencegrants']);
+
+/** The objects of a rollout's stages, and the dry run to which a rollback sets policies of others. Neither a label nor a name can limit it. */
+const STAGES_OBJECTS: Rule = {
+  apiGroups: ['security.istio.io'],
+  resources: ['authorizationpolicies', 'peerauthentications'],
+  verbs: ['create', 'delete', 'patch'],
+};
 
 /**
  * What the control plane may do anywhere. Secrets are not among it: gateways read theirs by themselves
@@ -77,6 +84,7 @@ function clusterRules(options: InstallOptions): readonly Rule[] {
         verbs: WRITE_STATUS,
       },
     ]),
+    ...(options.rollouts === 'enabled' ? [STAGES_OBJECTS] : []),
     { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
     { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
     // The trust bundle in each namespace. Names cannot limit `create`, nor `list` of objects that are not there yet.

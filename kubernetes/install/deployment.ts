@@ -75,6 +75,7 @@ function container(options: InstallOptions): unknown {
       `--webhook-address=0.0.0.0:${PORTS.webhooks}`,
       `--ca-dir=${STATE_DIR}/ca`,
       `--audit-db=${STATE_DIR}/audit.db`,
+      `--rollouts=${options.rollouts}`,
       `--advertise=${instanceName(options)}.${options.namespace}.svc`,
     ],
     env: [

@@ -21,6 +21,7 @@ export interface InstallOptions {
   /** The CSI driver on each node, in the namespace NAMESPACE-node. One serves all revisions. */
   readonly nodeAgent: boolean;
   readonly crds: CrdChoice;
+  readonly rollouts: RolloutChoice;
 }
 
 export interface GatewayName {
@@ -30,6 +31,12 @@ export interface GatewayName {
 
 /** `all`: Istio's and ours; `own`: ours alone (Istio's are there already); `none`. */
 export type CrdChoice = 'all' | 'own' | 'none';
+
+/**
+ * Whether the control plane may write the policies of a NamespaceRollout's stages. `propose`: it has no right to, and says what to commit: whoever takes it over
+ * could open no namespace to anybody.
+ */
+export type RolloutChoice = 'enabled' | 'propose';
 
 export const DEFAULT_REVISION = 'default';
 
@@ -46,6 +53,7 @@ export const DEFAULTS: InstallOptions = Object.freeze({
   networkPolicy: true,
   nodeAgent: false,
   crds: 'all',
+  rollouts: 'propose',
 });
 
 /** RFC 1123 label, as Kubernetes wants namespaces, and what goes into names and labels. */

@@ -1,3 +1,4 @@
+import { ORDER_ANNOTATION } from '../rollout/order.ts';
 import { clusterName, commonLabels, instanceName, type Labels } from './names.ts';
 import { CONFIGURATION } from './access.ts';
 import type { KubernetesObject } from './object.ts';
@@ -32,7 +33,41 @@ export function injector(options: InstallOptions): KubernetesObject {
 export function validator(options: InstallOptions): KubernetesObject {
   const { revision, namespace } = options;
   const object = `${clusterName(options)}-validator`;
-  return validatorNamed({ object, labels: commonLabels(options), answersTo: revision, namespace, call: callService(options) });
+  const call = callService(options);
+  const made = validatorNamed({ object, labels: commonLabels(options), answersTo: revision, namespace, call });
+  return { ...made, webhooks: [...made.webhooks, ordersWebhook(call)] };
+}
+
+/**
+ * Who ordered a step of a rollout is kept for ever, so an order that nobody vouches for is not let in: every revision looks at each, whichever acts on it, and none
+ * comes in while one does not answer. Whatever else is changed in a NamespaceRollout is not held up by that.
+ */
+function ordersWebhook(call: CallPath): unknown {
+  const annotation = `'${ORDER_ANNOTATION}'`;
+  const had = `oldObject != null && has(oldObject.metadata.annotations) && ${annotation} in oldObject.metadata.annotations`;
+  const same = `oldObject.metadata.annotations[${annotation}] == object.metadata.annotations[${annotation}]`;
+  return {
+    name: 'orders.gatehouse.dev',
+    clientConfig: call('/validate'),
+    rules: [
+      {
+        operations: ['CREATE', 'UPDATE'],
+        apiGroups: ['gatehouse.dev'],
+        apiVersions: ['*'],
+        resources: ['namespacerollouts'],
+        scope: 'Namespaced',
+      },
+    ],
+    matchConditions: [
+      { name: 'has-order', expression: `has(object.metadata.annotations) && ${annotation} in object.metadata.annotations` },
+      { name: 'new-order', expression: `!(${had} && ${same})` },
+    ],
+    failurePolicy: 'Fail',
+    matchPolicy: 'Equivalent',
+    sideEffects: 'None',
+    timeoutSeconds: 10,
+    admissionReviewVersions: ['v1'],
+  };
 }
 
 /** A pod that should have a proxy and has none would be outside of the mesh, so creating it fails while no replica answers. */
@@ -67,7 +102,12 @@ export function injectorNamed({ object, labels, answersTo, namespace, call }: Na
  * What is refused here would be refused by the control plane when it reads it, too: the webhook only says so earlier. So while no
  * replica answers, objects can still be changed. Each object is judged by one: the revision or tag that it names, or the default.
  */
-export function validatorNamed({ object, labels, answersTo, call }: Named): KubernetesObject {
+export function validatorNamed({
+  object,
+  labels,
+  answersTo,
+  call,
+}: Named): KubernetesObject & { readonly webhooks: readonly unknown[] } {
   const judged = [...judgedBy(answersTo), ...(answersTo === DEFAULT_REVISION ? JUDGED_BY_DEFAULT : [])];
   return {
     apiVersion: 'admissionregistration.k8s.io/v1',

@@ -10,6 +10,10 @@ export interface AdmissionRequest {
   readonly operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
   /** Absent for what is deleted. */
   readonly object: JsonObject | undefined;
+  /** As it was before an update. */
+  readonly oldObject?: JsonObject | undefined;
+  /** Who asks, as the API server knows them. */
+  readonly username?: string | undefined;
 }
 
 /** What is answered. A patch is applied only to what is allowed. */
@@ -47,6 +51,8 @@ export function parseReview(body: string): Parsed<AdmissionRequest> {
     namespace: textAt(request, 'namespace') ?? '',
     name: textAt(request, 'name') ?? '',
     object: isObject(request['object']) ? request['object'] : undefined,
+    oldObject: isObject(request['oldObject']) ? request['oldObject'] : undefined,
+    username: textAt(objectAt(request, 'userInfo'), 'username'),
   });
 }
 

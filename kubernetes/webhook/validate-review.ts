@@ -1,5 +1,6 @@
 import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
 import type { JsonObject } from '../inject/json.ts';
+import { reviewOrder } from '../rollout/review-order.ts';
 import type { AdmissionAnswer, AdmissionRequest } from './review.ts';
 
 /** `gatehouse validate` of one object. */
@@ -14,6 +15,8 @@ export function reviewConfiguration(request: AdmissionRequest, validate: Validat
   const { object, operation, namespace } = request;
   if (operation === 'DELETE' || operation === 'CONNECT') return { allowed: true };
   if (object === undefined) return { allowed: false, message: 'the request has no object' };
+  const order = reviewOrder(request);
+  if (order !== undefined) return order;
   // Somebody who takes finalizers off, or is being deleted, must not be held up.
   const found = validate(withoutServerFields(object), namespace);
   const errors = found.filter(({ severity }) => severity === 'error').map(line);

@@ -69,6 +69,7 @@ describe('the Helm chart', () => {
     'its own values': {},
     'a revision': { revision: 'canary' },
     'another namespace': { namespace: 'mesh' },
+    'rollouts that write': { rollouts: 'enabled' },
     'one replica, no network policy': { replicas: 1, networkPolicy: false },
     'a node agent': { nodeAgent: true, namespace: 'mesh', trustDomain: 'shop.example', image: 'example.org/cp:1' },
     'images and a trust domain': {
@@ -100,6 +101,7 @@ describe('the Helm chart', () => {
         gateways,
         networkPolicy,
         nodeAgent,
+        rollouts,
       } = options;
       const values = {
         revision,
@@ -111,6 +113,7 @@ describe('the Helm chart', () => {
         gateways,
         networkPolicy,
         nodeAgent,
+        rollouts,
       };
       const chart = byName(rendered(options.namespace, what === 'its own values' ? {} : values));
       // Helm makes the namespace itself (--create-namespace).

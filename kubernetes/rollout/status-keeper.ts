@@ -1,0 +1,122 @@
+import type { Logger } from 'pino';
+import { isConflict, isNotFound } from '../api/api-error.ts';
+import type { ApiClient } from '../api/client.ts';
+import { isJson, type Json, mapAt } from '../api/json.ts';
+import { type LastOrder, OWN_FIELDS, withOwn } from './status.ts';
+import { rolloutPath } from './watched.ts';
+
+export interface StatusKeeperOptions {
+  readonly client: ApiClient;
+  readonly log: Logger;
+  readonly isLeader: () => boolean;
+  readonly everyMs?: number;
+}
+
+interface Wanted {
+  /** All of ours but what became of the last order. */
+  status: Json | undefined;
+  lastOrder: Json | undefined;
+  /** Nobody should wait for it. */
+  urgent: boolean;
+  writtenMs: number;
+  dirty: boolean;
+}
+
+const EVERY_MS = 250;
+/** How evidence grows is told so often. */
+const CALM_MS = 10_000;
+const ATTEMPTS = 5;
+
+/** Keeps the status of NamespaceRollouts as it should be, now or at the next try. */
+export class StatusKeeper {
+  readonly #options: StatusKeeperOptions;
+  readonly #wanted = new Map<string, Wanted>();
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(options: StatusKeeperOptions) {
+    this.#options = options;
+    this.#later();
+  }
+
+  /** Evidence that grows is not urgent. */
+  want(namespace: string, name: string, status: Json, urgent: boolean): void {
+    this.#want(namespace, name, { status }, urgent);
+  }
+
+  wantOrder(namespace: string, name: string, lastOrder: LastOrder): void {
+    const { id, accepted, message } = lastOrder;
+    this.#want(namespace, name, { lastOrder: { id, message, ...(accepted !== undefined && { accepted }) } }, true);
+  }
+
+  #want(namespace: string, name: string, what: Partial<Pick<Wanted, 'status' | 'lastOrder'>>, urgent: boolean): void {
+    const key = `${namespace}/${name}`;
+    const before = this.#wanted.get(key);
+    this.#wanted.set(key, {
+      status: before?.status,
+      lastOrder: before?.lastOrder,
+      ...what,
+      urgent: urgent || before?.urgent === true,
+      writtenMs: before?.writtenMs ?? Number.NEGATIVE_INFINITY,
+      dirty: true,
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+  }
+
+  #later(): void {
+    if (this.#closed) return;
+    this.#timer = setTimeout(() => {
+      void this.#round().finally(() => this.#later());
+    }, this.#options.everyMs ?? EVERY_MS);
+    this.#timer.unref();
+  }
+
+  async #round(): Promise<void> {
+    for (const [key, wanted] of this.#wanted) {
+      if (!this.#options.isLeader() || this.#closed) return;
+      if (!wanted.dirty || (!wanted.urgent && performance.now() - wanted.writtenMs < CALM_MS)) continue;
+      try {
+        const [namespace = '', name = ''] = key.split('/');
+        await this.#write(namespace, name, wanted);
+        const now = this.#wanted.get(key) ?? wanted;
+        now.writtenMs = performance.now();
+        // Something else is wanted by now.
+        if (now !== wanted) continue;
+        now.dirty = false;
+        now.urgent = false;
+      } catch (error) {
+        const now = this.#wanted.get(key) ?? wanted;
+        now.writtenMs = performance.now();
+        now.urgent = false;
+        this.#options.log.warn({ rollout: key, err: error }, 'the status of the rollout cannot be written now');
+      }
+    }
+  }
+
+  async #write(namespace: string, name: string, wanted: Wanted): Promise<void> {
+    const { client } = this.#options;
+    const path = rolloutPath(namespace, name);
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const live = await client.request({ path });
+        const before = mapAt(live, 'status');
+        const stands = Object.fromEntries(Object.entries(before).filter(([field]) => OWN_FIELDS.includes(field)));
+        const lastOrder = wanted.lastOrder ?? stands['lastOrder'];
+        const status = withOwn(before, { ...(wanted.status ?? stands), ...(lastOrder !== undefined && { lastOrder }) });
+        if (status === undefined || !isJson(live)) return;
+        await client.request({ method: 'PUT', path: `${path}/status`, body: { ...live, status } });
+        return;
+      } catch (error) {
+        if (isNotFound(error)) {
+          this.#wanted.delete(`${namespace}/${name}`);
+          return;
+        }
+        if (!isConflict(error) || attempt >= ATTEMPTS) throw error;
+      }
+    }
+  }
+}
