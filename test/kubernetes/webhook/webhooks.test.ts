@@ -383,7 +383,15 @@ describe('webhooks, asked by a real API server', function () {
     const definitions = join(root, 'gen', 'crds', 'istio.yaml');
     if (!existsSync(definitions) && process.env['CI'] === undefined) return this.skip();
     const kubectl = (...args: readonly string[]) => api().kubectl(args);
-    const defined = await kubectl('apply', '--server-side', '--force-conflicts', '-f', definitions);
+    const defined = await kubectl(
+      'apply',
+      '--server-side',
+      '--force-conflicts',
+      '-f',
+      definitions,
+      '-f',
+      join(root, 'manifests', 'crds'),
+    );
     assert.equal(defined.code, 0, defined.stderr);
     await kubectl('wait', '--for=condition=Established', '--all', 'crd', '--timeout=60s');
     await kubectl('create', 'namespace', 'istio-system');
