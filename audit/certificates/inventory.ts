@@ -1,4 +1,5 @@
 import type { LoggedIssuance } from '../../ca/log/read.ts';
+import { type CertificateUse, OTHER_CERTIFICATES, serialOf } from '../model/certificate-use.ts';
 import type { Line } from '../report/report.ts';
 
 /** What became of a certificate. `open`: the log has its intent and no result, so that it may or may not have been released. */
@@ -12,8 +13,8 @@ export interface CutOff {
 }
 
 /**
- * The calls that a certificate made. Access records name the identity of a certificate, not the certificate: a call was made with this one
- * for certain where no other of its identity was valid at that time, and otherwise with one of several.
+ * The calls that a certificate made: for certain where the proxy at the other end named it or, of records without its name, where no other of its
+ * identity was valid at that time; otherwise with one of several.
  */
 export interface CallsMade {
   readonly certain: number;
@@ -30,9 +31,13 @@ export interface CertificateRow {
   readonly calls: CallsMade;
 }
 
-/** The certificates that calls of an edge can have been made with, newest first. */
+/** The certificates that calls of an edge were made with. */
 export interface EdgeCertificates {
   readonly line: Line;
+  /** Those that the proxy named, the first first. */
+  readonly named: readonly CertificateUse[];
+  /** Calls of which it named none: these can have been made with those of `serials`, newest first. */
+  readonly unnamed: number;
   readonly serials: readonly string[];
   /** How many there are in all; only some are listed. */
   readonly count: number;
@@ -92,13 +97,14 @@ function statusOf(issuance: LoggedIssuance, identity: string, cutOff: CutOff, no
 }
 
 interface Candidate {
+  /** As the log writes it. */
   readonly serial: string;
   readonly from: number;
   readonly until: number;
 }
 
-/** Joins the issuance log with what was seen. Pure; rows are in the order of the log. */
-export function inventory(issuances: readonly LoggedIssuance[], lines: readonly Line[], cutOff: CutOff, now: Date): Inventory {
+/** What the log has issued for each identity. */
+function candidatesOf(issuances: readonly LoggedIssuance[]): ReadonlyMap<string, readonly Candidate[]> {
   const byIdentity = new Map<string, Candidate[]>();
   for (const issuance of issuances) {
     const identity = identityOf(issuance);
@@ -109,28 +115,54 @@ export function inventory(issuances: readonly LoggedIssuance[], lines: readonly 
     const from = Math.max(Date.parse(issuance.notBefore), Date.parse(issuance.time)) - SKEW_MS;
     list.push({ serial: issuance.serial, from, until: Date.parse(issuance.notAfter) + SKEW_MS });
   }
+  return byIdentity;
+}
+
+/** Joins the issuance log with what was seen. Pure; rows are in the order of the log. */
+export function inventory(issuances: readonly LoggedIssuance[], lines: readonly Line[], cutOff: CutOff, now: Date): Inventory {
+  const candidates = candidatesOf(issuances);
   const calls = new Map<string, CallsMade>();
+  const made = (serial: string, count: number, certain: boolean): void => {
+    const known = calls.get(serial) ?? { certain: 0, possible: 0 };
+    calls.set(serial, {
+      certain: known.certain + (certain ? count : 0),
+      possible: known.possible + (certain ? 0 : count),
+    });
+  };
   const edges: EdgeCertificates[] = [];
   const unexplained: Line[] = [];
   for (const line of lines) {
     const { key, tally } = line;
     if (!key.mtls || key.sourcePrincipal === '' || key.verdict === 'unreached') continue;
-    const fit = (byIdentity.get(key.sourcePrincipal) ?? []).filter(
-      ({ from, until }) => from <= tally.lastSeen && until >= tally.firstSeen,
+    const own = candidates.get(key.sourcePrincipal) ?? [];
+    const logged = new Map(own.map(({ serial }) => [serialOf(serial), serial]));
+    const named: CertificateUse[] = [];
+    const strangers: CertificateUse[] = [];
+    let total = 0;
+    for (const use of line.certificates ?? []) {
+      total += use.count;
+      const serial = logged.get(use.serial);
+      if (serial !== undefined) named.push({ ...use, serial });
+      else if (use.serial !== OTHER_CERTIFICATES) strangers.push(use);
+    }
+    // An hour that the period cuts is counted whole.
+    const exact = total <= tally.count;
+    for (const { serial, count } of named) made(serial, Math.min(count, tally.count), exact);
+    const strange = Math.min(
+      tally.count,
+      strangers.reduce((sum, { count }) => sum + count, 0),
     );
-    if (fit.length === 0) {
-      unexplained.push(line);
-      continue;
+    if (strange > 0) unexplained.push({ ...line, tally: { ...tally, count: strange }, certificates: strangers });
+    const others = line.certificates?.find(({ serial }) => serial === OTHER_CERTIFICATES)?.count ?? 0;
+    const unnamed = exact ? tally.count - total + others : 0;
+    const fit = unnamed === 0 ? [] : own.filter(({ from, until }) => from <= tally.lastSeen && until >= tally.firstSeen);
+    if (unnamed > 0 && fit.length === 0) {
+      unexplained.push(strange === 0 && named.length === 0 ? line : { ...line, tally: { ...tally, count: unnamed } });
     }
-    for (const { serial } of fit) {
-      const known = calls.get(serial) ?? { certain: 0, possible: 0 };
-      calls.set(serial, {
-        certain: known.certain + (fit.length === 1 ? tally.count : 0),
-        possible: known.possible + (fit.length === 1 ? 0 : tally.count),
-      });
-    }
+    for (const { serial } of fit) made(serial, unnamed, fit.length === 1);
+    if (named.length === 0 && fit.length === 0) continue;
     const newest = fit.toSorted((one, other) => other.from - one.from).slice(0, LISTED);
-    edges.push({ line, serials: newest.map(({ serial }) => serial), count: fit.length });
+    edges.push({ line, named, unnamed, serials: newest.map(({ serial }) => serial), count: fit.length });
   }
   return {
     rows: issuances.map((issuance) => {

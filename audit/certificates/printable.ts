@@ -1,7 +1,7 @@
 import { type Cell, cell, type Printable, type Table } from '../document/document.ts';
 import { jsonObject } from '../document/json.ts';
 import { aboutFacts, type Author, iso, notCovered, periodText } from '../report/about.ts';
-import { jsonEdge, jsonHead } from '../report/json.ts';
+import { jsonEdge, jsonHead, jsonUse } from '../report/json.ts';
 import type { Line, Report } from '../report/report.ts';
 import type { CertificateRow, CertificateStatus, EdgeCertificates, Inventory } from './inventory.ts';
 
@@ -81,14 +81,24 @@ const CALL = Object.freeze([
   { title: 'decision' },
 ]);
 
+/** Each that was named with its calls; those of which the proxy named none by what the log allows. */
+function shownCertificates({ named, unnamed, serials, count }: EdgeCertificates): string {
+  const parts = named.map((use) => `${use.serial} (${use.count})`);
+  if (unnamed > 0 && count > 0) {
+    const more = count - serials.length;
+    const one = `${count === 1 ? '' : 'one of '}${serials.join(', ')}${more > 0 ? ` and ${more} older` : ''}`;
+    parts.push(named.length === 0 ? one : `${one} (${unnamed})`);
+  }
+  return parts.join(', ');
+}
+
 function edgesTable(edges: readonly EdgeCertificates[], grants: ReadonlyMap<string, CertificateRow>): Table {
   return {
     columns: [...CALL, { title: 'calls' }, { title: 'last seen' }, { title: 'certificates' }, { title: 'evidence' }],
     *rows() {
-      for (const { line, serials, count } of edges) {
-        const more = count - serials.length;
-        const shown = `${count === 1 ? '' : 'one of '}${serials.join(', ')}${more > 0 ? ` and ${more} older` : ''}`;
-        const evidence = serials.flatMap((serial) => {
+      for (const edge of edges) {
+        const { line, named, serials } = edge;
+        const evidence = [...named.map(({ serial }) => serial), ...serials].flatMap((serial) => {
           const found = grants.get(serial)?.issuance.evidence;
           return found === undefined ? [] : [`${found.kind}: ${found.subject}`];
         });
@@ -96,7 +106,7 @@ function edgesTable(edges: readonly EdgeCertificates[], grants: ReadonlyMap<stri
           ...whatCalled(line),
           cell(line.tally.count),
           cell(iso(line.tally.lastSeen)),
-          cell(shown),
+          cell(shownCertificates(edge)),
           cell([...new Set(evidence)].join(', ')),
         ];
       }
@@ -147,7 +157,7 @@ export function printableInventory(
         {
           heading: 'Which certificate made which calls',
           paragraphs: [
-            'Access records name the identity that the certificate proved, not its serial number. Where one certificate of an identity was valid while the calls were made, it was that one; else it was one of those named.',
+            'With numbers of calls behind them: certificates that the proxy at the destination named. Where it named none, it was the one certificate of the identity that was valid while the calls were made, or one of those told.',
           ],
           table: edgesTable(found.edges, bySerial),
           whenEmpty: 'No calls with mutual TLS.',
@@ -170,9 +180,15 @@ export function printableInventory(
         issuanceLog: log,
         certificates: () => rows.map(jsonRow),
         edges: () =>
-          found.edges.map(({ line, serials, count }) => ({
+          found.edges.map(({ line, named, unnamed, serials, count }) => ({
             ...jsonEdge(line),
-            certificates: { certain: count === 1, candidates: count, newest: serials },
+            certificates: {
+              named: named.map(jsonUse),
+              unnamed,
+              certain: unnamed === 0 || count === 1,
+              candidates: count,
+              newest: serials,
+            },
           })),
         unexplained: () => found.unexplained.map(jsonEdge),
       }),

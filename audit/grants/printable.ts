@@ -2,7 +2,8 @@ import type { Caller } from '../../policy/access/callers.ts';
 import { type Cell, cell, type Printable, type Section, type Table } from '../document/document.ts';
 import { jsonObject } from '../document/json.ts';
 import { aboutFacts, type Author, gapFacts, iso, lossText, NEVER_COVERED, notCovered, periodText } from '../report/about.ts';
-import { jsonEdge, jsonHead } from '../report/json.ts';
+import type { CertificateUse } from '../model/certificate-use.ts';
+import { jsonEdge, jsonHead, jsonUse } from '../report/json.ts';
 import type { Addition } from '../report/printable.ts';
 import type { Report } from '../report/report.ts';
 import type { GrantRow } from './granted.ts';
@@ -165,7 +166,29 @@ function didText({ workload, principal }: CallerRow): string {
   return workload === '' ? 'unauthenticated' : `unauthenticated (${workload})`;
 }
 
-function didTable(rows: readonly CallerRow[], judged: boolean): Table {
+/** What the issuance log says of certificates, by serial number. */
+export type KnownCertificates = ReadonlyMap<
+  string,
+  { readonly identity: string; readonly evidence: string; readonly grant: string }
+>;
+
+/** Only where the log says that it is one of this identity: another authority may have the same numbers. */
+function evidenceOf(principal: string, { serial }: CertificateUse, known: KnownCertificates | undefined) {
+  const found = known?.get(serial);
+  return found?.identity === principal ? found : undefined;
+}
+
+function certificatesText({ principal, certificates }: CallerRow, known: KnownCertificates | undefined): string {
+  return certificates
+    .map((use) => {
+      const found = evidenceOf(principal, use, known);
+      const evidence = found === undefined ? (known === undefined ? '' : ': not in the issuance log') : `: ${found.evidence}`;
+      return `${use.serial} (${use.count})${evidence}`;
+    })
+    .join(', ');
+}
+
+function didTable(rows: readonly CallerRow[], judged: boolean, known: KnownCertificates | undefined): Table {
   return {
     columns: [
       { title: 'destination' },
@@ -179,6 +202,7 @@ function didTable(rows: readonly CallerRow[], judged: boolean): Table {
       { title: 'plain text' },
       { title: 'first call', wide: true },
       { title: 'last call' },
+      ...(rows.some(({ certificates }) => certificates.length > 0) ? [{ title: 'certificates', wide: known === undefined }] : []),
       ...(judged ? [{ title: 'by the policies given' }] : []),
     ],
     *rows() {
@@ -196,6 +220,7 @@ function didTable(rows: readonly CallerRow[], judged: boolean): Table {
           cell(row.plainText, row.plainText > 0 ? 'plain' : 'number'),
           cell(iso(row.firstSeen)),
           cell(iso(row.lastSeen)),
+          ...(rows.some(({ certificates }) => certificates.length > 0) ? [cell(certificatesText(row, known))] : []),
           ...(judged ? [cell(row.judgements.map(judgementText).join('; '), worst && judgementTone(worst))] : []),
         ];
       }
@@ -203,19 +228,29 @@ function didTable(rows: readonly CallerRow[], judged: boolean): Table {
   };
 }
 
-function jsonCallerRow({ principal, workload, judgements, firstSeen, lastSeen, ...counts }: CallerRow): object {
+function jsonCallerRow(
+  { principal, workload, judgements, firstSeen, lastSeen, certificates, ...counts }: CallerRow,
+  known: KnownCertificates | undefined,
+): object {
   return {
     principal: principal === '' ? null : principal,
     workload: workload === '' ? null : workload,
     ...counts,
     firstSeen: iso(firstSeen),
     lastSeen: iso(lastSeen),
+    certificates: certificates.map((use) => {
+      const found = evidenceOf(principal, use, known);
+      return {
+        ...jsonUse(use),
+        ...(known === undefined ? {} : { evidence: found?.evidence ?? null, grant: found?.grant ?? null }),
+      };
+    }),
     judgements: judgements.map(judgementJson),
   };
 }
 
 /** Who may and who did call, in every form. CSV has who did. */
-export function printableWho(asked: readonly Asked[], report: Report, author: Author): Printable {
+export function printableWho(asked: readonly Asked[], report: Report, author: Author, known?: KnownCertificates): Printable {
   const may = asked.flatMap((one) => one.may ?? []);
   const judged = asked.some((one) => one.may !== undefined);
   const did = asked.flatMap((one) => one.did);
@@ -243,7 +278,7 @@ export function printableWho(asked: readonly Asked[], report: Report, author: Au
               whenEmpty: 'Nobody.',
             }
           : { heading: 'Who may call', paragraphs: ['No configuration was given (-f), so that only who did call is known.'] },
-        { heading: 'Who did call', table: didTable(did, judged), whenEmpty: 'Nobody.' },
+        { heading: 'Who did call', table: didTable(did, judged, known), whenEmpty: 'Nobody.' },
       ],
       notCovered: [
         ...(incomplete.length === 0
@@ -253,7 +288,7 @@ export function printableWho(asked: readonly Asked[], report: Report, author: Au
       ],
       neverCovered: NEVER_COVERED,
     },
-    csv: didTable(did, judged),
+    csv: didTable(did, judged, known),
     json: () => {
       const { totals: _totals, ...head } = jsonHead(report, author);
       return jsonObject({
@@ -262,7 +297,7 @@ export function printableWho(asked: readonly Asked[], report: Report, author: Au
           destination: one.destination,
           mayCall: one.may === undefined ? null : one.may.map(jsonGrant),
           openToEverybody: one.may === undefined ? null : !one.governed,
-          didCall: one.did.map(jsonCallerRow),
+          didCall: one.did.map((row) => jsonCallerRow(row, known)),
         })),
       });
     },

@@ -1,6 +1,7 @@
 import type { Destination } from '../../policy/access/world.ts';
 import type { Judgement } from '../../policy/observed/judgement.ts';
 import { type LineJudge, lineJudge } from '../observed/line-judge.ts';
+import { addUses, type CertificateUse } from '../model/certificate-use.ts';
 import { wouldBeDenied } from '../report/reason.ts';
 import type { Line, Report } from '../report/report.ts';
 import { grantedOn, type GrantRow, usesOf } from './granted.ts';
@@ -22,6 +23,8 @@ export interface CallerRow {
   readonly requests: readonly string[];
   readonly firstSeen: number;
   readonly lastSeen: number;
+  /** Those that the destination's proxy named. */
+  readonly certificates: readonly CertificateUse[];
   /** What today's policies say of the calls, each once, the worst first. */
   readonly judgements: readonly Judgement[];
 }
@@ -47,7 +50,7 @@ function goesTo({ key }: Line, { name, namespace, hosts }: Pick<Destination, 'na
 function merged(
   row: CallerRow | undefined,
   destination: string,
-  { key, tally }: Line,
+  { key, tally, certificates }: Line,
   judgement: Judgement | undefined,
 ): CallerRow {
   const before: CallerRow = row ?? {
@@ -63,6 +66,7 @@ function merged(
     requests: [],
     firstSeen: tally.firstSeen,
     lastSeen: tally.lastSeen,
+    certificates: [],
     judgements: [],
   };
   const unreached = key.verdict === 'unreached';
@@ -80,6 +84,7 @@ function merged(
     requests: before.requests.includes(request) ? before.requests : [...before.requests, request].sort(),
     firstSeen: Math.min(before.firstSeen, tally.firstSeen),
     lastSeen: Math.max(before.lastSeen, tally.lastSeen),
+    certificates: addUses(before.certificates, certificates, Number.POSITIVE_INFINITY) ?? [],
     judgements:
       judgement === undefined || before.judgements.some(same)
         ? before.judgements

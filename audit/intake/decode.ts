@@ -7,6 +7,7 @@ import {
   type TCPAccessLogEntry,
 } from '#gen/envoy/data/accesslog/v3/accesslog_pb.js';
 import { RequestMethod, RequestMethodSchema } from '#gen/envoy/config/core/v3/base_pb.js';
+import { serialOf } from '../model/certificate-use.ts';
 import type { AccessRecord, Hop, Protocol, Verdict } from '../model/record.ts';
 import { type SocketEnd, socketEnd } from './address.ts';
 import type { Directory, ServicePortRef } from './directory.ts';
@@ -128,6 +129,8 @@ function isTransportRefused({ flags, common, shared }: Call): boolean {
 function arrival(call: Call, reporter: Reporter, directory: Directory): AccessRecord {
   const { common } = call;
   const peer = peerOf(common?.tlsProperties);
+  // The tag of routing/access-log/grpc.ts: what Envoy itself says of the connection, nothing of it is the caller's word.
+  const certificate = peer.certificate ? serialOf(common?.customTags['peer-serial']) : undefined;
   const from = socketEnd(common?.downstreamDirectRemoteAddress ?? common?.downstreamRemoteAddress);
   const port = socketEnd(common?.downstreamLocalAddress)?.port;
   const service = port === undefined ? undefined : directory.serviceOf(reporter.nodeId, port, call.authority);
@@ -153,6 +156,7 @@ function arrival(call: Call, reporter: Reporter, directory: Directory): AccessRe
     service: service?.host,
     port,
     mtls: peer.certificate,
+    ...(certificate === undefined ? {} : { certificate }),
     verdict,
     ...(marks.length === 0 ? {} : { marks }),
   };

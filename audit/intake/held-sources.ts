@@ -1,4 +1,4 @@
-import { add, type Edge, keyText } from '../model/edge.ts';
+import { addEdges, type Edge, keyText } from '../model/edge.ts';
 import type { Loss } from '../model/loss.ts';
 import type { Receipt } from '../store/store.ts';
 import type { Follower } from './ledger.ts';
@@ -133,7 +133,7 @@ export class HeldSources {
     for (const edge of edges) {
       const at = placeOf(edge);
       const known = held.edges.get(at);
-      held.edges.set(at, known === undefined ? edge : { ...known, tally: add(known.tally, edge.tally) });
+      held.edges.set(at, known === undefined ? edge : addEdges(known, edge));
     }
     this.#edges += held.edges.size - before;
   }

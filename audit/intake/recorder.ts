@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { add, type Edge, edgeKeyOf, tallyOf } from '../model/edge.ts';
+import { addEdges, type Edge, edgeOf } from '../model/edge.ts';
 import type { Loss, LossReason } from '../model/loss.ts';
 import type { AccessRecord } from '../model/record.ts';
 import { StaleReceipt, type Store } from '../store/store.ts';
@@ -214,8 +214,7 @@ export class Recorder implements Sink, Ledger {
   }
 
   #edgeOf(raw: AccessRecord): Edge {
-    const record = this.#bounded(raw);
-    return { key: edgeKeyOf(record), minute: Math.floor(record.time / 60_000), tally: tallyOf(record) };
+    return edgeOf(this.#bounded(raw));
   }
 
   #put(record: AccessRecord): boolean {
@@ -226,7 +225,7 @@ export class Recorder implements Sink, Ledger {
     const at = placeOf(edge);
     const known = this.#waiting.get(at);
     if (!known && this.#size >= capacity) return false;
-    this.#waiting.set(at, known ? { ...known, tally: add(known.tally, edge.tally) } : edge);
+    this.#waiting.set(at, known ? addEdges(known, edge) : edge);
     return true;
   }
 
@@ -360,7 +359,7 @@ function addedUp(lists: readonly (readonly Edge[])[]): readonly Edge[] {
   for (const edge of [first, ...others].flat()) {
     const at = placeOf(edge);
     const known = sum.get(at);
-    sum.set(at, known === undefined ? edge : { ...known, tally: add(known.tally, edge.tally) });
+    sum.set(at, known === undefined ? edge : addEdges(known, edge));
   }
   return [...sum.values()];
 }

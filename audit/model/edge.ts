@@ -1,3 +1,5 @@
+import { addUses, type CertificateUse, oneUse } from './certificate-use.ts';
+import { addLatencies, latencyOf, type Latencies, NO_LATENCIES } from './latency.ts';
 import { marksText } from './mark.ts';
 import type { AccessRecord, Protocol, Verdict } from './record.ts';
 import { isDenied } from './record.ts';
@@ -37,6 +39,7 @@ export interface Tally {
   readonly bytesSent: number;
   readonly latencySumUs: number;
   readonly latencyMaxUs: number;
+  readonly latencies: Latencies;
   /** Counts by class of status; index 0 counts calls without a status (TCP, no response). */
   readonly statuses: readonly [number, number, number, number, number, number];
   readonly firstSeen: number;
@@ -48,6 +51,8 @@ export interface Edge {
   readonly key: EdgeKey;
   readonly minute: number;
   readonly tally: Tally;
+  /** The certificates that callers showed, as far as proxies named them; no two of one serial number. Absent: none were named, or asked for. */
+  readonly certificates?: readonly CertificateUse[];
 }
 
 /** Policies are listed in a `detail` with this between them; neither namespaces nor names can contain it. */
@@ -141,6 +146,7 @@ export function tallyOf(record: AccessRecord): Tally {
     bytesSent: record.bytesSent,
     latencySumUs: record.durationUs,
     latencyMaxUs: record.durationUs,
+    latencies: latencyOf(record.durationUs),
     statuses: statusesOf(record.status),
     firstSeen: record.time,
     lastSeen: record.time,
@@ -157,8 +163,38 @@ export function add(a: Tally, b: Tally): Tally {
     bytesSent: a.bytesSent + b.bytesSent,
     latencySumUs: a.latencySumUs + b.latencySumUs,
     latencyMaxUs: Math.max(a.latencyMaxUs, b.latencyMaxUs),
+    latencies: addLatencies(a.latencies, b.latencies),
     statuses: [a0 + b0, a1 + b1, a2 + b2, a3 + b3, a4 + b4, a5 + b5],
     firstSeen: Math.min(a.firstSeen, b.firstSeen),
     lastSeen: Math.max(a.lastSeen, b.lastSeen),
   };
+}
+
+/** What adds nothing to any tally. */
+export const NOTHING: Tally = Object.freeze({
+  count: 0,
+  bytesReceived: 0,
+  bytesSent: 0,
+  latencySumUs: 0,
+  latencyMaxUs: 0,
+  latencies: NO_LATENCIES,
+  statuses: [0, 0, 0, 0, 0, 0],
+  firstSeen: Number.POSITIVE_INFINITY,
+  lastSeen: 0,
+} as const);
+
+export function edgeOf(record: AccessRecord): Edge {
+  const { certificate, time } = record;
+  return {
+    key: edgeKeyOf(record),
+    minute: Math.floor(time / 60_000),
+    tally: tallyOf(record),
+    ...(certificate === undefined ? {} : { certificates: [oneUse(certificate, time)] }),
+  };
+}
+
+/** Adds up two of the same key. */
+export function addEdges(a: Edge, b: Edge): Edge {
+  const certificates = addUses(a.certificates, b.certificates);
+  return { ...a, tally: add(a.tally, b.tally), ...(certificates === undefined ? {} : { certificates }) };
 }

@@ -87,6 +87,8 @@ export interface AccessRecord {
   readonly bytesSent: number;
   /** The caller proved an identity with a certificate on this hop. */
   readonly mtls: boolean;
+  /** Serial number of that certificate, lower-case hexadecimal; absent where the proxy does not name it. */
+  readonly certificate?: string;
   readonly verdict: Verdict;
   /** What else policies noted about it. */
   readonly marks?: readonly Mark[];

@@ -1,3 +1,6 @@
+import type { CertificateUse } from '../model/certificate-use.ts';
+import { quantileUs } from '../model/latency.ts';
+import type { Tally } from '../model/edge.ts';
 import { type Mark, marksOfText } from '../model/mark.ts';
 import type { Members } from '../document/json.ts';
 import { type Author, iso, NEVER_COVERED, notCovered } from './about.ts';
@@ -15,8 +18,27 @@ function jsonMark(mark: Mark): Readonly<Record<string, unknown>> {
   return { kind: mark.kind, policy, rule, provider: mark.kind === 'asked' ? mark.provider : null };
 }
 
+export function jsonUse({ serial, count, firstSeen, lastSeen }: CertificateUse): object {
+  return { serial, count, firstSeen: iso(firstSeen), lastSeen: iso(lastSeen) };
+}
+
+/** Quantiles are null where nothing was counted for them, by an earlier version. */
+function jsonLatency({ count, latencySumUs, latencyMaxUs, latencies }: Tally): object {
+  const quantile = (share: number): number | null => {
+    const us = quantileUs(latencies, share, latencyMaxUs);
+    return us === undefined ? null : milliseconds(us);
+  };
+  return {
+    mean: milliseconds(latencySumUs / count),
+    max: milliseconds(latencyMaxUs),
+    p50: quantile(0.5),
+    p90: quantile(0.9),
+    p99: quantile(0.99),
+  };
+}
+
 /** An edge in the stable JSON shape of docs/audit.md. */
-export function jsonEdge({ key, tally }: Line): Readonly<Record<string, unknown>> {
+export function jsonEdge({ key, tally, certificates }: Line): Readonly<Record<string, unknown>> {
   const [none, informational, success, redirect, client, server] = tally.statuses;
   return {
     source: { principal: orNull(key.sourcePrincipal), workload: orNull(key.sourceWorkload), address: orNull(key.sourceAddress) },
@@ -35,7 +57,8 @@ export function jsonEdge({ key, tally }: Line): Readonly<Record<string, unknown>
     statuses: { none, '1xx': informational, '2xx': success, '3xx': redirect, '4xx': client, '5xx': server },
     bytesReceived: tally.bytesReceived,
     bytesSent: tally.bytesSent,
-    latencyMs: { mean: milliseconds(tally.latencySumUs / tally.count), max: milliseconds(tally.latencyMaxUs) },
+    latencyMs: jsonLatency(tally),
+    ...(certificates === undefined ? {} : { certificates: certificates.map(jsonUse) }),
   };
 }
 

@@ -1,3 +1,4 @@
+import { addUses, type CertificateUse } from '../model/certificate-use.ts';
 import { add, type Edge, type EdgeKey, keyText, type Tally } from '../model/edge.ts';
 import { LOSS_REASONS, type LossReason } from '../model/loss.ts';
 import type { Gap, Observed, Period, Precision } from '../store/store.ts';
@@ -8,6 +9,8 @@ import { wouldBeDenied } from './reason.ts';
 export interface Line {
   readonly key: EdgeKey;
   readonly tally: Tally;
+  /** As in `Edge`. */
+  readonly certificates?: readonly CertificateUse[];
 }
 
 /** Numbers of calls, except `edges`: the number of lines. */
@@ -72,7 +75,13 @@ function linesOf(edges: readonly Edge[], filter: EdgeFilter): readonly Line[] {
     if (!matches(edge, filter)) continue;
     const text = keyText(edge.key);
     const known = lines.get(text);
-    lines.set(text, { key: edge.key, tally: known ? add(known.tally, edge.tally) : edge.tally });
+    // Here none is left out: they are in memory.
+    const certificates = addUses(known?.certificates, edge.certificates, Number.POSITIVE_INFINITY);
+    lines.set(text, {
+      key: edge.key,
+      tally: known ? add(known.tally, edge.tally) : edge.tally,
+      ...(certificates === undefined ? {} : { certificates }),
+    });
   }
   return [...lines.values()].sort(byOrder);
 }

@@ -1,11 +1,14 @@
 import { add, type Edge, type Tally } from '../model/edge.ts';
+import { usesOf } from './certificate-uses.ts';
 import { isLossReason } from '../model/loss.ts';
 import { type Condition, conditionOf } from './filter.ts';
+import type { StoreFilter } from '../model/edge-filter.ts';
 import { gapsOf, type Writer } from './gaps.ts';
 import { coarsestFor, LEVELS, MINUTE_MS, type Plan, planOf, type RollupState, type Segment } from './levels.ts';
 import { integer, keyOf, type Row, tallyOfRow, text } from './row.ts';
 import type { Session, SqlValue } from './sql.ts';
 import { KEY_COLUMNS, SELECT_LOSSES, TALLY_SUMS } from './statements.ts';
+import { answeredByTotals, wholeMinutes } from './totals.ts';
 import type { CountPoint, Counts, EdgeHistory, Observed, Period, Question, Step, TallyPoint } from './store.ts';
 
 const FAR = Number.MAX_SAFE_INTEGER;
@@ -62,7 +65,15 @@ export function rowsOf({ level, from, to }: Segment, { period, condition, few }:
   };
 }
 
-async function edgesOf(session: Session, plan: Plan, question: Asked): Promise<readonly Edge[]> {
+/** The same of the totals: their groups have the columns of edges that the condition asks for, and go by that name. */
+export function totalsOf({ from, to }: Segment, { condition }: Pick<Asked, 'condition'>): Condition {
+  return {
+    sql: `FROM total_group AS edge CROSS JOIN total AS b WHERE ${condition === undefined ? '' : `${condition.sql} AND `}b.edge_group = edge.id AND b.minute BETWEEN ? AND ?`,
+    values: [...(condition?.values ?? []), from, to],
+  };
+}
+
+async function edgesOf(session: Session, plan: Plan, question: Asked, withCertificates: boolean): Promise<readonly Edge[]> {
   const tallies = new Map<number, Tally>();
   for (const segment of plan.segments) {
     const { sql, values } = rowsOf(segment, question, false);
@@ -76,9 +87,15 @@ async function edgesOf(session: Session, plan: Plan, question: Asked): Promise<r
   const where = question.condition === undefined ? '' : ` WHERE ${question.condition.sql}`;
   // Without the digest, which takes more memory than the rest of a row together.
   const rows = await session.all(`SELECT id, ${KEY_COLUMNS.join(', ')} FROM edge${where}`, ...(question.condition?.values ?? []));
+  const { since = 0, until = FAR } = question.period;
+  const uses = withCertificates ? await usesOf(session, question.condition, since, until) : undefined;
   return rows.flatMap((row): readonly Edge[] => {
-    const tally = tallies.get(integer(row, 'id'));
-    return tally === undefined ? [] : [{ key: keyOf(row), minute: Math.floor(tally.firstSeen / MINUTE_MS), tally }];
+    const id = integer(row, 'id');
+    const tally = tallies.get(id);
+    if (tally === undefined) return [];
+    const certificates = uses?.get(id);
+    const edge = { key: keyOf(row), minute: Math.floor(tally.firstSeen / MINUTE_MS), tally };
+    return [certificates === undefined ? edge : { ...edge, certificates }];
   });
 }
 
@@ -102,7 +119,7 @@ export async function observe(session: Session, question: Question): Promise<Obs
   const losses = await session.all(SELECT_LOSSES, first, last);
   const all = await writers(session);
   return {
-    edges: await edgesOf(session, plan, await asked(session, question)),
+    edges: await edgesOf(session, plan, await asked(session, question), question.certificates === true),
     losses: losses.flatMap((row) => {
       const reason = text(row, 'reason');
       return isLossReason(reason) ? [{ minute: integer(row, 'minute'), reason, count: integer(row, 'count') }] : [];
@@ -172,13 +189,20 @@ function inOrder<T extends Step>(points: Iterable<T>): readonly T[] {
   return [...points].sort((a, b) => a.at - b.at || a.spanMs - b.spanMs);
 }
 
+/** Whole minutes from the totals where these can answer; what the period cuts, hours and days from the rows of edges. */
+function countedIn(segment: Segment, wanted: Asked, filter: StoreFilter | undefined): readonly (readonly [Segment, Condition])[] {
+  const fromRows = (one: Segment): readonly [Segment, Condition] => [one, rowsOf(one, wanted, true)];
+  if (segment.level !== 'minute' || !answeredByTotals(filter)) return [fromRows(segment)];
+  const { whole, cut } = wholeMinutes(segment, wanted.period);
+  return [...(whole === undefined ? [] : [[whole, totalsOf(whole, wanted)] as const]), ...cut.map(fromRows)];
+}
+
 export async function series(session: Session, question: Question & { readonly stepMs: number }): Promise<readonly CountPoint[]> {
   const plan = planOf(question, await rollupState(session), coarsestFor(minutesOf(question.stepMs)));
   const wanted = await asked(session, question);
   const points = new Map<string, CountPoint>();
-  for (const segment of plan.segments) {
+  for (const [segment, { sql, values }] of plan.segments.flatMap((one) => countedIn(one, wanted, question.filter))) {
     const { group, spanMs } = stepping(segment, question.stepMs);
-    const { sql, values } = rowsOf(segment, wanted, true);
     for (const row of await session.all(`SELECT ${group} AS step, ${COUNT_SUMS} ${sql} GROUP BY 1`, ...values)) {
       const at = integer(row, 'step') * spanMs;
       const known = points.get(`${at} ${spanMs}`);

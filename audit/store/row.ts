@@ -1,5 +1,6 @@
 import { type EdgeKey, keyValues, type Tally } from '../model/edge.ts';
 import { dimensionsOf } from '../model/edge-filter.ts';
+import { LATENCY_COLUMNS } from './schema.ts';
 import { PROTOCOLS, VERDICT_KINDS } from '../model/record.ts';
 import type { SqlValue } from './sql.ts';
 
@@ -55,6 +56,7 @@ export function tallyColumns(tally: Tally): readonly SqlValue[] {
     ...tally.statuses,
     tally.firstSeen,
     tally.lastSeen,
+    ...tally.latencies.map((count) => (count === 0 ? null : count)),
   ];
 }
 
@@ -89,6 +91,7 @@ export function tallyOfRow(row: Row): Tally {
     bytesSent: integer(row, 'bytes_sent'),
     latencySumUs: integer(row, 'latency_sum_us'),
     latencyMaxUs: integer(row, 'latency_max_us'),
+    latencies: LATENCY_COLUMNS.map((column) => (row[column] === null ? 0 : integer(row, column))),
     statuses: [
       integer(row, 'status_none'),
       integer(row, 'status_1xx'),

@@ -1,5 +1,6 @@
-/** What is added up in buckets: columns of integers. */
-export const TALLY_COLUMNS = Object.freeze([
+import { LATENCY_BUCKETS } from '../model/latency.ts';
+
+const FIRST_TALLY_COLUMNS = Object.freeze([
   'count',
   'bytes_received',
   'bytes_sent',
@@ -15,7 +16,30 @@ export const TALLY_COLUMNS = Object.freeze([
   'last_seen',
 ] as const);
 
-const TALLY = TALLY_COLUMNS.map((column) => `${column} INTEGER NOT NULL`).join(', ');
+/** NULL for none, which takes no room on either engine. */
+export const LATENCY_COLUMNS: readonly string[] = Object.freeze(
+  Array.from({ length: LATENCY_BUCKETS }, (_, index) => `latency_${index}`),
+);
+
+/** What is added up in buckets: columns of integers. */
+export const TALLY_COLUMNS: readonly string[] = Object.freeze([...FIRST_TALLY_COLUMNS, ...LATENCY_COLUMNS]);
+
+const TALLY = FIRST_TALLY_COLUMNS.map((column) => `${column} INTEGER NOT NULL`).join(', ');
+
+/** What totals are kept by: enough for questions about namespaces and verdicts. Named as in `edge`. */
+export const GROUP_COLUMNS = Object.freeze([
+  'source_namespace',
+  'destination_namespace',
+  'service_namespace',
+  'decision',
+  'verdict',
+  'mtls',
+  'would_deny',
+] as const);
+
+const GROUP_OF_EDGE = GROUP_COLUMNS.map((column) =>
+  column === 'verdict' ? `CASE WHEN edge.verdict = 'unreached' THEN 'unreached' ELSE '' END` : `edge.${column}`,
+);
 
 /** Edges are looked up by these, so each has an index. */
 const LOOKED_UP = Object.freeze([
@@ -142,6 +166,47 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
   INSERT INTO rollup VALUES (0, 0, 0, 0, 0, 0, 0);
   `,
   `ALTER TABLE writer ADD COLUMN direct INTEGER NOT NULL DEFAULT 1`,
+  ['bucket', 'bucket_hour', 'bucket_day']
+    .flatMap((table) => LATENCY_COLUMNS.map((column) => `ALTER TABLE ${table} ADD COLUMN ${column} INTEGER;`))
+    .join('\n'),
+  // Which certificates made the calls of an edge, by hour (\`at\`, since 1970), later by day: under the first hour of it. An empty serial number
+  // stands for those beyond what is told apart.
+  `
+  CREATE TABLE certificate_use (
+    edge INTEGER NOT NULL REFERENCES edge (id),
+    at INTEGER NOT NULL,
+    serial BLOB NOT NULL,
+    count INTEGER NOT NULL,
+    first_seen INTEGER NOT NULL,
+    last_seen INTEGER NOT NULL,
+    PRIMARY KEY (edge, at, serial)
+  ) STRICT, WITHOUT ROWID;
+  `,
+  // Sums of minutes over all edges between the same namespaces: what a series asks for.
+  `
+  CREATE TABLE total_group (
+    id INTEGER PRIMARY KEY,
+    source_namespace TEXT NOT NULL,
+    destination_namespace TEXT NOT NULL,
+    service_namespace TEXT NOT NULL,
+    decision TEXT NOT NULL,
+    verdict TEXT NOT NULL,
+    mtls INTEGER NOT NULL,
+    would_deny INTEGER NOT NULL,
+    UNIQUE (${GROUP_COLUMNS.join(', ')})
+  ) STRICT;
+  CREATE TABLE total (
+    edge_group INTEGER NOT NULL REFERENCES total_group (id),
+    minute INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (edge_group, minute)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX total_minute ON total (minute);
+  INSERT INTO total_group (${GROUP_COLUMNS.join(', ')}) SELECT DISTINCT ${GROUP_OF_EDGE.join(', ')} FROM edge;
+  INSERT INTO total SELECT g.id, b.minute, sum(b.count) FROM bucket AS b JOIN edge ON edge.id = b.edge
+    JOIN total_group AS g ON ${GROUP_COLUMNS.map((column, index) => `g.${column} = ${GROUP_OF_EDGE[index] ?? ''}`).join(' AND ')}
+    GROUP BY g.id, b.minute;
+  `,
 ]);
 
 /** From this step on, edges have the columns of `DIMENSION_COLUMNS`; those that were there before get them when it is applied. */

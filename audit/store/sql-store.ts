@@ -1,12 +1,14 @@
 import { add, type Edge, type EdgeKey, keyText, type Tally } from '../model/edge.ts';
+import { UseSums } from './certificate-uses.ts';
 import { edgeDigest } from './digest.ts';
 import { folded, type RollupState } from './levels.ts';
 import { edgeSeries, observe, rollupState, series } from './reading.ts';
 import { integer, keyColumns, tallyColumns } from './row.ts';
 import { setTimeout } from 'node:timers/promises';
-import { CommitUnknown, type Engine, type Session } from './sql.ts';
+import { CommitUnknown, type Engine, type Session, type SqlValue } from './sql.ts';
 import { BUCKETS, EDGE, FIRST_RECEIPT, LOSS, NEXT_RECEIPT, SELECT_RECEIPT } from './statements.ts';
 import { type Batch, type HistoryReader, type Question, type Receipt, StaleReceipt, type Store } from './store.ts';
+import { Groups } from './totals.ts';
 import { type Cursors, type Keeping, upkeepStep } from './upkeep.ts';
 
 /** A store with all that the control plane needs of it. */
@@ -66,7 +68,7 @@ class Sums {
     this.#rows.set(place, [at, edge, known === undefined ? tally : add(known[2], tally)]);
   }
 
-  rows(): readonly (readonly (string | number | Uint8Array)[])[] {
+  rows(): readonly (readonly SqlValue[])[] {
     return [...this.#rows.values()]
       .sort((a, b) => byNumber([a[0], a[1]], [b[0], b[1]]))
       .map(([at, edge, tally]) => [at, edge, ...tallyColumns(tally)]);
@@ -78,9 +80,10 @@ class SqlStore implements AuditStore {
   readonly #engine: Engine;
   readonly #options: StoreOptions;
   readonly #writer: number;
-  readonly #cursors: Cursors = { hour: 0, day: 0, orphan: 0 };
+  readonly #cursors: Cursors = { hour: 0, day: 0, orphan: 0, use: 0 };
   /** Row ids of keys that were written before; emptied when a transaction fails, since it may hold ids of that one. */
   readonly #known = new Map<string, number>();
+  readonly #groups = new Groups();
   readonly #closing = new AbortController();
   #batch = 0;
 
@@ -97,6 +100,7 @@ class SqlStore implements AuditStore {
         return await this.#engine.write('shared', (session) => this.#append(session, batch, number));
       } catch (error) {
         this.#known.clear();
+        this.#groups.clear();
         if (error instanceof CommitUnknown && (await this.#arrived(number))) return;
         if (attempt === TRIES || !this.#engine.worthRetrying(error)) throw error;
       }
@@ -154,7 +158,7 @@ class SqlStore implements AuditStore {
     }
   }
 
-  /** Rows are locked in one order by all writers: receipts, edges, minutes, hours, days, losses, each sorted. */
+  /** Rows are locked in one order by all writers: receipts, edges, minutes, hours, days, certificates, totals, losses, each sorted. */
   async #append(session: Session, { edges, losses, receipts = [], direct = true }: Batch, number: number): Promise<void> {
     const now = this.#options.clock().getTime();
     await this.#takeReceipts(session, receipts, now);
@@ -180,17 +184,25 @@ class SqlStore implements AuditStore {
     if (edges.length === 0) return;
     const ids = await this.#idsOf(session, edges);
     const [minutes, hours, days] = [new Sums(), new Sums(), new Sums()];
-    for (const [index, { minute, tally }] of edges.entries()) {
+    const uses = new UseSums();
+    for (const [index, { minute, tally, certificates }] of edges.entries()) {
       const id = ids[index];
       if (id === undefined) throw new Error('an edge has no row id');
       const [hour, day] = [Math.floor(minute / 60), Math.floor(minute / 1440)];
       if (minute >= state.minutesFrom) minutes.add(minute, id, tally);
       if (hour >= state.hoursFrom && folded('hour', hour, id, state)) hours.add(hour, id, tally);
       if (day >= state.daysFrom && folded('day', day, id, state)) days.add(day, id, tally);
+      if (day >= state.daysFrom && certificates !== undefined) uses.add(id, hour, certificates);
     }
     await session.add(BUCKETS.minute, minutes.rows());
     await session.add(BUCKETS.hour, hours.rows());
     await session.add(BUCKETS.day, days.rows());
+    await uses.write(session);
+    const kept = edges.filter(({ minute }) => minute >= state.minutesFrom);
+    await this.#groups.write(
+      session,
+      kept.map(({ key, minute, tally }) => [storable(key), minute, tally.count] as const),
+    );
   }
 
   async #idsOf(session: Session, edges: readonly Edge[]): Promise<readonly (number | undefined)[]> {

@@ -1,6 +1,6 @@
 import type { Row } from './row.ts';
 
-export type SqlValue = string | number | Uint8Array;
+export type SqlValue = string | number | Uint8Array | null;
 
 /** A statement that adds rows. `text` columns are texts, `bytes` are bytes, all others integers. */
 export interface Insert {

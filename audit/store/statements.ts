@@ -1,5 +1,5 @@
 import type { Insert } from './sql.ts';
-import { DIMENSION_COLUMNS, TALLY_COLUMNS } from './schema.ts';
+import { DIMENSION_COLUMNS, GROUP_COLUMNS, LATENCY_COLUMNS, TALLY_COLUMNS } from './schema.ts';
 
 export const KEY_COLUMNS = Object.freeze([
   'source_principal',
@@ -42,7 +42,9 @@ function added(table: string, column: string): string {
     case 'latency_max_us':
       return larger(false);
     default:
-      return `${table}.${column} + excluded.${column}`;
+      return LATENCY_COLUMNS.includes(column)
+        ? `CASE WHEN excluded.${column} IS NULL THEN ${table}.${column} ELSE coalesce(${table}.${column}, 0) + excluded.${column} END`
+        : `${table}.${column} + excluded.${column}`;
   }
 }
 
@@ -96,3 +98,27 @@ export const CALL: Insert = Object.freeze({
 });
 
 export const FORGET_CALLS = 'DELETE FROM call WHERE last_seen < ?';
+
+export const CERTIFICATE_USE: Insert = Object.freeze({
+  table: 'certificate_use',
+  columns: ['edge', 'at', 'serial', 'count', 'first_seen', 'last_seen'],
+  bytes: ['serial'],
+  onConflict: `(edge, at, serial) DO UPDATE SET ${['count', 'first_seen', 'last_seen']
+    .map((column) => `${column} = ${added('certificate_use', column)}`)
+    .join(', ')}`,
+});
+
+export const TOTAL_GROUP: Insert = Object.freeze({
+  table: 'total_group',
+  columns: [...GROUP_COLUMNS],
+  text: GROUP_COLUMNS.filter((column) => !INTEGERS.has(column)),
+  onConflict: `(${GROUP_COLUMNS.join(', ')}) DO NOTHING`,
+});
+
+export const SELECT_GROUP = `SELECT id FROM total_group WHERE ${GROUP_COLUMNS.map((column) => `${column} = ?`).join(' AND ')}`;
+
+export const TOTAL: Insert = Object.freeze({
+  table: 'total',
+  columns: ['edge_group', 'minute', 'count'],
+  onConflict: '(edge_group, minute) DO UPDATE SET count = total.count + excluded.count',
+});

@@ -74,6 +74,8 @@ export interface Observed {
 export interface Question extends Period {
   /** Applies to edges only: losses and gaps are the whole mesh's. */
   readonly filter?: StoreFilter | undefined;
+  /** Whether edges come with the certificates of their calls: of an hour (a day, where time is kept no finer) that the period cuts, with all of it. */
+  readonly certificates?: boolean;
 }
 
 /** Numbers of calls, as the totals of a report have them. */

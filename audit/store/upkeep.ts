@@ -1,10 +1,12 @@
 import type { Level } from './store.ts';
 import { LEVELS, MINUTE_MS, type RollupState } from './levels.ts';
+import { foldUses } from './certificate-uses.ts';
 import { rollupState } from './reading.ts';
 import { integer } from './row.ts';
 import type { Session, SqlValue } from './sql.ts';
 import { FORGET_RECEIPTS, TALLY_SUMS } from './statements.ts';
 import { TALLY_COLUMNS } from './schema.ts';
+import { forgetTotals } from './totals.ts';
 
 /** How long each level is kept, in ms. */
 export interface Keeping {
@@ -114,6 +116,7 @@ export interface Cursors {
   hour: number;
   day: number;
   orphan: number;
+  use: number;
 }
 
 /** The last edge to look at; none when all were, and it begins anew. */
@@ -143,7 +146,8 @@ async function forgetEdges(session: Session, cursors: Cursors): Promise<number> 
   const range = await sweep(session, cursors, 'orphan');
   if (range === undefined) return 0;
   return session.run(
-    `DELETE FROM edge WHERE id > ? AND id <= ? AND NOT (${HAS_ROWS('minute')} OR ${HAS_ROWS('hour')} OR ${HAS_ROWS('day')})`,
+    `DELETE FROM edge WHERE id > ? AND id <= ? AND NOT (${HAS_ROWS('minute')} OR ${HAS_ROWS('hour')} OR ${HAS_ROWS('day')}
+     OR EXISTS (SELECT 1 FROM certificate_use AS c WHERE c.edge = edge.id))`,
     ...range,
   );
 }
@@ -156,6 +160,9 @@ async function forget(session: Session, state: RollupState, now: number, cursors
   );
   await forgetByEdge(session, 'hour', state.hoursFrom, cursors);
   await forgetByEdge(session, 'day', state.daysFrom, cursors);
+  const folding = await sweep(session, cursors, 'use');
+  if (folding !== undefined) await foldUses(session, folding, state);
+  await forgetTotals(session, state.minutesFrom, ROWS_A_STEP);
   await forgetEdges(session, cursors);
   const old: SqlValue = state.daysFrom * DAY_MS;
   await session.run('DELETE FROM loss WHERE minute < ?', state.daysFrom * 1440);

@@ -97,13 +97,19 @@ export async function reading<T>(read: () => Promise<T>): Promise<T | undefined>
   }
 }
 
-export async function reportFor(flags: StoreFlags, question: Question, now: Date): Promise<Report | undefined> {
+/** `certificates`: each edge with those of its calls. */
+export async function reportFor(
+  flags: StoreFlags,
+  question: Question,
+  now: Date,
+  certificates = false,
+): Promise<Report | undefined> {
   return reading(async () =>
-    reportOf(await storeOf(flags).query({ ...question.period, filter: question.filter }), { ...question, now }),
+    reportOf(await storeOf(flags).query({ ...question.period, filter: question.filter, certificates }), { ...question, now }),
   );
 }
 
-export async function load(flags: AuditFlags, now: Date): Promise<Report | undefined> {
+export async function load(flags: AuditFlags, now: Date, certificates = false): Promise<Report | undefined> {
   const question = parseQuestion(flags, now);
-  return question.ok ? reportFor(flags, question.value, now) : fail(2, `--${question.reason}`);
+  return question.ok ? reportFor(flags, question.value, now, certificates) : fail(2, `--${question.reason}`);
 }

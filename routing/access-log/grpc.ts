@@ -1,10 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { type AccessLog, AccessLogSchema } from '#gen/envoy/config/accesslog/v3/accesslog_pb.js';
 import { ApiVersion } from '#gen/envoy/config/core/v3/config_source_pb.js';
-import {
-  HttpGrpcAccessLogConfigSchema,
-  TcpGrpcAccessLogConfigSchema,
-} from '#gen/envoy/extensions/access_loggers/grpc/v3/als_pb.js';
+import { HttpGrpcAccessLogConfigSchema, TcpGrpcAccessLogConfigSchema } from '#gen/gatehouse/envoy/v3/grpc_access_log_pb.js';
 import { typedConfig } from '../wire/any.ts';
 import { CONTROL_PLANE_CLUSTER } from '../wire/config-source.ts';
 import { duration } from '../wire/duration.ts';
@@ -16,12 +13,24 @@ export type Vantage = 'inbound' | 'outbound' | 'gateway';
 const FLUSH_MS = 200;
 const BATCH_BYTES = 16_384;
 
+/** The tag of a record in which a proxy names the certificate that its caller showed: the serial number, in lower-case hexadecimal. */
+export const SERIAL_TAG = 'peer-serial';
+
+/** What stands there where the proxy cannot name it: before Envoy 1.37. */
+const UNNAMED = '-';
+
+/** Only where the caller is at the other end of the connection: a workload's own proxy has it without a certificate. */
+function serialTag(vantage: Vantage) {
+  return vantage === 'outbound' ? [] : [{ tag: SERIAL_TAG, literal: { value: UNNAMED }, value: '%DOWNSTREAM_PEER_SERIAL%' }];
+}
+
 function commonConfig(vantage: Vantage) {
   return {
     logName: vantage,
     transportApiVersion: ApiVersion.V3,
     bufferFlushInterval: duration(FLUSH_MS),
     bufferSizeBytes: BATCH_BYTES,
+    customTags: serialTag(vantage),
     grpcService: { targetSpecifier: { case: 'envoyGrpc' as const, value: { clusterName: CONTROL_PLANE_CLUSTER } } },
   };
 }

@@ -1,10 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { AccessLogSchema } from '#gen/envoy/config/accesslog/v3/accesslog_pb.js';
 import { ApiVersion } from '#gen/envoy/config/core/v3/config_source_pb.js';
-import {
-  HttpGrpcAccessLogConfigSchema,
-  TcpGrpcAccessLogConfigSchema,
-} from '#gen/envoy/extensions/access_loggers/grpc/v3/als_pb.js';
+import { HttpGrpcAccessLogConfigSchema, TcpGrpcAccessLogConfigSchema } from '#gen/gatehouse/envoy/v3/grpc_access_log_pb.js';
 import { OpenTelemetryAccessLogConfigSchema } from '#gen/gatehouse/envoy/v3/open_telemetry_log_pb.js';
 import { typedConfig } from '../wire/any.ts';
 import { TEXT } from './format.ts';

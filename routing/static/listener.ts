@@ -6,10 +6,7 @@ import { type Listener, ListenerSchema } from '#gen/envoy/config/listener/v3/lis
 import type { RouteConfiguration } from '#gen/envoy/config/route/v3/route_pb.js';
 import { HttpConnectionManagerSchema } from '#gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { TcpProxySchema } from '#gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
-import {
-  HttpGrpcAccessLogConfigSchema,
-  TcpGrpcAccessLogConfigSchema,
-} from '#gen/envoy/extensions/access_loggers/grpc/v3/als_pb.js';
+import { HttpGrpcAccessLogConfigSchema, TcpGrpcAccessLogConfigSchema } from '#gen/gatehouse/envoy/v3/grpc_access_log_pb.js';
 import { stdoutAccessLog } from '../access-log/stdout.ts';
 import { CONTROL_PLANE_CLUSTER } from '../wire/config-source.ts';
 import type { StaticAccessLog, StaticOptions } from './options.ts';
@@ -24,6 +21,19 @@ function goesToControlPlane({ configType }: AccessLog): boolean {
   return target?.case === 'envoyGrpc' && target.value.clusterName === CONTROL_PLANE_CLUSTER;
 }
 
+/** Read as JSON, a tag has one kind: of two, which a proxy takes from the wire, the newer. */
+function readAsJson(log: AccessLog): AccessLog {
+  if (log.configType.case !== 'typedConfig') return log;
+  const any = log.configType.value;
+  for (const schema of [HttpGrpcAccessLogConfigSchema, TcpGrpcAccessLogConfigSchema]) {
+    const sent = anyUnpack(any, schema);
+    if (sent === undefined) continue;
+    for (const tag of sent.commonConfig?.customTags ?? []) delete tag.literal;
+    return { ...log, configType: { case: 'typedConfig', value: anyPack(schema, sent) } };
+  }
+  return log;
+}
+
 function logs(wanted: StaticAccessLog, present: readonly AccessLog[]): AccessLog[] {
   if (present.length === 0) return [];
   switch (wanted.kind) {
@@ -34,7 +44,7 @@ function logs(wanted: StaticAccessLog, present: readonly AccessLog[]): AccessLog
         goesToControlPlane(log) ? { ...stdoutAccessLog(), ...(log.filter === undefined ? {} : { filter: log.filter }) } : log,
       );
     case 'grpc':
-      return [...present];
+      return present.map(readAsJson);
     default:
       return wanted satisfies never;
   }

@@ -1,9 +1,6 @@
 import { createRegistry, type Registry } from '@bufbuild/protobuf';
 import { StringValueSchema, StructSchema } from '@bufbuild/protobuf/wkt';
-import {
-  HttpGrpcAccessLogConfigSchema,
-  TcpGrpcAccessLogConfigSchema,
-} from '#gen/envoy/extensions/access_loggers/grpc/v3/als_pb.js';
+import { HttpGrpcAccessLogConfigSchema, TcpGrpcAccessLogConfigSchema } from '#gen/gatehouse/envoy/v3/grpc_access_log_pb.js';
 import { FileAccessLogSchema } from '#gen/envoy/extensions/access_loggers/file/v3/file_pb.js';
 import { ExpressionFilterSchema } from '#gen/envoy/extensions/access_loggers/filters/cel/v3/cel_pb.js';
 import { OpenTelemetryConfigSchema } from '#gen/envoy/config/trace/v3/opentelemetry_pb.js';

@@ -85,6 +85,63 @@ describe('audit: certificates and the calls made with them', () => {
     );
   });
 
+  it('names the certificates that the proxy named, whatever else was valid, and tells of strangers and of what was not named', () => {
+    const certificate = (serial?: string) =>
+      edge({ time: NOW.getTime() - 7 * HOUR, template: '/named', ...(serial === undefined ? {} : { certificate: serial }) });
+    const { lines } = reportOf(
+      {
+        edges: [certificate('2'), certificate('2'), certificate('1'), certificate('bad'), certificate()],
+        losses: [],
+        gaps: [],
+      },
+      { period: { since: undefined, until: undefined }, filter: {}, now: NOW },
+    );
+    const all = inventory(LOG, lines, NOBODY, NOW);
+    assert.deepEqual(
+      all.edges.map(({ named, unnamed, serials }) => [named.map(({ serial, count }) => [serial, count]), unnamed, serials]),
+      [
+        [
+          [
+            ['02', 2],
+            ['01', 1],
+          ],
+          1,
+          ['02', '01'],
+        ],
+      ],
+    );
+    assert.deepEqual(
+      all.rows.slice(0, 2).map(({ calls }) => calls),
+      [
+        { certain: 1, possible: 1 },
+        { certain: 2, possible: 1 },
+      ],
+    );
+    assert.deepEqual(
+      all.unexplained.map(({ tally, certificates }) => [tally.count, certificates?.map(({ serial }) => serial)]),
+      [[1, ['bad']]],
+    );
+  });
+
+  it('is not sure where the period cuts an hour, and takes no stranger with the same number for ours', () => {
+    const one = edge({ time: NOW.getTime() - HOUR, certificate: '2' });
+    const cut = { ...one, certificates: [{ serial: '2', count: 7, firstSeen: 0, lastSeen: NOW.getTime() }] };
+    const other = edge({
+      certificate: '2',
+      source: { principal: EDGE, workload: undefined, address: undefined },
+    });
+    const { lines } = reportOf(
+      { edges: [cut, other], losses: [], gaps: [] },
+      { period: { since: undefined, until: undefined }, filter: {}, now: NOW },
+    );
+    const all = inventory(LOG, lines, NOBODY, NOW);
+    assert.deepEqual(all.rows[1]?.calls, { certain: 0, possible: 1 });
+    assert.deepEqual(
+      all.unexplained.map(({ key }) => key.sourcePrincipal),
+      [EDGE],
+    );
+  });
+
   it('tells calls whose certificate is not of this log', () => {
     assert.deepEqual(
       found().inventory.unexplained.map(({ key }) => key.path),

@@ -1,4 +1,4 @@
-import { edgeKeyOf, type Edge, tallyOf } from '../../audit/model/edge.ts';
+import { type Edge, edgeOf } from '../../audit/model/edge.ts';
 import type { AccessRecord } from '../../audit/model/record.ts';
 import { APP, NOW, WEB } from './world.ts';
 
@@ -37,8 +37,7 @@ export function distinct(count: number, from = 0): readonly AccessRecord[] {
 }
 
 export function edge(change: Partial<AccessRecord> = {}): Edge {
-  const call = record(change);
-  return { key: edgeKeyOf(call), minute: Math.floor(call.time / 60_000), tally: tallyOf(call) };
+  return edgeOf(record(change));
 }
 
 export function callsOf(edges: readonly Edge[]): number {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server as HttpServer } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -41,6 +42,7 @@ describe('audit: a real Envoy reports', function () {
   this.timeout(60_000);
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-envoy-'));
   let envoy: Envoy;
+  let authority: TestAuthority;
   let web: Identity;
   let edge: Identity;
   let application: HttpServer;
@@ -85,7 +87,7 @@ describe('audit: a real Envoy reports', function () {
 
   before(async function () {
     const path = envoyOrSkip(this);
-    const authority = await TestAuthority.create();
+    authority = await TestAuthority.create();
     const { root } = authority;
     web = { issued: await authority.issue(WEB), root };
     edge = { issued: await authority.issue(EDGE), root };
@@ -172,6 +174,35 @@ describe('audit: a real Envoy reports', function () {
         .map(({ key }) => `${key.service}:${key.port}`),
     );
     assert.deepEqual([...services].sort(), ['app.shop.svc.cluster.local:9080', 'dead.shop.svc.cluster.local:9080']);
+  });
+
+  it('names the certificate of each call, requests and connections, denied ones too, across a renewal', async () => {
+    assert.ok(intake);
+    const before = intake.recorder.stats.counted;
+    const serial = (issued: Identity): string =>
+      new X509Certificate(issued.issued.cert).serialNumber.toLowerCase().replace(/^0+/, '');
+    const renewed: Identity = { ...web, issued: await authority.issue(WEB) };
+    const to = (as: Identity, path: string) => (): Promise<number | undefined> => statusOf(envoy.port('mtls'), path, { as });
+    await times(9, to(web, '/renewal'), 200);
+    await times(4, to(renewed, '/renewal'), 200);
+    await times(2, to(renewed, '/admin/renewal'), 403);
+    await times(3, () => connection(envoy.port('tcp'), renewed));
+    await reported(before + 18);
+    const { edges } = await sqliteFileReader(intake.file).query({ since: undefined, until: undefined, certificates: true });
+    const uses = (path: string, principal: string): readonly (readonly [string, number])[] =>
+      edges
+        .filter(({ key }) => key.path === path && key.sourcePrincipal === principal)
+        .flatMap(({ certificates = [] }) => certificates.map((use) => [use.serial, use.count] as const));
+    assert.deepEqual(uses('/renewal', WEB).toSorted(), [[serial(web), 9] as const, [serial(renewed), 4] as const].toSorted());
+    assert.deepEqual(uses('/admin/renewal', WEB), [[serial(renewed), 2]]);
+    assert.deepEqual(
+      uses('', WEB).filter(([name]) => name === serial(renewed)),
+      [[serial(renewed), 3]],
+    );
+    assert.equal(
+      edges.find(({ key, certificates }) => !key.mtls && certificates !== undefined),
+      undefined,
+    );
   });
 
   it('counts hundreds of calls at once exactly', async () => {

@@ -145,6 +145,30 @@ describe('audit: SQLite store', () => {
     assert.deepEqual(gaps, [{ from: 30, until: NOW.getTime(), killed: false }]);
   });
 
+  it('adds up what an older version wrote, so that series have it too', async () => {
+    const old = await store();
+    await old.append({
+      edges: [edge(), edge({ port: 9 }), edge({ verdict: { kind: 'denied-token' } }), edge({ time: NOW.getTime() - 120_000 })],
+      losses: [],
+    });
+    await old.close();
+    const step = MIGRATIONS.findIndex((sql) => sql.includes('CREATE TABLE total_group'));
+    const db = new DatabaseSync(file);
+    db.exec(`DROP TABLE total; DROP TABLE total_group; DELETE FROM migration WHERE version > ${step}`);
+    db.close();
+    const now = await store();
+    await now.append({ edges: [edge()], losses: [] });
+    const points = await now.series({ ...EVER, filter: { namespace: 'shop' }, stepMs: 60_000 });
+    assert.deepEqual(
+      points.map(({ calls, denied }) => [calls, denied]),
+      [
+        [1, 0],
+        [4, 1],
+      ],
+    );
+    await now.close();
+  });
+
   it('refuses a batch whole when the disk is full, and goes on when there is room', async () => {
     const small = await store(16 * 4096);
     const many = Array.from({ length: 2000 }, (_, port) => edge({ port }));

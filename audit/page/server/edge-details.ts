@@ -1,5 +1,5 @@
 import type { Snapshot } from '../../../mesh/model/snapshot.ts';
-import { add, type Tally } from '../../model/edge.ts';
+import { add, NOTHING } from '../../model/edge.ts';
 import { notesOf, reasonOf } from '../../report/reason.ts';
 import type { CallLine, CertificateSummary, EdgeDetails, End } from '../api/details.ts';
 import type { Series, Span } from '../api/graph.ts';
@@ -14,17 +14,6 @@ const MOST_LINES = 200;
 /** Explaining walks through all policies of a workload. */
 const MOST_EXPLAINED = 50;
 const MOST_ADDRESSES = 20;
-
-const EMPTY: Tally = {
-  count: 0,
-  bytesReceived: 0,
-  bytesSent: 0,
-  latencySumUs: 0,
-  latencyMaxUs: 0,
-  statuses: [0, 0, 0, 0, 0, 0],
-  firstSeen: Infinity,
-  lastSeen: 0,
-};
 
 export interface EdgeQuestion {
   /** All of this edge, which the viewer may see. */
@@ -90,7 +79,7 @@ export function edgeDetailsOf(question: EdgeQuestion): EdgeDetails | undefined {
   const [first] = lines;
   if (first === undefined) return undefined;
   const { source, target } = first.ends;
-  const tally = lines.reduce((sum, line) => add(sum, line.tally), EMPTY);
+  const tally = lines.reduce((sum, line) => add(sum, line.tally), NOTHING);
   const keys = lines.map(({ key }) => key);
   return {
     source: endOf(source, unique(keys.map((key) => key.sourcePrincipal)), unique(keys.map((key) => key.sourceAddress)), question),

@@ -1,3 +1,4 @@
+import { SERIAL_TAG } from '../../../routing/access-log/grpc.ts';
 import type { Issued } from './certificates.ts';
 
 /** A static Envoy: mTLS inbound listener, plain inbound listener, TCP inbound listener, outbound HTTP and TCP listeners, a gateway. */
@@ -19,6 +20,7 @@ function logger(kind: 'Http' | 'Tcp', logName: string): object {
     transport_api_version: 'V3',
     grpc_service: { envoy_grpc: { cluster_name: 'als' } },
     buffer_flush_interval: '0.05s',
+    custom_tags: [{ tag: SERIAL_TAG, value: '%DOWNSTREAM_PEER_SERIAL%' }],
   };
   return {
     name: `envoy.access_loggers.${kind.toLowerCase()}_grpc`,

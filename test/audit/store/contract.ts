@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { edgeId } from '../../../audit/store/digest.ts';
 import type { AuditStore } from '../../../audit/store/sql-store.ts';
-import { type Batch, type Observed, type Period, type Receipt, StaleReceipt } from '../../../audit/store/store.ts';
+import { CALL_VERDICTS, type StoreFilter } from '../../../audit/model/edge-filter.ts';
+import { type Batch, type Counts, type Observed, type Period, type Receipt, StaleReceipt } from '../../../audit/store/store.ts';
 import type { StoreQuestions } from '../../../audit/store/sqlite-read.ts';
 import { DEFAULT_KEEPING, type Keeping } from '../../../audit/store/upkeep.ts';
 import { callsOf, edge } from '../edges.ts';
@@ -68,6 +69,7 @@ export function contractOf(name: string, makePlace: () => Promise<Place>): void 
         bytesSent: 600,
         latencySumUs: 50,
         latencyMaxUs: 30,
+        latencies: [3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
         statuses: [0, 0, 2, 0, 0, 1],
         firstSeen: NOW.getTime(),
         lastSeen: NOW.getTime() + 1000,
@@ -207,6 +209,105 @@ export function contractOf(name: string, makePlace: () => Promise<Place>): void 
         1,
         'an edge that was forgotten can come back',
       );
+    });
+
+    it('tells which certificates made the calls of an edge, also when it is kept by day, and forgets them with the rest', async () => {
+      const [one, other] = [await open(), await open()];
+      const call = (hours: number, certificate?: string, port = 1): ReturnType<typeof edge> =>
+        edge({ time: now + hours * HOUR, port, ...(certificate === undefined ? {} : { certificate }) });
+      await one.append({ edges: [call(0, 'ab'), call(0, 'ab'), call(0, '123'), call(0), call(0, 'ab', 2)], losses: [] });
+      await other.append({ edges: [call(0, 'ab'), call(1, 'ab'), call(1, 'ff01')], losses: [] });
+      const uses = async (period: Period = EVER, port = 1): Promise<readonly (readonly [string, number, number, number])[]> => {
+        const { edges } = await place.read.query({ ...period, certificates: true });
+        const found = edges.find(({ key }) => key.port === port)?.certificates ?? [];
+        return found
+          .map(
+            ({ serial, count, firstSeen, lastSeen }) =>
+              [serial, count, firstSeen - NOW.getTime(), lastSeen - NOW.getTime()] as const,
+          )
+          .toSorted();
+      };
+      const all = [
+        ['123', 1, 0, 0],
+        ['ab', 4, 0, HOUR],
+        ['ff01', 1, HOUR, HOUR],
+      ];
+      assert.deepEqual(await uses(), all);
+      assert.deepEqual(await uses(EVER, 2), [['ab', 1, 0, 0]]);
+      const later = { since: now + HOUR, until: undefined };
+      assert.deepEqual(await uses(later), [
+        ['ab', 1, HOUR, HOUR],
+        ['ff01', 1, HOUR, HOUR],
+      ]);
+      assert.ok(
+        (await read()).edges.every((found) => found.certificates === undefined),
+        'only where they are asked for',
+      );
+      now += 40 * DAY;
+      await allUpkeep(one);
+      for (let round = 0; round < 3; round++) await one.upkeep();
+      assert.deepEqual(await uses(), all);
+      assert.deepEqual(await uses(later), all.slice(1), 'a day that the period cuts has all of it');
+      await one.append({ edges: [call(-40 * 24, 'ab')], losses: [] });
+      for (let round = 0; round < 3; round++) await one.upkeep();
+      assert.deepEqual((await uses())[1], ['ab', 5, 0, HOUR]);
+      now += 400 * DAY;
+      await allUpkeep(one);
+      for (let round = 0; round < 3; round++) await one.upkeep();
+      assert.deepEqual((await read()).edges, []);
+    });
+
+    it('has series of namespaces and verdicts as its edges have them, to the millisecond at both ends', async () => {
+      const [one, other] = [await open(), await open()];
+      const calls = Array.from({ length: 120 }, (_, index) => {
+        const call = edge({
+          time: now - index * 47_000,
+          port: index % 3,
+          mtls: index % 5 !== 0,
+          ...(index % 4 === 1 ? { verdict: { kind: 'denied-token' as const } } : {}),
+          ...(index % 7 === 2
+            ? { verdict: { kind: 'unreached' as const, cause: 'UH' }, service: 'x.beyond.svc.cluster.local' }
+            : {}),
+          ...(index % 6 === 3 ? { marks: [{ kind: 'would-deny-no-rule' as const }] } : {}),
+        });
+        return index % 3 === 0
+          ? { ...call, key: { ...call.key, destinationPrincipal: '', destinationWorkload: 'pay/api' } }
+          : call;
+      });
+      await Promise.all([
+        one.append({ edges: calls.slice(0, 70), losses: [] }),
+        other.append({ edges: calls.slice(70), losses: [] }),
+      ]);
+      const filters: readonly StoreFilter[] = [
+        {},
+        { namespace: 'pay' },
+        { namespace: 'shop' },
+        { namespace: 'beyond' },
+        { from: { namespace: 'shop' }, to: { namespace: 'pay' } },
+        ...CALL_VERDICTS.map((verdict) => ({ namespace: 'shop', verdict })),
+      ];
+      for (const filter of filters)
+        for (const period of [
+          EVER,
+          { since: now - 3_000_001, until: now - 600_500 },
+          { since: now - 59_000, until: now - 100 },
+        ]) {
+          const points = await place.read.series({ ...period, filter, stepMs: 15 * 60_000 });
+          const { edges } = await place.read.query({ ...period, filter });
+          const sum = (which: keyof Counts): number => points.reduce((total, point) => total + point[which], 0);
+          const counted = (which: (found: (typeof edges)[number]) => boolean): number => callsOf(edges.filter(which));
+          assert.deepEqual(
+            [sum('calls'), sum('denied'), sum('unreached'), sum('plainText'), sum('wouldBeDenied')],
+            [
+              counted(() => true),
+              counted(({ key }) => key.decision === 'DENY'),
+              counted(({ key }) => key.verdict === 'unreached'),
+              counted(({ key }) => !key.mtls && key.verdict !== 'unreached'),
+              counted(({ key }) => key.marks !== ''),
+            ],
+            JSON.stringify({ filter, period }),
+          );
+        }
     });
 
     it('keeps losses and receipts as long as the rest', async () => {

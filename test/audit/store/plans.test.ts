@@ -3,7 +3,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { CALL_VERDICTS, type StoreFilter } from '../../../audit/model/edge-filter.ts';
 import { matches } from '../../../audit/report/filter.ts';
 import { conditionOf } from '../../../audit/store/filter.ts';
-import { rowsOf } from '../../../audit/store/reading.ts';
+import { rowsOf, totalsOf } from '../../../audit/store/reading.ts';
+import { answeredByTotals } from '../../../audit/store/totals.ts';
 import { TALLY_SUMS } from '../../../audit/store/statements.ts';
 import type { Level } from '../../../audit/store/store.ts';
 import { edge } from '../edges.ts';
@@ -88,6 +89,19 @@ describe('audit: how stores are asked', function () {
       db.close();
       await place.close();
     });
+    for (const [name, filter] of Object.entries(FILTERS))
+      if (answeredByTotals(filter))
+        it(`series of ${name}, from totals`, () => {
+          const { sql, values } = totalsOf({ level: 'minute', from: 1, to: 2 }, { condition: conditionOf(filter) });
+          const plan = db
+            .prepare(`EXPLAIN QUERY PLAN SELECT sum(b.count) ${sql} GROUP BY b.minute / 15`)
+            .all(...values)
+            .map(({ detail }) => String(detail));
+          assert.ok(
+            plan.some((line) => line.startsWith('SEARCH b USING PRIMARY KEY (edge_group=? AND minute>? AND minute<?)')),
+            plan.join('\n'),
+          );
+        });
     for (const [name, filter] of Object.entries(FILTERS))
       for (const level of LEVELS)
         for (const few of filter === undefined ? [false] : [true, false])
