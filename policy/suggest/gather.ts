@@ -1,3 +1,4 @@
+import type { PathNormalization } from '../../mesh/model/mesh-config.ts';
 import { keyOf } from '../../mesh/model/object.ts';
 import type { Destination } from '../access/world.ts';
 import type { ObservedCall } from '../observed/call.ts';
@@ -5,8 +6,8 @@ import type { Base } from './base.ts';
 import { type Caller, callerOf } from './caller.ts';
 import { type Seen, seen, together } from './evidence.ts';
 import { folding } from './fold.ts';
-import { type Did, type Operation, addTo, widest } from './operations.ts';
-import { policyPath } from './path.ts';
+import { ANY_METHOD, type Did, type Operation, addTo, widest } from './operations.ts';
+import { normalized, policyPath } from './path.ts';
 import type { Detail, SuggestInput } from './suggestion.ts';
 
 /** What callers did at one workload, as far as today's policies do not let them do it already. */
@@ -18,21 +19,48 @@ export interface Gathered {
   readonly all: ReadonlyMap<string, Seen>;
   readonly plain: ReadonlyMap<string, { readonly seen: Seen; readonly why: string; readonly granted: boolean }>;
   readonly denied: ReadonlyMap<string, { readonly seen: Seen; readonly why: string | undefined }>;
-  readonly conditional: ReadonlyMap<string, Seen>;
+  readonly conditional: ReadonlyMap<string, { readonly seen: Seen; readonly on: readonly string[] }>;
   readonly refused: ReadonlyMap<string, { readonly seen: Seen; readonly by: string }>;
   readonly generalised: ReadonlySet<string>;
 }
 
-/** An operation as a policy can say it, before anything is put together. */
-function operationOf(
+/** The ports that a call can have gone to: those that speak its protocol, where records do not tell. */
+function portsOf(
+  { port, protocol }: ObservedCall,
+  { ports }: Destination,
+  tell: (text: string) => void,
+): readonly (number | undefined)[] {
+  if (port !== undefined && port !== 0) return [port];
+  const mine = ports.filter((one) => (one.protocol === 'TCP') === (protocol === 'TCP')).map((one) => one.port);
+  const found = [...new Set(mine)].sort((one, other) => one - other);
+  const what = protocol === 'TCP' ? 'TCP' : 'HTTP';
+  tell(
+    found.length === 0
+      ? 'any port, where records do not tell it'
+      : `port ${found.join(', ')} (${what}), where records do not tell it`,
+  );
+  return found.length === 0 ? [undefined] : found;
+}
+
+/** What was done as a policy can say it, before anything is put together. */
+function operationsOf(
   call: ObservedCall,
   destination: Destination,
   detail: Detail,
-  input: SuggestInput,
+  mode: PathNormalization,
+  tell: (text: string) => void,
+): readonly Operation[] {
+  return portsOf(call, destination, tell).map((port) => operationAt(port, call, destination, detail, mode, tell));
+}
+
+function operationAt(
+  port: number | undefined,
+  call: ObservedCall,
+  destination: Destination,
+  detail: Detail,
+  mode: PathNormalization,
   tell: (text: string) => void,
 ): Operation {
-  const port = call.port === undefined || call.port === 0 ? undefined : call.port;
-  if (port === undefined) tell('any port, where records do not tell it');
   const spoken = destination.ports.filter((one) => one.port === port).map(({ protocol }) => protocol);
   const tcpOnly = spoken.length > 0 && !spoken.includes('HTTP');
   if (call.protocol === 'TCP' || tcpOnly) {
@@ -45,9 +73,9 @@ function operationOf(
   const method = call.protocol === 'GRPC' ? 'POST' : call.method;
   const isKnown = method !== undefined && method !== '' && method !== 'OTHER' && method !== '{other}';
   if (!isKnown) tell('any method, where records do not tell it (OTHER)');
-  const named = isKnown ? method : undefined;
+  const named = isKnown ? method : ANY_METHOD;
   if (detail === 'method') return { port, method: named, path: undefined };
-  const { path, generalised } = policyPath(call.path ?? '', input.snapshot.meshConfig.pathNormalization);
+  const { path, generalised } = policyPath(call.path ?? '', mode);
   if (generalised !== undefined) tell(generalised);
   return { port, method: named, path };
 }
@@ -66,14 +94,15 @@ function shown(caller: Caller): string {
 /** Looks through the calls to one workload. */
 export function gather(destination: Destination, calls: readonly ObservedCall[], base: Base, input: SuggestInput): Gathered {
   const { options = {} } = input;
+  const { pathNormalization } = input.snapshot.meshConfig;
   const callers = new Map<string, Map<string, { operation: Operation; seen: Seen }>>();
   const all = new Map<string, Seen>();
   const plain = new Map<string, { seen: Seen; why: string; granted: boolean }>();
   const denied = new Map<string, { seen: Seen; why: string | undefined }>();
-  const conditional = new Map<string, Seen>();
+  const conditional = new Map<string, { seen: Seen; on: readonly string[] }>();
   const refused = new Map<string, { seen: Seen; by: string }>();
   const generalised = new Set<string>();
-  const governed = base.grants(destination).length > 0;
+  const ask = base.of(destination);
   for (const call of calls) {
     const caller = callerOf(call, input.snapshot.meshConfig);
     const one = seen(call);
@@ -82,8 +111,8 @@ export function gather(destination: Destination, calls: readonly ObservedCall[],
       continue;
     }
     const told = new Set<string>();
-    const operation = operationOf(call, destination, options.detail ?? 'path', input, (text) => told.add(text));
-    const today = base.today(call, operation, destination);
+    const operations = operationsOf(call, destination, options.detail ?? 'path', pathNormalization, (text) => told.add(text));
+    const today = ask({ ...call, path: call.path === undefined ? undefined : normalized(call.path, pathNormalization) });
     if (caller.kind === 'principal') all.set(caller.value, together(all.get(caller.value), one));
     else if (!(today.kind === 'granted')) {
       const granted = caller.kind === 'address' && options.grantPlainText === true;
@@ -92,8 +121,8 @@ export function gather(destination: Destination, calls: readonly ObservedCall[],
       if (!granted) continue;
     }
     if (today.kind === 'granted') continue;
-    if (today.kind === 'conditional' && governed) {
-      conditional.set(shown(caller), together(conditional.get(shown(caller)), one));
+    if (today.kind === 'conditional') {
+      sum(conditional, shown(caller), { seen: one, on: today.on });
       continue;
     }
     if (today.kind === 'refused') {
@@ -106,7 +135,7 @@ export function gather(destination: Destination, calls: readonly ObservedCall[],
     const key = `${caller.kind === 'principal' ? 'p' : 'a'} ${caller.value}`;
     const did = callers.get(key) ?? new Map<string, { operation: Operation; seen: Seen }>();
     callers.set(key, did);
-    addTo(did, operation, one);
+    for (const operation of operations) addTo(did, operation, one);
   }
   const most = options.mostPaths ?? MOST_PATHS;
   const final = [...callers].map(([key, did]) => [key, widest(folding(did, most, (text) => generalised.add(text)))] as const);

@@ -95,14 +95,14 @@ export function notesOf(
     found.push(
       note('denied', caller, name, seen, `was denied${why === undefined ? '' : ` (${why})`}; denied calls are never granted`),
     );
-  for (const [caller, seen] of gathered.conditional)
+  for (const [caller, { seen, on }] of gathered.conditional)
     found.push(
       note(
         'conditional',
         caller,
         name,
         seen,
-        "let in by today's policies under conditions that records do not tell of (headers, tokens, hosts, addresses); left to them",
+        `let in by today's policies depending on ${on.join(', ')}, which records do not tell; left to them`,
       ),
     );
   return found.sort((one, other) =>

@@ -1,6 +1,9 @@
 import type { Seen } from './evidence.ts';
 import { together } from './evidence.ts';
 
+/** Any method, but of HTTP: a rule that says nothing of methods and paths lets in whatever comes to the port. */
+export const ANY_METHOD = '*';
+
 /** What was done; undefined: not restricted. */
 export interface Operation {
   readonly port: number | undefined;
@@ -24,7 +27,7 @@ export function addTo(did: Map<string, { operation: Operation; seen: Seen }>, op
 function wider({ port, method, path }: Operation): readonly Operation[] {
   const found: Operation[] = [];
   for (const p of new Set([port, undefined]))
-    for (const m of new Set([method, undefined]))
+    for (const m of new Set([method, ...(method === undefined ? [] : [ANY_METHOD]), undefined]))
       for (const t of new Set([path, undefined]))
         if (p !== port || m !== method || t !== path) found.push({ port: p, method: m, path: t });
   return found;

@@ -16,7 +16,8 @@ const LEFT_OUT = /\{(?:id|rest|other)\}/;
 /** RFC 3986 pchar, as path templates take literals. */
 const LITERAL = /^[A-Za-z0-9\-._~!$&'()+,;:@=%]*$/;
 
-function normalized(recorded: string, mode: PathNormalization): string {
+/** As Envoy hands it to policies. */
+export function normalized(recorded: string, mode: PathNormalization): string {
   if (recorded.includes('{other}') || recorded.includes('{rest}')) return recorded;
   return normalizedPath(recorded.replaceAll('{id}', ID), mode).replaceAll(ID, '{id}');
 }

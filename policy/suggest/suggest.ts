@@ -98,8 +98,8 @@ export function suggest(input: SuggestInput): Suggestion {
   for (const destination of destinations) {
     const mine = calls.get(destination.name) ?? [];
     const grants = base.grants(destination);
-    if (servesOutside(snapshot, destination.labels)) {
-      if (grants.length > 0) continue;
+    // What today's policies ask of those outside stays so.
+    if (grants.length === 0 && servesOutside(snapshot, destination.labels)) {
       tell(destination.name, ['it is a gateway for callers outside of the mesh: anybody may call it']);
       add(destination, everybody(mine, now));
       continue;
