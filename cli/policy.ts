@@ -3,6 +3,7 @@ import { checkCommand } from './policy/check.ts';
 import { diffCommand } from './policy/diff.ts';
 import { explainCommand } from './policy/explain.ts';
 import { suggestCommand } from './policy/suggest.ts';
+import { replayCommand } from './policy/replay.ts';
 import { testCommand } from './policy/test.ts';
 import { whoCanCommand } from './policy/who-can.ts';
 
@@ -19,6 +20,7 @@ Examples:
   gatehouse policy test -f mesh/
   gatehouse policy who-can -f mesh/ --to shop/users
   gatehouse policy diff --before mesh/ --after proposed/
+  gatehouse policy replay --before mesh/ --after proposed/
   gatehouse policy suggest -f mesh/ --namespace shop --since 30d`,
     )
     .addCommand(checkCommand())
@@ -26,5 +28,6 @@ Examples:
     .addCommand(testCommand())
     .addCommand(whoCanCommand())
     .addCommand(diffCommand())
+    .addCommand(replayCommand())
     .addCommand(suggestCommand());
 }

@@ -1,7 +1,7 @@
 import { type Ran, type Report, countsOf, nameOf } from './report.ts';
 
 /** XML 1.0 has no way to write most control characters. */
-function escaped(text: string): string {
+export function escaped(text: string): string {
   return (
     text
       // eslint-disable-next-line no-control-regex

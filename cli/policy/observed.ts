@@ -1,0 +1,108 @@
+import type { Command } from 'commander';
+import type { Cell, Column, Table } from '../../audit/document/document.ts';
+import { cell } from '../../audit/document/document.ts';
+import { iso } from '../../audit/report/about.ts';
+import type { StoreFilter } from '../../audit/model/edge-filter.ts';
+import { parseQuestion } from '../../audit/report/question.ts';
+import type { ObservedCall } from '../../policy/observed/call.ts';
+import { dbOption, reading, storeOf, type StoreFlags, withPeriod } from '../audit/options.ts';
+import { fail } from './mesh.ts';
+import { type Evidence, evidenceFrom } from './suggest-evidence.ts';
+
+export interface ObservedFlags extends StoreFlags {
+  readonly since?: string;
+  readonly until?: string;
+  readonly namespace?: string;
+  readonly workload?: string;
+}
+
+/** Which calls: those that arrived at these. */
+export function withObserved(command: Command): Command {
+  return withPeriod(command.addOption(dbOption()))
+    .option('--namespace <name>', 'only calls to this namespace')
+    .option('--workload <namespace/name>', 'only calls to this workload');
+}
+
+/** The calls that were seen; what the records do not have is said. Undefined: they cannot be read, or the question is wrong. */
+export async function observedFor(command: string, flags: ObservedFlags, now: Date): Promise<Evidence | undefined> {
+  const question = parseQuestion({ since: flags.since, until: flags.until }, now);
+  if (!question.ok) return fail(command, 2, `--${question.reason}`);
+  const { namespace, workload } = flags;
+  if (workload !== undefined && !/^[^/]+\/[^/]+$/.test(workload)) return fail(command, 2, '--workload takes NAMESPACE/NAME');
+  const filter: StoreFilter = namespace === undefined && workload === undefined ? {} : { to: { namespace, workload } };
+  const observed = await reading(() => storeOf(flags).query({ ...question.value.period, filter }));
+  if (observed === undefined) return undefined;
+  const evidence = evidenceFrom(observed, question.value, now);
+  for (const text of evidence.missing) process.stderr.write(`warning: ${text}: calls may be missing\n`);
+  if (evidence.calls.length === 0) process.stderr.write('warning: no calls were recorded: nothing is proven\n');
+  return evidence;
+}
+
+/** Who called, as people know them. */
+export function callerOf({ principal, caller, address }: ObservedCall): string {
+  const workload = caller === undefined ? '' : ` (${caller})`;
+  if (principal !== undefined) return `${principal.replace(/^spiffe:\/\//, '')}${workload}`;
+  return `plain text from ${address ?? 'an unknown address'}${workload}`;
+}
+
+export const CALL_COLUMNS: readonly Column[] = Object.freeze([
+  { title: 'caller' },
+  { title: 'destination' },
+  { title: 'port' },
+  { title: 'request' },
+  { title: 'calls' },
+  { title: 'last seen' },
+]);
+
+export function callCells(call: ObservedCall): readonly Cell[] {
+  return [
+    cell(callerOf(call)),
+    cell(call.destination),
+    cell(call.port === undefined ? '' : String(call.port)),
+    cell(call.protocol === 'TCP' ? 'TCP' : `${call.method ?? ''} ${call.path ?? ''}`),
+    cell(call.count),
+    cell(iso(call.lastSeen)),
+  ];
+}
+
+/** Calls as rows, each with something that is said of it. */
+export function callTable<T extends { readonly call: ObservedCall }>(
+  rows: readonly T[],
+  title: string,
+  say: (row: T) => string,
+): Table {
+  return {
+    columns: [...CALL_COLUMNS, { title }],
+    *rows() {
+      for (const row of rows) yield [...callCells(row.call), cell(say(row))];
+    },
+  };
+}
+
+/** A call in the stable shape of `-o json`. */
+export function callJson(call: ObservedCall): Readonly<Record<string, unknown>> {
+  return {
+    principal: call.principal ?? null,
+    caller: call.caller ?? null,
+    address: call.address ?? null,
+    destination: call.destination,
+    service: call.service ?? null,
+    port: call.port ?? null,
+    protocol: call.protocol,
+    method: call.method ?? null,
+    path: call.path ?? null,
+    mtls: call.mtls,
+    count: call.count,
+    firstSeen: iso(call.firstSeen),
+    lastSeen: iso(call.lastSeen),
+  };
+}
+
+/** From when to when, and what is missing, as `-o json` has it. */
+export function evidenceJson({ since, until, missing }: Evidence): Readonly<Record<string, unknown>> {
+  return { since: since === undefined ? null : iso(since), until: iso(until), missing };
+}
+
+export function evidenceText({ since, until }: Evidence): string {
+  return `calls from ${since === undefined ? 'the beginning of the records' : iso(since)} to ${iso(until)}`;
+}
