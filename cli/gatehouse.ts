@@ -20,6 +20,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = Object.freeze
   route: async () => (await import('./route.ts')).routeCommand(),
   proxy: async () => (await import('./proxy.ts')).proxyCommand(),
   debug: async () => (await import('./debug.ts')).debugCommand(),
+  rollout: async () => (await import('./rollout.ts')).rolloutCommand(),
   ca: async () => (await import('./ca.ts')).caCommand(),
   install: async () => (await import('./install.ts')).installCommand(),
   uninstall: async () => (await import('./uninstall.ts')).uninstallCommand(),

@@ -1,5 +1,5 @@
 import { askControlPlane, type AdminAnswer, refusalText } from '../serve/admin-client.ts';
-import type { RolloutOrder, RolloutPlan } from '../../policy/rollout/ports.ts';
+import type { PlanToBegin, RolloutOrder } from '../../policy/rollout/ports.ts';
 import type { RolloutStatus } from '../../policy/rollout/status.ts';
 
 export type Asked<T> =
@@ -12,7 +12,7 @@ export interface RolloutOrders {
   statuses(): Promise<Asked<readonly RolloutStatus[]>>;
   /** Not ok where the namespace has none. */
   status(namespace: string): Promise<Asked<RolloutStatus>>;
-  plan(namespace: string): Promise<Asked<RolloutPlan>>;
+  plan(namespace: string): Promise<Asked<PlanToBegin>>;
   order(namespace: string, order: RolloutOrder): Promise<Asked<RolloutStatus>>;
   close?(): void;
 }
@@ -60,7 +60,7 @@ function areStatuses(value: unknown): value is readonly RolloutStatus[] {
   return Array.isArray(value) && value.every(isStatus);
 }
 
-function isPlan(value: unknown): value is RolloutPlan {
+function isPlan(value: unknown): value is PlanToBegin {
   const { status, objects, changes, cutOff, notes } = fields(value);
   return isStatus(status) && [objects, changes, cutOff, notes].every(Array.isArray);
 }
