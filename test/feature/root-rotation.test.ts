@@ -33,7 +33,7 @@ inBothCaptureModes('root rotation under traffic', (capture) => {
   let mesh: RunningMesh;
   let caDir: string;
   before('start a pair', async () => {
-    mesh = await startPair(capture, ['--certificate-ttl', '20s']);
+    mesh = await startPair(capture, ['--certificate-ttl', '30s']);
     caDir = join(mesh.ready.runDir, 'ca');
   });
   after(() => mesh?.stop());
