@@ -3,6 +3,7 @@ import type { Snapshot } from '../../../mesh/model/snapshot.ts';
 import type { Destination } from '../../../policy/access/world.ts';
 import { dryRun } from '../../../policy/dry-run/dry-run.ts';
 import type { Configured, Evidence } from '../../../policy/rollout/evidence.ts';
+import { learnedCalls } from '../../../policy/rollout/learned.ts';
 import { isOwn } from '../../../policy/rollout/objects.ts';
 import { suggest } from '../../../policy/suggest/suggest.ts';
 import type { Suggestion } from '../../../policy/suggest/suggestion.ts';
@@ -19,7 +20,7 @@ export function suggestionFor(rollout: NamespaceRollout, snapshot: Snapshot, evi
   return suggest({
     snapshot,
     destinations: destinationsOf(snapshot, evidence.configured),
-    calls: evidence.calls,
+    calls: learnedCalls(rollout, evidence.calls),
     namespace: rollout.meta.namespace,
     by: 'workload',
     now: evidence.at,
