@@ -1,5 +1,5 @@
-import { BlockList, isIP } from 'node:net';
 import type { AcceptedCalls } from '../../mesh/model/namespace-rollout.ts';
+import { inBlocks } from '../evaluate/address.ts';
 import type { ObservedCall } from '../observed/call.ts';
 import { callText, instant } from './words.ts';
 
@@ -9,7 +9,7 @@ export function isAbout({ from, to }: AcceptedCalls, call: ObservedCall): boolea
   return (
     (from.principal === undefined || (call.principal !== undefined && matches(from.principal, withoutScheme(call.principal)))) &&
     (from.namespace === undefined || from.namespace === namespaceOf(call)) &&
-    (from.ipBlock === undefined || (call.address !== undefined && contains(from.ipBlock, call.address))) &&
+    (from.ipBlock === undefined || inBlocks([from.ipBlock])(call.address) === true) &&
     (to.workload === undefined || to.workload === workload) &&
     (to.port === undefined || to.port === call.port)
   );
@@ -29,17 +29,6 @@ function matches(pattern: string, value: string): boolean {
 function namespaceOf({ principal, caller }: ObservedCall): string | undefined {
   if (principal !== undefined) return /^spiffe:\/\/[^/]+\/ns\/([^/]+)\/sa\/[^/]+$/.exec(principal)?.[1];
   return caller?.split('/')[0];
-}
-
-function contains(block: string, address: string): boolean {
-  const [base = '', prefix] = block.split('/');
-  const family = isIP(base);
-  const of = isIP(address);
-  if (family === 0 || of === 0) return false;
-  const list = new BlockList();
-  const type = family === 6 ? 'ipv6' : 'ipv4';
-  list.addSubnet(base, prefix === undefined ? (family === 6 ? 128 : 32) : Number(prefix), type);
-  return list.check(address, of === 6 ? 'ipv6' : 'ipv4');
 }
 
 export interface Sifted {

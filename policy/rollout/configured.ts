@@ -1,19 +1,31 @@
-import type { AuthorizationPolicy } from '../../mesh/model/authorization-policy.ts';
-import { selects } from '../../mesh/model/object.ts';
+import { indexedBy } from '../../mesh/model/indexed-by.ts';
+import { type Meta, selects } from '../../mesh/model/object.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
+import type { Workload } from '../../mesh/model/workload.ts';
 import type { Configured } from './evidence.ts';
 
-/** @param since when the snapshot was published */
+type Policy = { readonly meta: Meta };
+
+const namespaceOf = ({ meta }: Policy): readonly string[] => [meta.namespace];
+const authorizationPoliciesOf = indexedBy<Snapshot['authorizationPolicies'][number]>(namespaceOf);
+const peerAuthenticationsOf = indexedBy<Snapshot['peerAuthentications'][number]>(namespaceOf);
+const requestAuthenticationsOf = indexedBy<Snapshot['requestAuthentications'][number]>(namespaceOf);
+const workloadsOf = indexedBy<Workload>(({ namespace }) => [namespace]);
+
+/**
+ * What a snapshot says that concerns a namespace.
+ * @param since when this configuration was seen first
+ */
 export function configuredIn(snapshot: Snapshot, namespace: string, since: number): Configured {
   const { rootNamespace } = snapshot.meshConfig;
-  const concerns = ({ meta }: Pick<AuthorizationPolicy, 'meta'>): boolean =>
-    meta.namespace === namespace || meta.namespace === rootNamespace;
-  const workloads = snapshot.workloads.filter((workload) => workload.namespace === namespace);
+  const concerning = <T extends Policy>(all: readonly T[], of: (all: readonly T[], key: string) => readonly T[]): readonly T[] =>
+    namespace === rootNamespace ? of(all, namespace) : [...of(all, rootNamespace), ...of(all, namespace)];
+  const workloads = workloadsOf(snapshot.workloads, namespace);
   return {
     since,
-    authorizationPolicies: snapshot.authorizationPolicies.filter(concerns),
-    peerAuthentications: snapshot.peerAuthentications.filter(concerns),
-    requestAuthentications: snapshot.requestAuthentications.filter(concerns),
+    authorizationPolicies: concerning(snapshot.authorizationPolicies, authorizationPoliciesOf),
+    peerAuthentications: concerning(snapshot.peerAuthentications, peerAuthenticationsOf),
+    requestAuthentications: concerning(snapshot.requestAuthentications, requestAuthenticationsOf),
     rootNamespace,
     workloads,
     gateways: new Set(

@@ -26,11 +26,19 @@ export function fingerprints(rollout: NamespaceRollout, configured: Configured):
   return Object.fromEntries(sorted.map((policy) => [nameOf(policy), fingerprint(policy)]));
 }
 
-function fingerprint({ meta, ...rest }: Policy): string {
+/** Objects that did not change are the same from one snapshot to the next. */
+const known = new WeakMap<Policy, string>();
+
+function fingerprint(policy: Policy): string {
+  const before = known.get(policy);
+  if (before !== undefined) return before;
+  const { meta, ...rest } = policy;
   const text = JSON.stringify({ ...rest, annotations: meta.annotations[DRY_RUN_ANNOTATION] }, (_, value: unknown) =>
     value instanceof Map ? [...value.entries()] : value,
   );
-  return createHash('sha256').update(text).digest('base64url').slice(0, 16);
+  const made = createHash('sha256').update(text).digest('base64url').slice(0, 16);
+  known.set(policy, made);
+  return made;
 }
 
 /** Which of them came, changed or went, by name. */

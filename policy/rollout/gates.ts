@@ -75,7 +75,7 @@ export function gatesFor(
     }
     return step.to satisfies never;
   })();
-  return [...common, ...own, proxies(evidence), exceptions(rollout, state, now)];
+  return [...common, ...own, proxies(evidence), exceptions(rollout, step, now)];
 }
 
 function result(
@@ -237,8 +237,9 @@ function conflicts(rollout: NamespaceRollout, step: GatedStep, { configured }: E
   );
 }
 
-function exceptions({ exceptions: written }: NamespaceRollout, state: RolloutState, now: number): GateResult {
-  const ended = written.filter((one) => hasEnded(one, now) && state.held[one.workload] !== undefined);
+/** What is past its end still keeps its workload where it is: to close it at that moment would be an outage, so the next stage waits instead. */
+function exceptions({ exceptions: written }: NamespaceRollout, { to, held }: GatedStep, now: number): GateResult {
+  const ended = written.filter((one) => hasEnded(one, now) && (held[one.workload] !== undefined || isBefore(one.upTo, to)));
   return result(
     'exceptions',
     ended.length === 0,

@@ -98,23 +98,22 @@ function authorizationPolicies(of: StageOf, workloads: readonly Workload[], stag
   });
   const suggested = new Map(suggestion.map((policy) => [policy.workload, policy]));
   const own = workloads.flatMap((workload): readonly RolloutObject[] => {
-    const at = stageOf(workload.name);
     const labels = selectorOf(workload, workloads);
     if (labels === undefined) return [];
     const selector = { matchLabels: labels };
+    const opening = { selector, action: 'ALLOW', rules: [{}] };
+    const mayOpen = !hasAllowPolicy(of, workload.labels);
+    // Who calls a gateway is not of the mesh.
+    if (gateways.has(workload.name)) return mayOpen ? [made(policyName(workload), stage !== 'enforce', opening)] : [];
+    const at = stageOf(workload.name);
     const policy = suggested.get(`${workload.namespace}/${workload.name}`);
-    if (gateways.has(workload.name) || policy === undefined) {
-      // Who calls a gateway is not of the mesh. One that is not known yet is left to `rollout-allow-nothing`.
-      if (!gateways.has(workload.name) || hasAllowPolicy(of, workload.labels)) return [];
-      return [made(policyName(workload), at !== 'enforce', { selector, action: 'ALLOW', rules: [{}] })];
-    }
-    const rules = policy.rules.flatMap(ruleOf);
+    const rules = policy?.rules.flatMap(ruleOf) ?? [];
     const closed = { selector, action: 'ALLOW', ...(rules.length === 0 ? {} : { rules }) };
-    // The namespace is closed by one policy for all: whom it must not close needs one that lets all through, unless others' policies say who may.
-    const kept = stage === 'enforce' && at !== 'enforce' && !hasAllowPolicy(of, workload.labels);
     return [
-      ...(isBefore(at, 'dry-run') ? [] : [made(policyName(workload), at === 'dry-run', closed)]),
-      ...(kept ? [made(`rollout-open-${workload.name}`, false, { selector, action: 'ALLOW', rules: [{}] })] : []),
+      // One of which nothing is known is left to `rollout-allow-nothing`.
+      ...(policy === undefined || isBefore(at, 'dry-run') ? [] : [made(policyName(workload), at === 'dry-run', closed)]),
+      // The namespace is closed by one policy for all: whom it must not close yet needs one that lets all through.
+      ...(stage === 'enforce' && at !== 'enforce' && mayOpen ? [made(`rollout-open-${workload.name}`, false, opening)] : []),
     ];
   });
   // Last: so that nobody is closed out before the policy that lets them in is there.

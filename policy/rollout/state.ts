@@ -28,6 +28,8 @@ export interface Armed {
   readonly why: string;
   /** The rollout's own objects changed, not only policies of others. */
   readonly own: boolean;
+  /** What the namespace was like before they did; absent where they did not. */
+  readonly back?: { readonly stage: Stage; readonly held: Readonly<Record<string, Stage>> };
   /** AuthorizationPolicies of others that appeared or changed. */
   readonly suspects: readonly ForeignPolicy[];
 }

@@ -2,7 +2,7 @@ import type { AcceptedCalls, NamespaceRollout } from '../../mesh/model/namespace
 import { hasEnded, isAbout } from './accepted.ts';
 import type { Evidence } from './evidence.ts';
 import { gatesFor } from './gates.ts';
-import { heldBy } from './machine.ts';
+import { heldBy } from './situation.ts';
 import type { RolloutState } from './state.ts';
 import type { RolloutStatus } from './status.ts';
 import { nextStep } from './step.ts';

@@ -31,9 +31,10 @@ function tidied(held: Held, stage: Stage): Held {
 export function heldAt(rollout: NamespaceRollout, state: RolloutState, stage: Stage): Held {
   const held: Record<string, Stage> = { ...state.held };
   for (const { workload } of rollout.exceptions) {
+    // Nobody goes back by a step forward.
+    const at = held[workload] ?? state.stage;
     const most = upTo(rollout, workload);
-    const now = held[workload] ?? state.stage;
-    held[workload] = isBefore(most, now) ? most : isBefore(now, state.stage) ? now : isBefore(most, stage) ? most : stage;
+    held[workload] = held[workload] !== undefined || isBefore(most, at) ? at : most;
   }
   return tidied(held, stage);
 }
