@@ -16,6 +16,9 @@ const USUAL = Object.freeze([
   'tier',
 ]);
 
+/** Those of them that name it. */
+const NAMES: ReadonlySet<string> = new Set(USUAL.slice(0, 4));
+
 /** Change with each roll-out, or are not of the Pod template. */
 const PASSING: ReadonlySet<string> = new Set(['pod-template-hash', 'controller-revision-hash', 'pod-template-generation']);
 
@@ -51,12 +54,18 @@ export class Selectors {
     }
   }
 
+  /** The other workloads that a policy without a selector is for. */
+  besides(workload: string, namespace: string): readonly string[] {
+    return (this.#byNamespace.get(namespace) ?? []).map(keyOf).filter((name) => name !== workload);
+  }
+
   of({ namespace, name, labels }: { readonly namespace: string; readonly name: string; readonly labels: Labels }): Selection {
     const near = namespace === this.#root ? this.#all : (this.#byNamespace.get(namespace) ?? []);
     const isOther = (one: Workload): boolean => one.namespace !== namespace || one.name !== name;
     let left = near.filter(isOther);
     const all = ranked(labels);
-    const exact = all.find(([key, value]) => !left.some((one) => one.labels[key] === value));
+    // A version or a tier alone says little, and another workload may have the same tomorrow.
+    const exact = all.find(([key, value]) => NAMES.has(key) && !left.some((one) => one.labels[key] === value));
     if (exact !== undefined) return { selector: Object.fromEntries([exact]), others: [] };
     // The first label says what it is; then those that tell it from others, one after the other.
     const chosen: (readonly [string, string])[] = [];

@@ -43,6 +43,26 @@ function joined(all: readonly Gathered[]): ReadonlyMap<string, Did> {
   return new Map([...found].map(([caller, did]) => [caller, widest(did)]));
 }
 
+/** Workloads that a policy selects beside its own, and that nothing lets anybody call then: until now everybody may. */
+function cutOff(
+  { snapshot }: SuggestInput,
+  base: Base,
+  policies: readonly SuggestedPolicy[],
+  selected: ReadonlyMap<string, readonly string[]>,
+): readonly string[] {
+  const own = new Set(policies.flatMap(({ workload }) => workload ?? []));
+  const spaces = new Set(policies.flatMap((policy) => (policy.workload === undefined ? [policy.namespace] : [])));
+  const open = new Map(snapshot.workloads.map((workload) => [keyOf(workload), workload]));
+  return [...selected].flatMap(([name, others]) =>
+    others.flatMap((other) => {
+      const workload = open.get(other);
+      if (workload === undefined || own.has(other) || spaces.has(workload.namespace)) return [];
+      if (base.grants({ ...workload, ports: [], hosts: [] }).length > 0) return [];
+      return [`${name}: its policy selects ${other}, too, for which nothing is suggested: its callers would be cut off`];
+    }),
+  );
+}
+
 /** Everybody: a gateway's callers have no identity, or one that nobody knows beforehand. */
 function everybody(calls: readonly ObservedCall[], now: number): SuggestedPolicy['rules'] {
   let all: Seen = { calls: 0, firstSeen: 0, lastSeen: 0, days: undefined };
@@ -79,13 +99,23 @@ export function suggest(input: SuggestInput): Suggestion {
   const tell = (about: string, texts: Iterable<string>): void => {
     for (const text of [...texts].sort(compare)) generalisations.push(`${about}: ${text}`);
   };
+  const root = snapshot.meshConfig.rootNamespace;
+  const selected = new Map<string, readonly string[]>();
   const add = (destination: Destination, rules: SuggestedPolicy['rules']): void => {
     const name = destination.name.slice(destination.namespace.length + 1);
     const { selector, others } = selectors.of({ namespace: destination.namespace, name, labels: destination.labels });
-    if (Object.keys(selector).length === 0)
+    const unlabelled = Object.keys(selector).length === 0;
+    if (unlabelled && destination.namespace === root) {
+      uncovered.push(
+        `${destination.name}: it has no label to select it by, and without one a policy of ${root} is for the whole mesh`,
+      );
+      return;
+    }
+    if (unlabelled)
       tell(destination.name, ['it has no label to select it by: the policy applies to all workloads of its namespace']);
     else if (others.length > 0)
       tell(destination.name, [`its labels select ${others.join(', ')} as well: who may call it may call them`]);
+    selected.set(destination.name, unlabelled ? selectors.besides(destination.name, destination.namespace) : others);
     policies.push({
       namespace: destination.namespace,
       name: names.give(destination.namespace, nameOf(destination.namespace, name)),
@@ -111,7 +141,9 @@ export function suggest(input: SuggestInput): Suggestion {
         `${destination.name}: ${one.calls} calls of ${key.slice(0, key.length - policy.length - 1)}: ${policy} denies them today`,
       );
     tell(destination.name, gathered.generalised);
-    if (by === 'namespace') inNamespace.set(destination.namespace, [...(inNamespace.get(destination.namespace) ?? []), gathered]);
+    // In the root namespace one without a selector would be for the whole mesh.
+    if (by === 'namespace' && destination.namespace !== root)
+      inNamespace.set(destination.namespace, [...(inNamespace.get(destination.namespace) ?? []), gathered]);
     else if (grants.length === 0 || gathered.callers.size > 0) add(destination, rulesOf(gathered.callers, now));
   }
   for (const [name, all] of inNamespace) {
@@ -133,5 +165,6 @@ export function suggest(input: SuggestInput): Suggestion {
     const count = mine.reduce((sum, call) => sum + (call.decision === 'ALLOW' ? call.count : 0), 0);
     if (count > 0) uncovered.push(`${name === '' ? 'unknown' : name}: ${count} calls: the configuration has no such workload`);
   }
+  uncovered.push(...cutOff(input, base, policies, selected));
   return { policies: policies.toSorted((a, b) => compare(keyOf(a), keyOf(b))), notes, generalisations, uncovered };
 }
