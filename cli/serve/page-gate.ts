@@ -1,14 +1,13 @@
-import { randomBytes } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { parseDocument } from 'yaml';
 import { Oidc } from '../../audit/page/server/auth/oidc.ts';
 import { parseTokens, type TokenTable } from '../../audit/page/server/auth/tokens.ts';
 import { Seal } from '../../audit/page/server/auth/sealed.ts';
 import type { GateOptions } from '../../audit/page/server/auth/gate.ts';
+import { readAgain } from './read-again.ts';
 import type { PageOptions } from './page-options.ts';
 
 const MOST_BYTES = 1024 * 1024;
-const LOOK_MS = 2_000;
 
 function read(file: string): TokenTable {
   if (statSync(file).size > MOST_BYTES) throw new Error(`${file} is larger than ${MOST_BYTES} bytes`);
@@ -27,27 +26,7 @@ function read(file: string): TokenTable {
  */
 export function tokensIn(file: string, clock: () => Date, complain: (error: unknown) => void): () => TokenTable {
   const nobody: TokenTable = { find: () => undefined, byId: () => undefined };
-  let [table, looked, stamp] = [read(file), clock().getTime(), stampOf(file)];
-  return () => {
-    const now = clock().getTime();
-    if (now - looked < LOOK_MS && now >= looked) return table;
-    looked = now;
-    const current = stampOf(file);
-    if (current === stamp) return table;
-    stamp = current;
-    try {
-      table = read(file);
-    } catch (error) {
-      complain(error);
-      table = nobody;
-    }
-    return table;
-  };
-}
-
-function stampOf(file: string): string {
-  const found = statSync(file, { throwIfNoEntry: false });
-  return found === undefined ? '' : `${found.ino} ${found.size} ${found.mtimeMs}`;
+  return readAgain(file, read, nobody, clock, complain);
 }
 
 /** Undefined where anybody who reaches the page may see it: on loopback, without tokens and provider. */
@@ -56,6 +35,7 @@ export function gateOptions(
   origin: URL,
   clock: () => Date,
   complain: (error: unknown) => void,
+  sessionKeys: () => readonly Uint8Array[],
 ): Omit<GateOptions, 'stylesheet'> | undefined {
   if (tokensFile === undefined && oidc === undefined) return undefined;
   return {
@@ -71,8 +51,7 @@ export function gateOptions(
             },
             clock,
           ),
-    // Sessions end with the process.
-    seal: new Seal(randomBytes(32), clock),
+    seal: new Seal(sessionKeys, clock),
     secure: origin.protocol === 'https:',
     complain,
   };

@@ -17,6 +17,7 @@ export interface PageFlags {
   readonly pageTlsCert?: string;
   readonly pageTlsKey?: string;
   readonly pagePlaintext?: boolean;
+  readonly pageSessionKey?: string;
 }
 
 export interface PageOptions {
@@ -35,6 +36,8 @@ export interface PageOptions {
       }
     | undefined;
   readonly tls: PageTls;
+  /** Keys of sessions that replicas share. */
+  readonly sessionKeyFile: string | undefined;
 }
 
 export type PageTls =
@@ -63,6 +66,11 @@ export function addPageOptions(command: Command): Command {
     .option('--page-oidc-scopes <scopes>', 'asked of the provider', 'openid profile email')
     .option('--page-tls-cert <file>', "certificate chain of the page, PEM; without it the mesh's authority issues one")
     .option('--page-tls-key <file>', 'its private key, PEM')
+    .option(
+      '--page-session-key <file>',
+      'what sessions are sealed with, the same at all replicas: 32 bytes in base64 in each line, the first seals; ' +
+        'without it a Secret of the cluster, or a key of this process',
+    )
     .option('--page-plaintext', 'no TLS beyond this machine: something before it does that');
 }
 
@@ -98,6 +106,7 @@ export function parsePageFlags(flags: PageFlags): Parsed<PageOptions | undefined
       '--page-tokens': flags.pageTokens,
       '--page-oidc-issuer': flags.pageOidcIssuer,
       '--page-url': flags.pageUrl,
+      '--page-session-key': flags.pageSessionKey,
     }).find(([, value]) => value !== undefined);
     return orphan === undefined ? parsed(undefined) : refused(`${orphan[0]} needs --page-address`);
   }
@@ -113,6 +122,8 @@ export function parsePageFlags(flags: PageFlags): Parsed<PageOptions | undefined
   if ((certificate === undefined) !== (key === undefined)) return refused('--page-tls-cert and --page-tls-key go together');
   if (flags.pagePlaintext === true && certificate !== undefined)
     return refused('--page-plaintext and --page-tls-cert exclude each other');
+  if (flags.pageSessionKey !== undefined && tokensFile === undefined && oidc.value === undefined)
+    return refused('--page-session-key: there are no sessions without --page-tokens or --page-oidc-issuer');
   const local = isLoopback(address.value);
   if (!local && tokensFile === undefined && oidc.value === undefined)
     return refused(
@@ -125,5 +136,12 @@ export function parsePageFlags(flags: PageFlags): Parsed<PageOptions | undefined
       : local || flags.pagePlaintext === true
         ? { kind: 'none' }
         : { kind: 'authority' };
-  return parsed({ address: address.value, url: url.value, tokensFile, oidc: oidc.value, tls });
+  return parsed({
+    address: address.value,
+    url: url.value,
+    tokensFile,
+    oidc: oidc.value,
+    tls,
+    sessionKeyFile: flags.pageSessionKey,
+  });
 }

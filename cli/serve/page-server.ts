@@ -1,23 +1,24 @@
-import { readFileSync } from 'node:fs';
-import { createServer as createPlainServer } from 'node:http';
-import { createServer } from 'node:https';
-import fastify, { type FastifyInstance } from 'fastify';
+import { dirname } from 'node:path';
 import type { Logger } from 'pino';
 import { addGate } from '../../audit/page/server/auth/gate.ts';
 import { readAssets } from '../../audit/page/server/assets.ts';
-import { certificatesInLog } from '../../audit/page/server/certificates.ts';
+import { certificatesInLogs } from '../../audit/page/server/certificates.ts';
+import type { RolloutSource } from '../../audit/page/server/rollouts.ts';
 import { addPage } from '../../audit/page/server/routes.ts';
 import { storeRecords } from '../../audit/page/server/store-records.ts';
 import { LOCAL_VIEWER } from '../../audit/page/server/viewer.ts';
 import type { StoreLocation } from '../../audit/store/location.ts';
 import { storeQuestions } from '../../audit/store/open.ts';
 import type { Authority } from '../../ca/authority.ts';
+import { copiesIn } from '../../ca/log/gather/copy.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { StreamStatus } from '../../xds/stream/service.ts';
 import { formatAddress, type ListenAddress } from '../options/address.ts';
 import { listenHttp } from './http-listen.ts';
 import { addReportPage, knownHost } from './page.ts';
 import { gateOptions } from './page-gate.ts';
+import { pageListener } from './page-listener.ts';
+import { ownSessionKeys, type SessionKeys, sessionKeysIn, sharedSessionKeys, type SharedText } from './page-session-keys.ts';
 import type { PageOptions } from './page-options.ts';
 import { proxySummary } from './page-proxies.ts';
 import { proxyReport } from './proxy-report.ts';
@@ -30,7 +31,12 @@ export interface PageServer {
 
 export interface PageSurroundings {
   readonly auditStore: StoreLocation;
+  /** Copies of other replicas' are beside it. */
   readonly issuanceLog: string;
+  /** Absent where this control plane runs no rollouts. */
+  readonly rollouts?: RolloutSource;
+  /** Where replicas share what sessions are sealed with. */
+  readonly sessions?: () => Promise<SharedText>;
   readonly authority: Pick<Authority, 'serverCredentials'>;
   readonly snapshot: () => Snapshot;
   readonly streams: () => readonly StreamStatus[];
@@ -39,58 +45,21 @@ export interface PageSurroundings {
   readonly log: Logger;
 }
 
-/** How often it is looked whether a certificate was renewed; the authority's is at half of its life. */
-const RENEWED_LOOK_MS = 30_000;
-
-interface Listener {
-  readonly app: FastifyInstance;
-  close(): void;
-}
-
-async function listener({ tls, address, url }: PageOptions, { authority, log }: PageSurroundings): Promise<Listener> {
-  const options = { logger: false, bodyLimit: 8 * 1024, forceCloseConnections: true } as const;
-  if (tls.kind === 'none')
-    return { app: fastify({ ...options, serverFactory: (handler) => createPlainServer(handler) }), close: () => {} };
-  const issued =
-    tls.kind === 'authority'
-      ? await authority.serverCredentials({
-          dnsNames: [...new Set(['localhost', 'gatehouse.istio-system.svc', ...(url === undefined ? [] : [url.hostname])])],
-          ipAddresses: [...new Set(['127.0.0.1', ...(/^(?:0\.0\.0\.0|::)$/.test(address.host) ? [] : [address.host])])],
-        })
-      : undefined;
-  const context = () => {
-    if (tls.kind === 'files') return { cert: readFileSync(tls.certificate), key: readFileSync(tls.key) };
-    const { cert, key } = issued?.context() ?? {};
-    return { ...(cert === undefined ? {} : { cert }), ...(key === undefined ? {} : { key }) };
-  };
-  let renewal: NodeJS.Timeout | undefined;
-  const app = fastify({
-    ...options,
-    serverFactory: (handler) => {
-      const server = createServer({ ...context(), minVersion: 'TLSv1.2' }, handler);
-      renewal = setInterval(() => {
-        try {
-          server.setSecureContext({ ...context(), minVersion: 'TLSv1.2' });
-        } catch (error) {
-          log.warn({ err: error }, 'the certificate of the page cannot be read; the one in use stays');
-        }
-      }, RENEWED_LOOK_MS).unref();
-      return server;
-    },
-  });
-  return {
-    app,
-    close: () => {
-      clearInterval(renewal);
-      issued?.close();
-    },
-  };
+/** Where nobody signs in nothing is shared. */
+async function sessionKeys(
+  { tokensFile, oidc, sessionKeyFile }: PageOptions,
+  { sessions, clock, log }: PageSurroundings,
+  complain: (error: unknown) => void,
+): Promise<SessionKeys> {
+  if (sessionKeyFile !== undefined) return sessionKeysIn(sessionKeyFile, clock, complain);
+  if (sessions === undefined || (tokensFile === undefined && oidc === undefined)) return ownSessionKeys();
+  return sharedSessionKeys(await sessions(), clock, log);
 }
 
 /** Serves who talks to whom. Reads the audit store beside its writer. */
 export async function startPage(options: PageOptions, around: PageSurroundings): Promise<PageServer> {
   const { snapshot, clock, log } = around;
-  const listening = await listener(options, around);
+  const listening = await pageListener(options, around.authority, log);
   const { app } = listening;
   const origin = options.url ?? new URL(`${options.tls.kind === 'none' ? 'http' : 'https'}://${formatAddress(options.address)}`);
   const hosts = options.url === undefined ? [] : [options.url.hostname];
@@ -100,7 +69,9 @@ export async function startPage(options: PageOptions, around: PageSurroundings):
       : reply.code(421).send({ error: 'this host name is not served here (say it with --page-url)' }),
   );
   const assets = readAssets();
-  const gate = gateOptions(options, origin, clock, (error) => log.warn({ err: error }, 'page: somebody could not sign in'));
+  const complain = (error: unknown): void => log.warn({ err: error }, 'page: somebody could not sign in');
+  const sessions = await sessionKeys(options, around, complain);
+  const gate = gateOptions(options, origin, clock, complain, () => sessions.current());
   const stylesheet = `/assets/${assets.version}/${assets.styles[0] ?? ''}`;
   const viewerOf = gate === undefined ? () => LOCAL_VIEWER : addGate(app, { ...gate, stylesheet }).viewerOf;
   const store = storeQuestions(around.auditStore);
@@ -112,7 +83,11 @@ export async function startPage(options: PageOptions, around: PageSurroundings):
       const changedSince = around.published.comparisons();
       return around.streams().map((status) => proxySummary(proxyReport(status, current, changedSince), current.number));
     },
-    certificates: certificatesInLog(around.issuanceLog),
+    ...(around.rollouts === undefined ? {} : { rollouts: around.rollouts }),
+    certificates: certificatesInLogs(async () => [
+      around.issuanceLog,
+      ...(await copiesIn(dirname(around.issuanceLog))).map(({ files }) => files.records),
+    ]),
     clock,
     viewerOf,
     authenticated: gate !== undefined,
@@ -122,6 +97,7 @@ export async function startPage(options: PageOptions, around: PageSurroundings):
   return {
     address: await listenHttp(app, options.address, '--page-address'),
     close: async () => {
+      sessions.close();
       listening.close();
       await app.close();
     },

@@ -122,11 +122,10 @@ export function rolloutSource(first: readonly RolloutStatus[]): SampleRollouts {
       return Promise.resolve(this.list.find((one) => one.namespace === namespace));
     },
     plan(namespace) {
-      const status = this.list.find((one) => one.namespace === namespace);
-      if (status === undefined) return Promise.reject(new Error('there is no such rollout'));
-      return Promise.resolve({
+      const status = this.list.find((one) => one.namespace === namespace) ?? rolloutAt(namespace, 'observe', Date.now());
+      const plan = {
         status,
-        changes: [{ change: 'create', object: `AuthorizationPolicy ${namespace}/rollout-allow-nothing` }],
+        changes: [{ change: 'create' as const, object: `AuthorizationPolicy ${namespace}/rollout-allow-nothing` }],
         cutOff: [
           {
             caller: 'cluster.local/ns/shop/sa/website',
@@ -138,7 +137,8 @@ export function rolloutSource(first: readonly RolloutStatus[]): SampleRollouts {
           },
         ],
         notes: ['the gateway istio-ingressgateway is opened to all: it serves those outside'],
-      });
+      };
+      return Promise.resolve({ ok: true as const, plan });
     },
   };
 }

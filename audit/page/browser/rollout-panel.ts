@@ -163,7 +163,20 @@ export interface RolloutPanelParts {
   readonly now: number;
 }
 
-function notBegun({ known, begin = '' }: RolloutDetails): readonly Child[] {
+function seenBefore({ preview: seen, askPreview }: Pick<RolloutPanelParts, 'preview' | 'askPreview'>): HTMLElement {
+  return section(
+    'The next step, seen before',
+    seen === undefined || seen === 'asked'
+      ? h(
+          'button',
+          { type: 'button', 'data-key': 'preview', disabled: seen === 'asked', onclick: askPreview },
+          seen === 'asked' ? 'Asked…' : 'Whom would it cut off, what would it write?',
+        )
+      : preview(seen),
+  );
+}
+
+function notBegun({ details: { namespace, known, begin = '' }, ...asking }: RolloutPanelParts): readonly Child[] {
   return [
     h('p', {}, 'Its calls are recorded and nothing is refused for a rollout: it has no NamespaceRollout.'),
     !known && h('p', { class: 'problem' }, 'This control plane runs no rollouts.'),
@@ -172,11 +185,12 @@ function notBegun({ known, begin = '' }: RolloutDetails): readonly Child[] {
       h(
         'p',
         {},
-        'Apply this, with a file or in git. Beginning changes nothing: it goes on only by command, once its gates are met.',
+        'Apply this by the command below, or commit it. Beginning changes nothing: it goes on only by command, once its gates are met.',
       ),
       command(begin, 'the NamespaceRollout'),
-      command(`gatehouse apply -f rollout.yaml`, 'the command that applies it'),
+      command(`gatehouse rollout plan ${namespace} -o yaml | gatehouse apply -f -`, 'the command that applies it'),
     ),
+    known && seenBefore(asking),
   ];
 }
 
@@ -196,7 +210,7 @@ function commands({ namespace, stage, command: next }: RolloutStatus): Child {
 /** All about one namespace's rollout, what matters for the next step first. */
 export function rolloutPanel({ details, preview: seen, askPreview, now }: RolloutPanelParts): readonly Child[] {
   const { status } = details;
-  if (status === undefined) return notBegun(details);
+  if (status === undefined) return notBegun({ details, preview: seen, askPreview, now });
   const { stage, target, next, advance, paused, since, heldBy, exceptions, accepted, rollbackArmedUntil, history } = status;
   return [
     stageTrack(stage, target, 'large'),
@@ -224,16 +238,7 @@ export function rolloutPanel({ details, preview: seen, askPreview, now }: Rollou
       commands(status),
     ),
     status.gates.length > 0 && section('Gates', gates(status.gates)),
-    section(
-      'The next step, seen before',
-      seen === undefined || seen === 'asked'
-        ? h(
-            'button',
-            { type: 'button', 'data-key': 'preview', disabled: seen === 'asked', onclick: askPreview },
-            seen === 'asked' ? 'Asked…' : 'Whom would it cut off, what would it write?',
-          )
-        : preview(seen),
-    ),
+    seenBefore({ preview: seen, askPreview }),
     exceptions.length > 0 &&
       section(
         'Workloads that go no further',

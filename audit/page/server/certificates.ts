@@ -30,12 +30,19 @@ function summary(identity: string, { time, serial, key, notBefore, notAfter, evi
   return { identity, serial, issuedAt: time, notBefore, notAfter, key, evidence: evidenceText(evidence) };
 }
 
+interface FollowedLog {
+  /** Grows by one with each certificate that was read. */
+  readonly read: number;
+  readonly latest: ReadonlyMap<string, CertificateSummary>;
+  follow(): Promise<void>;
+}
+
 /** Follows an issuance log: what was read is not read again. */
-export function certificatesInLog(path: string): Certificates {
+function followedLog(path: string): FollowedLog {
   const latest = new Map<string, CertificateSummary>();
   const open = new Map<string, Intent>();
   let end = 0;
-  let reading: Promise<void> | undefined;
+  let read = 0;
 
   const take = (record: LogRecord): void => {
     if (record.kind === 'intent') {
@@ -49,35 +56,74 @@ export function certificatesInLog(path: string): Certificates {
     if (record.kind !== 'issued' || intent === undefined || !identity?.startsWith('spiffe://')) return;
     latest.delete(identity);
     latest.set(identity, summary(identity, intent));
+    read++;
     if (latest.size > MOST_IDENTITIES) for (const first of latest.keys()) return void latest.delete(first);
   };
 
-  const follow = async (): Promise<void> => {
-    const { size } = await stat(path);
-    if (size < end) {
-      latest.clear();
-      open.clear();
-      end = 0;
-    }
-    if (size === end) return;
-    for await (const chunk of linesOf(path, end)) {
-      for (const line of chunk.lines) {
-        const record = parseRecord(line.toString('utf8'));
-        if (record !== undefined) take(record);
+  return {
+    latest,
+    get read() {
+      return read;
+    },
+    async follow() {
+      const { size } = await stat(path);
+      if (size < end) {
+        latest.clear();
+        open.clear();
+        end = 0;
+        read++;
       }
-      end = chunk.end;
+      if (size === end) return;
+      for await (const chunk of linesOf(path, end)) {
+        for (const line of chunk.lines) {
+          const record = parseRecord(line.toString('utf8'));
+          if (record !== undefined) take(record);
+        }
+        end = chunk.end;
+      }
+    },
+  };
+}
+
+/** Of each identity the one that was issued last, whichever replica did. */
+function newest(logs: readonly FollowedLog[]): ReadonlyMap<string, CertificateSummary> {
+  const [first, ...others] = logs;
+  if (first === undefined || others.length === 0) return first?.latest ?? new Map();
+  const all = new Map(first.latest);
+  for (const { latest } of others)
+    for (const [identity, certificate] of latest) {
+      const known = all.get(identity);
+      if (known === undefined || known.issuedAt < certificate.issuedAt) all.set(identity, certificate);
     }
+  return all;
+}
+
+/** @param paths the own issuance log first, which must be there, and the copies of other replicas' logs, which come and go */
+export function certificatesInLogs(paths: () => Promise<readonly string[]>): Certificates {
+  let followed = new Map<string, FollowedLog>();
+  let known: { readonly at: string; readonly latest: ReadonlyMap<string, CertificateSummary> } | undefined;
+  let reading: Promise<ReadonlyMap<string, CertificateSummary>> | undefined;
+
+  const read = async (): Promise<ReadonlyMap<string, CertificateSummary>> => {
+    const wanted = await paths();
+    followed = new Map(wanted.map((path) => [path, followed.get(path) ?? followedLog(path)]));
+    const [own, ...copies] = followed.values();
+    await own?.follow();
+    // A copy that goes while it is read takes nothing away from what is known of it.
+    await Promise.allSettled(copies.map((copy) => copy.follow()));
+    const at = [...followed].map(([path, { read: count }]) => `${path} ${count}`).join();
+    if (known?.at !== at) known = { at, latest: newest([...followed.values()]) };
+    return known.latest;
   };
 
   return {
     async latest() {
-      reading ??= follow().finally(() => (reading = undefined));
+      reading ??= read().finally(() => (reading = undefined));
       try {
-        await reading;
+        return await reading;
       } catch {
         return undefined;
       }
-      return latest;
     },
   };
 }

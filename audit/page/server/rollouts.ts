@@ -8,13 +8,17 @@ export interface RolloutSource {
   statuses(): Promise<readonly RolloutStatus[]>;
   /** Undefined: the namespace has no NamespaceRollout. */
   status(namespace: string): Promise<RolloutStatus | undefined>;
-  /** What the next step would be. */
-  plan(namespace: string): Promise<{
-    readonly status: RolloutStatus;
-    readonly changes: RolloutPreview['changes'];
-    readonly cutOff: readonly (Omit<CutOff, 'port'> & { readonly port: number | undefined })[];
-    readonly notes: readonly string[];
-  }>;
+  /** What the next step would be; of a namespace without a NamespaceRollout, what the first one would. */
+  plan(
+    namespace: string,
+  ): Promise<{ readonly ok: true; readonly plan: PlannedStep } | { readonly ok: false; readonly error: string }>;
+}
+
+interface PlannedStep {
+  readonly status: RolloutStatus;
+  readonly changes: RolloutPreview['changes'];
+  readonly cutOff: readonly (Omit<CutOff, 'port'> & { readonly port: number | undefined })[];
+  readonly notes: readonly string[];
 }
 
 const MOST_NAMESPACES = 10_000;
@@ -138,14 +142,21 @@ export async function rolloutDetailsOf(
   return { namespace, known: source !== undefined, omittedHistory: 0, begin: beginning(namespace) };
 }
 
-/** Undefined where there is no rollout for this viewer. */
+/**
+ * Undefined where there is no such namespace for this viewer.
+ * @throws Error when it cannot be told now
+ */
 export async function rolloutPreviewOf(
   source: RolloutSource | undefined,
   namespace: string,
+  snapshot: Snapshot,
   viewer: Viewer,
 ): Promise<RolloutPreview | undefined> {
-  if (source === undefined || !maySee(viewer, namespace) || (await source.status(namespace)) === undefined) return undefined;
-  const { status, changes, cutOff, notes } = await source.plan(namespace);
+  if (source === undefined || !maySee(viewer, namespace)) return undefined;
+  if (!namespacesOf(snapshot).has(namespace) && (await source.status(namespace)) === undefined) return undefined;
+  const answer = await source.plan(namespace);
+  if (!answer.ok) throw new Error(answer.error);
+  const { status, changes, cutOff, notes } = answer.plan;
   return {
     namespace,
     next: status.next,

@@ -185,7 +185,7 @@ export function addPage(app: FastifyInstance, sources: PageSources): void {
   );
   app.get<{ Querystring: Query }>(
     '/api/rollout/plan',
-    aboutRollouts((viewer, namespace) => rolloutPreviewOf(rollouts, namespace, viewer)),
+    aboutRollouts((viewer, namespace) => rolloutPreviewOf(rollouts, namespace, sources.snapshot(), viewer)),
   );
   app.get('/api/proxies', (request, reply) => {
     const viewer = viewerOf(request);

@@ -50,6 +50,7 @@ describe('audit: who may see the page', () => {
   let site: Site;
   let provider: Provider;
   let tokens = table(ENTRIES);
+  const sessionKey = randomBytes(32);
   const ask = (path: string, headers: Record<string, string> = {}, init: RequestInit = {}): Promise<Response> =>
     fetch(new URL(path, site.url), { redirect: 'manual', headers, ...init });
   const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` });
@@ -82,7 +83,10 @@ describe('audit: who may see the page', () => {
         return addGate(app, {
           tokens: () => tokens,
           oidc,
-          seal: new Seal(randomBytes(32), () => new Date()),
+          seal: new Seal(
+            () => [sessionKey],
+            () => new Date(),
+          ),
           secure: false,
           stylesheet: '/x.css',
           complain: () => {},
@@ -153,6 +157,11 @@ describe('audit: who may see the page', () => {
       for (const namespace of ['default', 'payments', 'web', 'absent', '', '*'])
         assert.equal((await ask(`${path}?namespace=${namespace}`, bearer(SHOP))).status, 404, `${path} ${namespace}`);
       assert.equal((await ask(`${path}?namespace=shop`, bearer(SHOP))).status, 200, path);
+      assert.equal(
+        (await ask(`${path}?namespace=istio-system`, bearer(EVERYTHING))).status,
+        404,
+        `${path} of the root namespace`,
+      );
       assert.equal((await ask(`${path}?namespace=default`, bearer(EVERYTHING))).status, 200, path);
     }
     // It can be looked at, and nothing more.

@@ -107,7 +107,12 @@ export function addGate(app: FastifyInstance, { tokens, oidc, seal, secure, styl
     const token = body instanceof URLSearchParams ? (body.get('token') ?? '') : '';
     const found = tokens?.().find(token.trim());
     if (found === undefined) return login(reply, 401, 'This token is not known.');
-    await keep(reply, { token: found.id });
+    try {
+      await keep(reply, { token: found.id });
+    } catch (error) {
+      complain(error);
+      return login(reply, 503, 'Nobody can sign in now: the keys of sessions cannot be read.');
+    }
     return reply.redirect('/', 303);
   });
   app.post('/logout', (_, reply) =>
