@@ -31,9 +31,14 @@ function prefixOf(text: string): string | undefined {
   return isId ? words : undefined;
 }
 
+/** Matrix parameters (`;jsessionid=`) are a query by another name, but policies compare paths with them: that there are some is kept. */
 function segment(raw: string): string {
-  // Matrix parameters (`;jsessionid=`) are a query by another name.
-  const text = raw.split(';', 1)[0] ?? '';
+  const [text = ''] = raw.split(';', 1);
+  const template = templateOfSegment(text);
+  return text === raw || template === ID ? template : `${template};${ID}`;
+}
+
+function templateOfSegment(text: string): string {
   if (text === ID || text === REST) return text;
   if (text.length > MAX_SEGMENT || text.includes('@') || text.includes('%40') || varies(text)) return ID;
   const [, stem, extension] = FILE.exec(text) ?? [];
