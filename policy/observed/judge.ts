@@ -1,7 +1,7 @@
+import type { AuthorizationPolicy } from '../../mesh/model/authorization-policy.ts';
 import { parsePort } from '../../mesh/model/port.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { Term } from '../access/atom.ts';
-import { decidesOn } from '../access/effective.ts';
 import type { Clause } from '../access/rules.ts';
 import type { Acceptance } from '../access/tokens.ts';
 import { type Destination, type Statements, statementsOf } from '../access/world.ts';
@@ -11,6 +11,7 @@ import { type MtlsSetting, mtlsSetting, workloadMtlsSetting } from '../peer-auth
 import { policiesFor } from '../select.ts';
 import type { JudgedCall, ObservedCall } from './call.ts';
 import type { Judgement, RefusalCause } from './judgement.ts';
+import { ApplyingRules } from './applying-rules.ts';
 import { type Known, truthOf } from './open-truth.ts';
 
 /** What calls tell of themselves by having been let through under other policies: each of those rules either let them in or did not stop them. */
@@ -79,16 +80,6 @@ function textOf(clause: Clause): string {
   return made;
 }
 
-/** The name under which Envoy knows a rule; it tries them in the byte order of these. */
-function envoyName({ policy: { meta }, rule }: Clause): string {
-  return `ns[${meta.namespace}]-policy[${meta.name}]-rule[${rule}]`;
-}
-
-function inOrder(clauses: readonly Clause[]): readonly Clause[] {
-  const named = clauses.map((clause) => ({ clause, name: envoyName(clause) }));
-  return named.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)).map(({ clause }) => clause);
-}
-
 interface Matching {
   readonly clause: Clause;
   readonly match: Exclude<Match, false>;
@@ -114,28 +105,24 @@ function acceptanceText({ required, terms }: Acceptance): string {
   return `${required ? REQUIRED : ''}${JSON.stringify(words)}`;
 }
 
-/** Dimensions of which few values come, by which clauses are left out once for many calls. */
-const FIRST: ReadonlySet<string> = new Set(['caller', 'port', 'method']);
-
 /** Judges calls to one destination. */
 class Bench {
   readonly #snapshot: Snapshot;
   readonly #destination: Destination;
   readonly #statements: Statements;
   readonly #governed: boolean;
-  readonly #clauses: readonly Clause[];
-  readonly #left = new Map<string, readonly Clause[]>();
+  readonly #rules: ApplyingRules;
   readonly #settings = new Map<number | undefined, MtlsSetting>();
   readonly #required: readonly Acceptance[];
   readonly #tokens: ReadonlySet<string> | undefined;
   #evaluator: Evaluator | undefined;
 
-  constructor(snapshot: Snapshot, destination: Destination) {
+  constructor(snapshot: Snapshot, destination: Destination, rulesOf: (statements: Statements) => ApplyingRules) {
     this.#snapshot = snapshot;
     this.#destination = destination;
     this.#statements = statementsOf({ snapshot, destination }, snapshot.meshConfig);
     this.#governed = policiesFor(snapshot, destination).some(({ dryRun, action }) => !dryRun && action !== 'AUDIT');
-    this.#clauses = inOrder(this.#statements.clauses);
+    this.#rules = rulesOf(this.#statements);
     const { acceptances } = this.#statements;
     this.#required = acceptances?.filter(({ required }) => required) ?? [];
     this.#tokens = acceptances && new Set(acceptances.map(acceptanceText));
@@ -188,7 +175,7 @@ class Bench {
     };
     const denying: Matching[] = [];
     const allowing: Matching[] = [];
-    for (const clause of this.#leftFor(known)) {
+    for (const clause of this.#rules.leftFor(known)) {
       const match = matchOf(clause, known);
       if (match === false || (!clause.allows && given?.passed.has(textOf(clause)) === true)) continue;
       if (clause.allows) allowing.push({ clause, match });
@@ -206,23 +193,6 @@ class Bench {
     const { tokens = new Set<string>() } = given;
     const more = [...own].some((text) => !tokens.has(text) && (tokens.size === 0 || text.startsWith(REQUIRED)));
     return more || [...tokens].some((text) => !own.has(text));
-  }
-
-  /** The clauses that caller, port and method leave. */
-  #leftFor(known: Known): readonly Clause[] {
-    const { principal, port, protocol, method } = known.call;
-    const key = JSON.stringify([principal, port, protocol, method, known.encrypted]);
-    const before = this.#left.get(key);
-    if (before !== undefined) return before;
-    const may = (clause: Clause): boolean =>
-      clause.terms.every((term) => {
-        if (!FIRST.has(term.dimension)) return true;
-        const truth = truthOf(term, known);
-        return truth === 'unknown' ? !clause.allows : truth !== false;
-      });
-    const made = this.#clauses.filter((clause) => decidesOn(clause, protocol === 'TCP' ? 'TCP' : 'HTTP') && may(clause));
-    this.#left.set(key, made);
-    return made;
   }
 
   #settingOf(written: number | undefined): MtlsSetting {
@@ -265,10 +235,20 @@ class Bench {
  */
 export function judge(snapshot: Snapshot, destinations: ReadonlyMap<string, Destination>): Judge {
   const benches = new Map<string, Bench>();
+  // Many workloads have the same policies.
+  const rules = new Map<readonly AuthorizationPolicy[], ApplyingRules>();
   const benchOf = (name: string): Bench | undefined => {
+    const before = benches.get(name);
+    if (before !== undefined) return before;
     const destination = destinations.get(name);
     if (destination === undefined) return undefined;
-    const bench = benches.get(name) ?? new Bench(snapshot, destination);
+    const policies = policiesFor(snapshot, destination);
+    const rulesOf = ({ clauses }: Statements): ApplyingRules => {
+      const known = rules.get(policies) ?? new ApplyingRules(clauses);
+      rules.set(policies, known);
+      return known;
+    };
+    const bench = new Bench(snapshot, destination, rulesOf);
     benches.set(name, bench);
     return bench;
   };

@@ -96,7 +96,7 @@ function ofTemplate(atom: Atom, path: string): OpenTruth {
   return relation === 'some' ? 'open' : relation === 'all';
 }
 
-function atomTruth(atom: Atom, value: string | undefined, known: Known): OpenTruth {
+function freshTruth(atom: Atom, value: string | undefined, known: Known): OpenTruth {
   if (atom.dimension === 'path' && value !== undefined) {
     if (isTemplate(value)) return ofTemplate(atom, value);
     // Records leave queries out.
@@ -104,6 +104,42 @@ function atomTruth(atom: Atom, value: string | undefined, known: Known): OpenTru
   }
   const { facts, request } = factsFor(atom.dimension, value, known);
   return atom.truth(facts, request);
+}
+
+type Answers = Map<string, OpenTruth>;
+
+/** Many policies have the same values: atoms of one text answer alike, whatever policy they are of. */
+const shared = new WeakMap<MeshConfig, Map<string, Answers>>();
+const ofAtom = new WeakMap<Atom, Answers>();
+
+function answersOf(atom: Atom, meshConfig: MeshConfig): Answers {
+  const known = ofAtom.get(atom);
+  if (known !== undefined) return known;
+  const all = shared.get(meshConfig) ?? new Map<string, Answers>();
+  shared.set(meshConfig, all);
+  const key = `${atom.dimension}\n${atom.field}\n${atom.text}`;
+  const made: Answers = all.get(key) ?? new Map<string, OpenTruth>();
+  all.set(key, made);
+  ofAtom.set(atom, made);
+  return made;
+}
+
+const MOST_KEPT = 10_000;
+
+function atomTruth(atom: Atom, value: string | undefined, known: Known): OpenTruth {
+  const answers = answersOf(atom, known.meshConfig);
+  const key = keyOf(value, known);
+  const before = answers.get(key);
+  if (before !== undefined) return before;
+  const made = freshTruth(atom, value, known);
+  if (answers.size >= MOST_KEPT) answers.clear();
+  answers.set(key, made);
+  return made;
+}
+
+function keyOf(value: string | undefined, { call }: Known): string {
+  const protocol = call.protocol === 'TCP' ? 'T' : 'H';
+  return value === undefined ? protocol : `${protocol} ${value}`;
 }
 
 function eitherOpen(truths: readonly OpenTruth[]): OpenTruth {
@@ -128,7 +164,6 @@ function truthFor(term: Term, value: string | undefined, known: Known): OpenTrut
 }
 
 const kept = new WeakMap<MeshConfig, WeakMap<Term, Map<string, OpenTruth>>>();
-const MOST_KEPT = 10_000;
 
 /** Whether a term holds for such calls. Worked out once for each value of what it looks at. */
 export function truthOf(term: Term, known: Known): OpenTruth {
@@ -138,9 +173,8 @@ export function truthOf(term: Term, known: Known): OpenTruth {
   kept.set(known.meshConfig, ofTerms);
   const answers = ofTerms.get(term) ?? new Map<string, OpenTruth>();
   ofTerms.set(term, answers);
-  const protocol = known.call.protocol === 'TCP' ? 'T' : 'H';
   const truths = forms.map((value) => {
-    const key = value === undefined ? protocol : `${protocol} ${value}`;
+    const key = keyOf(value, known);
     const before = answers.get(key);
     if (before !== undefined) return before;
     const made = truthFor(term, value, known);
