@@ -42,7 +42,8 @@ export function runRollouts(options: ControllerOptions): RunningRollouts {
   let closed = false;
 
   const denials = new Denials((namespace) => {
-    if (controllers.get(namespace)?.armed === true) soon(namespace, BURST_MS);
+    // However many are refused on purpose, looking takes a part of the time only.
+    if (controllers.get(namespace)?.armed === true) soon(namespace, Math.max(BURST_MS, (costs.get(namespace) ?? 0) * 4));
   });
   const around: NamespaceSurroundings = {
     ...options,

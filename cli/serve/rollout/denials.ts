@@ -36,7 +36,7 @@ export class Denials implements Observer {
       const call = found && observedCall({ key: edgeKeyOf(record), tally: tallyOf(record) });
       if (found === undefined || call === undefined) continue;
       found.push(call);
-      if (found.length > MOST) found.splice(0, found.length - MOST);
+      if (found.length > 2 * MOST) found.splice(0, found.length - MOST);
       told.add(namespace);
     }
     for (const namespace of told) this.#told(namespace);

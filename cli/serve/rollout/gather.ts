@@ -7,15 +7,20 @@ import { judgedSince, windowOf } from '../../../policy/rollout/gates.ts';
 import { objectName } from '../../../policy/rollout/objects.ts';
 import type { RecordedCalls, RolloutState, RolloutSurroundings } from '../../../policy/rollout/ports.ts';
 import { nextStep } from '../../../policy/rollout/step.ts';
+import { ClockJumps } from './clock-jumps.ts';
 import { deniedOnce } from './denials.ts';
 import type { JudgeCalls } from './judged.ts';
 
 const MINUTE_MS = 60_000;
+/** Calls of long ago are asked for anew only so often. */
+const EARLY_MS = 30_000;
 
 export type Around = Pick<RolloutSurroundings, 'snapshot' | 'evidence' | 'proxies' | 'isRevoked' | 'clock'> & {
   /** Denied calls that are perhaps not in the store yet. */
   readonly live: (namespace: string, since: number) => readonly ObservedCall[];
   readonly judge: JudgeCalls;
+  /** Goes on evenly, whatever the clock is set to (ms). */
+  readonly elapsed?: () => number;
 };
 
 /** Evidence for one namespace, with what is remembered from one time to the next. */
@@ -24,10 +29,13 @@ export class Gathering {
   readonly #namespace: string;
   #configured: Configured | undefined;
   #calls: RecordedCalls | undefined;
+  #early: { readonly cut: number; readonly at: number; readonly recorded: RecordedCalls } | undefined;
+  readonly #jumps: ClockJumps;
 
   constructor(namespace: string, around: Around) {
     this.#namespace = namespace;
     this.#around = around;
+    this.#jumps = new ClockJumps(around.elapsed ?? (() => performance.now()));
   }
 
   /** Never rejects: what cannot be asked is a doubt, and doubt holds. */
@@ -61,7 +69,7 @@ export class Gathering {
       at,
       record: {
         recordedSince: recorded.recordedSince,
-        gaps: recorded.gaps,
+        gaps: [...recorded.gaps, ...this.#jumps.seen(at)],
         losses: recorded.losses,
         incomplete: unreachable ?? evidence.incomplete(),
       },
@@ -101,7 +109,7 @@ export class Gathering {
     const cut = Math.max(since, Math.floor(judged / MINUTE_MS) * MINUTE_MS);
     try {
       const late = await evidence.calls(this.#namespace, { since: cut, until: until + MINUTE_MS });
-      const early = cut > since ? await evidence.calls(this.#namespace, { since, until: cut }) : undefined;
+      const early = cut > since ? await this.#before(since, cut) : undefined;
       this.#calls =
         early === undefined
           ? late
@@ -118,6 +126,14 @@ export class Gathering {
         unreachable: `the audit store cannot be read: ${error instanceof Error ? error.message : String(error)}`,
       };
     }
+  }
+
+  async #before(since: number, cut: number): Promise<RecordedCalls> {
+    const now = performance.now();
+    if (this.#early?.cut === cut && now - this.#early.at < EARLY_MS) return this.#early.recorded;
+    const recorded = await this.#around.evidence.calls(this.#namespace, { since, until: cut });
+    this.#early = { cut, at: now, recorded };
+    return recorded;
   }
 
   #denied(since: number): Promise<readonly ObservedCall[]> {
