@@ -18,10 +18,12 @@ import { apiClient, type ApiClient } from '../../../kubernetes/api/client.ts';
 import { clusterAccess } from '../../../kubernetes/api/connect.ts';
 import { sharedJoinTokens } from '../../../kubernetes/authority/join-tokens.ts';
 import { sharedJwtKeys } from '../../../kubernetes/authority/jwt-keys.ts';
+import { sharedPageSessions } from '../../../kubernetes/authority/page-sessions.ts';
 import { publishBundle } from '../../../kubernetes/authority/publish-bundle.ts';
 import { sharedRevocations } from '../../../kubernetes/authority/revocations.ts';
 import { clusterRoot } from '../../../kubernetes/authority/root.ts';
 import { reviewTokens } from '../../../kubernetes/authority/token-review.ts';
+import { sharedSessionKeys } from '../../../cli/serve/page-session-keys.ts';
 import { eventually } from '../../eventually.ts';
 import { at, withApiServer } from '../api-server.ts';
 
@@ -231,6 +233,33 @@ describe('the authority in a cluster', function () {
       );
     } finally {
       for (const replica of replicas) await replica.close();
+    }
+  });
+
+  it("seals the page's sessions with one key at all replicas, and with another at all of them once the Secret is deleted", async () => {
+    const where = await namespace('page-sessions');
+    const path = `/api/v1/namespaces/${where}/secrets/gatehouse-page-sessions`;
+    const replicas = await Promise.all(
+      Array.from({ length: 5 }, () => sharedSessionKeys(sharedPageSessions(client, where), clock, log)),
+    );
+    try {
+      const keys = (): readonly string[] =>
+        replicas.map((replica) =>
+          replica
+            .current()
+            .map((key) => Buffer.from(key).toString('base64'))
+            .join(),
+        );
+      const [first] = keys();
+      assert.equal(new Set(keys()).size, 1, 'one key, made once');
+      await api().request('DELETE', path);
+      await eventually(
+        'all have the same other key',
+        () => Promise.resolve(new Set(keys()).size === 1 && keys()[0] !== first ? true : undefined),
+        30_000,
+      );
+    } finally {
+      for (const replica of replicas) replica.close();
     }
   });
 
