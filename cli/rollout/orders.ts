@@ -60,7 +60,7 @@ function areStatuses(value: unknown): value is readonly RolloutStatus[] {
   return Array.isArray(value) && value.every(isStatus);
 }
 
-function isPlan(value: unknown): value is PlanToBegin {
+export function isPlan(value: unknown): value is PlanToBegin {
   const { status, objects, changes, cutOff, notes } = fields(value);
   return isStatus(status) && [objects, changes, cutOff, notes].every(Array.isArray);
 }

@@ -1,13 +1,14 @@
 import { Option, type Command } from 'commander';
+import { addClusterFlags, type ClusterFlags } from '../input/cluster/flags.ts';
 import { ordersBySocket, type RolloutOrders } from './orders.ts';
 
 /** Where rollouts are run; options of every subcommand. */
-export interface WhereFlags {
+export interface WhereFlags extends ClusterFlags {
   readonly caDir: string;
 }
 
 export function addWhere(command: Command): Command {
-  return command.addOption(
+  return addClusterFlags(command).addOption(
     new Option('--ca-dir <dir>', "the authority's folder of the control plane that runs (of up: RUN-DIR/ca)")
       .env('GATEHOUSE_CA_DIR')
       .default('.gatehouse/ca'),
@@ -16,8 +17,20 @@ export function addWhere(command: Command): Command {
 
 type Where = { readonly ok: true; readonly orders: RolloutOrders } | { readonly ok: false; readonly reason: string };
 
-export function ordersOf(flags: WhereFlags): Promise<Where> {
-  return Promise.resolve({ ok: true, orders: ordersBySocket(flags.caDir) });
+export async function ordersOf(flags: WhereFlags): Promise<Where> {
+  const { kubernetes = false, kubeconfig, context, systemNamespace } = flags;
+  if (!kubernetes && kubeconfig === undefined && context === undefined) return { ok: true, orders: ordersBySocket(flags.caDir) };
+  // Loaded only for this.
+  const [{ ordersOfCluster }, { AccessError }] = await Promise.all([
+    import('./cluster.ts'),
+    import('../../kubernetes/api/access.ts'),
+  ]);
+  try {
+    return { ok: true, orders: await ordersOfCluster({ kubeconfig, context, systemNamespace, clusterRole: undefined }) };
+  } catch (error) {
+    if (error instanceof AccessError) return { ok: false, reason: error.message };
+    throw error;
+  }
 }
 
 /** Runs what asks a control plane, and ends it. Wrong usage is exit code 2. */

@@ -12,6 +12,7 @@ import type { StreamStatus } from '../../xds/stream/service.ts';
 import { behind, identitiesIn } from './admin-rotation.ts';
 import { appliedObjects } from './applied.ts';
 import type { Cluster } from './cluster-options.ts';
+import { type ProxiesElsewhere, proxiesElsewhere, proxiesOfRollouts } from './rollout/replica-proxies.ts';
 import { proxyReport } from './proxy-report.ts';
 import type { PublishedSnapshots } from './published-snapshots.ts';
 import { followersOfAll } from './replica-followers.ts';
@@ -38,6 +39,8 @@ export interface ClusterReplicas {
   pending(): Pending | undefined;
   /** Who follows the trust bundle, as all replicas say now. @throws when the API server cannot be asked */
   followers(): Promise<Followers>;
+  /** Proxies of a namespace at the other replicas that run; undefined: no other runs. */
+  elsewhere(namespace: string): ProxiesElsewhere | undefined;
   /** Where the others that run are reached. */
   addresses(): readonly string[];
   close(): Promise<void>;
@@ -103,6 +106,7 @@ export async function clusterReplicas(
         .slice(0, MOST_OBJECTS)
         .map(([place, { applied, lagging, rejectedBy }]) => ({ place, applied, lagging, rejectedBy })),
       more: objects.size > MOST_OBJECTS,
+      rollouts: proxiesOfRollouts(mesh.current(), streams()),
       rotation: {
         state: state(),
         bundle: bundleHash(),
@@ -185,6 +189,10 @@ export async function clusterReplicas(
       const found = followersOfAll(mine, answers);
       return { ...found, replicas: [...(found.replicas ?? []), ...missing] };
     },
+    elsewhere: (namespace) =>
+      proxiesElsewhere(namespace, replicas.others(), () =>
+        pendingOfAll({ proxies: 0, objects: new Map() }, replicas.others(), revision, (since) => observed.changedSince(since)),
+      ),
     addresses: () => replicas.others().flatMap(({ present, address }) => (present && address !== '' ? [address] : [])),
     async close() {
       clearInterval(sweep);

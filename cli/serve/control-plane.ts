@@ -28,7 +28,7 @@ import { revocationRoutes } from './admin-revocation.ts';
 import { addressLimit, callersOf } from './callers.ts';
 import { clusterAuthority, withoutSteps } from './cluster-authority.ts';
 import { openCluster } from './cluster-options.ts';
-import { clusterReplicas } from './cluster-replicas.ts';
+import { type ClusterReplicas, clusterReplicas } from './cluster-replicas.ts';
 import { writeClusterStatus } from './cluster-status.ts';
 import { isServiceHost, snapshotDirectory, snapshotNames } from './directory.ts';
 import { type RunningFederation, startFederation } from './federation.ts';
@@ -49,7 +49,9 @@ import type { ServeOptions } from './options.ts';
 import { startPage } from './page-server.ts';
 import { pageSessions } from './page-session-keys.ts';
 import { startPlaintextXds } from './plaintext-xds.ts';
+import { rolloutsOfCluster } from './rollout/cluster.ts';
 import { rolloutMetrics } from './rollout/metrics.ts';
+import { NOT_KNOWN_YET } from './rollout/replica-proxies.ts';
 import { rolloutRoutes } from './rollout/routes.ts';
 import { startRollouts } from './rollout/start.ts';
 import { replicaAddress, replicaLogs } from './replica-logs.ts';
@@ -180,6 +182,18 @@ export async function startControlPlane(
       : startAlerts(options.alerts, { file: join(options.caDir, 'alerts.db'), snapshot: () => mesh.current(), clock, log });
   const published = new PublishedSnapshots();
   published.record(mesh.current(), clock(), undefined);
+  let replicas: ClusterReplicas | undefined;
+  const clustered =
+    cluster &&
+    (await rolloutsOfCluster(cluster, {
+      snapshot: () => mesh.current(),
+      auditStore: options.auditStore,
+      revision: options.webhooks?.revision ?? '',
+      vouched: options.webhooks !== undefined,
+      elsewhere: (namespace) => (replicas === undefined ? NOT_KNOWN_YET : replicas.elsewhere(namespace)),
+      clock,
+      log,
+    }));
   const rollouts = startRollouts({
     caDir: options.caDir,
     paths: options.paths,
@@ -189,7 +203,7 @@ export async function startControlPlane(
     published,
     recorder: () => recorder.stats,
     revoked: () => revocations.peers().identities,
-    cluster: undefined,
+    cluster: clustered?.surroundings,
     clock,
     log,
   });
@@ -318,7 +332,7 @@ export async function startControlPlane(
         });
 
   const isLeader = (): boolean => shared?.isLeader() === true;
-  const replicas =
+  replicas =
     cluster &&
     logs &&
     (await clusterReplicas(cluster, {
@@ -340,6 +354,8 @@ export async function startControlPlane(
   }
   const statusWriter =
     cluster && (await writeClusterStatus(cluster, { mesh, pending: () => replicas?.pending(), isLeader, clock, log }));
+
+  clustered?.start(rollouts);
 
   // What commands may order; each part adds its routes here.
   const admin = await startAdminSocket(
@@ -368,6 +384,7 @@ export async function startControlPlane(
     close: async () => {
       await webhooks?.close();
       statusWriter?.close();
+      await clustered?.close();
       await rollouts.close();
       mesh.close();
       await shared?.close();

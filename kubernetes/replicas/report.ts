@@ -1,4 +1,4 @@
-import { isJson, listAt, textAt } from '../api/json.ts';
+import { isJson, listAt, mapAt, textAt } from '../api/json.ts';
 
 /** How far one object has come among the proxies of one replica. */
 export interface ReportedObject {
@@ -27,6 +27,8 @@ export interface ReplicaReport {
   readonly objects: readonly ReportedObject[];
   /** True when there are more than could be named. */
   readonly more: boolean;
+  /** How many of its proxies are in each namespace that is being rolled out. */
+  readonly rollouts: Readonly<Record<string, number>>;
   readonly rotation: {
     /** How far it follows a rotation: as the record says it. */
     readonly state: string;
@@ -66,6 +68,9 @@ export function parseReport(text: string): ReplicaReport | undefined {
       rejectedBy: texts(listAt(one, 'rejectedBy')),
     })),
     more: value['more'] !== false,
+    rollouts: Object.fromEntries(
+      Object.entries(mapAt(value, 'rollouts')).flatMap(([name, count]) => (typeof count === 'number' ? [[name, count]] : [])),
+    ),
     rotation: {
       state: textAt(rotation, 'state'),
       bundle: textAt(rotation, 'bundle'),

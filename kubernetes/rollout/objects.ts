@@ -16,10 +16,26 @@ const PLURALS: Readonly<Record<StageKind, string>> = Object.freeze({
 });
 const KINDS: readonly StageKind[] = ['PeerAuthentication', 'AuthorizationPolicy'];
 const VERSION = 'v1';
+/** Shorter than the time between the end of one leader and the beginning of the next. */
+const WRITE_MS = 4_000;
 
 /** Somebody else's is in the way: nothing of it is taken over. */
 export class RolloutConflict extends Error {
   override readonly name = 'RolloutConflict';
+}
+
+/** Who decided once and does not any more must not undo what another does. */
+export interface RightToWrite {
+  /** Asked before each write. */
+  isLeader(): boolean;
+  /** Asked before the first: whether nobody decided since what is to be written was. */
+  isCurrent(namespace: string): Promise<boolean>;
+}
+
+const ALWAYS: RightToWrite = { isLeader: () => true, isCurrent: () => Promise.resolve(true) };
+
+function decidedElsewhere(namespace: string): RolloutConflict {
+  return new RolloutConflict(`the rollout of ${namespace} is decided elsewhere by now: nothing more is written here`);
 }
 
 /**
@@ -28,13 +44,16 @@ export class RolloutConflict extends Error {
  */
 export class ClusterObjects implements RolloutObjects {
   readonly #client: ApiClient;
+  readonly #right: RightToWrite;
 
-  constructor(client: ApiClient) {
+  constructor(client: ApiClient, right: RightToWrite = ALWAYS) {
     this.#client = client;
+    this.#right = right;
   }
 
   /** @throws RolloutConflict, ApiError or Unreachable; what was written until then stays, and is right by itself */
   async write(rollout: string, namespace: string, objects: readonly RolloutObject[]): Promise<void> {
+    if (!(await this.#right.isCurrent(namespace))) throw decidedElsewhere(namespace);
     const found = await this.#list(namespace);
     const foreign = objects.filter((wanted) => found.some((one) => isSameObject(one, wanted) && labelOf(one) !== rollout));
     if (foreign.length > 0)
@@ -86,8 +105,10 @@ export class ClusterObjects implements RolloutObjects {
       throw error;
     }
     if (textAt(live, 'metadata', 'annotations', DRY_RUN_ANNOTATION) === 'true') return;
+    if (!this.#right.isLeader()) throw decidedElsewhere(namespace);
     await this.#client.request({
       method: 'PATCH',
+      timeoutMs: WRITE_MS,
       path: `${path}?fieldManager=${ROLLOUT_MANAGER}&force=true`,
       contentType: 'application/apply-patch+yaml',
       body: {
@@ -120,9 +141,11 @@ export class ClusterObjects implements RolloutObjects {
   async #apply(object: RolloutObject, found: readonly Listed[]): Promise<void> {
     const { kind, metadata } = object;
     if (found.some((one) => isSameObject(one, object) && saysTheSame(one, object))) return;
+    if (!this.#right.isLeader()) throw decidedElsewhere(metadata.namespace);
     const send = (force: boolean): Promise<unknown> =>
       this.#client.request({
         method: 'PATCH',
+        timeoutMs: WRITE_MS,
         path: `${pathOf(kind, metadata.namespace, metadata.name)}?fieldManager=${ROLLOUT_MANAGER}&fieldValidation=Strict&force=${force}`,
         contentType: 'application/apply-patch+yaml',
         body: object,
@@ -146,9 +169,11 @@ export class ClusterObjects implements RolloutObjects {
   /** Only the very object that was seen. */
   async #delete({ kind, json }: Listed): Promise<void> {
     const [namespace, name, uid] = ['namespace', 'name', 'uid'].map((field) => textAt(json, 'metadata', field));
+    if (!this.#right.isLeader()) throw decidedElsewhere(namespace ?? '');
     try {
       await this.#client.request({
         method: 'DELETE',
+        timeoutMs: WRITE_MS,
         path: pathOf(kind, namespace ?? '', name),
         body: { apiVersion: 'v1', kind: 'DeleteOptions', preconditions: { uid } },
       });

@@ -39,6 +39,8 @@ interface Known {
 export class ClusterRecords implements RolloutStates {
   readonly #maps: ConfigMaps;
   readonly #known = new Map<string, Known>();
+  /** The revision that whoever decides knows. */
+  readonly #given = new Map<string, number>();
   /** One thing at a time for each namespace: each write is over the version that the one before left. */
   readonly #turns = new Map<string, Promise<unknown>>();
 
@@ -52,9 +54,13 @@ export class ClusterRecords implements RolloutStates {
   }
 
   async #load(namespace: string): Promise<RolloutState | undefined> {
+    this.#given.delete(namespace);
     const map = await this.#read(namespace);
     const text = map?.data['record'];
-    if (map === undefined || text === undefined) return undefined;
+    if (map === undefined || text === undefined) {
+      this.#given.set(namespace, 0);
+      return undefined;
+    }
     const record = unpacked(text, map.name);
     const count = Number(map.data['transitions']);
     const history: HistoryEntry[] = [];
@@ -69,6 +75,7 @@ export class ClusterRecords implements RolloutStates {
     }
     const read = parseRecord(JSON.stringify({ ...record, history }));
     if (read?.namespace !== namespace) throw damaged(map.name);
+    this.#given.set(namespace, read.revision);
     return read;
   }
 
@@ -102,10 +109,19 @@ export class ClusterRecords implements RolloutStates {
       transitions: String(history.length),
     };
     await this.#write(namespace, data, known?.map);
+    this.#given.set(namespace, revision);
   }
 
   order(namespace: string): Promise<TakenOrder | undefined> {
     return this.#inTurn(namespace, async () => takenOrder((await this.#read(namespace))?.data['order']));
+  }
+
+  /** Whether what was loaded or saved here last is still what is kept. */
+  async isCurrent(namespace: string): Promise<boolean> {
+    const given = this.#given.get(namespace);
+    if (given === undefined) return false;
+    const map = await this.#inTurn(namespace, () => this.#read(namespace));
+    return Number(map?.data['revision'] ?? 0) === given;
   }
 
   /** How many transitions are kept of it. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import { isConflict, isNotFound } from '../api/api-error.ts';
 import type { ApiClient } from '../api/client.ts';
@@ -24,7 +25,7 @@ interface Wanted {
 
 const EVERY_MS = 250;
 /** How evidence grows is told so often. */
-const CALM_MS = 10_000;
+const CALM_MS = 60_000;
 const ATTEMPTS = 5;
 
 /** Keeps the status of NamespaceRollouts as it should be, now or at the next try. */
@@ -41,6 +42,8 @@ export class StatusKeeper {
 
   /** Evidence that grows is not urgent. */
   want(namespace: string, name: string, status: Json, urgent: boolean): void {
+    const known = this.#wanted.get(`${namespace}/${name}`);
+    if (known?.status !== undefined && isDeepStrictEqual(known.status, status)) return;
     this.#want(namespace, name, { status }, urgent);
   }
 

@@ -52,6 +52,13 @@ export function statusFields(status: RolloutStatus): Json {
   return plain;
 }
 
+/** Whether more changed than how far the evidence has come. */
+export function isUrgent(before: RolloutStatus, now: RolloutStatus): boolean {
+  const short = ({ stage, target, advance, paused, heldBy, history, rollbackArmedUntil, gates }: RolloutStatus): string =>
+    JSON.stringify([stage, target, advance, paused, heldBy.length, history[0], rollbackArmedUntil, gates.map(({ met }) => met)]);
+  return short(before) !== short(now);
+}
+
 /** The first that holds it, and how many more; for a column. */
 function held(heldBy: readonly string[]): string {
   const [first] = heldBy;

@@ -25,6 +25,7 @@ const GOOD: OtherReplica = {
     proxies: 1,
     objects: [],
     more: false,
+    rollouts: {},
     rotation: {
       state: 'prepared now',
       bundle: 'b',

@@ -9,6 +9,8 @@ export interface EvidenceSources {
   readonly clock: () => Date;
   /** Why others may have records that this store has not; undefined: nobody has. */
   readonly elsewhere: () => string | undefined;
+  /** Until when others had records that this store has not. */
+  readonly elsewhereUntil?: (() => number | undefined) | undefined;
 }
 
 /** Records wait for a fraction of a second; a store that has taken nothing of what waits for so long is broken. */
@@ -16,7 +18,7 @@ const STUCK_MS = 10_000;
 const MINUTE_MS = 60_000;
 
 /** What the audit store has, as evidence. */
-export function storedEvidence({ store, recorder, clock, elsewhere }: EvidenceSources): RolloutEvidence {
+export function storedEvidence({ store, recorder, clock, elsewhere, elsewhereUntil }: EvidenceSources): RolloutEvidence {
   let last = { written: -1, at: 0 };
   const stuck = (): string | undefined => {
     const { written, waiting } = recorder();
@@ -33,7 +35,7 @@ export function storedEvidence({ store, recorder, clock, elsewhere }: EvidenceSo
         calls: observedCalls(observed.edges).filter(({ destination }) => destination.startsWith(`${namespace}/`)),
         gaps: observed.gaps.map(({ from, until: to }) => ({ from, until: to })),
         losses: observed.losses.map(({ minute, reason, count }) => ({ at: minute * MINUTE_MS, reason, count })),
-        recordedSince: latest(observed.recordedSince, observed.forgottenBefore),
+        recordedSince: latest(latest(observed.recordedSince, observed.forgottenBefore), elsewhereUntil?.()),
       };
     },
     async denied(namespace, since) {

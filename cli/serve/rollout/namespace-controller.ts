@@ -173,6 +173,8 @@ export class NamespaceController {
     } catch (error) {
       this.#failed(error);
       const last = this.#state ?? decision.state;
+      // Somebody else may decide by now: what is kept counts.
+      this.#state = undefined;
       const { status } = await this.#seen(last);
       return order === undefined || decision.refusal !== undefined
         ? { ok: false, error: decision.refusal?.error ?? '', heldBy: status.heldBy }
@@ -196,7 +198,7 @@ export class NamespaceController {
       await this.#around.states.save(next);
     } catch (error) {
       // Perhaps somebody else wrote: what is kept counts.
-      if (this.#state === null) this.#state = undefined;
+      this.#state = undefined;
       throw error;
     }
     this.#state = next;

@@ -2,11 +2,14 @@ import type { Snapshot } from '../../../mesh/model/snapshot.ts';
 import type { ProxiesSeen, RolloutProxies } from '../../../policy/rollout/ports.ts';
 import type { StreamStatus } from '../../../xds/stream/service.ts';
 import type { PublishedSnapshots } from '../published-snapshots.ts';
+import type { ProxiesElsewhere } from './replica-proxies.ts';
 
 export interface ProxySources {
   readonly snapshot: () => Snapshot;
   readonly streams: () => readonly StreamStatus[];
   readonly published: Pick<PublishedSnapshots, 'changedSince' | 'objects'>;
+  /** The namespace's proxies that other replicas have; undefined: there are no others. */
+  readonly elsewhere?: ((namespace: string) => ProxiesElsewhere | undefined) | undefined;
 }
 
 /** Kinds by which it is decided who may call. */
@@ -18,8 +21,8 @@ function partsOf(object: string): { readonly kind: string; readonly namespace: s
   return { kind, namespace: key.slice(0, Math.max(0, key.indexOf('/'))) };
 }
 
-/** The proxies of one control plane that has them all. */
-export function proxiesHere({ snapshot, streams, published }: ProxySources): RolloutProxies {
+/** The proxies of one control plane, and of its other replicas. */
+export function proxiesHere({ snapshot, streams, published, elsewhere }: ProxySources): RolloutProxies {
   return {
     seen(namespace, objects): Promise<ProxiesSeen> {
       const { meshConfig } = snapshot();
@@ -41,12 +44,26 @@ export function proxiesHere({ snapshot, streams, published }: ProxySources): Rol
       });
       const expected = expectedProxies(snapshot(), namespace);
       const connected = new Set(of.map(({ node }) => podOf(node)));
-      const away = [...expected].filter((pod) => !connected.has(pod)).map((pod) => `${pod} is not connected`);
+      const others = elsewhere?.(namespace);
+      const all = connected.size + (others?.connected ?? 0);
+      // Which of them are elsewhere is not told, only how many.
+      const away =
+        others === undefined
+          ? [...expected].filter((pod) => !connected.has(pod)).map((pod) => `${pod} is not connected`)
+          : expected.size > all
+            ? [`${expected.size - all} of ${expected.size} proxies are connected nowhere`]
+            : [];
+      const late = new Set(behind.map((text) => text.split(' ', 1)[0])).size + (others?.behind.length ?? 0);
       return Promise.resolve({
-        expected: Math.max(expected.size, connected.size),
-        connected: connected.size,
-        acked: missing.length > 0 ? 0 : connected.size - new Set(behind.map((text) => text.split(' ', 1)[0])).size,
-        behind: [...missing.map((object) => `${object} is in no snapshot yet`), ...away.sort(), ...[...new Set(behind)].sort()],
+        expected: Math.max(expected.size, all),
+        connected: all,
+        acked: missing.length > 0 ? 0 : Math.max(0, all - late),
+        behind: [
+          ...missing.map((object) => `${object} is in no snapshot yet`),
+          ...away.sort(),
+          ...[...new Set(behind)].sort(),
+          ...(others?.behind ?? []),
+        ],
       });
     },
   };

@@ -10,14 +10,17 @@ import { runRollouts, type RunningRollouts } from './controller.ts';
 import { storedEvidence } from './evidence.ts';
 import { objectFiles } from './files/object-files.ts';
 import { inOrder, rolloutsFolder, stateFiles } from './files/state-files.ts';
-import { proxiesHere } from './proxies.ts';
+import { type ProxySources, proxiesHere } from './proxies.ts';
 import { judgedTogether, suggestionFor } from './suggested.ts';
 
 /** What a cluster does otherwise than files. */
 export type ClusterRollouts = Pick<RolloutSurroundings, 'states' | 'objects' | 'isLeader'> &
-  Partial<Pick<RolloutSurroundings, 'proxies' | 'onStatus'>> & {
+  Partial<Pick<RolloutSurroundings, 'rollouts' | 'onStatus'>> &
+  Pick<ProxySources, 'elsewhere'> & {
     /** Why other replicas may have records that are not in the store; undefined: none has. */
     readonly recordedElsewhere?: () => string | undefined;
+    /** Until when others had such records. */
+    readonly elsewhereUntil?: () => number | undefined;
   };
 
 export interface RolloutsAround {
@@ -59,8 +62,9 @@ export function startRollouts(around: RolloutsAround): RunningRollouts {
       recorder: around.recorder,
       clock,
       elsewhere: () => cluster?.recordedElsewhere?.(),
+      elsewhereUntil: cluster?.elsewhereUntil,
     }),
-    proxies: proxiesHere(around),
+    proxies: proxiesHere({ ...around, elsewhere: cluster?.elsewhere }),
     isRevoked: (principal) => around.revoked().includes(principal),
     ...filed,
     ...cluster,
