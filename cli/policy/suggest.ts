@@ -104,6 +104,8 @@ async function action(flags: SuggestFlags): Promise<undefined> {
   if (evidence.calls.length === 0) process.stderr.write('warning: no calls were recorded: what is suggested lets nobody in\n');
   for (const text of suggestion.uncovered) process.stderr.write(`warning: not let in: ${text}\n`);
   if (suggestion.uncovered.length > 0) process.exitCode = 1;
+  if (suggestion.policies.length === 0)
+    process.stderr.write("nothing to suggest: today's policies let in every call that went through\n");
   const options = { dryRun: flags.dryRun ?? false, evidence };
   if (flags.out !== undefined) return write(flags.out, suggestion, options);
   await writeAll(textOf(suggestion, flags.output, options), process.stdout);

@@ -20,8 +20,8 @@ import { admitted } from './admitted.ts';
 import { NOW, randomOf } from './generated.ts';
 
 const SEED = Number(process.env['GATEHOUSE_SEED'] ?? 20261122);
-const WORLDS = Number(process.env['GATEHOUSE_WORLDS'] ?? 24);
-const REQUESTS = 30;
+const WORLDS = Number(process.env['GATEHOUSE_WORLDS'] ?? 20);
+const REQUESTS = 24;
 
 const CALLERS = CERTIFICATES.flatMap(({ uris = [] }) => (uris.length === 1 ? uris : []));
 const MODES = ['NONE', 'BASE', 'MERGE_SLASHES', 'DECODE_AND_MERGE_SLASHES'] as const;
