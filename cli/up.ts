@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { collect } from './options/collect.ts';
 import { addFederationOptions } from './options/federation.ts';
+import { addServedOptions } from './up/served.ts';
 import { parseUpFlags, type UpFlags } from './up/options.ts';
 import { output } from './up/output.ts';
 import { runUp } from './up/run.ts';
@@ -34,14 +35,13 @@ export function upCommand(): Command {
     .option('--image <name=command>', 'what to run in place of an image; may be repeated', collect)
     .option('--images <file>', 'a table of images as manifests/samples/images.yaml; may be repeated', collect)
     .option('--envoy <path>', 'the Envoy binary (default: GATEHOUSE_ENVOY, then envoy on the PATH)')
-    .option('--page-address <host:port>', 'a page with the report of who talked to whom')
     .option('--certificate-ttl <duration>', 'lifetime of workload certificates', '24h')
     .option('--alerts <file>', 'what to alert on, and webhooks to tell; see docs/audit/alerts.md')
     .option('--automatic-scope', 'tell proxies of the services that they call, and of others when they ask')
     .addOption(new Option('-o, --output <format>', 'what is printed on stdout').choices(['text', 'json']).default('text'))
     .addHelpText('after', EXAMPLES)
     .action(up);
-  return addFederationOptions(command);
+  return addFederationOptions(addServedOptions(command));
 }
 
 async function up(flags: UpFlags): Promise<void> {

@@ -61,7 +61,7 @@ export class ControlPlane {
       ...['--ca-dir', dir.ca, '--jwks', dir.jwks, '--token-issuer', TOKEN_ISSUER, '--token-audience', TOKEN_AUDIENCE],
       ...addresses.grpc.flatMap((address) => ['--grpc-address', address]),
       ...['--http-address', addresses.http],
-      ...(options.pageAddress === undefined ? [] : ['--page-address', options.pageAddress]),
+      ...options.served,
       ...['--audit-db', dir.auditDb, '--certificate-ttl', options.certificateTtl],
       ...(options.automaticScope ? ['--automatic-scope'] : []),
       ...(options.alertsFile === undefined ? [] : ['--alerts', options.alertsFile]),

@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Parsed } from '../../ca/identity/parsed.ts';
-import { parseListenAddress } from '../options/address.ts';
 import { federationArguments } from '../options/federation.ts';
 import { type FederationFlags, parseFederationFlags } from '../serve/federation-options.ts';
 import { findExecutable } from './executable.ts';
 import { type ImageCommand, type ImageTable, parseImageFlag, parseImageTable } from './images.ts';
 import { samplesFolder } from './samples.ts';
+import { type ServedFlags, servedArguments } from './served.ts';
 
 /** What commander hands over. */
-export interface UpFlags extends FederationFlags {
+export interface UpFlags extends FederationFlags, ServedFlags {
   readonly filename: readonly string[];
   readonly meshConfig?: string;
   readonly capture: 'explicit' | 'netns';
@@ -18,7 +18,6 @@ export interface UpFlags extends FederationFlags {
   readonly image?: readonly string[];
   readonly images?: readonly string[];
   readonly envoy?: string;
-  readonly pageAddress?: string;
   readonly certificateTtl: string;
   readonly automaticScope?: boolean;
   readonly alerts?: string;
@@ -34,11 +33,12 @@ export interface UpOptions {
   readonly runDir: string;
   readonly images: ImageTable;
   readonly envoy: string;
-  readonly pageAddress: string | undefined;
   readonly certificateTtl: string;
   readonly automaticScope: boolean;
   /** The file of the control plane's `--alerts`. */
   readonly alertsFile: string | undefined;
+  /** Arguments about the page and what is kept of tokens, for gatehouse serve. */
+  readonly served: readonly string[];
   /** Arguments about other trust domains, for gatehouse serve. */
   readonly federation: readonly string[];
 }
@@ -57,10 +57,8 @@ export function parseUpFlags(flags: UpFlags): OptionsResult {
   const gatewayPort = /^\d{1,5}$/.test(flags.gatewayPort) ? Number(flags.gatewayPort) : Number.NaN;
   if (!(gatewayPort <= 65_535))
     return wrong(`--gateway-port: ${flags.gatewayPort} is no port (0 to 65535; 0 takes any free one)`);
-  if (flags.pageAddress !== undefined) {
-    const page = parseListenAddress(flags.pageAddress);
-    if (!page.ok) return wrong(`--page-address: ${page.reason}`);
-  }
+  const served = servedArguments(flags);
+  if (!served.ok) return wrong(served.reason);
   const federation = parseFederationFlags(flags);
   if (!federation.ok) return wrong(federation.reason);
   const images = imagesOf(flags);
@@ -83,7 +81,7 @@ export function parseUpFlags(flags: UpFlags): OptionsResult {
       runDir: resolve(flags.runDir),
       images: images.value,
       envoy,
-      pageAddress: flags.pageAddress,
+      served: served.value,
       certificateTtl: flags.certificateTtl,
       automaticScope: flags.automaticScope === true,
       alertsFile: flags.alerts === undefined ? undefined : resolve(flags.alerts),

@@ -65,6 +65,20 @@ describe('browser: the page of a running mesh', function () {
     assert.match(text, /cluster\.local\/ns\/shop\/sa\/website/);
     assert.match(text, /hours left/);
 
+    // What the running controller says of the namespace's rollout.
+    await page.getByRole('button', { name: 'Rollout', exact: true }).click();
+    await page.getByRole('button', { name: 'Rollout of shop', exact: true }).click();
+    await panel.locator('.gate').first().waitFor();
+    const rollout = await panel.innerText();
+    assert.match(rollout, /Stage\s*observe, since/);
+    assert.match(rollout, /Next: strict\s*held back by \d/);
+    assert.match(rollout, /Observed for long enough\s*✕ not met/);
+    assert.match(rollout, /gatehouse rollout advance shop/);
+    await panel.getByRole('button', { name: /Whom would it cut off/ }).click();
+    await panel.getByText(/would be cut off/).waitFor();
+    assert.match(await panel.innerText(), /create PeerAuthentication shop\/rollout-strict/);
+    await page.keyboard.press('Escape');
+
     await page.getByRole('button', { name: 'Proxies' }).click();
     await page.getByText(/all have snapshot/).waitFor();
     const rows = await page.locator('section[aria-label="Proxies"] tbody tr').count();

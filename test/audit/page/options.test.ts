@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { resolve } from 'node:path';
 import { type PageFlags, parsePageFlags } from '../../../cli/serve/page-options.ts';
+import { servedArguments } from '../../../cli/up/served.ts';
 
 const DEFAULTS = { pageOidcClaim: 'groups', pageOidcPrefix: 'gatehouse:', pageOidcScopes: 'openid' };
 
@@ -30,5 +32,24 @@ describe('audit: where the page listens', () => {
     assert.match(kind({ ...address, pageOidcIssuer: 'http://id.example', pageOidcClientId: 'x' }), /no https address/);
     assert.match(kind({ ...address, pageUrl: 'https://x.example/path' }), /--page-url/);
     assert.equal(kind({ ...address, pageOidcIssuer: 'https://id.example', pageOidcClientId: 'x' }), 'none');
+  });
+
+  it('takes keys of sessions where there are sessions', () => {
+    const address = { pageAddress: '127.0.0.1:15080', pageSessionKey: 'key' };
+    assert.match(kind(address), /no sessions without --page-tokens or --page-oidc-issuer/);
+    assert.equal(kind({ ...address, pageTokens: 'x' }), 'none');
+    assert.match(kind({ pageSessionKey: 'key' }), /needs --page-address/);
+  });
+
+  it('is handed over by gatehouse up, which tells of mistakes before it starts anything', () => {
+    const args = servedArguments({ pageAddress: '127.0.0.1:0', pageTokens: 'tokens.yaml', auditSubject: 'plain' });
+    assert.deepEqual(args.ok && args.value, [
+      ...['--page-address', '127.0.0.1:0', '--page-tokens', resolve('tokens.yaml')],
+      ...['--audit-subject', 'plain'],
+    ]);
+    assert.deepEqual(servedArguments({}), { ok: true, value: [] });
+    assert.equal(servedArguments({ pageAddress: '0.0.0.0:0' }).ok, false);
+    assert.equal(servedArguments({ pageTokens: 'tokens.yaml' }).ok, false);
+    assert.equal(servedArguments({ auditSubject: 'hash' }).ok, false);
   });
 });
