@@ -11,6 +11,8 @@ import { NamespaceController, type NamespaceSurroundings } from './namespace-con
 export interface ControllerOptions extends RolloutSurroundings {
   readonly suggest: NamespaceSurroundings['suggest'];
   readonly judge: JudgeCalls;
+  /** Goes on evenly, whatever the clock is set to (ms); absent: the process's. */
+  readonly elapsed?: () => number;
   readonly log: Logger;
 }
 
