@@ -48,16 +48,16 @@ export function intended(known: Known, step: Step): Decision {
   return { state: { ...state, intent, armed }, desired: undefined, refusal: undefined, alerts: [] };
 }
 
-/** From before the first object is written: a step that is half done may refuse calls too. What was watched before is watched on. */
+/** From before the first object is written: a step that is half done may refuse calls too. Policies that came shortly before stay suspected. */
 function armedBy({ state, rollout, now }: Known, { at, to, from }: Transition): Armed {
   const before = state.armed;
   const step = `the step of ${at} to ${to}`;
   return {
-    since: before?.since ?? now,
+    since: now,
     until: now + rollout.rollback.withinMs,
     why: before === undefined ? step : `${before.why}; ${step}`,
     own: true,
-    back: before?.back ?? { stage: from, held: state.held },
+    back: { stage: from, held: state.held },
     suspects: before?.suspects ?? [],
   };
 }

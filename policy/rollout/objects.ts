@@ -1,8 +1,8 @@
 import type { NamespaceRollout, Stage } from '../../mesh/model/namespace-rollout.ts';
 import { STAGES } from '../../mesh/model/namespace-rollout.ts';
 import type { AuthorizationPolicy } from '../../mesh/model/authorization-policy.ts';
-import { type Labels, selects } from '../../mesh/model/object.ts';
 import type { Workload } from '../../mesh/model/workload.ts';
+import { appliesTo } from '../select.ts';
 import type { SuggestedPolicy, SuggestedRule } from '../suggest/suggestion.ts';
 import { selectorOf } from './selector.ts';
 
@@ -32,7 +32,8 @@ export interface StageOf {
   /** Workloads that are behind, by name. */
   readonly held: Readonly<Record<string, Stage>>;
   readonly gateways: ReadonlySet<string>;
-  /** Policies that concern the namespace. */
+  readonly rootNamespace: string;
+  /** Policies of others that concern the namespace. */
   readonly policies: readonly AuthorizationPolicy[];
 }
 
@@ -102,7 +103,7 @@ function authorizationPolicies(of: StageOf, workloads: readonly Workload[], stag
     if (labels === undefined) return [];
     const selector = { matchLabels: labels };
     const opening = { selector, action: 'ALLOW', rules: [{}] };
-    const mayOpen = !hasAllowPolicy(of, workload.labels);
+    const mayOpen = !hasAllowPolicy(of, workload);
     // Who calls a gateway is not of the mesh.
     if (gateways.has(workload.name)) return mayOpen ? [made(policyName(workload), stage !== 'enforce', opening)] : [];
     const at = stageOf(workload.name);
@@ -125,14 +126,10 @@ function policyName({ name }: Workload): string {
 }
 
 /** Whether policies of others already say who may call it: it must not be opened beyond them. */
-function hasAllowPolicy({ policies, rollout }: StageOf, labels: Labels): boolean {
+function hasAllowPolicy({ policies, rollout, rootNamespace }: StageOf, workload: Workload): boolean {
   return policies.some(
     (policy) =>
-      policy.action === 'ALLOW' &&
-      !policy.dryRun &&
-      !isOwn(policy, rollout) &&
-      policy.targetRefs.length === 0 &&
-      selects(policy.selector, labels),
+      policy.action === 'ALLOW' && !policy.dryRun && !isOwn(policy, rollout) && appliesTo(rootNamespace, policy, workload),
   );
 }
 

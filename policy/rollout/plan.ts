@@ -1,9 +1,11 @@
 import type { NamespaceRollout, Stage } from '../../mesh/model/namespace-rollout.ts';
+import { keyOf } from '../../mesh/model/object.ts';
 import type { Suggestion } from '../suggest/suggestion.ts';
 import { hasEnded, isAbout } from './accepted.ts';
 import type { Evidence } from './evidence.ts';
 import { judgedSince } from './gates.ts';
-import { isBefore, isOwn, objectName, objectsOf, type RolloutObject } from './objects.ts';
+import { isBefore, isOwn, objectName, type RolloutObject } from './objects.ts';
+import { objectsFor } from './situation.ts';
 import type { RolloutState } from './state.ts';
 import type { RolloutStatus } from './status.ts';
 import { statusOf } from './status-of.ts';
@@ -42,16 +44,15 @@ export function planOf(
   const next = nextStep(rollout, state);
   const stage: Stage = next === undefined || next.workloads !== undefined ? state.stage : next.to;
   const fresh = next?.to === 'dry-run' && next.workloads === undefined;
-  const { workloads, gateways, authorizationPolicies } = evidence.configured;
-  const objects = objectsOf({
-    stage,
-    rollout,
-    suggestion: fresh || state.suggestion === undefined ? suggestion.policies : state.suggestion,
-    workloads,
-    held: next?.held ?? state.held,
-    gateways,
-    policies: authorizationPolicies.filter((policy) => !isOwn(policy, rollout)),
-  });
+  const { gateways } = evidence.configured;
+  const objects = objectsFor(
+    { rollout, evidence },
+    {
+      stage,
+      suggestion: fresh || state.suggestion === undefined ? suggestion.policies : state.suggestion,
+      held: next?.held ?? state.held,
+    },
+  );
   const opened = isBefore(stage, 'dry-run') ? [] : [...gateways].sort();
   return {
     status: statusOf(rollout, state, evidence, now),
@@ -62,9 +63,21 @@ export function planOf(
       ...opened.map(
         (name) => `${rollout.meta.namespace}/${name} is a gateway: it stays open to whoever calls from outside of the mesh`,
       ),
+      ...leftOpen(rollout, evidence),
       ...(fresh ? [...suggestion.notes.map(({ note }) => note), ...suggestion.generalisations] : []),
     ],
   };
+}
+
+/** Ports on which somebody else's policy takes plain text: they stay as they are. */
+function leftOpen(rollout: NamespaceRollout, { configured }: Evidence): readonly string[] {
+  return configured.peerAuthentications
+    .filter((policy) => policy.meta.namespace === rollout.meta.namespace && !isOwn(policy, rollout))
+    .flatMap(({ meta, portLevel }) => {
+      const ports = [...portLevel].filter(([, mode]) => mode === 'PERMISSIVE' || mode === 'DISABLE').map(([port]) => port);
+      if (ports.length === 0) return [];
+      return [`PeerAuthentication ${keyOf(meta)} takes plain text on port ${ports.join(', ')}: that stays, whatever the stage`];
+    });
 }
 
 function changesOf(present: readonly RolloutObject[], wanted: readonly RolloutObject[]): RolloutPlan['changes'] {

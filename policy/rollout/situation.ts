@@ -68,9 +68,9 @@ export function objectsFor(
   { rollout, evidence: { configured } }: Pick<Situation, 'rollout' | 'evidence'>,
   { stage, suggestion, held }: Pick<RolloutState, 'stage' | 'suggestion' | 'held'>,
 ): readonly RolloutObject[] {
-  const { workloads, gateways, authorizationPolicies } = configured;
+  const { workloads, gateways, authorizationPolicies, rootNamespace } = configured;
   const policies = authorizationPolicies.filter((policy) => !isOwn(policy, rollout));
-  return objectsOf({ stage, rollout, suggestion: suggestion ?? [], workloads, held, gateways, policies });
+  return objectsOf({ stage, rollout, suggestion: suggestion ?? [], workloads, held, gateways, rootNamespace, policies });
 }
 
 /** What is in the way of the next step, in words. */
