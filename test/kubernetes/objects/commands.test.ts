@@ -5,11 +5,14 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, parseAllDocuments } from 'yaml';
+import { suggestionYaml } from '../../../cli/policy/suggest-print.ts';
+import { suggest } from '../../../policy/suggest/suggest.ts';
 import { type RanCommand, runCommand } from '../../cli/run-command.ts';
 import { MAIN } from '../../cli/running-serve.ts';
 import { eventually } from '../../eventually.ts';
 import { root, samples } from '../../feature/running-mesh.ts';
 import { TestFolder } from '../../mesh/folder.ts';
+import { generatedMesh, NOW } from '../../policy/suggest/generated.ts';
 import { isPresent, SEEDS } from '../../shared-data.ts';
 import { at, withApiServer } from '../api-server.ts';
 
@@ -426,6 +429,17 @@ spec:
     const gone = await here('delete', ...folders);
     // A Namespace that Kubernetes keeps is among it.
     assert.match(gone.err, /namespace\/default: .*may not be deleted[^]*1 of 22 objects failed/);
+  });
+
+  it('kubectl takes what policy suggest prints', async () => {
+    const mesh = generatedMesh(24, 7);
+    const suggestion = suggest({ ...mesh, by: 'workload', now: NOW });
+    const text = suggestionYaml(suggestion, { dryRun: true, evidence: { calls: [], since: undefined, until: NOW, missing: [] } });
+    for (const name of new Set(suggestion.policies.map((policy) => policy.namespace)))
+      await api().apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+    const { code, stdout, stderr } = await api().kubectl(['apply', '--dry-run=server', '--validate=strict', '-f', input(text)]);
+    assert.equal(code, 0, stderr);
+    assert.equal(stdout.trim().split('\n').length, suggestion.policies.length);
   });
 
   it("the articles' YAML: what kubectl takes is taken, what it refuses is refused with more to say", async function () {
