@@ -6,6 +6,8 @@ import { printableReport } from '../audit/report/printable.ts';
 import { tourFolder } from './tour/folder.ts';
 import { startMesh, type TourMesh } from './tour/mesh.ts';
 import { ask } from './tour/request.ts';
+import { RolloutCommands } from './tour/rollout/commands.ts';
+import { Customers } from './tour/rollout/customers.ts';
 import type { StepResult, TourContext } from './tour/step.ts';
 import { STEPS } from './tour/steps.ts';
 import { wholeReport } from './tour/whole-report.ts';
@@ -73,11 +75,23 @@ async function tour(flags: TourFlags): Promise<void> {
     process.once('SIGINT', () => resolve('signal'));
     process.once('SIGTERM', () => resolve('signal'));
   });
-  const context = { mesh, folder: folder.mesh, auditFile: join(folder.run, 'audit.db') };
+  const caDir = join(folder.run, 'ca');
+  const say = (line: string): void => {
+    if (flags.output === 'text') process.stdout.write(`  ${pc.dim(line)}\n`);
+  };
+  const context = {
+    mesh,
+    folder: folder.mesh,
+    auditFile: join(folder.run, 'audit.db'),
+    customers: new Customers(mesh),
+    rollout: new RolloutCommands(caDir, say),
+    observedFor: flags.once ? '5s' : '10s',
+    say,
+  };
   const outcome = await Promise.race([runSteps(context, flags), stopped, mesh.ended.then(() => 'ended' as const)]);
   if (flags.once) process.exitCode = outcome === true ? 0 : 1;
   else if (outcome !== 'signal' && outcome !== 'ended') {
-    process.stdout.write(whatNext(mesh, folder.mesh, context.auditFile));
+    process.stdout.write(whatNext(mesh, folder.mesh, context.auditFile, caDir));
     const traffic = setInterval(() => void gentleTraffic(mesh), 1_000);
     await Promise.race([stopped, mesh.ended]);
     clearInterval(traffic);
@@ -112,7 +126,7 @@ async function gentleTraffic({ gateway }: TourMesh): Promise<void> {
   ]);
 }
 
-function whatNext({ gateway, page }: TourMesh, folder: string, auditFile: string): string {
+function whatNext({ gateway, page }: TourMesh, folder: string, auditFile: string, caDir: string): string {
   return `
 The mesh is running, with a few requests a second. Try:
   curl http://${gateway}/productpage
@@ -121,6 +135,7 @@ The mesh is running, with a few requests a second. Try:
   open http://${page ?? '127.0.0.1:15080'}/                                 # who talks to whom
   edit ${join(folder, 'reviews-80-20.yaml')}       # weights change at once
   npx gatehouse get authorizationpolicy -A --dir ${folder}
+  npx gatehouse rollout status shop --ca-dir ${caDir}
   npx gatehouse audit report --db ${auditFile} --verdict denied
 Ctrl-C stops everything.
 `;

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ask, askMany, type Answer, countsText } from './request.ts';
+import { ROLLOUT_STEPS } from './rollout/steps.ts';
 import type { Step, TourContext } from './step.ts';
 import { until } from './until.ts';
 import { wholeReport } from './whole-report.ts';
@@ -40,6 +41,7 @@ spec:
 
 /** What the tour shows, in order. Each step asks the running mesh from outside. */
 export const STEPS: readonly Step[] = Object.freeze([
+  ...ROLLOUT_STEPS,
   {
     name: 'mtls',
     title: 'mutual TLS: a workload answers the mesh, and refuses plain text',
@@ -53,7 +55,7 @@ export const STEPS: readonly Step[] = Object.freeze([
   },
   {
     name: 'policy',
-    title: 'policy: support may call the users API, the website may not',
+    title: 'policy: support may show an account, the website may not: it was never seen to',
     run: async (context) => {
       const support = await askMany(20, () => visit(context, 'support', '/account/7'), status);
       const website = await askMany(20, () => visit(context, 'website', '/account/7'), status);
@@ -104,7 +106,9 @@ export const STEPS: readonly Step[] = Object.freeze([
     run: async ({ auditFile }) => {
       const arrived = await until(10_000, async () => {
         const { lines } = await wholeReport(auditFile);
-        const denied = lines.filter(({ key }) => key.sourceWorkload === 'shop/website' && key.decision === 'DENY');
+        const denied = lines.filter(
+          ({ key }) => key.destinationWorkload === 'shop/website' && key.path === '/account/{id}' && key.decision === 'DENY',
+        );
         return denied.reduce((sum, { tally }) => sum + tally.count, 0) === 20;
       });
       const { totals } = await wholeReport(auditFile);

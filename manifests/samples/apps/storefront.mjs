@@ -17,5 +17,11 @@ serve(async (req, res, url) => {
     const answer = await call(fraud, `/scores/${score}`, handedOn(req.headers));
     return json(res, answer.status || 503, { ...self(req), upstream: { fraud: answer } });
   }
+  // The hole through which the support site is broken into: it fetches whatever it is told to (server-side request forgery).
+  const hole = env.SERVICE === 'support' && url.pathname === '/preview' ? url.searchParams.get('url') : null;
+  if (hole !== null) {
+    const stolen = await call(hole, '', {}, url.searchParams.get('method') ?? 'GET');
+    return json(res, 200, { ...self(req), upstream: { stolen } });
+  }
   return notFound(req, res);
 });
