@@ -35,8 +35,10 @@ describe('definitions of custom resources', function () {
   before(async () => {
     for (const definition of definitionsIn('manifests/crds')) await create(definition);
     await eventually('ours are served', async () => {
-      const { status } = await api().request('GET', '/apis/gatehouse.dev/v1alpha1/ratelimits');
-      return status === 200 ? true : undefined;
+      const found = await Promise.all(
+        ['ratelimits', 'namespacerollouts'].map((plural) => api().request('GET', `/apis/gatehouse.dev/v1alpha1/${plural}`)),
+      );
+      return found.every(({ status }) => status === 200) ? true : undefined;
     });
   });
 
@@ -70,6 +72,51 @@ describe('definitions of custom resources', function () {
       [{ limits: [{ ...one, match: { uri: { exact: '/', prefix: '/' } } }] }, /one of exact, prefix and regex/],
       [{ limits: [{ ...one, clientAddresses: ['all'] }] }, /an address or a CIDR block/],
       [{ limits: [{ ...one, by: { cookie: 'a' } }] }, /anyOf/],
+    ] as const)
+      assert.match(await tried(wrong), reason, JSON.stringify(wrong));
+  });
+
+  it('rollouts: what validate refuses is refused with a reason, and the rest is taken', async () => {
+    const path = '/apis/gatehouse.dev/v1alpha1/namespaces/default/namespacerollouts?dryRun=All';
+    const metadata = { name: 'rollout', namespace: 'default' };
+    const tried = async (spec: object): Promise<string> => {
+      const object = { apiVersion: 'gatehouse.dev/v1alpha1', kind: 'NamespaceRollout', metadata, spec };
+      const { status, body } = await api().request('POST', path, object);
+      return status === 201 ? JSON.stringify(at(body, 'spec')) : String(at(body, 'message'));
+    };
+    assert.equal(await tried({}), '{"advance":"Manual","paused":false,"target":"enforce"}');
+    const answered = { owner: 'team@example.com', reason: 'no sidecar yet', until: '2027-01-31' };
+    const plain = { kind: 'PlainText', from: { ipBlock: '10.0.0.0/8' }, ...answered };
+    const denied = { kind: 'Denied', from: { principal: 'spiffe://cluster.local/ns/a/*' }, ...answered };
+    const exception = { workload: 'cart', upTo: 'observe', ...answered };
+    const full = {
+      target: 'dry-run',
+      advance: 'Propose',
+      paused: true,
+      gates: { strict: { observedFor: '24h', requests: 0 }, dryRun: { observedFor: '0s' }, enforce: { observedFor: '168h' } },
+      accepted: [plain, { ...denied, to: { workload: 'cart', port: 80 }, until: '2027-01-31T18:00:00+01:00' }],
+      exceptions: [exception],
+      rollback: { denials: 0, within: '10m' },
+    };
+    assert.match(await tried(full), /^\{"accepted"/);
+    for (const [wrong, reason] of [
+      [{ target: 'Strict' }, /Unsupported value/],
+      [{ gates: { strict: { observedFor: '1d' } } }, /must be a duration/],
+      [{ gates: { strict: { observedFor: '9000h' } } }, /8784h or less/],
+      [{ gates: { enforce: { requests: -1 } } }, /greater than or equal to 0/],
+      [{ accepted: [{ ...plain, until: undefined }] }, /until: Required/],
+      [{ accepted: [{ ...plain, until: 'tomorrow' }] }, /until.*should match/],
+      [{ accepted: [{ ...plain, owner: ' ' }] }, /owner.*should match/],
+      [{ accepted: [{ ...plain, from: {} }] }, /names no caller/],
+      [{ accepted: [{ ...plain, from: { ipBlock: 'all' } }] }, /an address or a CIDR block/],
+      [{ accepted: [{ ...plain, from: { principal: 'a' } }] }, /no principal/],
+      [{ accepted: [{ ...denied, from: { principal: 'a', ipBlock: '10.0.0.1' } }] }, /no address is kept/],
+      [{ accepted: [{ ...denied, from: { principal: 'a/*/b' } }] }, /principal.*should match/],
+      [{ exceptions: [{ ...exception, upTo: 'enforce' }] }, /Unsupported value/],
+      [{ exceptions: [exception, exception] }, /Duplicate/],
+      [{ exceptions: [{ ...exception, workload: 'default/cart' }] }, /workload.*should match/],
+      [{ rollback: { within: '0s' } }, /from 1s to 24h/],
+      [{ rollback: { denials: -1 } }, /greater than or equal to 0/],
     ] as const)
       assert.match(await tried(wrong), reason, JSON.stringify(wrong));
   });
