@@ -1,9 +1,12 @@
 import { Command } from 'commander';
 import { checkCommand } from './policy/check.ts';
+import { dryRunCommand } from './policy/dry-run.ts';
 import { diffCommand } from './policy/diff.ts';
+import { preflightCommand } from './policy/preflight.ts';
 import { explainCommand } from './policy/explain.ts';
 import { suggestCommand } from './policy/suggest.ts';
 import { replayCommand } from './policy/replay.ts';
+import { unusedCommand } from './policy/unused.ts';
 import { testCommand } from './policy/test.ts';
 import { whoCanCommand } from './policy/who-can.ts';
 
@@ -29,5 +32,8 @@ Examples:
     .addCommand(whoCanCommand())
     .addCommand(diffCommand())
     .addCommand(replayCommand())
+    .addCommand(unusedCommand())
+    .addCommand(preflightCommand())
+    .addCommand(dryRunCommand())
     .addCommand(suggestCommand());
 }

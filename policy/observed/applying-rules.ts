@@ -72,6 +72,11 @@ export class ApplyingRules {
 const FEW = 16;
 const MOST_PLACES = 50_000_000;
 
+/** Whether a clause may match, as far as records tell. */
+export function mayMatch(clause: Clause, known: Known): boolean {
+  return may(clause, known, () => true);
+}
+
 /** Whether a clause may match by the terms of some dimensions; what cannot be decided counts against the caller. */
 function may({ terms, allows }: Clause, known: Known, which: (term: Term) => boolean): boolean {
   return terms.every((term) => {

@@ -185,3 +185,9 @@ export function truthOf(term: Term, known: Known): OpenTruth {
   const [first = 'open'] = truths;
   return truths.every((truth) => truth === first) ? first : 'open';
 }
+
+/** Whether one value of a policy may be what such calls have; where records do not tell, it may. */
+export function mayHold(atom: Atom, known: Known): boolean {
+  const forms = formsOf(atom.dimension, known);
+  return forms === undefined || forms.some((value) => atomTruth(atom, value, known) !== false);
+}
