@@ -15,6 +15,7 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { Client, credentials } from '@grpc/grpc-js';
 import { AccessLogService, StreamAccessLogsMessageSchema } from '#gen/envoy/service/accesslog/v3/als_pb.js';
 import { addLogReceiver } from '../sds/access-log/receiver.ts';
+import { SERIAL_TAG } from '../routing/access-log/grpc.ts';
 import { rpcPath } from '../sds/grpc.ts';
 import { startApiServer } from '../sds/server/server.ts';
 import { TestAuthority } from '../test/audit/envoy/certificates.ts';
@@ -42,7 +43,7 @@ const STREAMS = 8;
 const PATHS = 40;
 
 const TYPE = 'type.googleapis.com/envoy.extensions';
-const logger = (bytes: number): object => ({
+const logger = (bytes: number, tags = true): object => ({
   name: 'envoy.access_loggers.http_grpc',
   typed_config: {
     '@type': `${TYPE}.access_loggers.grpc.v3.HttpGrpcAccessLogConfig`,
@@ -52,6 +53,7 @@ const logger = (bytes: number): object => ({
       grpc_service: { envoy_grpc: { cluster_name: 'agent' } },
       buffer_flush_interval: '0.2s',
       buffer_size_bytes: bytes,
+      ...(tags ? { custom_tags: [{ tag: SERIAL_TAG, value: '%DOWNSTREAM_PEER_SERIAL%' }] } : {}),
     },
     additional_request_headers_to_log: ['content-type'],
   },
@@ -59,6 +61,7 @@ const logger = (bytes: number): object => ({
 const VARIANTS: readonly Variant[] = [
   { name: 'no access log', protocol: 'HTTP', filters: [] },
   { name: 'access log, messages of 4 KiB', protocol: 'HTTP', filters: [], accessLog: [logger(4096)] },
+  { name: 'access log, 16 KiB, no certificates', protocol: 'HTTP', filters: [], accessLog: [logger(16_384, false)] },
   { name: 'access log, messages of 16 KiB', protocol: 'HTTP', filters: [], accessLog: [logger(16_384)] },
 ];
 

@@ -144,7 +144,8 @@ async function intake(bench: Bench) {
 }
 
 const key = (index: number): ReturnType<typeof edge>['key'] => {
-  const [from, to] = [index % 400, (index * 7) % 400];
+  // Each namespace calls ten others.
+  const [from, to] = [index % 400, (index * 7 + Math.floor(index / 400) * 3) % 400];
   const denied = index % 50 === 7;
   return {
     ...edge().key,
@@ -163,10 +164,24 @@ async function generate(session: Session, table: string, time: string, from: num
   const per = unitMs / MINUTE;
   await session.run(
     `INSERT INTO ${table} (${time}, edge, count, bytes_received, bytes_sent, latency_sum_us, latency_max_us,
-       status_none, status_1xx, status_2xx, status_3xx, status_4xx, status_5xx, first_seen, last_seen)
+       status_none, status_1xx, status_2xx, status_3xx, status_4xx, status_5xx, first_seen, last_seen, latency_1, latency_2, latency_3)
      WITH RECURSIVE unit (at) AS (SELECT CAST(? AS BIGINT) UNION ALL SELECT at + 1 FROM unit WHERE at < ?)
      SELECT unit.at, edge.id, ${7 * per}, ${4000 * per}, ${9000 * per}, ${21_000 * per}, 9000, 0, 0, ${6 * per}, 0, ${per}, 0,
-       unit.at * ${unitMs}, unit.at * ${unitMs} + ${unitMs - 7} FROM unit CROSS JOIN edge ${table === 'bucket' ? '' : 'ORDER BY 2, 1'}`,
+       unit.at * ${unitMs}, unit.at * ${unitMs} + ${unitMs - 7}, ${3 * per}, ${3 * per}, ${per} FROM unit CROSS JOIN edge ${table === 'bucket' ? '' : 'ORDER BY 2, 1'}`,
+    from,
+    to,
+  );
+}
+
+/** The totals of the minutes that `generate` made. */
+async function totals(session: Session, from: number, to: number): Promise<void> {
+  await session.run(
+    `INSERT INTO total (edge_group, minute, count)
+     WITH RECURSIVE unit (at) AS (SELECT CAST(? AS BIGINT) UNION ALL SELECT at + 1 FROM unit WHERE at < ?)
+     SELECT g.id, unit.at, 7 * g.edges FROM unit CROSS JOIN (
+       SELECT total_group.id AS id, count(*) AS edges FROM edge JOIN total_group ON total_group.source_namespace = edge.source_namespace
+         AND total_group.destination_namespace = edge.destination_namespace AND total_group.decision = edge.decision
+       GROUP BY total_group.id) AS g ORDER BY 1, 2`,
     from,
     to,
   );
@@ -177,7 +192,8 @@ async function fill(bench: Bench): Promise<{ readonly minutes: number; readonly 
   // Edges of the intake's run would be part of it.
   const emptied = await bench.engine();
   await emptied.write('alone', async (session) => {
-    for (const table of ['bucket', 'bucket_hour', 'bucket_day', 'edge']) await session.run(`DELETE FROM ${table}`);
+    for (const table of ['total', 'total_group', 'certificate_use', 'bucket', 'bucket_hour', 'bucket_day', 'edge'])
+      await session.run(`DELETE FROM ${table}`);
   });
   await emptied.close();
   const store = await bench.store(() => new Date(NOW));
@@ -198,7 +214,9 @@ async function fill(bench: Bench): Promise<{ readonly minutes: number; readonly 
     Math.floor((NOW - Math.min(DAYS * DAY, DEFAULT_KEEPING.hoursMs)) / DAY) * 24,
     Math.floor((NOW - DAYS * DAY) / DAY),
   ];
-  await engine.write('alone', async (session) => session.run('DELETE FROM bucket'));
+  await engine.write('alone', async (session) => {
+    for (const table of ['bucket', 'total', 'certificate_use']) await session.run(`DELETE FROM ${table}`);
+  });
   const bytesPerRow: Record<string, number> = {};
   const level = async (table: string, time: string, from: number, to: number, unitMs: number): Promise<void> => {
     const before = await bench.bytes();
@@ -211,6 +229,25 @@ async function fill(bench: Bench): Promise<{ readonly minutes: number; readonly 
   await level('bucket', 'minute', minutesFrom, NOW / MINUTE, MINUTE);
   await level('bucket_hour', 'at', hoursFrom, hour, HOUR);
   await level('bucket_day', 'at', daysFrom, day, DAY);
+  const beside = async (table: string, rows: number, make: (session: Session) => Promise<unknown>): Promise<void> => {
+    const before = await bench.bytes();
+    await engine.write('alone', make);
+    bytesPerRow[table] = ((await bench.bytes()) - before) / rows;
+  };
+  await beside('total', EDGES * (NOW / MINUTE - minutesFrom), (session) => totals(session, minutesFrom, NOW / MINUTE - 1));
+  // A certificate lasts a day, and each edge has one at a time.
+  const piece = Math.max(1, Math.floor(200_000 / EDGES));
+  for (let at = hoursFrom; at < hour; at += piece)
+    await beside('certificate_use', EDGES * Math.min(piece, hour - at), (session) =>
+      session.run(
+        `INSERT INTO certificate_use (edge, at, serial, count, first_seen, last_seen)
+         WITH RECURSIVE unit (at) AS (SELECT CAST(? AS BIGINT) UNION ALL SELECT at + 1 FROM unit WHERE at < ?)
+         SELECT edge.id, unit.at, ${bench.name === 'SQLite' ? 'CAST(substr(hex(edge.digest), 1, 14) || (100 + unit.at % 24) AS BLOB)' : "decode(md5(edge.id::text || (unit.at / 24)::text), 'hex')"},
+           420, unit.at * ${HOUR}, unit.at * ${HOUR} + 3599000 FROM edge CROSS JOIN unit ORDER BY 1, 2`,
+        at,
+        Math.min(hour, at + piece) - 1,
+      ),
+    );
   await engine.write('alone', async (session) => {
     await session.run(
       'UPDATE rollup SET hour = ?, hour_edge = 0, day = ?, day_edge = 0, minutes_from = ?, hours_from = ?, days_from = ?',

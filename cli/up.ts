@@ -36,6 +36,8 @@ export function upCommand(): Command {
     .option('--images <file>', 'a table of images as manifests/samples/images.yaml; may be repeated', collect)
     .option('--envoy <path>', 'the Envoy binary (default: GATEHOUSE_ENVOY, then envoy on the PATH)')
     .option('--certificate-ttl <duration>', 'lifetime of workload certificates', '24h')
+    .option('--audit-db <file|postgres://...>', 'the audit store (default: audit.db in --run-dir); see docs/audit/store.md')
+    .option('--audit-db-password-file <file>', 'the password of a postgres:// store')
     .option('--alerts <file>', 'what to alert on, and webhooks to tell; see docs/audit/alerts.md')
     .option('--automatic-scope', 'tell proxies of the services that they call, and of others when they ask')
     .addOption(new Option('-o, --output <format>', 'what is printed on stdout').choices(['text', 'json']).default('text'))

@@ -20,6 +20,12 @@ export interface ControlPlaneAddresses {
   readonly http: string;
 }
 
+function auditArguments({ auditStore }: UpOptions, dir: RunDir): readonly string[] {
+  if (auditStore?.engine !== 'postgres') return ['--audit-db', auditStore?.file ?? dir.auditDb];
+  const { url, passwordFile } = auditStore;
+  return ['--audit-db', url, ...(passwordFile === undefined ? [] : ['--audit-db-password-file', passwordFile])];
+}
+
 function parseReady(line: string, pid: number): ControlPlaneReady | undefined {
   let content: unknown;
   try {
@@ -62,7 +68,8 @@ export class ControlPlane {
       ...addresses.grpc.flatMap((address) => ['--grpc-address', address]),
       ...['--http-address', addresses.http],
       ...options.served,
-      ...['--audit-db', dir.auditDb, '--certificate-ttl', options.certificateTtl],
+      ...auditArguments(options, dir),
+      ...['--certificate-ttl', options.certificateTtl],
       ...(options.automaticScope ? ['--automatic-scope'] : []),
       ...(options.alertsFile === undefined ? [] : ['--alerts', options.alertsFile]),
       ...options.federation,

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Parsed } from '../../ca/identity/parsed.ts';
+import { parseStoreLocation, type StoreLocation } from '../../audit/store/location.ts';
 import { federationArguments } from '../options/federation.ts';
 import { type FederationFlags, parseFederationFlags } from '../serve/federation-options.ts';
 import { findExecutable } from './executable.ts';
@@ -21,6 +22,8 @@ export interface UpFlags extends FederationFlags, ServedFlags {
   readonly certificateTtl: string;
   readonly automaticScope?: boolean;
   readonly alerts?: string;
+  readonly auditDb?: string;
+  readonly auditDbPasswordFile?: string;
   readonly output: 'text' | 'json';
 }
 
@@ -35,6 +38,8 @@ export interface UpOptions {
   readonly envoy: string;
   readonly certificateTtl: string;
   readonly automaticScope: boolean;
+  /** Undefined: a file in the run's folder. */
+  readonly auditStore: StoreLocation | undefined;
   /** The file of the control plane's `--alerts`. */
   readonly alertsFile: string | undefined;
   /** Arguments about the page and what is kept of tokens, for gatehouse serve. */
@@ -59,6 +64,8 @@ export function parseUpFlags(flags: UpFlags): OptionsResult {
     return wrong(`--gateway-port: ${flags.gatewayPort} is no port (0 to 65535; 0 takes any free one)`);
   const served = servedArguments(flags);
   if (!served.ok) return wrong(served.reason);
+  const auditStore = auditStoreOf(flags);
+  if (!auditStore.ok) return wrong(auditStore.reason);
   const federation = parseFederationFlags(flags);
   if (!federation.ok) return wrong(federation.reason);
   const images = imagesOf(flags);
@@ -84,10 +91,21 @@ export function parseUpFlags(flags: UpFlags): OptionsResult {
       served: served.value,
       certificateTtl: flags.certificateTtl,
       automaticScope: flags.automaticScope === true,
+      auditStore: auditStore.value,
       alertsFile: flags.alerts === undefined ? undefined : resolve(flags.alerts),
       federation: federationArguments(flags),
     },
   };
+}
+
+function auditStoreOf({ auditDb, auditDbPasswordFile }: UpFlags): Parsed<StoreLocation | undefined> {
+  if (auditDb === undefined)
+    return auditDbPasswordFile === undefined
+      ? { ok: true, value: undefined }
+      : { ok: false, reason: '--audit-db-password-file: a password is only for --audit-db postgres://' };
+  const passwordFile = auditDbPasswordFile === undefined ? undefined : resolve(auditDbPasswordFile);
+  const location = parseStoreLocation(auditDb, passwordFile);
+  return location.ok ? location : { ok: false, reason: `--audit-db: ${location.reason}` };
 }
 
 function readTable(file: string): Parsed<ImageTable> {

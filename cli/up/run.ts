@@ -19,6 +19,7 @@ import type { Output } from './output.ts';
 import { missing } from './readiness.ts';
 import { type ReadyInput, readyEvent, readyText } from './ready-event.ts';
 import { exampleRequests } from './requests.ts';
+import { locationText } from '../../audit/store/location.ts';
 import { claimRunDir, recordChildren, releaseRunDir, runDirAt, writeAtomically } from './run-dir.ts';
 import { createTokenIssuer, TOKEN_REFRESH_MS } from './tokens.ts';
 
@@ -209,7 +210,7 @@ async function start(options: UpOptions, output: Output, signal: AbortSignal, un
     ),
     controlPlane: ready,
     runDir: dir.root,
-    auditDb: dir.auditDb,
+    auditDb: options.auditStore === undefined ? dir.auditDb : locationText(options.auditStore),
     examples: exampleRequests(source.current(), `${LOCAL}:${gatewayPort}`),
     pods: mesh.watched(),
   };

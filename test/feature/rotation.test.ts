@@ -19,6 +19,8 @@ async function serialOf(mesh: RunningMesh, workload: string): Promise<string> {
 
 inBothCaptureModes('rotation under traffic', (capture) => {
   let mesh: RunningMesh;
+  /** By the hash of the client's certificate, as the server's proxy saw it on the connection: calls. */
+  const presented = new Map<string, number>();
   before('start a pair', async () => {
     mesh = await startPair(capture, ['--certificate-ttl', '4s']);
   });
@@ -26,8 +28,7 @@ inBothCaptureModes('rotation under traffic', (capture) => {
 
   it('2,000 requests and three rotations on both sides: not one request fails', async () => {
     const serials = { client: new Set<string>(), server: new Set<string>() };
-    // The hash of the client's certificate, as the server's proxy saw it on the connection.
-    const presented = new Set<string>();
+    presented.clear();
     const watching = new AbortController();
     const watch = (async () => {
       while (!watching.signal.aborted) {
@@ -44,7 +45,8 @@ inBothCaptureModes('rotation under traffic', (capture) => {
         name: (reply) => {
           if (reply.status !== 200 || field(reply.body, 'upstream', 'target', 'status') !== 200) return undefined;
           const certificate = String(field(reply.body, 'upstream', 'target', 'body', 'headers', 'x-forwarded-client-cert'));
-          presented.add(/Hash=([0-9a-f]+)/.exec(certificate)?.[1] ?? certificate);
+          const hash = /Hash=([0-9a-f]+)/.exec(certificate)?.[1] ?? certificate;
+          presented.set(hash, (presented.get(hash) ?? 0) + 1);
           return 'ok';
         },
       },
@@ -56,6 +58,42 @@ inBothCaptureModes('rotation under traffic', (capture) => {
     assert.ok(tally.sent >= 2_000, `only ${String(tally.sent)} requests in 40 s`);
     assert.ok(rotated(), `serials: client ${String(serials.client.size)}, server ${String(serials.server.size)}`);
     assert.ok(presented.size >= 3, `certificates seen on the wire: ${String(presented.size)}`);
+  });
+
+  it('the report says which certificate made how many of the calls, and on what evidence each was issued', async () => {
+    const caDir = join(mesh.ready.runDir, 'ca');
+    interface Used {
+      readonly serial: string;
+      readonly count: number;
+      readonly evidence: string | null;
+    }
+    const client = 'spiffe://cluster.local/ns/pair/sa/client';
+    const total = [...presented.values()].reduce((sum, count) => sum + count, 0);
+    const used = await eventually('all calls in the store', async () => {
+      const asked = ['audit', 'who', 'pair/server', '--db', mesh.auditFile, '--ca-dir', caDir, '-o', 'json'];
+      const { code, stdout, stderr } = await mesh.gatehouse(...asked);
+      assert.equal(code, 0, stderr);
+      const { destinations }: { destinations: { didCall: { principal: string; calls: number; certificates: Used[] }[] }[] } =
+        JSON.parse(stdout);
+      const row = destinations[0]?.didCall.find(({ principal }) => principal === client);
+      return row !== undefined && row.calls >= total ? row : undefined;
+    });
+    assert.equal(used.calls, total);
+    const inventory = await mesh.gatehouse('audit', 'certificates', '--db', mesh.auditFile, '--ca-dir', caDir, '-o', 'json');
+    const {
+      certificates,
+    }: { certificates: { serial: string; sha256?: string; calls: { certain: number; possible: number } }[] } = JSON.parse(
+      inventory.stdout,
+    );
+    const hashes = new Map(certificates.map(({ serial, sha256 = '' }) => [serial.replace(/^0+/, ''), sha256]));
+    assert.deepEqual(
+      new Map(used.certificates.map(({ serial, count }) => [hashes.get(serial) ?? serial, count])),
+      presented,
+      'each certificate with exactly the calls in which the server saw it',
+    );
+    for (const { evidence } of used.certificates) assert.match(evidence ?? 'none', /^(token|certificate): /);
+    for (const { sha256 = '', calls } of certificates)
+      if (presented.has(sha256)) assert.deepEqual(calls, { certain: presented.get(sha256), possible: 0 });
   });
 
   it('every issuance is in the log of the authority', async () => {

@@ -119,6 +119,8 @@ export function get(address: string, path: string, headers: Record<string, strin
 export class RunningMesh {
   readonly dir: string;
   readonly ready: ReadyEvent;
+  /** The audit store, where it is not the file that `up` makes. */
+  auditDb: string | undefined;
   readonly #up: ChildProcess;
   readonly #output: string[];
   #marks = 0;
@@ -275,7 +277,7 @@ export class RunningMesh {
   }
 
   get auditFile(): string {
-    return join(this.ready.runDir, 'audit.db');
+    return this.auditDb ?? join(this.ready.runDir, 'audit.db');
   }
 
   /** What a proxy's admin interface answers. */

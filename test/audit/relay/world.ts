@@ -63,14 +63,14 @@ export interface ControlPlane {
 }
 
 export async function startControlPlane(
-  file: string,
+  file: string | (() => Promise<Store>),
   { root, server: { cert, key } }: Certificates,
   { flushMs = 20, capacity = 20_000, port = 0 } = {},
 ): Promise<ControlPlane> {
   const state = { storeWorks: true, diesAfterWrite: false };
   const server = new Server();
   const open = async (): Promise<Store> => {
-    const store = await openSqliteStore({ file, clock });
+    const store = typeof file === 'string' ? await openSqliteStore({ file, clock }) : await file();
     return {
       async append(batch) {
         if (!state.storeWorks) throw new Error('the store is away');

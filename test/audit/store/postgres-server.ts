@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { Client, type QueryResult } from 'pg';
 import type { Row } from '../../../audit/store/row.ts';
 import { eventually } from '../../eventually.ts';
+import type { Issued } from '../envoy/certificates.ts';
+import { freePort } from '../envoy/client.ts';
 import { openPostgresReader, openPostgresStore } from '../../../audit/store/postgres.ts';
 import { parseStoreLocation, type StoreLocation } from '../../../audit/store/location.ts';
 import { eachTime } from '../../../audit/store/sqlite-read.ts';
@@ -27,6 +29,7 @@ export class PostgresServer {
   readonly #owner: { readonly uid: number; readonly gid: number } | undefined;
   #process: ChildProcess | undefined;
   #databases = 0;
+  #tls: { readonly port: number; readonly cert: string; readonly key: string } | undefined;
 
   private constructor(bin: string) {
     this.#bin = bin;
@@ -82,7 +85,7 @@ export class PostgresServer {
   async run(): Promise<void> {
     const child = spawn(
       join(this.#bin, 'postgres'),
-      ['-D', this.#data, '-k', this.folder, '-c', 'listen_addresses=', '-c', 'shared_buffers=64MB', '-c', 'max_connections=60'],
+      ['-D', this.#data, '-k', this.folder, ...this.#listening(), '-c', 'shared_buffers=64MB', '-c', 'max_connections=60'],
       { ...this.#owner, stdio: 'ignore', cwd: this.folder },
     );
     this.#process = child;
@@ -101,6 +104,31 @@ export class PostgresServer {
     );
   }
 
+  #listening(): readonly string[] {
+    if (this.#tls === undefined) return ['-c', 'listen_addresses='];
+    const { port, cert, key } = this.#tls;
+    return [...['listen_addresses=127.0.0.1', `port=${port}`, 'ssl=on', `ssl_cert_file=${cert}`, `ssl_key_file=${key}`]].flatMap(
+      (setting) => ['-c', setting],
+    );
+  }
+
+  /** From now on also at a port of 127.0.0.1, by TLS alone, to those who say the password. */
+  async serveTls({ cert, key }: Issued, user: string, password: string): Promise<number> {
+    const file = (name: string, text: string): string => {
+      const path = join(this.folder, name);
+      writeFileSync(path, text, { mode: 0o600 });
+      if (this.#owner !== undefined) chownSync(path, this.#owner.uid, this.#owner.gid);
+      return path;
+    };
+    await this.query('postgres', `CREATE ROLE ${user} LOGIN SUPERUSER PASSWORD '${password}'`);
+    await this.stop('SIGINT');
+    const port = await freePort();
+    this.#tls = { port, cert: file('server.pem', cert), key: file('server-key.pem', key) };
+    file('data/pg_hba.conf', `local all all trust\nhostssl all ${user} 127.0.0.1/32 scram-sha-256\n`);
+    await this.run();
+    return port;
+  }
+
   /** SIGKILL: its own processes see that, and end. SIGINT: it ends all sessions and stops. */
   async stop(signal: 'SIGKILL' | 'SIGINT' = 'SIGINT'): Promise<void> {
     const child = this.#process;
@@ -117,7 +145,8 @@ export class PostgresServer {
   }
 
   #url(database: string, user = 'gatehouse'): string {
-    return `postgres://${user}@/${database}?host=${encodeURIComponent(this.folder)}`;
+    const port = this.#tls === undefined ? '' : `localhost:${this.#tls.port}`;
+    return `postgres://${user}@${port}/${database}?host=${encodeURIComponent(this.folder)}`;
   }
 
   async query(database: string, sql: string): Promise<readonly Row[]> {
