@@ -55,9 +55,9 @@ const httpLine = (method: string, path: string): string =>
   `${method} ${path} HTTP/1.1\r\nhost: inside\r\nconnection: close\r\n\r\n`;
 
 /** What comes back for one request straight to a workload's address, in plain text; empty: nothing. */
-export function inPlainText(mesh: RunningMesh, workload: string, path: string, method = 'GET'): Promise<string> {
+export function inPlainText(mesh: RunningMesh, workload: string, path: string, method = 'GET', port = 8080): Promise<string> {
   const { ip } = mesh.workload(workload);
-  return conversation((connected) => connect({ host: ip, port: 8080 }, connected), httpLine(method, path));
+  return conversation((connected) => connect({ host: ip, port }, connected), httpLine(method, path));
 }
 
 /** The same over mutual TLS with a certificate; `istio` alone makes it a connection of bytes, as a TCP port has them. */
