@@ -1,4 +1,4 @@
-import { observedCalls } from '../../audit/observed/calls.ts';
+import { type DaysByKey, observedCalls } from '../../audit/observed/calls.ts';
 import { lengthText } from '../../audit/report/about.ts';
 import type { Question } from '../../audit/report/question.ts';
 import type { Observed } from '../../audit/store/store.ts';
@@ -26,11 +26,11 @@ function missingFrom({ losses, gaps, forgottenBefore }: Observed, since: number 
   ];
 }
 
-export function evidenceFrom(observed: Observed, { period }: Question, now: Date): Evidence {
+export function evidenceFrom(observed: Observed, { period }: Pick<Question, 'period'>, now: Date, days?: DaysByKey): Evidence {
   const { recordedSince, forgottenBefore } = observed;
   const bounds = [period.since, recordedSince, forgottenBefore].flatMap((one) => (one === undefined ? [] : [one]));
   return {
-    calls: observedCalls(observed.edges),
+    calls: observedCalls(observed.edges, days),
     since: bounds.length === 0 ? undefined : Math.max(...bounds),
     until: period.until ?? now.getTime(),
     missing: missingFrom(observed, period.since),

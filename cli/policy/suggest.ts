@@ -2,7 +2,9 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Command, Option } from 'commander';
 import { print } from '../../audit/document/print.ts';
+import { daysByKey } from '../../audit/observed/days.ts';
 import { parseQuestion } from '../../audit/report/question.ts';
+import { visible } from '../../audit/report/visible.ts';
 import { keyOf } from '../../mesh/model/object.ts';
 import { suggest } from '../../policy/suggest/suggest.ts';
 import { DETAILS, type Detail, type Suggestion } from '../../policy/suggest/suggestion.ts';
@@ -84,9 +86,14 @@ async function action(flags: SuggestFlags): Promise<undefined> {
   const [only] = names.size === 1 ? names : [];
   const filter =
     only !== undefined ? { to: { workload: only } } : flags.namespace === undefined ? {} : { to: { namespace: flags.namespace } };
-  const observed = await reading(() => storeOf(flags).query({ ...question.value.period, filter }));
-  if (observed === undefined) return undefined;
-  const evidence = evidenceFrom(observed, question.value, now);
+  const store = storeOf(flags);
+  const { period } = question.value;
+  const evidence = await reading(async () => {
+    const observed = await store.query({ ...period, filter });
+    const days = await daysByKey(store, observed, { until: period.until ?? now.getTime(), filter });
+    return evidenceFrom(observed, question.value, now, days);
+  });
+  if (evidence === undefined) return undefined;
   const suggestion = suggest({
     snapshot,
     destinations: destinationsIn(snapshot).filter(({ name }) => names.has(name)),
@@ -102,7 +109,12 @@ async function action(flags: SuggestFlags): Promise<undefined> {
   });
   for (const text of evidence.missing) process.stderr.write(`warning: ${text}: callers may be missing\n`);
   if (evidence.calls.length === 0) process.stderr.write('warning: no calls were recorded: what is suggested lets nobody in\n');
-  for (const text of suggestion.uncovered) process.stderr.write(`warning: not let in: ${text}\n`);
+  const known = new Set(snapshot.workloads.map(keyOf));
+  for (const name of new Set(evidence.calls.flatMap(({ destination }) => (known.has(destination) ? [] : [destination]))))
+    process.stderr.write(
+      `warning: ${visible(name)}: it was called, and the configuration has no such workload: it is left as it is\n`,
+    );
+  for (const text of suggestion.uncovered) process.stderr.write(`warning: not let in: ${visible(text)}\n`);
   if (suggestion.uncovered.length > 0) process.exitCode = 1;
   if (suggestion.policies.length === 0)
     process.stderr.write("nothing to suggest: today's policies let in every call that went through\n");

@@ -9,17 +9,18 @@ export interface PolicyPath {
   readonly generalised: string | undefined;
 }
 
-/** Survives every way of normalization. */
-const ID = '~gatehouse-id~';
 /** What records say for parts that they leave out: `{id}` of an identifier, `{rest}` of what follows many segments, `{other}` of one path too many. */
 const LEFT_OUT = /\{(?:id|rest|other)\}/;
+const HOLE = /\{(id|rest|other)\}/g;
+/** Survives every way of normalization. */
+const HELD = /~gatehouse-(id|rest|other)~/g;
 /** RFC 3986 pchar, as path templates take literals. */
 const LITERAL = /^[A-Za-z0-9\-._~!$&'()+,;:@=%]*$/;
 
 /** As Envoy hands it to policies. */
 export function normalized(recorded: string, mode: PathNormalization): string {
-  if (recorded.includes('{other}') || recorded.includes('{rest}')) return recorded;
-  return normalizedPath(recorded.replaceAll('{id}', ID), mode).replaceAll(ID, '{id}');
+  const held = recorded.replaceAll(HOLE, '~gatehouse-$1~');
+  return normalizedPath(held, mode).replaceAll(HELD, '{$1}');
 }
 
 /**

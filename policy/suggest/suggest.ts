@@ -160,10 +160,15 @@ export function suggest(input: SuggestInput): Suggestion {
       rules: rulesOf(callers, now),
     });
   }
+  // A policy for all workloads of a namespace is for those, too, that nobody knows of.
+  const whole = new Set(policies.flatMap((policy) => (policy.workload === undefined ? [policy.namespace] : [])));
   for (const [name, mine] of [...calls].sort(([a], [b]) => compare(a, b))) {
-    if (workloads.has(name) || (namespace !== undefined && name.split('/', 1)[0] !== namespace)) continue;
+    if (workloads.has(name) || !whole.has(name.split('/', 1)[0] ?? '')) continue;
     const count = mine.reduce((sum, call) => sum + (call.decision === 'ALLOW' ? call.count : 0), 0);
-    if (count > 0) uncovered.push(`${name === '' ? 'unknown' : name}: ${count} calls: the configuration has no such workload`);
+    if (count > 0)
+      uncovered.push(
+        `${name}: ${count} calls: the configuration has no such workload, and the policy of its namespace closes it`,
+      );
   }
   uncovered.push(...cutOff(input, base, policies, selected));
   return { policies: policies.toSorted((a, b) => compare(keyOf(a), keyOf(b))), notes, generalisations, uncovered };

@@ -56,6 +56,9 @@ describe('gatehouse policy suggest', function () {
         call('support', 'users', { template: '/users/{id}' }),
         call('website', 'users', { template: '/users/{id}', verdict: { kind: 'denied-no-rule', policies: ['shop/users'] } }),
         call('users', 'fraud', { template: '/scores/{id}' }),
+        ...[29, 22, 15, 8, 1].map((days) =>
+          call('rewards', 'users', { template: '/users/export', time: Date.now() - days * 86_400_000 }),
+        ),
         call('mobile', 'fraud', {
           template: '/scores/{id}',
           mtls: false,
@@ -79,6 +82,7 @@ describe('gatehouse policy suggest', function () {
       /^# - denied: cluster\.local\/ns\/shop\/sa\/website: was denied .*; denied calls are never granted$/m,
     );
     assert.match(users ?? '', /# 8 calls, \d{4}-\d\d-\d\d \d\d:\d\d to .*\n +- from:/);
+    assert.match(users ?? '', /^# - rare: cluster\.local\/ns\/shop\/sa\/rewards: seldom seen: on 5 days of 29 days .*; kept$/m);
     const found = parseAllDocuments(out).map((document) => document.toJSON() as unknown);
     assert.deepEqual(
       found.find((one) => JSON.stringify(one).includes('allow-to-users')),
@@ -93,6 +97,10 @@ describe('gatehouse policy suggest', function () {
             {
               from: [{ source: { principals: ['cluster.local/ns/shop/sa/mobile', 'cluster.local/ns/shop/sa/support'] } }],
               to: [{ operation: { ports: ['8080'], methods: ['GET'], paths: ['/users/{*}'] } }],
+            },
+            {
+              from: [{ source: { principals: ['cluster.local/ns/shop/sa/rewards'] } }],
+              to: [{ operation: { ports: ['8080'], methods: ['GET'], paths: ['/users/export'] } }],
             },
           ],
         },
@@ -139,9 +147,9 @@ describe('gatehouse policy suggest', function () {
     };
     assert.deepEqual(
       policies.map(({ workload, rules }) => [workload, rules.map(({ evidence }) => evidence.calls)]),
-      [['shop/users', [8]]],
+      [['shop/users', [8, 5]]],
     );
-    assert.deepEqual([notes.map(({ kind }) => kind), generalisations.length], [['denied'], 1]);
+    assert.deepEqual([notes.map(({ kind }) => kind), generalisations.length], [['rare', 'denied'], 1]);
     assert.match(suggest('-f', 'open', '-o', 'table').out, /shop\/users .*mobile.*\/users\/\{\*\}/);
     assert.match(suggest('-f', 'open', '-o', 'markdown').out, /^# Policies of least privilege/);
   });
