@@ -1,6 +1,6 @@
 import type { Verdict } from '../model/record.ts';
 
-export const ALERT_KINDS = Object.freeze(['new-edge', 'plain-text', 'denial-spike'] as const);
+export const ALERT_KINDS = Object.freeze(['new-edge', 'plain-text', 'denial-spike', 'rollout-rollback'] as const);
 export type AlertKind = (typeof ALERT_KINDS)[number];
 
 /** One end, in words that are no longer evidence: `principal` was proven when it was seen. */
@@ -10,6 +10,18 @@ export interface Named {
   readonly workload: string | null;
   readonly service?: string | null;
   readonly port?: number | null;
+}
+
+/** A rollout that was taken back without anybody's order. */
+export interface Rollback {
+  readonly namespace: string;
+  /** Of the namespace's steps. */
+  readonly number: number;
+  readonly from: string;
+  readonly to: string;
+  readonly reason: string;
+  /** `KIND NAMESPACE/NAME` of what was written. */
+  readonly objects: readonly string[];
 }
 
 interface Common {
@@ -50,6 +62,7 @@ export type Alert = Common &
         /** Who was denied most in this window, most first. */
         readonly callers: readonly { readonly source: string; readonly denied: number }[];
       }
+    | ({ readonly kind: 'rollout-rollback' } & Rollback)
   );
 
 /** An alert without what the engine adds to every one. */

@@ -3,7 +3,7 @@ import type { Observer } from '../intake/sink.ts';
 import { Cardinality } from '../intake/cardinality.ts';
 import { countsAsEdge } from '../intake/counts-as-edge.ts';
 import { type AccessRecord, isDenied } from '../model/record.ts';
-import type { Alert, Found, Named } from './alert.ts';
+import type { Alert, Found, Named, Rollback } from './alert.ts';
 import type { AlertRules } from './rules.ts';
 import { SpikeDetector } from './spike.ts';
 
@@ -73,7 +73,7 @@ export class AlertEngine implements Observer {
   readonly #told: Map<string, number>;
   readonly #hosts = new Cardinality({ perScope: 200, scopes: 10_000 });
   readonly #spikes: SpikeDetector | undefined;
-  readonly #found = { 'new-edge': 0, 'plain-text': 0, 'denial-spike': 0 };
+  readonly #found = { 'new-edge': 0, 'plain-text': 0, 'denial-spike': 0, 'rollout-rollback': 0 };
   #minute = { at: 0, alerts: 0 };
   #suppressed = 0;
   #untold = 0;
@@ -106,6 +106,19 @@ export class AlertEngine implements Observer {
     if (told.size > 0) this.#options.keep(told, alerts);
   }
 
+  /** Each step is told once, also by whoever hears of it again after a restart. */
+  rolledBack(rollback: Rollback): void {
+    const now = this.#options.clock().getTime();
+    const key = `rollback ${rollback.namespace} ${rollback.number} ${rollback.reason}`;
+    if (this.#options.rules.rollback !== true || !this.#isNew(key, now, Number.POSITIVE_INFINITY)) return;
+    const { namespace, from, to, reason } = rollback;
+    const step = from === to ? `stays at ${to}, and policies of others became dry runs` : `was taken back from ${from} to ${to}`;
+    const summary = `the rollout of ${namespace} ${step}: ${reason}`;
+    this.#told.set(key, now);
+    const alert = this.#alert({ kind: 'rollout-rollback', key, summary, ...rollback }, now);
+    this.#options.keep(new Map([[key, now]]), alert === undefined ? [] : [alert]);
+  }
+
   #alert(found: Found, now: number): Alert | undefined {
     this.#found[found.kind]++;
     const at = Math.floor(now / MINUTE_MS);
@@ -117,7 +130,7 @@ export class AlertEngine implements Observer {
     }
     const { key, ...rest } = found;
     // Of what is told again, each telling is another happening.
-    const once = found.kind === 'new-edge' ? key : `${key} ${at}`;
+    const once = found.kind === 'new-edge' || found.kind === 'rollout-rollback' ? key : `${key} ${at}`;
     const id = createHash('sha256').update(once).digest('hex').slice(0, 32);
     const suppressed = this.#untold;
     this.#untold = 0;

@@ -3,6 +3,8 @@ export interface AlertRules {
   readonly newEdge: NewEdgeRule | undefined;
   readonly plainText: PlainTextRule | undefined;
   readonly denialSpike: DenialSpikeRule | undefined;
+  /** Whether automatic rollbacks of rollouts are told; absent: they are not. */
+  readonly rollback?: boolean;
 }
 
 export interface NewEdgeRule {

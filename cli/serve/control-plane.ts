@@ -204,6 +204,9 @@ export async function startControlPlane(
     recorder: () => recorder.stats,
     revoked: () => revocations.peers().identities,
     cluster: clustered?.surroundings,
+    onTransition: (namespace, { cause, number, from, to, reason, objects }) => {
+      if (cause === 'rollback-automatic') alerts?.rolledBack({ namespace, number, from, to, reason, objects });
+    },
     clock,
     log,
   });
@@ -328,6 +331,11 @@ export async function startControlPlane(
           meshConfig: () => mesh.current().meshConfig,
           meshConfigFile: options.meshConfigFile,
           advertise: options.advertise,
+          policyWarnings: policyWarnings(registry, {
+            snapshot: () => mesh.current(),
+            store: storeQuestions(options.auditStore),
+            clock,
+          }),
           log,
         });
 

@@ -147,6 +147,12 @@ function denialSpike(reader: Reader, value: unknown): DenialSpikeRule {
   };
 }
 
+/** It has nothing to be set. */
+function rollback(reader: Reader, value: unknown): { readonly rollback: true } {
+  reader.fields(value, ['rollback'], []);
+  return { rollback: true };
+}
+
 /** Plain HTTP would show what is told to everybody on the way, and who signs: it is for receivers on this machine. */
 function urlOf(reader: Reader, value: unknown, path: Path): URL | undefined {
   const url = typeof value === 'string' && value.length <= 2048 && URL.canParse(value) ? new URL(value) : undefined;
@@ -230,7 +236,7 @@ export function readAlerts(file: string): ReadAlerts {
   if (text.length > LARGEST) return { ok: false, faults: [`${file}:1: error: is larger than 1 MiB (alert rules are short)`] };
   const reader = new Reader(file, text);
   const value = reader.faults.length === 0 ? reader.value() : undefined;
-  const fields = reader.fields(value, [], ['webhooks', 'newEdge', 'plainText', 'denialSpike']);
+  const fields = reader.fields(value, [], ['webhooks', 'newEdge', 'plainText', 'denialSpike', 'rollback']);
   const has = (name: string): boolean => Object.hasOwn(fields, name);
   const settings: AlertSettings = {
     webhooks: webhooks(reader, fields['webhooks']),
@@ -238,6 +244,7 @@ export function readAlerts(file: string): ReadAlerts {
       newEdge: has('newEdge') ? newEdge(reader, fields['newEdge']) : undefined,
       plainText: has('plainText') ? plainText(reader, fields['plainText']) : undefined,
       denialSpike: has('denialSpike') ? denialSpike(reader, fields['denialSpike']) : undefined,
+      ...(has('rollback') && rollback(reader, fields['rollback'])),
     },
   };
   const { rules } = settings;
@@ -245,8 +252,9 @@ export function readAlerts(file: string): ReadAlerts {
     reader.faults.length === 0 &&
     rules.newEdge === undefined &&
     rules.plainText === undefined &&
-    rules.denialSpike === undefined
+    rules.denialSpike === undefined &&
+    rules.rollback === undefined
   )
-    reader.fault([], 'has no rule', 'write newEdge: {}, plainText: {} or denialSpike: {}');
+    reader.fault([], 'has no rule', 'write newEdge: {}, plainText: {}, denialSpike: {} or rollback: {}');
   return reader.faults.length === 0 ? { ok: true, value: settings } : { ok: false, faults: reader.faults };
 }

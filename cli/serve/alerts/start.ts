@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { Alert } from '../../../audit/alerts/alert.ts';
+import type { Alert, Rollback } from '../../../audit/alerts/alert.ts';
 import { Courier, type CourierStats } from '../../../audit/alerts/courier.ts';
 import { AlertEngine, type EngineStats } from '../../../audit/alerts/engine.ts';
 import { AlertStore } from '../../../audit/alerts/store.ts';
@@ -11,6 +11,7 @@ import { strictness } from './strict.ts';
 import { post } from './webhook.ts';
 
 export interface RunningAlerts extends Observer {
+  rolledBack(rollback: Rollback): void;
   stats(): { readonly engine: EngineStats; readonly webhooks: ReadonlyMap<string, CourierStats> };
   close(): void;
 }
@@ -74,6 +75,7 @@ export function startAlerts({ rules, webhooks }: AlertSettings, { file, snapshot
   for (const [name, courier] of couriers) for (const message of store.pendingFor(name)) courier.take(message);
   return {
     observe: (records) => engine.observe(records),
+    rolledBack: (rollback) => engine.rolledBack(rollback),
     stats: () => ({ engine: engine.stats, webhooks: new Map([...couriers].map(([name, { stats }]) => [name, stats])) }),
     close() {
       for (const courier of couriers.values()) courier.close();

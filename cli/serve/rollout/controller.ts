@@ -11,6 +11,7 @@ import { NamespaceController, type NamespaceSurroundings } from './namespace-con
 export interface ControllerOptions extends RolloutSurroundings {
   readonly suggest: NamespaceSurroundings['suggest'];
   readonly judge: JudgeCalls;
+  readonly onTransition?: NonNullable<NamespaceSurroundings['onTransition']>;
   /** Goes on evenly, whatever the clock is set to (ms); absent: the process's. */
   readonly elapsed?: () => number;
   readonly log: Logger;

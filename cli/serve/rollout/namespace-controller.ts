@@ -22,6 +22,8 @@ import { type Around, Gathering } from './gather.ts';
 
 export interface NamespaceSurroundings extends Around, Pick<RolloutSurroundings, 'states' | 'objects' | 'isLeader' | 'onStatus'> {
   readonly suggest: (rollout: NamespaceRollout, snapshot: Snapshot, evidence: Evidence) => Suggestion;
+  /** Told of each step once it is kept; must not throw. */
+  readonly onTransition?: (namespace: string, transition: Transition) => void;
   readonly log: Logger;
 }
 
@@ -215,7 +217,10 @@ export class NamespaceController {
     const done = finished(state, this.#rollout, this.#now());
     const saved = await this.#save(withRemarks(done, notSet), state);
     const transition = saved.history.at(-1);
-    if (transition !== undefined) this.#log(transition);
+    if (transition !== undefined) {
+      this.#log(transition);
+      this.#around.onTransition?.(this.#namespace, transition);
+    }
     return saved;
   }
 

@@ -4,6 +4,7 @@ import type { StoreLocation } from '../../../audit/store/location.ts';
 import { storeQuestions } from '../../../audit/store/open.ts';
 import type { Snapshot } from '../../../mesh/model/snapshot.ts';
 import type { RolloutSurroundings, Timers } from '../../../policy/rollout/ports.ts';
+import type { Transition } from '../../../policy/rollout/status.ts';
 import type { StreamStatus } from '../../../xds/stream/service.ts';
 import type { PublishedSnapshots } from '../published-snapshots.ts';
 import { runRollouts, type RunningRollouts } from './controller.ts';
@@ -35,6 +36,8 @@ export interface RolloutsAround {
   readonly revoked: () => readonly string[];
   /** Undefined: the mesh is in files. */
   readonly cluster: ClusterRollouts | undefined;
+  /** Told of each step once it is kept; must not throw. */
+  readonly onTransition?: (namespace: string, transition: Transition) => void;
   readonly clock: () => Date;
   readonly log: Logger;
 }
@@ -70,6 +73,7 @@ export function startRollouts(around: RolloutsAround): RunningRollouts {
     ...cluster,
     suggest: suggestionFor,
     judge: judgedTogether,
+    ...(around.onTransition !== undefined && { onTransition: around.onTransition }),
     clock,
     timers: systemTimers,
     log,

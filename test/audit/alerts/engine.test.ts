@@ -170,3 +170,26 @@ describe('alerts of denials', () => {
     assert.equal(alert.summary, 'shop/app denied 10 calls within 60 s; usual are 0');
   });
 });
+
+describe('alerts of rollouts that were taken back', () => {
+  const back = { namespace: 'shop', number: 4, from: 'enforce', to: 'dry-run', reason: '3 calls were denied', objects: [] };
+
+  it('each step once, where the rule is there', () => {
+    const { engine: made, alerts, told } = engine({ ...NONE, rollback: true });
+    made.rolledBack(back);
+    made.rolledBack(back);
+    made.rolledBack({ ...back, number: 5, to: 'enforce' });
+    assert.deepEqual(
+      alerts.map(({ kind, summary }) => [kind, summary]),
+      [
+        ['rollout-rollback', 'the rollout of shop was taken back from enforce to dry-run: 3 calls were denied'],
+        ['rollout-rollback', 'the rollout of shop stays at enforce, and policies of others became dry runs: 3 calls were denied'],
+      ],
+    );
+    assert.equal(told.size, 2);
+    assert.equal(made.stats.found['rollout-rollback'], 2);
+    const silent = engine(NONE);
+    silent.engine.rolledBack(back);
+    assert.deepEqual(silent.alerts, []);
+  });
+});

@@ -85,6 +85,8 @@ denialSpikes: {}
     );
     const twice = faults('newEdge: {}\nwebhooks:\n- {name: a, url: "https://a"}\n- {name: a, url: "https://b"}\n');
     assert.match(twice[0] ?? '', /^4: error: webhooks\.1\.name: a is there twice/);
+    assert.deepEqual(faults('rollback: {}\n'), []);
+    assert.match(faults('rollback: {denials: 3}\n')[0] ?? '', /^1: error: rollback/);
     assert.match(faults('{}')[0] ?? '', /^1: error: has no rule \(write newEdge/);
     assert.match(faults('newEdge: [')[0] ?? '', /^1: error: /);
     assert.match(faults('newEdge: {}\nwebhooks: {}')[0] ?? '', /^2: error: webhooks: must be a list/);
