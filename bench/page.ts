@@ -1,7 +1,9 @@
 // How soon the page shows something, with many workloads: node bench/page.ts [workloads]
 import { startChromium } from '../test/browser/chromium.ts';
 import { largeMesh } from '../test/browser/large-mesh.ts';
+import { rolloutAt, rolloutSource } from '../test/browser/sample-rollouts.ts';
 import { startSite } from '../test/browser/site.ts';
+import { STAGES } from '../mesh/model/namespace-rollout.ts';
 
 const workloads = Number(process.argv[2] ?? 2_000);
 const ROUNDS = 5;
@@ -11,7 +13,9 @@ function middle(values: readonly number[]): number {
 }
 
 const { snapshot, edges } = largeMesh(workloads, Date.now(), 3);
-const site = await startSite({ snapshot, edges });
+const namespaces = [...new Set(snapshot.workloads.map(({ namespace }) => namespace))];
+const rollouts = rolloutSource(namespaces.map((name, at) => rolloutAt(name, STAGES[at % 4] ?? 'observe', Date.now())));
+const site = await startSite({ snapshot, edges, rollouts });
 const browser = await startChromium();
 const paints: number[] = [];
 const graphs: number[] = [];
@@ -64,7 +68,7 @@ console.log(
     firstContentfulPaintMs: middle(paints),
     graphDrawnMs: middle(graphs),
     zoomFrameMs: { middle: middle(frames ?? []), worst: Math.round(Math.max(...(frames ?? [0]))) },
-    serverCpuMs: { graph: await cpu('api/graph'), series: await cpu('api/series') },
+    serverCpuMs: { graph: await cpu('api/graph'), series: await cpu('api/series'), rollouts: await cpu('api/rollouts') },
     complaints: browser.complaints,
   }),
 );

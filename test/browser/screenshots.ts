@@ -6,6 +6,7 @@ import { root } from '../feature/running-mesh.ts';
 import { startChromium } from './chromium.ts';
 import { largeMesh } from './large-mesh.ts';
 import { sampleEdges, sampleSnapshot } from './sample-calls.ts';
+import { rolloutSource, sampleRollouts } from './sample-rollouts.ts';
 import { startSite } from './site.ts';
 
 const folder = join(root, 'docs', 'images');
@@ -19,9 +20,11 @@ async function keep(page: Page, name: string): Promise<void> {
 }
 
 const browser = await startChromium({ viewport: { width: 1280, height: 800 }, colorScheme: 'light', reducedMotion: 'reduce' });
-const site = await startSite({ edges: sampleEdges(Date.now()), snapshot: sampleSnapshot() });
+const rollouts = rolloutSource(sampleRollouts(Date.now()));
+const site = await startSite({ edges: sampleEdges(Date.now()), snapshot: sampleSnapshot(), rollouts });
 const page = await browser.open(site.url);
 await page.locator('g.node').first().waitFor();
+await page.locator('g.area .stage.dry-run').first().waitFor();
 await keep(page, 'page-graph.png');
 await page.getByLabel('what policies grant').check();
 await page.locator('g.edge.granted').first().waitFor({ state: 'attached' });
@@ -37,6 +40,10 @@ await page.keyboard.press('Escape');
 await page.getByRole('button', { name: 'Certificates' }).click();
 await page.locator('section[aria-label="Certificates"] tbody tr').first().waitFor();
 await keep(page, 'page-certificates.png');
+await page.getByRole('button', { name: 'Rollout', exact: true }).click();
+await page.getByRole('button', { name: 'Rollout of shop', exact: true }).click();
+await page.locator('aside.panel .gate').first().waitFor();
+await keep(page, 'page-rollout.png');
 await page.close();
 await site.close();
 

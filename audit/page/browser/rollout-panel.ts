@@ -198,7 +198,7 @@ function commands({ namespace, stage, command: next }: RolloutStatus): Child {
   return [
     next !== undefined && command(next, 'the next step'),
     stage !== 'observe' && h('p', { class: 'soft' }, 'One step back, at once:'),
-    stage !== 'observe' && command(`gatehouse rollout rollback ${namespace} --reason TEXT`, 'one step back'),
+    stage !== 'observe' && command(`gatehouse rollout rollback ${namespace}`, 'one step back'),
     h(
       'p',
       { class: 'soft' },
