@@ -3,6 +3,7 @@ import type { Snapshot } from '../../../mesh/model/snapshot.ts';
 import type { Destination } from '../../../policy/access/world.ts';
 import { dryRun } from '../../../policy/dry-run/dry-run.ts';
 import type { Configured, Evidence } from '../../../policy/rollout/evidence.ts';
+import { acrossServices } from '../../../policy/rollout/behind-services.ts';
 import { learnedCalls } from '../../../policy/rollout/learned.ts';
 import { isOwn } from '../../../policy/rollout/objects.ts';
 import { suggest } from '../../../policy/suggest/suggest.ts';
@@ -17,11 +18,13 @@ function destinationsOf(snapshot: Snapshot, { workloads }: Pick<Configured, 'wor
 /** What is suggested for a namespace: the difference to the policies of others; the rollout's own are made anew. */
 export function suggestionFor(rollout: NamespaceRollout, snapshot: Snapshot, evidence: Evidence): Suggestion {
   const { recordedSince } = evidence.record;
-  return suggest({
+  const { namespace } = rollout.meta;
+  const across = acrossServices(learnedCalls(rollout, evidence.calls), snapshot, namespace);
+  const suggestion = suggest({
     snapshot,
     destinations: destinationsOf(snapshot, evidence.configured),
-    calls: learnedCalls(rollout, evidence.calls),
-    namespace: rollout.meta.namespace,
+    calls: across.calls,
+    namespace,
     by: 'workload',
     now: evidence.at,
     options: {
@@ -29,6 +32,7 @@ export function suggestionFor(rollout: NamespaceRollout, snapshot: Snapshot, evi
       ...(recordedSince === undefined ? {} : { observedSince: recordedSince }),
     },
   });
+  return { ...suggestion, generalisations: [...suggestion.generalisations, ...across.generalisations] };
 }
 
 /** As Envoy's shadow rules say and as the evaluator says, together and compared. */
