@@ -1,19 +1,22 @@
 import type { AcceptedCalls } from '../../mesh/model/namespace-rollout.ts';
 import { inBlocks } from '../evaluate/address.ts';
+import { remembered } from '../../mesh/model/remembered.ts';
 import type { ObservedCall } from '../observed/call.ts';
 import { callText, instant } from './words.ts';
 
 /** Whether an entry is about a call; when it ended is another question. All that it says must hold, and what is not known does not. */
 export function isAbout({ from, to }: AcceptedCalls, call: ObservedCall): boolean {
-  const [, workload] = call.destination.split('/');
   return (
     (from.principal === undefined || (call.principal !== undefined && matches(from.principal, withoutScheme(call.principal)))) &&
     (from.namespace === undefined || from.namespace === namespaceOf(call)) &&
-    (from.ipBlock === undefined || inBlocks([from.ipBlock])(call.address) === true) &&
-    (to.workload === undefined || to.workload === workload) &&
-    (to.port === undefined || to.port === call.port)
+    (to.workload === undefined || to.workload === call.destination.split('/')[1]) &&
+    (to.port === undefined || to.port === call.port) &&
+    (from.ipBlock === undefined || addressTest(from)(call.address) === true)
   );
 }
+
+/** Made once for each entry: it is asked of every call. */
+const addressTest = remembered(({ ipBlock }: AcceptedCalls['from']) => inBlocks(ipBlock === undefined ? [] : [ipBlock]));
 
 export const hasEnded = ({ until }: { readonly until: number }, now: number): boolean => until <= now;
 
@@ -39,26 +42,33 @@ export interface Sifted {
   readonly details: readonly string[];
 }
 
+/** The entries about a call. Calls alike differ in method and path, of which entries say nothing, so each is looked up once. */
+export function entriesAbout(entries: readonly AcceptedCalls[]): (call: ObservedCall) => readonly AcceptedCalls[] {
+  if (entries.length === 0) return () => [];
+  const known = new Map<string, readonly AcceptedCalls[]>();
+  return (call) => {
+    const { principal, address, caller, destination, port } = call;
+    const key = JSON.stringify([principal, address, caller, destination, port]);
+    const found = known.get(key) ?? entries.filter((entry) => isAbout(entry, call));
+    known.set(key, found);
+    return found;
+  };
+}
+
 /** Takes away what somebody answers for today. */
 export function sift(calls: readonly ObservedCall[], entries: readonly AcceptedCalls[], now: number): Sifted {
-  const open: ObservedCall[] = [];
-  const ended = new Map<ObservedCall, AcceptedCalls>();
-  for (const call of calls) {
-    const about = entries.filter((entry) => isAbout(entry, call));
-    if (about.some((entry) => !hasEnded(entry, now))) continue;
-    open.push(call);
-    const [last] = about.sort((one, other) => other.until - one.until);
-    if (last !== undefined) ended.set(call, last);
-  }
-  open.sort((one, other) => other.count - one.count || (callText(one) < callText(other) ? -1 : 1));
+  const about = entriesAbout(entries);
+  const open = calls.flatMap((call) => {
+    const found = about(call);
+    if (found.some((entry) => !hasEnded(entry, now))) return [];
+    const [last] = found.toSorted((one, other) => other.until - one.until);
+    const ended = last === undefined ? '' : `; was accepted until ${instant(last.until)}: ask ${last.owner}`;
+    return [{ call, text: `${callText(call)}${ended}` }];
+  });
+  open.sort((one, other) => other.call.count - one.call.count || (one.text < other.text ? -1 : 1));
   return {
-    open,
+    open: open.map(({ call }) => call),
     accepted: calls.length - open.length,
-    details: open.map((call) => {
-      const entry = ended.get(call);
-      return entry === undefined
-        ? callText(call)
-        : `${callText(call)}; was accepted until ${instant(entry.until)}: ask ${entry.owner}`;
-    }),
+    details: open.map(({ text }) => text),
   };
 }

@@ -1,7 +1,7 @@
 import type { NamespaceRollout, Stage } from '../../mesh/model/namespace-rollout.ts';
 import { keyOf } from '../../mesh/model/object.ts';
 import type { Suggestion } from '../suggest/suggestion.ts';
-import { hasEnded, isAbout } from './accepted.ts';
+import { entriesAbout, hasEnded } from './accepted.ts';
 import type { Evidence } from './evidence.ts';
 import { judgedSince } from './gates.ts';
 import { isBefore, isOwn, objectName, type RolloutObject } from './objects.ts';
@@ -98,6 +98,8 @@ function cutOff(rollout: NamespaceRollout, state: RolloutState, evidence: Eviden
   const next = nextStep(rollout, state);
   if (next === undefined || next.to === 'dry-run') return [];
   const since = judgedSince(rollout, state, next.to, now);
+  const kind = next.to === 'strict' ? 'plain-text' : 'denied';
+  const about = entriesAbout(rollout.accepted.filter((entry) => entry.kind === kind && !hasEnded(entry, now)));
   const found =
     next.to === 'strict'
       ? evidence.calls
@@ -114,7 +116,7 @@ function cutOff(rollout: NamespaceRollout, state: RolloutState, evidence: Eviden
       return call.lastSeen >= since && (next.workloads?.has(name) ?? true) && (at === undefined || !isBefore(at, next.to));
     })
     .map(({ call, why }) => {
-      const entry = rollout.accepted.find((one) => !hasEnded(one, now) && isAbout(one, call));
+      const [entry] = about(call);
       return {
         caller: callerText(call),
         destination: call.destination,

@@ -1,7 +1,7 @@
 import { keyOf } from '../../mesh/model/object.ts';
 import type { NamespaceRollout } from '../../mesh/model/namespace-rollout.ts';
 import type { ObservedCall } from '../observed/call.ts';
-import { hasEnded, isAbout } from './accepted.ts';
+import { entriesAbout, hasEnded } from './accepted.ts';
 import type { DeniedCall, Evidence } from './evidence.ts';
 import { intendedPolicies } from './foreign.ts';
 import { isOwn } from './objects.ts';
@@ -28,7 +28,7 @@ export function spikeOf(rollout: NamespaceRollout, armed: Armed, evidence: Evide
   if (denials === 0 || now > armed.until) return undefined;
   const before = letThrough(evidence.calls, armed.since);
   const intended = intendedPolicies(evidence.configured);
-  const accepted = rollout.accepted.filter((entry) => !hasEnded(entry, now));
+  const accepted = entriesAbout(rollout.accepted.filter((entry) => !hasEnded(entry, now)));
   const counted = evidence.deniedSince.filter(
     ({ call, policy, revoked }) =>
       !revoked &&
@@ -36,7 +36,7 @@ export function spikeOf(rollout: NamespaceRollout, armed: Armed, evidence: Evide
       call.decision === 'DENY' &&
       before(call) &&
       (policy === undefined || !intended.has(policy)) &&
-      !accepted.some((entry) => isAbout(entry, call)),
+      accepted(call).length === 0,
   );
   const found = sum(counted);
   if (found < denials) return undefined;

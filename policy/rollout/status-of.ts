@@ -1,5 +1,6 @@
 import type { AcceptedCalls, NamespaceRollout } from '../../mesh/model/namespace-rollout.ts';
-import { hasEnded, isAbout } from './accepted.ts';
+import { entriesAbout, hasEnded } from './accepted.ts';
+import type { ObservedCall } from '../observed/call.ts';
 import type { Evidence } from './evidence.ts';
 import { gatesFor } from './gates.ts';
 import { heldBy } from './situation.ts';
@@ -18,6 +19,7 @@ export function statusOf(
 ): RolloutStatus {
   const { namespace, name } = rollout.meta;
   const next = nextStep(rollout, state);
+  const counts = covered(rollout, evidence);
   const gates = next === undefined ? [] : gatesFor(rollout, state, next, evidence, now);
   return {
     namespace,
@@ -48,17 +50,29 @@ export function statusOf(
       owner: entry.owner,
       until: instant(entry.until),
       expired: hasEnded(entry, now),
-      calls: callsOf(entry, evidence),
+      calls: counts.get(entry) ?? 0,
     })),
     rollbackArmedUntil: state.armed === undefined || rollout.rollback.denials === 0 ? undefined : instant(state.armed.until),
     history: [...state.history].reverse().slice(0, most),
   };
 }
 
-function callsOf(entry: AcceptedCalls, evidence: Evidence): number {
-  const found =
-    entry.kind === 'plain-text' ? evidence.calls.filter(({ mtls }) => !mtls) : evidence.wouldBeDenied.map(({ call }) => call);
-  return found.filter((call) => isAbout(entry, call)).reduce((sum, { count }) => sum + count, 0);
+/** How many calls each entry covers. */
+function covered({ accepted }: NamespaceRollout, evidence: Evidence): ReadonlyMap<AcceptedCalls, number> {
+  const counts = new Map<AcceptedCalls, number>();
+  const count = (kind: AcceptedCalls['kind'], calls: readonly ObservedCall[]): void => {
+    const about = entriesAbout(accepted.filter((entry) => entry.kind === kind));
+    for (const call of calls) for (const entry of about(call)) counts.set(entry, (counts.get(entry) ?? 0) + call.count);
+  };
+  count(
+    'plain-text',
+    evidence.calls.filter(({ mtls }) => !mtls),
+  );
+  count(
+    'denied',
+    evidence.wouldBeDenied.map(({ call }) => call),
+  );
+  return counts;
 }
 
 function acceptedText({ kind, from, to, reason }: AcceptedCalls): string {
