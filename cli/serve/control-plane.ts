@@ -331,11 +331,6 @@ export async function startControlPlane(
           meshConfig: () => mesh.current().meshConfig,
           meshConfigFile: options.meshConfigFile,
           advertise: options.advertise,
-          policyWarnings: policyWarnings(registry, {
-            snapshot: () => mesh.current(),
-            store: storeQuestions(options.auditStore),
-            clock,
-          }),
           log,
         });
 
