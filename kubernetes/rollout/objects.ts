@@ -7,6 +7,8 @@ import { isJson, type Json, listAt, mapAt, textAt } from '../api/json.ts';
 
 /** As whom the objects of a stage are applied (kubernetes.io, "Server-Side Apply"). */
 export const ROLLOUT_MANAGER = 'gatehouse-rollout';
+/** Apart from it: who applies again without what it applied before takes that away. */
+const DRY_RUN_MANAGER = 'gatehouse-rollout-dry-run';
 
 type StageKind = RolloutObject['kind'];
 
@@ -109,7 +111,7 @@ export class ClusterObjects implements RolloutObjects {
     await this.#client.request({
       method: 'PATCH',
       timeoutMs: WRITE_MS,
-      path: `${path}?fieldManager=${ROLLOUT_MANAGER}&force=true`,
+      path: `${path}?fieldManager=${DRY_RUN_MANAGER}&force=true`,
       contentType: 'application/apply-patch+yaml',
       body: {
         apiVersion: `security.istio.io/${VERSION}`,

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import pino from 'pino';
 import { apiClient, type ApiClient } from '../../../kubernetes/api/client.ts';
 import { clusterAccess } from '../../../kubernetes/api/connect.ts';
+import { accessObjects } from '../../../kubernetes/install/access.ts';
+import { DEFAULTS } from '../../../kubernetes/install/options.ts';
 import { ClusterObjects } from '../../../kubernetes/rollout/objects.ts';
 import { ORDER_ANNOTATION } from '../../../kubernetes/rollout/order.ts';
 import { Orders } from '../../../kubernetes/rollout/orders.ts';
@@ -99,6 +101,33 @@ describe('a rollout in a cluster stands on', function () {
   beforeEach(() => {
     sent.length = 0;
     failAt = 0;
+  });
+
+  it('rights that an installation has with --rollouts enabled, and not without', async () => {
+    const install = async (rollouts: 'enabled' | 'propose'): Promise<void> => {
+      await api().apply(...accessObjects({ ...DEFAULTS, rollouts }));
+      await eventually('the rights are known', async () => {
+        const asked = ['auth', 'can-i', 'create', 'authorizationpolicies.security.istio.io', '-n', 'shop'];
+        const { stdout } = await api().kubectl([...asked, '--as', `system:serviceaccount:${DEFAULTS.namespace}:gatehouse`]);
+        return stdout.trim() === (rollouts === 'enabled' ? 'yes' : 'no') ? true : undefined;
+      });
+    };
+    await install('propose');
+    const file = await api().kubeconfigFor(DEFAULTS.namespace, 'gatehouse');
+    const account = apiClient(await clusterAccess({ file, context: undefined }));
+    try {
+      const objects = new ClusterObjects(account);
+      await assert.rejects(objects.write('shop', 'shop', [strict]), /cannot (?:patch|create) resource "peerauthentications"/);
+      await install('enabled');
+      await objects.write('shop', 'shop', [strict, users(false)]);
+      await objects.setDryRun([{ namespace: 'shop', name: 'rollout-users' }]);
+      await objects.write('shop', 'shop', []);
+      const records = new ClusterRecords(account, DEFAULTS.namespace);
+      await records.save({ ...initialState('other', 1000), revision: 1, history: [transition(1)] });
+      assert.equal((await records.load('other'))?.history.length, 1);
+    } finally {
+      account.close();
+    }
   });
 
   describe('objects that', () => {
