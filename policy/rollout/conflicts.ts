@@ -15,9 +15,10 @@ export function conflictsOf(
     .flatMap((policy) => {
       if (policy.mode === 'STRICT') return [];
       const name = `PeerAuthentication ${keyOf(policy.meta)}`;
-      // The oldest of a namespace counts, and another's is older than the rollout's.
       if (Object.keys(policy.selector).length === 0)
-        return [`${name} is for the whole namespace (${policy.mode}) and older than the rollout’s: delete it`];
+        return [
+          `${name} is for the whole namespace (${policy.mode}), as the rollout’s is, and the older of two counts: delete it`,
+        ];
       if (policy.mode === 'UNSET') return [];
       return workloads
         .filter(({ name: workload, labels }) => selects(policy.selector, labels) && held[workload] !== 'observe')

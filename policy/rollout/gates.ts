@@ -78,6 +78,13 @@ export function gatesFor(
   return [...common, ...own, proxies(evidence), exceptions(rollout, step, now)];
 }
 
+/** What is not as the stage says, at the end of the way too, where no step waits for it. */
+export function standing(rollout: NamespaceRollout, state: RolloutState, evidence: Evidence, now: number): readonly GateResult[] {
+  if (state.stage === 'observe') return [];
+  const step = { to: state.stage, workloads: undefined, held: state.held };
+  return [conflicts(rollout, step, evidence), exceptions(rollout, step, now)];
+}
+
 function result(
   gate: GateKind,
   met: boolean,

@@ -2,7 +2,7 @@ import type { AcceptedCalls, NamespaceRollout } from '../../mesh/model/namespace
 import { entriesAbout, hasEnded } from './accepted.ts';
 import type { ObservedCall } from '../observed/call.ts';
 import type { Evidence } from './evidence.ts';
-import { gatesFor } from './gates.ts';
+import { gatesFor, standing } from './gates.ts';
 import { heldBy } from './situation.ts';
 import type { RolloutState } from './state.ts';
 import type { RolloutStatus } from './status.ts';
@@ -31,7 +31,7 @@ export function statusOf(
     since: instant(state.since),
     next: next?.to,
     gates,
-    heldBy: heldBy({ rollout, state }, gates),
+    heldBy: heldBy({ rollout, state }, next === undefined ? standing(rollout, state, evidence, now) : gates),
     command:
       next === undefined
         ? undefined

@@ -72,7 +72,7 @@ export interface RolloutStatus {
   readonly next: Stage | undefined;
   /** Before the next stage; empty at the target. */
   readonly gates: readonly GateResult[];
-  /** In words, one for each gate that is not met, and for a pause; empty: the next step can be taken. */
+  /** In words, one for each gate that is not met, and for a pause; empty: the next step can be taken. At the target: what is not as the stage says. */
   readonly heldBy: readonly string[];
   /** The command that takes the next step. */
   readonly command: string | undefined;

@@ -427,6 +427,17 @@ describe('the status of a rollout', () => {
     const { next, gates, heldBy, command } = statusOf(rollout(), at('enforce', rollout()), evidence(T0), T0);
     assert.deepEqual({ next, gates, heldBy, command }, { next: undefined, gates: [], heldBy: [], command: undefined });
   });
+  it('at its target it still says what is not as the stage says', () => {
+    const on = rollout({ exceptions: [{ workload: 'cart', upTo: 'observe', ...answered }] });
+    const ended = rollout({ exceptions: [{ workload: 'cart', upTo: 'observe', ...answered, until: T0 }] });
+    const peerAuthentications = [peerAuthentication('shop', 'mine', { mode: 'PERMISSIVE' })];
+    const found = evidence(T0);
+    const status = statusOf(ended, at('enforce', on), { ...found, configured: { ...found.configured, peerAuthentications } }, T0);
+    assert.deepEqual(
+      status.heldBy.map((text) => text.slice(0, text.indexOf(':'))),
+      ['conflicts', 'exceptions'],
+    );
+  });
   it('is the same for the same: nothing in it depends on when it is asked but the time', () => {
     const found = evidence(T0, { configured: { ...evidence(T0).configured, workloads: [workload('cart'), workload('web')] } });
     assert.deepEqual(
