@@ -3,7 +3,6 @@ import type { Logger } from 'pino';
 import { addGate } from '../../audit/page/server/auth/gate.ts';
 import { readAssets } from '../../audit/page/server/assets.ts';
 import { certificatesInLogs } from '../../audit/page/server/certificates.ts';
-import type { RolloutSource } from '../../audit/page/server/rollouts.ts';
 import { addPage } from '../../audit/page/server/routes.ts';
 import { storeRecords } from '../../audit/page/server/store-records.ts';
 import { LOCAL_VIEWER } from '../../audit/page/server/viewer.ts';
@@ -21,7 +20,9 @@ import { pageListener } from './page-listener.ts';
 import { ownSessionKeys, type SessionKeys, sessionKeysIn, sharedSessionKeys, type SharedText } from './page-session-keys.ts';
 import type { PageOptions } from './page-options.ts';
 import { proxySummary } from './page-proxies.ts';
+import { pageRollouts } from './page-rollouts.ts';
 import { proxyReport } from './proxy-report.ts';
+import type { RunningRollouts } from './rollout/controller.ts';
 import type { PublishedSnapshots } from './published-snapshots.ts';
 
 export interface PageServer {
@@ -34,7 +35,7 @@ export interface PageSurroundings {
   /** Copies of other replicas' are beside it. */
   readonly issuanceLog: string;
   /** Absent where this control plane runs no rollouts. */
-  readonly rollouts?: RolloutSource;
+  readonly rollouts?: Pick<RunningRollouts, 'last' | 'plan'>;
   /** Where replicas share what sessions are sealed with. */
   readonly sessions?: () => Promise<SharedText>;
   readonly authority: Pick<Authority, 'serverCredentials'>;
@@ -83,7 +84,7 @@ export async function startPage(options: PageOptions, around: PageSurroundings):
       const changedSince = around.published.comparisons();
       return around.streams().map((status) => proxySummary(proxyReport(status, current, changedSince), current.number));
     },
-    ...(around.rollouts === undefined ? {} : { rollouts: around.rollouts }),
+    ...(around.rollouts === undefined ? {} : { rollouts: pageRollouts(around.rollouts, snapshot) }),
     certificates: certificatesInLogs(async () => [
       around.issuanceLog,
       ...(await copiesIn(dirname(around.issuanceLog))).map(({ files }) => files.records),

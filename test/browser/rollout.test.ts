@@ -197,6 +197,20 @@ describe('browser: rollouts', function () {
     await page.getByText('100 namespaces found').waitFor({ state: 'attached' });
   });
 
+  it('does not say that one has not begun of which nothing is known yet', async () => {
+    rollouts.unknown = new Set(['web']);
+    try {
+      const row = page.locator(`${ROLLOUT} tr[data-row="web"]`);
+      await page.reload();
+      await page.getByRole('button', { name: 'Rollout', exact: true }).click();
+      await row.getByText('not known yet').waitFor();
+      await page.getByRole('button', { name: 'Rollout of web', exact: true }).click();
+      await page.getByText('nothing is known of it yet').waitFor();
+    } finally {
+      rollouts.unknown = new Set();
+    }
+  });
+
   it('shows what others wrote as text', async () => {
     const evil = '<img src=x onerror="document.title=1">\u202e';
     rollouts.list = [rolloutAt('shop', 'strict', Date.now(), { heldBy: [evil], command: `gatehouse ${evil}` })];

@@ -109,12 +109,18 @@ export function sampleRollouts(now: number): readonly RolloutStatus[] {
 
 export interface SampleRollouts extends RolloutSource {
   list: readonly RolloutStatus[];
+  /** With a NamespaceRollout of which nothing is known yet. */
+  unknown: ReadonlySet<string>;
 }
 
 /** Rollouts that a test can change while the page is open. */
 export function rolloutSource(first: readonly RolloutStatus[]): SampleRollouts {
   return {
     list: first,
+    unknown: new Set(),
+    begun() {
+      return this.unknown;
+    },
     statuses() {
       return Promise.resolve(this.list);
     },

@@ -4,6 +4,8 @@ import type { RolloutStatus, Transition } from '../../../policy/rollout/status.t
 /** One namespace on its way to zero trust, as lists and the graph need it. */
 export interface RolloutSummary {
   readonly namespace: string;
+  /** It has a NamespaceRollout of which nothing can be told yet. */
+  readonly unknown?: true;
   /** Undefined: it has no NamespaceRollout, and is only observed. */
   readonly rollout?: {
     readonly stage: Stage;
@@ -38,6 +40,8 @@ export type { Transition, RolloutStatus };
 export interface RolloutDetails {
   readonly namespace: string;
   readonly known: boolean;
+  /** It has a NamespaceRollout of which nothing can be told yet. */
+  readonly unknown?: true;
   /** Undefined: not begun. Its history is cut: `omittedHistory` counts the rest. */
   readonly status?: RolloutStatus | undefined;
   readonly omittedHistory: number;

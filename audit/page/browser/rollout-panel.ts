@@ -176,7 +176,15 @@ function seenBefore({ preview: seen, askPreview }: Pick<RolloutPanelParts, 'prev
   );
 }
 
-function notBegun({ details: { namespace, known, begin = '' }, ...asking }: RolloutPanelParts): readonly Child[] {
+function notBegun({ details: { namespace, known, unknown, begin = '' }, ...asking }: RolloutPanelParts): readonly Child[] {
+  if (unknown)
+    return [
+      h(
+        'p',
+        {},
+        'It has a NamespaceRollout, and nothing is known of it yet. The log of the control plane says why, if that stays so.',
+      ),
+    ];
   return [
     h('p', {}, 'Its calls are recorded and nothing is refused for a rollout: it has no NamespaceRollout.'),
     !known && h('p', { class: 'problem' }, 'This control plane runs no rollouts.'),

@@ -4,7 +4,7 @@ import { h } from './dom.ts';
 import { ago, counted, duration, number, told } from './format.ts';
 import { tag } from './parts.ts';
 import { STAGE_NAMES, stageIndex, TRACK } from './stages.ts';
-import { stageTag, stageTrack } from './stage-track.ts';
+import { stageTrack } from './stage-track.ts';
 import { DataTable } from './table.ts';
 
 type Kind = 'all' | Stage | 'not-begun' | 'held' | 'ready' | 'armed' | 'expired';
@@ -19,12 +19,12 @@ const KINDS: readonly { readonly kind: Kind; readonly name: string }[] = Object.
   { kind: 'expired', name: 'with what has ended' },
 ]);
 
-function isOf(kind: Kind, { rollout }: RolloutSummary): boolean {
+function isOf(kind: Kind, { rollout, unknown }: RolloutSummary): boolean {
   switch (kind) {
     case 'all':
       return true;
     case 'not-begun':
-      return rollout === undefined;
+      return rollout === undefined && unknown !== true;
     case 'held':
       return rollout !== undefined && rollout.held > 0;
     case 'ready':
@@ -43,7 +43,8 @@ function isOf(kind: Kind, { rollout }: RolloutSummary): boolean {
   }
 }
 
-function holds({ rollout }: RolloutSummary): readonly (HTMLElement | string | false)[] {
+function holds({ rollout, unknown }: RolloutSummary): readonly (HTMLElement | string | false)[] {
+  if (unknown) return [tag('warn', 'not known yet')];
   if (rollout === undefined) return [h('span', { class: 'soft' }, 'no NamespaceRollout')];
   const { held, heldBy, next, paused, expired, armedUntil, rolledBack } = rollout;
   const armedMs = armedUntil === undefined ? 0 : Date.parse(armedUntil) - Date.now();
@@ -92,8 +93,10 @@ export class RolloutView {
         },
         {
           title: 'Stage',
-          cell: ({ rollout }) =>
-            rollout === undefined ? stageTag(undefined) : stageTrack(rollout.stage, rollout.target, 'small'),
+          cell: ({ rollout, unknown }) => {
+            if (unknown) return '–';
+            return rollout === undefined ? tag('calm', 'not begun') : stageTrack(rollout.stage, rollout.target, 'small');
+          },
           by: ({ rollout }) => (rollout === undefined ? -1 : stageIndex(rollout.stage)),
         },
         {

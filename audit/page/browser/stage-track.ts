@@ -35,7 +35,3 @@ export function stageTrack(stage: Stage, target: Stage, size: 'small' | 'large')
     }),
   );
 }
-
-export function stageTag(stage: Stage | undefined): HTMLElement {
-  return h('span', { class: `tag stage-tag ${stage ?? 'none'}` }, stage === undefined ? 'not begun' : STAGE_NAMES[stage]);
-}

@@ -6,8 +6,10 @@ import { maySee, type Viewer } from './viewer.ts';
 /** Whoever runs the rollouts, as far as the page asks: it gives no orders. */
 export interface RolloutSource {
   statuses(): Promise<readonly RolloutStatus[]>;
-  /** Undefined: the namespace has no NamespaceRollout. */
+  /** Undefined: the namespace has no NamespaceRollout, or nothing is known of it yet. */
   status(namespace: string): Promise<RolloutStatus | undefined>;
+  /** Namespaces that have a NamespaceRollout; where it is absent those that have a status. */
+  begun?(): ReadonlySet<string>;
   /** What the next step would be; of a namespace without a NamespaceRollout, what the first one would. */
   plan(
     namespace: string,
@@ -25,9 +27,12 @@ const MOST_NAMESPACES = 10_000;
 const MOST_HISTORY = 100;
 const MOST_PLANNED = 500;
 const KEPT_MS = 1_000;
+const PLAN_KEPT_MS = 5_000;
 
-/** Asked of the controller at most once a second, however many look on. */
+/** Asked of the controller at most once a second, however many look on; plans, which cost it more, one at a time. */
 export function kept(source: RolloutSource, now: () => number = () => performance.now()): RolloutSource {
+  const plans = new Map<string, { readonly at: number; readonly answer: ReturnType<RolloutSource['plan']> }>();
+  let turn: Promise<unknown> = Promise.resolve();
   let known: { readonly at: number; readonly answer: Promise<readonly RolloutStatus[]> } | undefined;
   return {
     statuses() {
@@ -41,7 +46,16 @@ export function kept(source: RolloutSource, now: () => number = () => performanc
       return known.answer;
     },
     status: (namespace) => source.status(namespace),
-    plan: (namespace) => source.plan(namespace),
+    begun: () => source.begun?.() ?? new Set(),
+    plan(namespace) {
+      for (const [name, { at }] of plans) if (now() - at >= PLAN_KEPT_MS) plans.delete(name);
+      const last = plans.get(namespace);
+      if (last !== undefined) return last.answer;
+      const answer = turn.then(() => source.plan(namespace));
+      turn = answer.catch(() => {});
+      plans.set(namespace, { at: now(), answer });
+      return answer;
+    },
   };
 }
 
@@ -98,12 +112,16 @@ function summaryOf(status: RolloutStatus): RolloutSummary {
 /** All namespaces that are for this viewer, by name. */
 export async function rolloutListOf(source: RolloutSource | undefined, snapshot: Snapshot, viewer: Viewer): Promise<RolloutList> {
   const statuses = new Map((await source?.statuses())?.map((status) => [status.namespace, status]));
-  const names = [...new Set([...namespacesOf(snapshot), ...statuses.keys()])].filter((name) => maySee(viewer, name)).sort();
+  const begun = source?.begun?.() ?? new Set();
+  const names = [...new Set([...namespacesOf(snapshot), ...begun, ...statuses.keys()])]
+    .filter((name) => maySee(viewer, name))
+    .sort();
   return {
     known: source !== undefined,
     namespaces: names.slice(0, MOST_NAMESPACES).map((namespace) => {
       const status = statuses.get(namespace);
-      return status === undefined ? { namespace } : summaryOf(status);
+      if (status !== undefined) return summaryOf(status);
+      return begun.has(namespace) ? { namespace, unknown: true } : { namespace };
     }),
     omitted: Math.max(0, names.length - MOST_NAMESPACES),
   };
@@ -137,6 +155,7 @@ export async function rolloutDetailsOf(
       status: { ...status, history: status.history.slice(0, MOST_HISTORY) },
       omittedHistory: Math.max(0, status.history.length - MOST_HISTORY),
     };
+  if (source?.begun?.().has(namespace) === true) return { namespace, known: true, unknown: true, omittedHistory: 0 };
   // Only names of namespaces that there are get into the object.
   if (!namespacesOf(snapshot).has(namespace)) return undefined;
   return { namespace, known: source !== undefined, omittedHistory: 0, begin: beginning(namespace) };
