@@ -26,6 +26,17 @@ interface InstallFlags {
   readonly nodeAgent?: true;
   readonly crds: CrdChoice;
   readonly rollouts: RolloutChoice;
+  readonly auditDb?: string;
+  readonly auditDbSecret?: string;
+  readonly auditMinutes?: string;
+  readonly auditHours?: string;
+  readonly auditRetention?: string;
+  readonly alertsSecret?: string;
+  readonly pageUrl?: string;
+  readonly pageTokensSecret?: string;
+  readonly pageOidcIssuer?: string;
+  readonly pageOidcClientId?: string;
+  readonly pageOidcSecret?: string;
   readonly output: 'yaml' | 'json';
 }
 
@@ -37,6 +48,7 @@ Examples:
   gatehouse install | kubectl apply --server-side -f -
   gatehouse install --gateway istio-ingress/istio-ingressgateway | kubectl apply --server-side -f -
   gatehouse install --revision canary --image registry.example.org/control-plane:0.2.0 --crds none | kubectl apply --server-side -f -
+  gatehouse install --audit-db postgres://gatehouse@db.example/audit --audit-db-secret audit-db --page-tokens-secret page | kubectl apply --server-side -f -
   gatehouse install --crds none | kubectl delete --ignore-not-found -f -
   gatehouse install -o json | jq -r '.items[] | .kind + " " + .metadata.name'`;
 
@@ -75,9 +87,56 @@ export function installCommand(): Command {
         .choices(['enabled', 'propose'])
         .default(DEFAULTS.rollouts),
     )
+    .option('--audit-db <postgres://...>', 'the audit store that replicas share; without it each has a file')
+    .option(
+      '--audit-db-secret <name>',
+      'Secret with its "password" (and, for ?sslrootcert=/run/secrets/gatehouse/audit/ca.crt, "ca.crt")',
+    )
+    .option('--audit-minutes <hours>', 'how long calls are kept by minute, such as 48h')
+    .option('--audit-hours <hours>', '... by hour')
+    .option('--audit-retention <hours>', '... at all')
+    .option('--alerts-secret <name>', 'Secret with "alerts.yaml" and the files that it names')
+    .option(
+      '--page-tokens-secret <name>',
+      'serve the page at 15080, to the holders of tokens in the "tokens.yaml" of this Secret',
+    )
+    .option('--page-oidc-issuer <url>', 'serve the page, to those who sign in at this OpenID Connect provider')
+    .option('--page-oidc-client-id <id>', 'of the page at the provider')
+    .option('--page-oidc-secret <name>', 'Secret with "client-secret", of a confidential client')
+    .option('--page-url <url>', 'how browsers reach the page')
     .addOption(new Option('-o, --output <format>', 'how to print').choices(['yaml', 'json']).default('yaml'))
     .addHelpText('after', HELP)
     .action(install);
+}
+
+function recordsOf(flags: InstallFlags): Pick<InstallOptions, 'audit' | 'alertsSecret' | 'page'> {
+  const { auditDb, auditDbSecret, auditMinutes, auditHours, auditRetention } = flags;
+  const { pageUrl, pageTokensSecret, pageOidcIssuer, pageOidcClientId, pageOidcSecret } = flags;
+  const hasProvider = [pageOidcIssuer, pageOidcClientId, pageOidcSecret].some((one) => one !== undefined);
+  return {
+    audit: {
+      ...(auditDb !== undefined && { database: auditDb }),
+      ...(auditDbSecret !== undefined && { secret: auditDbSecret }),
+      ...(auditMinutes !== undefined && { minutes: auditMinutes }),
+      ...(auditHours !== undefined && { hours: auditHours }),
+      ...(auditRetention !== undefined && { retention: auditRetention }),
+    },
+    alertsSecret: flags.alertsSecret,
+    page:
+      pageUrl === undefined && pageTokensSecret === undefined && !hasProvider
+        ? undefined
+        : {
+            ...(pageUrl !== undefined && { url: pageUrl }),
+            ...(pageTokensSecret !== undefined && { tokensSecret: pageTokensSecret }),
+            ...(hasProvider && {
+              oidc: {
+                issuer: pageOidcIssuer ?? '',
+                clientId: pageOidcClientId ?? '',
+                ...(pageOidcSecret !== undefined && { secret: pageOidcSecret }),
+              },
+            }),
+          },
+  };
 }
 
 function install(flags: InstallFlags): void {
@@ -98,6 +157,7 @@ function install(flags: InstallFlags): void {
     nodeAgent: flags.nodeAgent ?? false,
     crds: flags.crds,
     rollouts: flags.rollouts,
+    ...recordsOf(flags),
   };
   const checked = checkInstall(options);
   if (!checked.ok) {

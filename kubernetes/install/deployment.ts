@@ -1,6 +1,7 @@
 import { clusterName, commonLabels, instanceName, PORTS, selectorLabels } from './names.ts';
 import type { KubernetesObject } from './object.ts';
 import type { InstallOptions } from './options.ts';
+import { recordsPart } from './records.ts';
 
 /** Where the container finds MeshConfig, and where it may write: all else of its file system is read-only. */
 const CONFIG_DIR = '/etc/gatehouse';
@@ -51,6 +52,7 @@ export function deployment(options: InstallOptions): KubernetesObject {
             { name: 'mesh-config', configMap: { name } },
             { name: 'state', emptyDir: {} },
             { name: 'tmp', emptyDir: {} },
+            ...recordsPart(options, STATE_DIR).volumes,
           ],
         },
       },
@@ -59,6 +61,7 @@ export function deployment(options: InstallOptions): KubernetesObject {
 }
 
 function container(options: InstallOptions): unknown {
+  const records = recordsPart(options, STATE_DIR);
   return {
     name: 'control-plane',
     image: options.image,
@@ -74,7 +77,7 @@ function container(options: InstallOptions): unknown {
       `--http-address=0.0.0.0:${PORTS.status}`,
       `--webhook-address=0.0.0.0:${PORTS.webhooks}`,
       `--ca-dir=${STATE_DIR}/ca`,
-      `--audit-db=${STATE_DIR}/audit.db`,
+      ...records.args,
       `--rollouts=${options.rollouts}`,
       `--advertise=${instanceName(options)}.${options.namespace}.svc`,
     ],
@@ -87,6 +90,7 @@ function container(options: InstallOptions): unknown {
       { name: 'grpc-xds', containerPort: PORTS.grpc, protocol: 'TCP' },
       { name: 'https-webhook', containerPort: PORTS.webhooks, protocol: 'TCP' },
       { name: 'http-status', containerPort: PORTS.status, protocol: 'TCP' },
+      ...(options.page === undefined ? [] : [{ name: 'https-page', containerPort: PORTS.page, protocol: 'TCP' }]),
     ],
     resources: { requests: { cpu: '250m', memory: '512Mi' }, limits: { memory: '2Gi' } },
     securityContext: {
@@ -108,6 +112,7 @@ function container(options: InstallOptions): unknown {
       { name: 'mesh-config', mountPath: CONFIG_DIR, readOnly: true },
       { name: 'state', mountPath: STATE_DIR },
       { name: 'tmp', mountPath: '/tmp' },
+      ...records.mounts,
     ],
   };
 }

@@ -38,4 +38,4 @@ export function commonLabels(options: Pick<InstallOptions, 'revision'>): Labels 
   };
 }
 
-export const PORTS = Object.freeze({ grpc: 15012, webhooks: 15017, status: 15014 });
+export const PORTS = Object.freeze({ grpc: 15012, webhooks: 15017, status: 15014, page: 15080 });

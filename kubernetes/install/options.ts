@@ -22,6 +22,31 @@ export interface InstallOptions {
   readonly nodeAgent: boolean;
   readonly crds: CrdChoice;
   readonly rollouts: RolloutChoice;
+  readonly audit: AuditChoice;
+  /** A Secret with `alerts.yaml`, and the files that it names beside it. */
+  readonly alertsSecret: string | undefined;
+  /** Undefined: no page. */
+  readonly page: PageChoice | undefined;
+}
+
+/** Absent: the defaults of `gatehouse serve`, with a file on the volume of each pod. */
+export interface AuditChoice {
+  /** `postgres://USER@HOST/DATABASE`. */
+  readonly database?: string;
+  /** A Secret with `password`; what else is in it is at /run/secrets/gatehouse/audit, for `sslrootcert`. */
+  readonly secret?: string;
+  readonly minutes?: string;
+  readonly hours?: string;
+  readonly retention?: string;
+}
+
+/** Who may see the page: by tokens, by a provider, or both. */
+export interface PageChoice {
+  readonly url?: string;
+  /** A Secret with `tokens.yaml`. */
+  readonly tokensSecret?: string;
+  /** `secret`: one with `client-secret`, of a confidential client. */
+  readonly oidc?: { readonly issuer: string; readonly clientId: string; readonly secret?: string };
 }
 
 export interface GatewayName {
@@ -54,6 +79,9 @@ export const DEFAULTS: InstallOptions = Object.freeze({
   nodeAgent: false,
   crds: 'all',
   rollouts: 'propose',
+  audit: {},
+  alertsSecret: undefined,
+  page: undefined,
 });
 
 /** RFC 1123 label, as Kubernetes wants namespaces, and what goes into names and labels. */
@@ -63,6 +91,36 @@ const IMAGE = /^[a-z0-9][\w./:@-]{0,254}$/i;
 /** A revision is part of names of at most 63 characters (`gatehouse-REVISION-validator`). */
 const LONGEST_REVISION = 40;
 const MOST_REPLICAS = 50;
+/** RFC 1123 subdomain, as Kubernetes wants names of Secrets. */
+const SUBDOMAIN = /^[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?$/;
+const HOURS = /^\d{1,6}h$/;
+
+/** What of the database, alerts and page the control plane would not start with; undefined: nothing. */
+function recordsFault({ audit, alertsSecret, page }: InstallOptions): string | undefined {
+  for (const [flag, name] of [
+    ['--audit-db-secret', audit.secret],
+    ['--alerts-secret', alertsSecret],
+    ['--page-tokens-secret', page?.tokensSecret],
+    ['--page-oidc-secret', page?.oidc?.secret],
+  ] as const)
+    if (name !== undefined && !SUBDOMAIN.test(name)) return `${flag}: ${JSON.stringify(name)} is not the name of a Secret`;
+  for (const [flag, text] of [
+    ['--audit-minutes', audit.minutes],
+    ['--audit-hours', audit.hours],
+    ['--audit-retention', audit.retention],
+  ] as const)
+    if (text !== undefined && !HOURS.test(text)) return `${flag}: ${JSON.stringify(text)} is not a number of hours, such as 720h`;
+  if (audit.database !== undefined && !/^postgres(?:ql)?:\/\/\S+$/.test(audit.database))
+    return '--audit-db: not postgres://USER@HOST/DATABASE (without it each replica has a file)';
+  if (audit.database !== undefined && /^postgres(?:ql)?:\/\/[^/@]*:[^/@]*@/.test(audit.database))
+    return '--audit-db: a password does not belong into the address: put it into a Secret (--audit-db-secret)';
+  if (audit.secret !== undefined && audit.database === undefined) return '--audit-db-secret: only with --audit-db postgres://';
+  if (page !== undefined && page.tokensSecret === undefined && page.oidc === undefined)
+    return '--page-url: the page needs --page-tokens-secret or --page-oidc-issuer, which say who may see it';
+  if (page?.oidc !== undefined && (page.oidc.issuer === '' || page.oidc.clientId === ''))
+    return '--page-oidc-issuer and --page-oidc-client-id: one needs the other';
+  return undefined;
+}
 
 /** Checks what cannot be installed, or would be refused by the API server after half of it is there. */
 export function checkInstall(options: InstallOptions): Parsed<InstallOptions> {
@@ -89,5 +147,6 @@ export function checkInstall(options: InstallOptions): Parsed<InstallOptions> {
     return refuse('--node-agent: the default revision alone has one, which serves the pods of all (leave out --revision)');
   if (!Number.isInteger(options.replicas) || options.replicas < 1 || options.replicas > MOST_REPLICAS)
     return refuse(`--replicas: not between 1 and ${MOST_REPLICAS}`);
-  return { ok: true, value: options };
+  const fault = recordsFault(options);
+  return fault === undefined ? { ok: true, value: options } : refuse(fault);
 }

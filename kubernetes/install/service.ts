@@ -14,6 +14,9 @@ export function service(options: InstallOptions): KubernetesObject {
         { name: 'grpc-xds', port: PORTS.grpc, targetPort: 'grpc-xds', protocol: 'TCP', appProtocol: 'grpc' },
         { name: 'https-webhook', port: 443, targetPort: 'https-webhook', protocol: 'TCP', appProtocol: 'https' },
         { name: 'http-status', port: PORTS.status, targetPort: 'http-status', protocol: 'TCP', appProtocol: 'http' },
+        ...(options.page === undefined
+          ? []
+          : [{ name: 'https-page', port: PORTS.page, targetPort: 'https-page', protocol: 'TCP', appProtocol: 'https' }]),
       ],
     },
   };
@@ -38,7 +41,14 @@ export function networkPolicy(options: InstallOptions): KubernetesObject {
     spec: {
       podSelector: { matchLabels: selectorLabels(options) },
       policyTypes: ['Ingress'],
-      ingress: [{ ports: [PORTS.grpc, PORTS.webhooks, PORTS.status].map((port) => ({ port, protocol: 'TCP' })) }],
+      ingress: [
+        {
+          ports: [PORTS.grpc, PORTS.webhooks, PORTS.status, ...(options.page === undefined ? [] : [PORTS.page])].map((port) => ({
+            port,
+            protocol: 'TCP',
+          })),
+        },
+      ],
     },
   };
 }

@@ -70,6 +70,25 @@ describe('the Helm chart', () => {
     'a revision': { revision: 'canary' },
     'another namespace': { namespace: 'mesh' },
     'rollouts that write': { rollouts: 'enabled' },
+    'a shared store, alerts, a page by tokens and provider': {
+      audit: {
+        database: 'postgres://gatehouse@db.example:5432/audit?sslrootcert=/run/secrets/gatehouse/audit/ca.crt',
+        secret: 'audit-db',
+        minutes: '24h',
+        hours: '240h',
+        retention: '2160h',
+      },
+      alertsSecret: 'mesh-alerts',
+      page: {
+        url: 'https://mesh.example',
+        tokensSecret: 'page-tokens',
+        oidc: { issuer: 'https://login.example', clientId: 'gatehouse', secret: 'page-client' },
+      },
+    },
+    'a page by a provider alone, for a public client, and a store without a password': {
+      audit: { database: 'postgres://gatehouse@db.example/audit' },
+      page: { oidc: { issuer: 'https://login.example', clientId: 'gatehouse' } },
+    },
     'one replica, no network policy': { replicas: 1, networkPolicy: false },
     'a node agent': { nodeAgent: true, namespace: 'mesh', trustDomain: 'shop.example', image: 'example.org/cp:1' },
     'images and a trust domain': {
@@ -102,6 +121,9 @@ describe('the Helm chart', () => {
         networkPolicy,
         nodeAgent,
         rollouts,
+        audit,
+        alertsSecret = '',
+        page = {},
       } = options;
       const values = {
         revision,
@@ -114,6 +136,9 @@ describe('the Helm chart', () => {
         networkPolicy,
         nodeAgent,
         rollouts,
+        audit,
+        alertsSecret,
+        page,
       };
       const chart = byName(rendered(options.namespace, what === 'its own values' ? {} : values));
       // Helm makes the namespace itself (--create-namespace).
@@ -163,6 +188,8 @@ describe('the Helm chart', () => {
     ['an unknown value', 'replicaCount=3'],
     ['a revision in capitals', 'revision=Canary'],
     ['no replica', 'replicas=0'],
+    ['a password in the address of the store', 'audit.database=postgres://me:secret@db.example/audit'],
+    ['a time that is none', 'audit.retention=forever'],
   ] as const)
     it(`refuses ${what}`, () => {
       const { status, stderr } = run('template', 'gatehouse', CHART, '--set', set);

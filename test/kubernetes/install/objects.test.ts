@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseAllDocuments, stringify } from 'yaml';
+import { serveCommand } from '../../../cli/serve.ts';
 import { CONFIGURATION } from '../../../kubernetes/install/access.ts';
 import type { KubernetesObject } from '../../../kubernetes/install/object.ts';
 import { installObjects } from '../../../kubernetes/install/objects.ts';
 import { nodeAgentObjects } from '../../../kubernetes/install/node-agent.ts';
 import { checkInstall, DEFAULTS, type InstallOptions } from '../../../kubernetes/install/options.ts';
+import { recordsPart } from '../../../kubernetes/install/records.ts';
 import { tagObjects } from '../../../kubernetes/install/tag.ts';
 import { root } from '../../house/repository.ts';
 
@@ -143,6 +145,21 @@ describe('the objects of an installation', () => {
     }
   });
 
+  it('name no argument that gatehouse serve does not know', () => {
+    const part = recordsPart(
+      {
+        ...DEFAULTS,
+        audit: { database: 'postgres://a@b/c', secret: 's', minutes: '1h', hours: '1h', retention: '1h' },
+        alertsSecret: 's',
+        page: { url: 'https://a', tokensSecret: 's', oidc: { issuer: 'https://b', clientId: 'c', secret: 's' } },
+      },
+      '/state',
+    );
+    const known = serveCommand().options.map(({ long }) => long);
+    for (const arg of part.args) assert.ok(known.includes(arg.split('=')[0]), arg);
+    assert.equal(part.args.length, 11);
+  });
+
   it('have names that Kubernetes takes, however long the revision', () => {
     const longest = 'r'.repeat(40);
     for (const { metadata } of objects({ revision: longest })) assert.ok(metadata.name.length <= 63, metadata.name);
@@ -155,6 +172,13 @@ describe('the objects of an installation', () => {
     ['an image with a line break', { image: 'a\nb' }],
     ['no replica', { replicas: 0 }],
     ['half a replica', { replicas: 1.5 }],
+    ['a store that is none', { audit: { database: 'mysql://db' } }],
+    ['a password in an address', { audit: { database: 'postgres://me:secret@db/audit' } }],
+    ['a password for a file', { audit: { secret: 'audit' } }],
+    ['a time that is none', { audit: { retention: 'long' } }],
+    ['a Secret with a slash', { alertsSecret: 'a/b' }],
+    ['a page for everybody', { page: { url: 'https://mesh.example' } }],
+    ['a provider without a client', { page: { oidc: { issuer: 'https://login.example', clientId: '' } } }],
     ['a gateway without a namespace', { gateways: [{ namespace: '', name: 'way-in' }] }],
   ] as const)
     it(`cannot be had for ${what}`, () => {
