@@ -6,6 +6,7 @@ import { Recorder } from '../../audit/intake/recorder.ts';
 import { addRelayService } from '../../audit/intake/relay-service.ts';
 import { observed, type Observer } from '../../audit/intake/sink.ts';
 import { CallMetrics } from '../../audit/metrics/call-metrics.ts';
+import { storeQuestions } from '../../audit/store/open.ts';
 import { openAuthority } from '../../ca/authority.ts';
 import { folderAt } from '../../ca/root/folder.ts';
 import { addJwtService } from '../../ca/jwt-svid/service.ts';
@@ -50,6 +51,7 @@ import { startPage } from './page-server.ts';
 import { pageSessions } from './page-session-keys.ts';
 import { startPlaintextXds } from './plaintext-xds.ts';
 import { rolloutsOfCluster } from './rollout/cluster.ts';
+import { policyWarnings } from './policy-warning-metrics.ts';
 import { rolloutMetrics } from './rollout/metrics.ts';
 import { NOT_KNOWN_YET } from './rollout/replica-proxies.ts';
 import { rolloutRoutes } from './rollout/routes.ts';
@@ -331,6 +333,11 @@ export async function startControlPlane(
           meshConfig: () => mesh.current().meshConfig,
           meshConfigFile: options.meshConfigFile,
           advertise: options.advertise,
+          policyWarnings: policyWarnings(registry, {
+            snapshot: () => mesh.current(),
+            store: storeQuestions(options.auditStore),
+            clock,
+          }),
           log,
         });
 

@@ -16,6 +16,7 @@ import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import type { ListenAddress } from '../options/address.ts';
 import type { Cluster } from './cluster-options.ts';
 import { InjectionConfig } from './injection-config.ts';
+import type { PolicyWarnings } from './policy-warnings.ts';
 import type { WebhookOptions } from './webhook-options.ts';
 
 export interface WebhookSurroundings {
@@ -24,6 +25,8 @@ export interface WebhookSurroundings {
   readonly meshConfig: () => MeshConfig;
   readonly meshConfigFile: string | undefined;
   readonly advertise: readonly string[];
+  /** Tells what changes of policies deny; absent: nobody does. */
+  readonly policyWarnings?: Pick<PolicyWarnings, 'of'>;
   readonly log: Logger;
 }
 
@@ -79,7 +82,11 @@ export async function startWebhooks(options: WebhookOptions, around: WebhookSurr
         const [settings, namespaceAnnotations] = [await config.current(), await annotationsOf(cluster, request.namespace, log)];
         return reviewInjection(request, { settings, namespaceAnnotations, environment });
       },
-      validate: (request) => Promise.resolve(reviewConfiguration(request, validate)),
+      validate: async (request) => {
+        const answer = reviewConfiguration(request, validate);
+        if (!answer.allowed || around.policyWarnings === undefined) return answer;
+        return { ...answer, warnings: [...(await around.policyWarnings.of(request)), ...(answer.warnings ?? [])] };
+      },
     },
   });
   const name = clusterName(place);

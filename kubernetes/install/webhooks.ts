@@ -5,6 +5,9 @@ import type { KubernetesObject } from './object.ts';
 import { DEFAULT_REVISION, type InstallOptions } from './options.ts';
 import { DEFAULT_SELECTIONS, judgedBy, JUDGED_BY_DEFAULT, type Requirement, selectionsOf } from './selections.ts';
 
+/** Looks at orders to rollouts. */
+export const ORDERS_WEBHOOK = 'orders.gatehouse.dev';
+
 /** How the API server reaches a webhook at this path. */
 export type CallPath = (path: '/inject' | '/validate') => unknown;
 
@@ -47,7 +50,7 @@ function ordersWebhook(call: CallPath): unknown {
   const had = `oldObject != null && has(oldObject.metadata.annotations) && ${annotation} in oldObject.metadata.annotations`;
   const same = `oldObject.metadata.annotations[${annotation}] == object.metadata.annotations[${annotation}]`;
   return {
-    name: 'orders.gatehouse.dev',
+    name: ORDERS_WEBHOOK,
     clientConfig: call('/validate'),
     rules: [
       {
@@ -117,7 +120,8 @@ export function validatorNamed({
       name: `${name}.gatehouse.dev`,
       clientConfig: call('/validate'),
       rules: Object.entries(CONFIGURATION).map(([group, resources]) => ({
-        operations: ['CREATE', 'UPDATE'],
+        // Taking a policy away may deny, too, which is said.
+        operations: group === 'security.istio.io' ? ['CREATE', 'UPDATE', 'DELETE'] : ['CREATE', 'UPDATE'],
         apiGroups: [group],
         apiVersions: ['*'],
         resources,
