@@ -2,7 +2,7 @@ import { Document, isMap, isSeq } from 'yaml';
 import { type Cell, type Document as Shown, type Table } from '../../audit/document/document.ts';
 import type { Printable } from '../../audit/document/document.ts';
 import { visible } from '../../audit/report/visible.ts';
-import { manifestOf } from '../../policy/suggest/manifests.ts';
+import { manifestOf, togetherIn } from '../../policy/suggest/manifests.ts';
 import type { CallerNote, RuleEvidence, SuggestedPolicy, SuggestedRule, Suggestion } from '../../policy/suggest/suggestion.ts';
 import type { Evidence } from './suggest-evidence.ts';
 
@@ -59,6 +59,19 @@ function beforeRule(rule: SuggestedRule): string {
   return comment([evidenceText(rule.evidence)]);
 }
 
+/** What a rule rests on is said above it, of several operations above each. */
+function comments(item: unknown, group: readonly SuggestedRule[]): void {
+  if (!isMap(item)) return;
+  const operations = item.get('to');
+  const [first] = group;
+  if (group.length === 1 && first !== undefined) item.commentBefore = beforeRule(first);
+  else if (isSeq(operations))
+    for (const [index, rule] of group.entries()) {
+      const one = operations.items[index];
+      if (isMap(one)) one.commentBefore = beforeRule(rule);
+    }
+}
+
 /** One policy as YAML, with what it rests on as comments. */
 export function policyYaml(suggestion: Suggestion, policy: SuggestedPolicy, { dryRun, evidence }: PrintOptions): string {
   const document = new Document(manifestOf(policy, { dryRun }), { aliasDuplicateObjects: false });
@@ -72,12 +85,7 @@ export function policyYaml(suggestion: Suggestion, policy: SuggestedPolicy, { dr
     ...(notes.length === 0 ? [] : ['Look at:', ...notes.map((one) => `- ${one.kind}: ${one.caller}: ${one.note}`)]),
   ]);
   const rules = document.getIn(['spec', 'rules']);
-  if (isSeq(rules))
-    for (const [index, item] of rules.items.entries()) {
-      const rule = policy.rules[index];
-      // A rule without any condition is `{}`, in one line.
-      if (rule !== undefined && isMap(item)) item.commentBefore = beforeRule(rule);
-    }
+  if (isSeq(rules)) for (const [index, group] of togetherIn(policy.rules).entries()) comments(rules.items[index], group);
   return document.toString({ lineWidth: 0 });
 }
 

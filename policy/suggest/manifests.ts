@@ -35,20 +35,47 @@ interface RuleManifest {
   }[];
 }
 
-function ruleManifest({ principals, ipBlocks, ports, methods, paths }: SuggestedRule): RuleManifest {
-  const source = { ...(principals.length > 0 ? { principals } : {}), ...(ipBlocks.length > 0 ? { ipBlocks } : {}) };
-  const operation = {
+type Operation = NonNullable<RuleManifest['to']>[number]['operation'];
+
+function operationOf({ ports, methods, paths }: SuggestedRule): Operation {
+  return {
     ...(ports.length > 0 ? { ports: ports.map(String) } : {}),
     ...(methods.length > 0 ? { methods } : {}),
     ...(paths.length > 0 ? { paths } : {}),
   };
+}
+
+/** On TCP ports a rule never matches if any of its operations says something of HTTP, so those that say nothing of it stand alone. */
+function isOfHttp({ methods, paths }: SuggestedRule): boolean {
+  return methods.length + paths.length > 0;
+}
+
+/** Rules of the same callers, which are neighbours, stand together as one rule with several operations. */
+export function togetherIn(rules: readonly SuggestedRule[]): readonly (readonly SuggestedRule[])[] {
+  const groups: SuggestedRule[][] = [];
+  const who = ({ principals, ipBlocks }: SuggestedRule): string => JSON.stringify([principals, ipBlocks]);
+  for (const rule of rules) {
+    const last = groups.at(-1);
+    const [first] = last ?? [];
+    if (last !== undefined && first !== undefined && who(first) === who(rule) && isOfHttp(first) && isOfHttp(rule))
+      last.push(rule);
+    else groups.push([rule]);
+  }
+  return groups;
+}
+
+function ruleManifest(rules: readonly SuggestedRule[]): RuleManifest {
+  const [first] = rules;
+  if (first === undefined) return {};
+  const { principals, ipBlocks } = first;
+  const source = { ...(principals.length > 0 ? { principals } : {}), ...(ipBlocks.length > 0 ? { ipBlocks } : {}) };
   return {
     ...(Object.keys(source).length > 0 ? { from: [{ source }] } : {}),
-    ...(Object.keys(operation).length > 0 ? { to: [{ operation }] } : {}),
+    ...(isOfHttp(first) || first.ports.length > 0 ? { to: rules.map((rule) => ({ operation: operationOf(rule) })) } : {}),
   };
 }
 
-/** A policy as Kubernetes has it; its rules one for one. */
+/** A policy as Kubernetes has it. */
 export function manifestOf(
   { namespace, name, selector, rules }: SuggestedPolicy,
   { dryRun, labels }: ManifestOptions,
@@ -66,7 +93,7 @@ export function manifestOf(
       ...(Object.keys(selector).length > 0 ? { selector: { matchLabels: selector } } : {}),
       action: 'ALLOW',
       // No rules at all: nobody.
-      ...(rules.length > 0 ? { rules: rules.map(ruleManifest) } : {}),
+      ...(rules.length > 0 ? { rules: togetherIn(rules).map(ruleManifest) } : {}),
     },
   };
 }

@@ -120,6 +120,20 @@ describe('policy, suggestion', () => {
       'support 8080 GET /health',
     ]);
     assert.deepEqual(found.generalisations, ['shop/users: /users/{*}: {*} is any one segment; records have identifiers there']);
+    const principals = [MOBILE, WEBSITE];
+    assert.deepEqual(manifestsOf(found, { dryRun: false })[0]?.spec.rules, [
+      {
+        from: [{ source: { principals } }],
+        to: [
+          { operation: { ports: ['8080'], methods: ['GET'], paths: ['/health'] } },
+          { operation: { ports: ['8080'], methods: ['GET', 'PUT'], paths: ['/users/{*}'] } },
+        ],
+      },
+      {
+        from: [{ source: { principals: ['cluster.local/ns/shop/sa/support'] } }],
+        to: [{ operation: { ports: ['8080'], methods: ['GET'], paths: ['/health'] } }],
+      },
+    ]);
     assert.deepEqual(found.uncovered, []);
   });
 
