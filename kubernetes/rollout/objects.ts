@@ -72,7 +72,8 @@ export class ClusterObjects implements RolloutObjects {
   }
 
   async drift(rollout: string, namespace: string, objects: readonly RolloutObject[]): Promise<readonly string[]> {
-    const found = await this.#list(namespace);
+    // Asked often: of others' there may be many.
+    const found = await this.#list(namespace, ROLLOUT_LABEL);
     const changed = objects.filter((wanted) => !found.some((one) => isSameObject(one, wanted) && saysTheSame(one, wanted)));
     const added = found.filter((one) => labelOf(one) === rollout && !objects.some((wanted) => isSameObject(one, wanted)));
     return [...changed, ...added].map(nameOf).sort();
@@ -122,14 +123,14 @@ export class ClusterObjects implements RolloutObjects {
     });
   }
 
-  /** All of both kinds, ours or not. */
-  async #list(namespace: string): Promise<readonly Listed[]> {
+  /** All of both kinds; with a label only those that have it. */
+  async #list(namespace: string, label = ''): Promise<readonly Listed[]> {
     const lists = await Promise.all(
       KINDS.map(async (kind) => {
         const all: Listed[] = [];
         let next = '';
         do {
-          const page = `?limit=500${next === '' ? '' : `&continue=${encodeURIComponent(next)}`}`;
+          const page = `?limit=500${label === '' ? '' : `&labelSelector=${encodeURIComponent(label)}`}${next === '' ? '' : `&continue=${encodeURIComponent(next)}`}`;
           const answer = await this.#client.request({ path: `${pathOf(kind, namespace)}${page}` });
           for (const json of listAt(answer, 'items')) if (isJson(json)) all.push({ kind, json });
           next = textAt(answer, 'metadata', 'continue');

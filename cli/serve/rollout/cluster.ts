@@ -53,6 +53,7 @@ export async function rolloutsOfCluster(
     { isUrgent, statusFields },
     { WatchedRollouts },
     { RevisionNames, wantedRevision },
+    { ordersAreVouched },
   ] = await Promise.all([
     import('../../../kubernetes/lease/election.ts'),
     import('../../../kubernetes/rollout/objects.ts'),
@@ -63,6 +64,7 @@ export async function rolloutsOfCluster(
     import('../../../kubernetes/rollout/status.ts'),
     import('../../../kubernetes/rollout/watched.ts'),
     import('../../../kubernetes/rollout/revision.ts'),
+    import('../../../kubernetes/rollout/vouched.ts'),
   ]);
   const identity = `${process.env['POD_NAME'] ?? hostname()}_${randomUUID()}`;
   const name = revision === '' ? LEASE : `${LEASE}-${revision}`;
@@ -114,7 +116,8 @@ export async function rolloutsOfCluster(
       const counts = counted(namespace);
       if (counts !== undefined && counts.meta.name !== which)
         return { accepted: false, message: `the NamespaceRollout ${counts.meta.name} is older, and counts; order there` };
-      const by = sources.vouched ? order.by : `${order.by} (as was said: no webhook vouches for it)`;
+      const by =
+        sources.vouched && (await ordersAreVouched(client)) ? order.by : `${order.by} (as was said: no webhook vouches for it)`;
       return answerText(await running.order(namespace, { ...order, by }));
     },
     tell: ({ namespace, name: which }, last) => keeper.wantOrder(namespace, which, last),

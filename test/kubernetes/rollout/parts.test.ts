@@ -5,12 +5,14 @@ import { apiClient, type ApiClient } from '../../../kubernetes/api/client.ts';
 import { clusterAccess } from '../../../kubernetes/api/connect.ts';
 import { accessObjects } from '../../../kubernetes/install/access.ts';
 import { DEFAULTS } from '../../../kubernetes/install/options.ts';
+import { validator } from '../../../kubernetes/install/webhooks.ts';
 import { ClusterObjects } from '../../../kubernetes/rollout/objects.ts';
 import { ORDER_ANNOTATION } from '../../../kubernetes/rollout/order.ts';
 import { Orders } from '../../../kubernetes/rollout/orders.ts';
 import { ClusterRecords } from '../../../kubernetes/rollout/records.ts';
 import { statusFields } from '../../../kubernetes/rollout/status.ts';
 import { StatusKeeper } from '../../../kubernetes/rollout/status-keeper.ts';
+import { ordersAreVouched } from '../../../kubernetes/rollout/vouched.ts';
 import { WatchedRollouts } from '../../../kubernetes/rollout/watched.ts';
 import type { RolloutObject, RolloutState } from '../../../policy/rollout/ports.ts';
 import { initialState } from '../../../policy/rollout/state.ts';
@@ -128,6 +130,13 @@ describe('a rollout in a cluster stands on', function () {
     } finally {
       account.close();
     }
+  });
+
+  it('a webhook that vouches for who ordered, or knows that there is none', async () => {
+    assert.equal(await ordersAreVouched(client), false);
+    await api().apply(validator(DEFAULTS));
+    assert.equal(await ordersAreVouched(client), true);
+    await api().kubectl(['delete', 'validatingwebhookconfiguration', 'gatehouse-validator']);
   });
 
   describe('objects that', () => {
