@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import { stringify } from 'yaml';
 import { findings } from '../../cli/input/findings.ts';
 import { admitDocument } from '../../mesh/admit/admit.ts';
+import type { Admitted } from '../../mesh/admit/mesh-object.ts';
+import { MeshStore } from '../../mesh/admit/store/mesh-store.ts';
+import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { DEFAULT_MESH_CONFIG } from '../../mesh/admit/mesh-config.ts';
 import { nodeOf } from '../../mesh/admit/node.ts';
 import type { NamespaceRollout } from '../../mesh/model/namespace-rollout.ts';
@@ -207,5 +210,24 @@ describe('NamespaceRollout among other objects', () => {
       rollout('shop', { exceptions: [{ workload: 'cart', upTo: 'strict', ...answered, until: '2020-01-01' }] }),
     );
     assert.match(found.join('\n'), /^warning ended spec.exceptions\[0\].until \(ask team@example.com/);
+  });
+
+  it('changes nothing that proxies are configured from', () => {
+    const read = (object: object): readonly Admitted[] =>
+      admitDocument(
+        { file: 'mesh.yaml', offset: 0, node: nodeOf(object, 1) },
+        { meshConfig: DEFAULT_MESH_CONFIG, defaultNamespace: 'shop' },
+      ).admitted;
+    const store = new MeshStore({ assumePods: true }, 1);
+    const apply = (upserts: readonly Admitted[]): Snapshot =>
+      store.apply({ upserts, removed: [], meshConfig: DEFAULT_MESH_CONFIG, otherGateways: new Set() }).snapshot;
+    const before = apply([...read(cart), ...read(peers('STRICT'))]);
+    const after = apply(read(rollout('shop', {})));
+    assert.equal(after.namespaceRollouts?.length, 1);
+    const { number: _, namespaceRollouts: __, ...same } = before;
+    assert.deepEqual(
+      Object.entries(same).filter(([list, value]) => Object.entries(after).find(([name]) => name === list)?.[1] !== value),
+      [],
+    );
   });
 });
