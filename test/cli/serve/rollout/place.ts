@@ -112,7 +112,7 @@ export class Place {
         calls: (_, { since, until }) =>
           this.unreachable === undefined
             ? Promise.resolve({
-                calls: this.calls.filter(({ lastSeen, firstSeen }) => lastSeen >= since && firstSeen < until),
+                calls: this.calls.filter(({ lastSeen }) => lastSeen >= since && lastSeen < until),
                 gaps: [],
                 losses: [],
                 recordedSince: START - 3_600_000,
