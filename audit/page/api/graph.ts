@@ -37,6 +37,10 @@ export interface GraphEdge extends Counts {
 export interface Latency {
   readonly mean: number;
   readonly max: number;
+  /** Undefined where an earlier version counted. */
+  readonly p50?: number;
+  readonly p90?: number;
+  readonly p99?: number;
 }
 
 /** ISO 8601; from, before. */

@@ -1,10 +1,22 @@
 import type { CallLine, EdgeDetails, End, NowDecision } from '../api/details.ts';
+import type { Latency } from '../api/graph.ts';
 import { LOOKS, looksOf } from './appearance.ts';
 import { h } from './dom.ts';
 import { ago, bytes, counted, milliseconds, number, told } from './format.ts';
 import { certificate, facts, identity, section, tag } from './parts.ts';
 import { sample } from './shapes.ts';
 import { sparkline } from './timeline.ts';
+
+/** Half, nine of ten, 99 of 100 calls took no longer; only the mean where that is not known. */
+function latencyText({ mean, max, p50, p90, p99 }: Latency): string {
+  const shares: readonly (readonly [string, number | undefined])[] = [
+    ['p50', p50],
+    ['p90', p90],
+    ['p99', p99],
+  ];
+  const known = shares.flatMap(([name, ms]) => (ms === undefined ? [] : [`${name} ${milliseconds(ms)}`]));
+  return [`mean ${milliseconds(mean)}`, ...known, `at most ${milliseconds(max)}`].join(', ');
+}
 
 function statuses(counts: readonly number[]): HTMLElement {
   const names = ['none', '1xx', '2xx', '3xx', '4xx', '5xx'];
@@ -79,7 +91,7 @@ function call(line: CallLine): HTMLElement {
     h(
       'p',
       { class: 'soft' },
-      `${told(line.service)}${line.port === 0 ? '' : `:${line.port}`} · ${line.protocol} · mean ${milliseconds(line.latencyMs.mean)}, at most ${milliseconds(line.latencyMs.max)}`,
+      `${told(line.service)}${line.port === 0 ? '' : `:${line.port}`} · ${line.protocol} · ${latencyText(line.latencyMs)}`,
     ),
     line.now === undefined ? false : whyNow(line.now),
   );
@@ -122,7 +134,7 @@ export function edgePanel(details: EdgeDetails, open: (id: string) => void, now:
       ['Denied', number(counts.denied)],
       ['Would be denied', number(counts.wouldBeDenied)],
       ['Plain text', number(counts.plain)],
-      ['Latency', `mean ${milliseconds(latencyMs.mean)}, at most ${milliseconds(latencyMs.max)}`],
+      ['Latency', latencyText(latencyMs)],
       ['Volume', `${bytes(details.bytesReceived)} asked, ${bytes(details.bytesSent)} answered`],
       ['First, last', `${ago(details.firstSeen, now)}, ${ago(details.lastSeen, now)}`],
     ]),
