@@ -150,6 +150,7 @@ describe('the shop is rolled out under steady traffic', function () {
         decision === 'DENY' && [...policies, policy].includes(`shop/rollout-${destination.split('/')[1] ?? ''}`),
     );
     await unharmed();
+    console.log(`      ${traffic?.worked} legitimate requests from nothing to enforced, ${traffic?.failures.length} failed`);
     const { history } = await rollout.status();
     assert.deepEqual(
       history.map(({ from, to, gates }) => [from, to, gates.length > 0, gates.every(({ met }) => met)]),

@@ -10,14 +10,17 @@ ${ANSWERED}
 `;
 }
 
-const PLAIN = `  - kind: PlainText
-    from: {ipBlock: 127.0.0.0/8}
+const plain = (address: string): string => `  - kind: PlainText
+    from: {ipBlock: ${address}}
     to: {workload: users}
 ${ANSWERED}
 `;
 
-/** The rollout of the shop, with gates for people who watch: a real one asks for days. */
-export function rolloutObject(observedFor: string, answers: boolean): string {
+/**
+ * The rollout of the shop, with gates for people who watch: a real one asks for days.
+ * @param plainFrom the address of whom plain text was seen, once somebody answers for it and for the rest of the break-in
+ */
+export function rolloutObject(observedFor: string, plainFrom: string | undefined): string {
   const gate = `{observedFor: ${observedFor}, requests: 50}`;
   return `# How the shop gets from "everybody may call everybody" to least privilege: gatehouse rollout status shop
 apiVersion: gatehouse.dev/v1alpha1
@@ -33,7 +36,7 @@ spec:
     dryRun: ${gate}
     enforce: ${gate}
   # Callers that will be refused: somebody answers for it, until then.
-  accepted:${answers ? `\n${PLAIN}${['fraud', 'website', 'mobile'].map(refused).join('')}` : ' []\n'}  rollback:
+  accepted:${plainFrom !== undefined ? `\n${plain(plainFrom)}${['fraud', 'website', 'mobile'].map(refused).join('')}` : ' []\n'}  rollback:
     denials: 3
     within: 1h
 `;

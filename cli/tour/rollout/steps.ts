@@ -14,9 +14,9 @@ const STAGE_MS = 60_000;
 /** So many calls of customers after each step, before it is said that none was harmed. */
 const CUSTOMERS = 30;
 
-function writeObject(context: TourContext, answered: boolean): void {
+function writeObject(context: TourContext, plainFrom?: string): void {
   const staged = join(context.folder, 'shop', '.rollout.yaml');
-  writeFileSync(staged, rolloutObject(context.observedFor, answered));
+  writeFileSync(staged, rolloutObject(context.observedFor, plainFrom));
   renameSync(staged, join(context.folder, 'shop', 'rollout.yaml'));
 }
 
@@ -106,7 +106,7 @@ export const ROLLOUT_STEPS: readonly Step[] = Object.freeze([
     name: 'observe',
     title: 'zero trust 1 of 4, observe: the shop has no policy; who calls whom is recorded, and nobody is refused',
     run: async (context) => {
-      writeObject(context, false);
+      writeObject(context);
       context.customers.come();
       const attack = await tried(context, () => true);
       const held = await statusWhen(
@@ -127,11 +127,14 @@ export const ROLLOUT_STEPS: readonly Step[] = Object.freeze([
   {
     name: 'strict',
     title: 'zero trust 2 of 4, strict: mutual TLS only, once somebody answers for the callers in plain text',
-    run: (context) => {
+    run: async (context) => {
+      const status = await context.rollout.status();
+      const plain = status?.gates.find(({ gate }) => gate === 'plain-text')?.details[0] ?? '';
+      const address = /^[0-9a-f.:]+(?= to )/.exec(plain)?.[0] ?? '127.0.0.1';
       context.say(
-        '  written to shop/rollout.yaml: plain text, and calls of support to fraud, website and mobile will be refused',
+        `  written to shop/rollout.yaml: plain text of ${address}, and calls of support to fraud, website and mobile will be refused`,
       );
-      writeObject(context, true);
+      writeObject(context, address);
       return stage(context, 'strict', (attempt) => !isPlain(attempt));
     },
   },
