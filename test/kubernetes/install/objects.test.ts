@@ -157,7 +157,7 @@ describe('the objects of an installation', () => {
     );
     const known = serveCommand().options.map(({ long }) => long);
     for (const arg of part.args) assert.ok(known.includes(arg.split('=')[0]), arg);
-    assert.equal(part.args.length, 11);
+    assert.equal(part.args.length, 12);
   });
 
   it('have names that Kubernetes takes, however long the revision', () => {
