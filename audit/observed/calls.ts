@@ -9,7 +9,7 @@ interface Line {
   readonly tally: Tally;
 }
 
-/** On how many days there were calls of an edge, by `keyText`; see HistoryReader.days. */
+/** On how many days there were calls of an edge, by `keyText`. */
 export type DaysByKey = ReadonlyMap<string, number>;
 
 /**
