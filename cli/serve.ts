@@ -35,6 +35,11 @@ export function serveCommand(): Command {
       'the control plane: certificates, xDS and access logs for proxies, from a folder of YAML or a Kubernetes cluster',
     )
     .addOption(filenameOption())
+    .addOption(
+      new Option('--generated <path>', 'as -f, for files that a program makes anew: nothing is written there')
+        .argParser(collect)
+        .hideHelp(),
+    )
     .addOption(meshConfigOption())
     .option('--ca-dir <dir>', "the authority's root and issuance log", '.gatehouse/ca')
     .option(

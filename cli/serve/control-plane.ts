@@ -198,7 +198,7 @@ export async function startControlPlane(
     }));
   const rollouts = startRollouts({
     caDir: options.caDir,
-    paths: options.paths,
+    paths: options.ownPaths,
     auditStore: options.auditStore,
     snapshot: () => mesh.current(),
     streams: () => streams?.streams().filter(({ kind }) => kind === 'proxy') ?? [],

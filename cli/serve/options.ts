@@ -19,6 +19,7 @@ import { parseWebhookFlags, type WebhookFlags, type WebhookOptions } from './web
 /** What commander hands over. */
 export interface ServeFlags
   extends AuditFlags, UpstreamFlags, CaKeyFlags, FederationFlags, CallerFlags, ClusterFlags, WebhookFlags, PageFlags {
+  readonly generated?: readonly string[];
   readonly meshConfig?: string;
   readonly caDir: string;
   readonly grpcAddress?: readonly string[];
@@ -41,6 +42,8 @@ export interface ServeFlags
 export interface ServeOptions extends AuditOptions {
   /** Files and folders; none with a cluster. */
   readonly paths: readonly string[];
+  /** Those of them that are the user's: what the control plane writes goes there. */
+  readonly ownPaths: readonly string[];
   /** The cluster whose objects are the mesh; undefined with files. */
   readonly cluster: ClusterWish | undefined;
   /** Undefined: there are no webhooks. */
@@ -132,7 +135,8 @@ export function parseServeFlags(flags: ServeFlags): Parsed<ServeOptions> {
     value: {
       caKey: caKey.value,
       federation: federation.value,
-      paths: (flags.filename ?? []).map((path) => resolve(path)),
+      paths: [...(flags.filename ?? []), ...(flags.generated ?? [])].map((path) => resolve(path)),
+      ownPaths: (flags.filename ?? []).map((path) => resolve(path)),
       cluster: cluster.value,
       webhooks: webhooks.value,
       meshConfigFile: flags.meshConfig,

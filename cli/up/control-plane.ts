@@ -62,7 +62,7 @@ export class ControlPlane {
     const args = [
       'serve',
       ...options.paths.flatMap((path) => ['-f', path]),
-      ...['-f', dir.pods],
+      ...['--generated', dir.pods],
       ...(options.meshConfigFile === undefined ? [] : ['--mesh-config', options.meshConfigFile]),
       ...['--ca-dir', dir.ca, '--jwks', dir.jwks, '--token-issuer', TOKEN_ISSUER, '--token-audience', TOKEN_AUDIENCE],
       ...addresses.grpc.flatMap((address) => ['--grpc-address', address]),

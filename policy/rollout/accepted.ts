@@ -5,7 +5,7 @@ import type { ObservedCall } from '../observed/call.ts';
 import { callText, instant } from './words.ts';
 
 /** Whether an entry is about a call; when it ended is another question. All that it says must hold, and what is not known does not. */
-export function isAbout({ from, to }: AcceptedCalls, call: ObservedCall): boolean {
+export function isAbout({ from, to }: Pick<AcceptedCalls, 'from' | 'to'>, call: ObservedCall): boolean {
   return (
     (from.principal === undefined || (call.principal !== undefined && matches(from.principal, withoutScheme(call.principal)))) &&
     (from.namespace === undefined || from.namespace === namespaceOf(call)) &&
@@ -43,9 +43,11 @@ export interface Sifted {
 }
 
 /** The entries about a call. Calls alike differ in method and path, of which entries say nothing, so each is looked up once. */
-export function entriesAbout(entries: readonly AcceptedCalls[]): (call: ObservedCall) => readonly AcceptedCalls[] {
+export function entriesAbout<Entry extends Pick<AcceptedCalls, 'from' | 'to'>>(
+  entries: readonly Entry[],
+): (call: ObservedCall) => readonly Entry[] {
   if (entries.length === 0) return () => [];
-  const known = new Map<string, readonly AcceptedCalls[]>();
+  const known = new Map<string, readonly Entry[]>();
   return (call) => {
     const { principal, address, caller, destination, port } = call;
     const key = JSON.stringify([principal, address, caller, destination, port]);

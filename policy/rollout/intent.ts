@@ -83,6 +83,8 @@ export function finished(state: RolloutState, rollout: NamespaceRollout, now: nu
     suggestion,
     held,
     armed: armedAfter(state, intent, rollout, now),
+    // Policies that are suggested anew let in what nobody answers for any more; where nothing is enforced nothing is refused.
+    ...((transition.cause === 'suggestion-renewed' || transition.to === 'observe') && { answered: [] }),
     intent: undefined,
     history: [...state.history, transition],
   };

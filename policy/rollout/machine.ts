@@ -19,11 +19,14 @@ export type { Decision, Refusal, RolloutOrder, Situation } from './situation.ts'
 /** A step that was not finished for so long is undone: what its gates rested on is old. */
 const RESUME_WITHIN_MS = 10 * 60_000;
 const ITSELF = 'gatehouse';
+/** A NamespaceRollout has at most 500 at a time. */
+const MOST_ANSWERED = 1_000;
 
 /** The next state of a rollout, and what to do about it. At most one step at once. */
 export function decide(situation: Situation): Decision {
   const { rollout, evidence, now, order } = situation;
-  const state = watched(situation.state ?? adopted(rollout, evidence, now), rollout, evidence, now);
+  const before = situation.state ?? adopted(rollout, evidence, now);
+  const state = answeredFor(watched(before, rollout, evidence, now), rollout);
   const known = { ...situation, state };
   if (state.intent !== undefined) return resumed(known, state.intent);
   return order === undefined ? onItsOwn(known) : ordered(known, order);
@@ -32,6 +35,17 @@ export function decide(situation: Situation): Decision {
 /** Where nothing is kept, what is there counts: a state that was lost must not open a namespace. */
 function adopted(rollout: NamespaceRollout, { configured }: Evidence, now: number): RolloutState {
   return { ...initialState(rollout.meta.namespace, now), stage: stageThere(rollout, configured) };
+}
+
+/** Remembers what was accepted as denied; the same object where that is known. */
+function answeredFor(state: RolloutState, { accepted }: NamespaceRollout): RolloutState {
+  const known = new Set(state.answered?.map((entry) => JSON.stringify(entry)));
+  const more = accepted
+    .filter(({ kind }) => kind === 'denied')
+    .map(({ from, to }) => ({ from, to }))
+    .filter((entry) => !known.has(JSON.stringify(entry)));
+  if (more.length === 0) return state;
+  return { ...state, answered: [...(state.answered ?? []), ...more].slice(-MOST_ANSWERED) };
 }
 
 /** Arms rollback when policies of others changed, and ends it when its time is over. */
@@ -79,7 +93,7 @@ function resumed(known: Known, intent: Intent): Decision {
         ITSELF,
         `the step to ${transition.to} of ${transition.at} was not finished, and what it rested on is old`,
       );
-    const spike = state.armed === undefined ? undefined : spikeOf(rollout, state.armed, evidence, now);
+    const spike = spikeOf(rollout, state, evidence, now);
     if (spike !== undefined && state.armed !== undefined && spike.own >= rollout.rollback.denials)
       return undo('rollback-automatic', ITSELF, spikeText(spike, state.armed));
   }
@@ -96,7 +110,7 @@ function underWay({ state }: Known, error: string | undefined): Decision {
 function onItsOwn(known: Known): Decision {
   const { state, rollout, evidence, now } = known;
   if (rollout.advance === 'Propose') return proposed(known);
-  const spike = state.armed === undefined ? undefined : spikeOf(rollout, state.armed, evidence, now);
+  const spike = spikeOf(rollout, state, evidence, now);
   if (spike !== undefined && state.armed !== undefined) return takenBack(known, spike, state.armed);
   if (isBefore(rollout.target, state.stage))
     return intended(known, {
@@ -162,7 +176,7 @@ function takenBack(known: Known, spike: Spike, armed: Armed): Decision {
 /** Where others write, their objects say which stage it is. */
 function proposed(known: Known): Decision {
   const { state, rollout, evidence, now } = known;
-  const spike = state.armed === undefined ? undefined : spikeOf(rollout, state.armed, evidence, now);
+  const spike = spikeOf(rollout, state, evidence, now);
   const alerts = spike === undefined || state.armed === undefined ? [] : [spikeText(spike, state.armed)];
   const stage = stageThere(rollout, evidence.configured);
   if (stage === state.stage) return idle(known, { alerts });

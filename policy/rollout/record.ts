@@ -67,6 +67,13 @@ function isIntent(value: unknown): boolean {
   );
 }
 
+const areAnswered = (value: unknown): boolean =>
+  Array.isArray(value) &&
+  value.every((entry: unknown) => {
+    const { from, to } = fields(entry);
+    return typeof from === 'object' && from !== null && typeof to === 'object' && to !== null;
+  });
+
 const areStages = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && Object.values(fields(value)).every(isStage);
 
@@ -91,6 +98,7 @@ function isRecord(value: unknown): value is RolloutState {
       'armed',
       (one) => isTime(fields(one)['since']) && isTime(fields(one)['until']) && Array.isArray(fields(one)['suspects']),
     ) &&
+    optional('answered', areAnswered) &&
     optional('intent', isIntent) &&
     Array.isArray(of['history']) &&
     of['history'].every(isTransition)

@@ -1,11 +1,11 @@
 import { keyOf } from '../../mesh/model/object.ts';
 import type { NamespaceRollout } from '../../mesh/model/namespace-rollout.ts';
 import type { ObservedCall } from '../observed/call.ts';
-import { entriesAbout, hasEnded } from './accepted.ts';
+import { entriesAbout } from './accepted.ts';
 import type { DeniedCall, Evidence } from './evidence.ts';
 import { intendedPolicies } from './foreign.ts';
 import { isOwn } from './objects.ts';
-import type { Armed, ForeignPolicy } from './state.ts';
+import type { Armed, ForeignPolicy, RolloutState } from './state.ts';
 
 /** What takes the namespace back. */
 export interface Spike {
@@ -23,12 +23,17 @@ export interface Spike {
  * for nothing, or whoever wants in would only have to knock often enough; nor do those that somebody accepted, that a policy was meant to
  * refuse, or whose certificate was revoked.
  */
-export function spikeOf(rollout: NamespaceRollout, armed: Armed, evidence: Evidence, now: number): Spike | undefined {
+export function spikeOf(
+  rollout: NamespaceRollout,
+  { armed, answered = [] }: Pick<RolloutState, 'armed' | 'answered'>,
+  evidence: Evidence,
+  now: number,
+): Spike | undefined {
   const { denials } = rollout.rollback;
-  if (denials === 0 || now > armed.until) return undefined;
+  if (armed === undefined || denials === 0 || now > armed.until) return undefined;
   const before = letThrough(evidence.calls, armed.since);
   const intended = intendedPolicies(evidence.configured);
-  const accepted = entriesAbout(rollout.accepted.filter((entry) => !hasEnded(entry, now)));
+  const accepted = entriesAbout([...rollout.accepted, ...answered]);
   const counted = evidence.deniedSince.filter(
     ({ call, policy, revoked }) =>
       !revoked &&

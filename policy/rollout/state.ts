@@ -1,4 +1,4 @@
-import type { Stage } from '../../mesh/model/namespace-rollout.ts';
+import type { AcceptedCalls, Stage } from '../../mesh/model/namespace-rollout.ts';
 import type { SuggestedPolicy } from '../suggest/suggestion.ts';
 import type { RolloutObject } from './objects.ts';
 import type { Transition } from './status.ts';
@@ -19,6 +19,9 @@ export interface Intent {
   readonly held: Readonly<Record<string, Stage>>;
   readonly dryRun: readonly ForeignPolicy[];
 }
+
+/** Whose calls, and to whom. */
+export type Answered = Pick<AcceptedCalls, 'from' | 'to'>;
 
 /** Rollback takes the namespace back when callers that were let through before are denied within this time. */
 export interface Armed {
@@ -55,6 +58,11 @@ export interface RolloutState {
   /** Paused by command; the object's own `paused` counts as well. */
   readonly paused: { readonly by: string; readonly reason: string; readonly at: number } | undefined;
   readonly armed: Armed | undefined;
+  /**
+   * Calls that somebody accepted as denied since policies were suggested, the entry's end and its removal notwithstanding: they are refused
+   * on purpose, and what an intruder goes on trying must not take the namespace back once nobody answers for it. Absent: none.
+   */
+  readonly answered?: readonly Answered[];
   readonly intent: Intent | undefined;
   /** The oldest first; all of it. */
   readonly history: readonly Transition[];

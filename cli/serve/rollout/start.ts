@@ -26,7 +26,7 @@ export type ClusterRollouts = Pick<RolloutSurroundings, 'states' | 'objects' | '
 
 export interface RolloutsAround {
   readonly caDir: string;
-  /** Those of `-f`. */
+  /** Those of `-f` that are the user's. */
   readonly paths: readonly string[];
   readonly auditStore: StoreLocation;
   readonly snapshot: () => Snapshot;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { NamespaceRollout, Stage } from '../../../mesh/model/namespace-rollout.ts';
 import type { DeniedCall, Evidence } from '../../../policy/rollout/evidence.ts';
+import { parseRecord, recordText } from '../../../policy/rollout/record.ts';
 import type { RolloutState } from '../../../policy/rollout/state.ts';
 import { statusOf } from '../../../policy/rollout/status-of.ts';
 import { peerAuthentication, policy } from '../model.ts';
@@ -299,6 +300,28 @@ describe('automatic rollback', () => {
   ];
   for (const [name, calls, fields] of nothing)
     it(`not for ${name}`, () => assert.equal(fires(justEntered('enforce', on), calls, {}, rollout(fields)), undefined));
+
+  it('not for what was accepted once, though it ended or nobody answers for it any more; until it is suggested anew', () => {
+    const entry = {
+      kind: 'denied' as const,
+      from: { principal: 'cluster.local/ns/shop/sa/web', namespace: undefined, ipBlock: undefined },
+      to: { workload: undefined, port: undefined },
+      ...answered,
+    };
+    const ended = rollout({ accepted: [{ ...entry, until: T0 + 1_000 }] });
+    const state = justEntered('enforce', ended);
+    assert.equal(fires(state, [denied(99)], {}, ended), undefined, 'ended');
+    assert.deepEqual(state.answered, [{ from: entry.from, to: entry.to }]);
+    assert.deepEqual(parseRecord(recordText(state))?.answered?.length, 1, 'kept over a restart');
+    assert.equal(fires(state, [denied(99)]), undefined, 'removed');
+    const renewing = { kind: 'renew' as const, by: 'ann', reason: 'the importer is back' };
+    const open = justEntered('dry-run', rollout({ accepted: [entry] }));
+    assert.equal(open.answered?.length, 1);
+    const renewed = done(decided(open, on, evidence(T0), renewing), on, T0);
+    assert.deepEqual(renewed.answered, []);
+    const enforced = done(decided(renewed, on, evidence(T0), advance({ force: true, reason: 'test' })), on, T0);
+    assert.equal(fires(enforced, [denied(99)])?.transition.to, 'dry-run');
+  });
 
   it('not once its time is over', () => {
     const state = justEntered('enforce', on);
