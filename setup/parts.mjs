@@ -1,8 +1,8 @@
 // How the whole run is divided over two cores: two parts side by side, each a mocha of its own. The second has a network namespace of its
 // own, so that neither meets the other's addresses, interfaces and iptables rules; it is without the world outside, so what fetches from
-// registries belongs to the first. Needs root and unshare; elsewhere there is one part.
+// registries belongs to the first. Needs root and unshare; elsewhere there is one part. Runs on the machine's own Node, as set-up does.
 import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, globSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -20,8 +20,12 @@ function canIsolate() {
   return spawnSync(program, [...args, 'true'], { stdio: 'ignore' }).status === 0;
 }
 
-function filesOf({ spec }, root) {
-  const files = spec.flatMap((pattern) => globSync(pattern, { cwd: root })).sort();
+/** As `.mocharc.json` names them. */
+function filesIn(root) {
+  const files = readdirSync(join(root, 'test'), { recursive: true })
+    .filter((file) => file.endsWith('.test.ts'))
+    .map((file) => `test/${file}`)
+    .sort();
   const isSecond = (file) => !FIRST.has(file) && SECOND.some((folder) => file.startsWith(folder));
   return [files.filter((file) => !isSecond(file)), files.filter(isSecond)];
 }
@@ -56,8 +60,8 @@ function readSummary(file) {
  */
 export async function runParts({ node, mocha, root, env }) {
   if (env.GATEHOUSE_TEST_PARTS === '1' || !canIsolate()) return undefined;
-  const { timeout, reporter, ...config } = JSON.parse(readFileSync(join(root, '.mocharc.json'), 'utf8'));
-  const [first, second] = filesOf(config, root);
+  const { timeout, reporter } = JSON.parse(readFileSync(join(root, '.mocharc.json'), 'utf8'));
+  const [first, second] = filesIn(root);
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-tests-'));
   const summaries = [join(folder, 'first.json'), join(folder, 'second.json')];
   const output = join(folder, 'second.log');
