@@ -285,6 +285,7 @@ async function asking(bench: Bench) {
       Object.entries(filters).map(([name, filter]) => [`${name}, last 24 h`, () => reader.query({ ...days(1), filter })]),
     ),
     'everything, all days': () => reader.query(ever),
+    'everything with latencies, all days': () => reader.query({ ...ever, latencies: true }),
     'everything, last 24 h': () => reader.query(days(1)),
     'everything, last hour': () => reader.query(days(1 / 24)),
     'series of everything, all days by day': () => reader.series({ ...ever, stepMs: DAY }),

@@ -20,6 +20,8 @@ export function latencyOf(us: number): Latencies {
 }
 
 export function addLatencies(a: Latencies, b: Latencies): Latencies {
+  if (a === NO_LATENCIES) return b;
+  if (b === NO_LATENCIES) return a;
   return a.map((count, index) => count + (b[index] ?? 0));
 }
 

@@ -1,4 +1,5 @@
-import type { EdgeKey } from '../model/edge.ts';
+import type { EdgeKey, Tally } from '../model/edge.ts';
+import { quantileUs } from '../model/latency.ts';
 import { notesOf, reasonOf, wouldBeDenied } from './reason.ts';
 import type { Cell, Column, Table, Tone } from '../document/document.ts';
 import type { Line } from './report.ts';
@@ -20,7 +21,18 @@ export const COLUMNS = Object.freeze([
   { title: 'count', wide: false, cell: ({ tally }) => String(tally.count) },
   { title: 'first seen', wide: false, cell: ({ tally }) => new Date(tally.firstSeen).toISOString() },
   { title: 'last seen', wide: false, cell: ({ tally }) => new Date(tally.lastSeen).toISOString() },
+  { title: 'p50 ms', wide: true, cell: ({ tally }) => quantile(tally, 0.5) },
+  { title: 'p90 ms', wide: true, cell: ({ tally }) => quantile(tally, 0.9) },
+  { title: 'p99 ms', wide: true, cell: ({ tally }) => quantile(tally, 0.99) },
 ] as const satisfies readonly { readonly title: string; readonly wide: boolean; readonly cell: (line: Line) => string }[]);
+
+const NUMBERS: ReadonlySet<string> = new Set(['count', 'port', 'p50 ms', 'p90 ms', 'p99 ms']);
+
+/** How long the share of calls took at most; empty where it is not known. */
+function quantile({ latencies, latencyMaxUs }: Tally, share: number): string {
+  const us = quantileUs(latencies, share, latencyMaxUs);
+  return us === undefined ? '' : String(Math.round(us) / 1000);
+}
 
 /** Who proved to be the caller; a caller that proved nothing is only an address, and is called so. */
 function sourceIdentity(key: EdgeKey): string {
@@ -39,7 +51,7 @@ function policy(key: EdgeKey): string {
 }
 
 function toneOf(title: string, { key }: Line): Tone | undefined {
-  if (title === 'count' || title === 'port') return 'number';
+  if (NUMBERS.has(title)) return 'number';
   if (title === 'decision') return key.decision === 'DENY' ? 'denied' : wouldBeDenied(key) ? 'would-be-denied' : undefined;
   if (title === 'transport' && key.verdict !== 'unreached') return key.mtls ? 'good' : 'plain';
   return undefined;

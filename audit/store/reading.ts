@@ -7,7 +7,7 @@ import { gapsOf, type Writer } from './gaps.ts';
 import { coarsestFor, LEVELS, MINUTE_MS, type Plan, planOf, type RollupState, type Segment } from './levels.ts';
 import { integer, keyOf, type Row, tallyOfRow, text } from './row.ts';
 import type { Session, SqlValue } from './sql.ts';
-import { KEY_COLUMNS, SELECT_LOSSES, TALLY_SUMS } from './statements.ts';
+import { KEY_COLUMNS, PLAIN_SUMS, SELECT_LOSSES, TALLY_SUMS } from './statements.ts';
 import { answeredByTotals, wholeMinutes } from './totals.ts';
 import type { CountPoint, Counts, EdgeHistory, Observed, Period, Question, Step, TallyPoint } from './store.ts';
 
@@ -73,11 +73,17 @@ export function totalsOf({ from, to }: Segment, { condition }: Pick<Asked, 'cond
   };
 }
 
-async function edgesOf(session: Session, plan: Plan, question: Asked, withCertificates: boolean): Promise<readonly Edge[]> {
+async function edgesOf(
+  session: Session,
+  plan: Plan,
+  question: Asked,
+  { certificates: withCertificates = false, latencies = false }: Question,
+): Promise<readonly Edge[]> {
+  const sums = latencies ? TALLY_SUMS : PLAIN_SUMS;
   const tallies = new Map<number, Tally>();
   for (const segment of plan.segments) {
     const { sql, values } = rowsOf(segment, question, false);
-    for (const row of await session.all(`SELECT b.edge AS edge, ${TALLY_SUMS} ${sql} GROUP BY b.edge`, ...values)) {
+    for (const row of await session.all(`SELECT b.edge AS edge, ${sums} ${sql} GROUP BY b.edge`, ...values)) {
       const id = integer(row, 'edge');
       const known = tallies.get(id);
       tallies.set(id, known === undefined ? tallyOfRow(row) : add(known, tallyOfRow(row)));
@@ -119,7 +125,7 @@ export async function observe(session: Session, question: Question): Promise<Obs
   const losses = await session.all(SELECT_LOSSES, first, last);
   const all = await writers(session);
   return {
-    edges: await edgesOf(session, plan, await asked(session, question), question.certificates === true),
+    edges: await edgesOf(session, plan, await asked(session, question), question),
     losses: losses.flatMap((row) => {
       const reason = text(row, 'reason');
       return isLossReason(reason) ? [{ minute: integer(row, 'minute'), reason, count: integer(row, 'count') }] : [];
@@ -226,7 +232,7 @@ export async function edgeSeries(
   for (const segment of plan.segments) {
     const { group, spanMs } = stepping(segment, question.stepMs);
     const { sql, values } = rowsOf(segment, wanted, true);
-    for (const row of await session.all(`SELECT ${group} AS step, ${TALLY_SUMS} ${sql} GROUP BY 1`, ...values)) {
+    for (const row of await session.all(`SELECT ${group} AS step, ${PLAIN_SUMS} ${sql} GROUP BY 1`, ...values)) {
       const at = integer(row, 'step') * spanMs;
       const known = points.get(`${at} ${spanMs}`);
       const tally = known === undefined ? tallyOfRow(row) : add(known.tally, tallyOfRow(row));

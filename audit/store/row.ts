@@ -1,8 +1,11 @@
 import { type EdgeKey, keyValues, type Tally } from '../model/edge.ts';
 import { dimensionsOf } from '../model/edge-filter.ts';
+import { NO_LATENCIES } from '../model/latency.ts';
 import { LATENCY_COLUMNS } from './schema.ts';
 import { PROTOCOLS, VERDICT_KINDS } from '../model/record.ts';
 import type { SqlValue } from './sql.ts';
+
+const [FIRST_LATENCY = ''] = LATENCY_COLUMNS;
 
 export type Row = Readonly<Record<string, unknown>>;
 
@@ -83,7 +86,7 @@ export function keyOf(row: Row): EdgeKey {
   };
 }
 
-/** A row of a table of buckets, or a sum of such. */
+/** A row of a table of buckets, or a sum of such, with or without how many calls took how long. */
 export function tallyOfRow(row: Row): Tally {
   return {
     count: integer(row, 'count'),
@@ -91,7 +94,8 @@ export function tallyOfRow(row: Row): Tally {
     bytesSent: integer(row, 'bytes_sent'),
     latencySumUs: integer(row, 'latency_sum_us'),
     latencyMaxUs: integer(row, 'latency_max_us'),
-    latencies: LATENCY_COLUMNS.map((column) => (row[column] === null ? 0 : integer(row, column))),
+    latencies:
+      FIRST_LATENCY in row ? LATENCY_COLUMNS.map((column) => (row[column] === null ? 0 : integer(row, column))) : NO_LATENCIES,
     statuses: [
       integer(row, 'status_none'),
       integer(row, 'status_1xx'),

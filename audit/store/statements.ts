@@ -60,12 +60,21 @@ export const BUCKETS = Object.freeze({
   day: upsert('bucket_day', ['at', 'edge']),
 });
 
-/** The sums of rows of a table of buckets, named as its columns are. */
-export const TALLY_SUMS = TALLY_COLUMNS.map((column) => {
+function sumsOf(columns: readonly string[]): string {
+  return columns.map(sumOf).join(', ');
+}
+
+function sumOf(column: string): string {
   if (column === 'first_seen') return `min(b.${column}) AS ${column}`;
   if (column === 'last_seen' || column === 'latency_max_us') return `max(b.${column}) AS ${column}`;
   return `CAST(sum(b.${column}) AS BIGINT) AS ${column}`;
-}).join(', ');
+}
+
+/** The sums of rows of a table of buckets, named as its columns are. */
+export const TALLY_SUMS = sumsOf(TALLY_COLUMNS);
+
+/** The same without how many calls took how long. */
+export const PLAIN_SUMS = sumsOf(TALLY_COLUMNS.filter((column) => !LATENCY_COLUMNS.includes(column)));
 
 export const LOSS: Insert = Object.freeze({
   table: 'loss',

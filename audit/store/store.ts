@@ -76,6 +76,8 @@ export interface Question extends Period {
   readonly filter?: StoreFilter | undefined;
   /** Whether edges come with the certificates of their calls: of an hour (a day, where time is kept no finer) that the period cuts, with all of it. */
   readonly certificates?: boolean;
+  /** Whether tallies come with how many calls took how long: reading it takes as long as all else. Absent: they have `NO_LATENCIES`. */
+  readonly latencies?: boolean;
 }
 
 /** Numbers of calls, as the totals of a report have them. */

@@ -55,7 +55,10 @@ async function run(flags: BundleFlags): Promise<void> {
   const mesh = meshFor(flags);
   if (mesh === undefined) return;
   const now = new Date();
-  const report = await load({ db: flags.db, since: flags.since, until: flags.until }, now, true);
+  const report = await load({ db: flags.db, since: flags.since, until: flags.until }, now, {
+    certificates: true,
+    latencies: true,
+  });
   if (report === undefined) return;
   const author = authorOf(flags, flags);
   const folder = folderAt(flags.caDir);

@@ -58,7 +58,7 @@ function isAbout(issuance: LoggedIssuance, { identity, namespace }: Certificates
 async function run(flags: CertificatesFlags): Promise<void> {
   const { issuanceLog, revocations } = folderAt(flags.caDir);
   if (!existsSync(issuanceLog)) return fail(1, `there is no issuance log in ${flags.caDir}: no authority was opened there`);
-  const report = await load(flags, new Date(), true);
+  const report = await load(flags, new Date(), { certificates: true, latencies: flags.output === 'json' });
   if (report === undefined || !isFormat(flags.output)) return;
   const { since, until } = report.period;
   const issuances = await issuancesIn(issuanceLog, since, until);

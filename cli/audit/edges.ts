@@ -18,7 +18,7 @@ Examples:
   gatehouse audit edges --verdict denied -o json`,
     )
     .action(async (flags: AuditFlags & { readonly output: string }) => {
-      const report = await load(flags, new Date());
+      const report = await load(flags, new Date(), { latencies: true });
       if (report === undefined) return;
       await writeAll(flags.output === 'json' ? jsonArray(jsonEdgesOf(report)) : jsonLines(report), process.stdout);
     });

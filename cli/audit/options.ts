@@ -7,7 +7,7 @@ import { parseQuestion, type Question, type QuestionText } from '../../audit/rep
 import { type Report, reportOf } from '../../audit/report/report.ts';
 import { parseStoreLocation } from '../../audit/store/location.ts';
 import { storeQuestions } from '../../audit/store/open.ts';
-import type { StoreReader } from '../../audit/store/store.ts';
+import type { Question as StoreQuestion, StoreReader } from '../../audit/store/store.ts';
 import { version } from '../version.ts';
 
 export interface StoreFlags {
@@ -97,19 +97,21 @@ export async function reading<T>(read: () => Promise<T>): Promise<T | undefined>
   }
 }
 
-/** `certificates`: each edge with those of its calls. */
+/** What is read of each edge only where it is printed. */
+export type Shown = Pick<StoreQuestion, 'certificates' | 'latencies'>;
+
 export async function reportFor(
   flags: StoreFlags,
   question: Question,
   now: Date,
-  certificates = false,
+  shown: Shown = {},
 ): Promise<Report | undefined> {
   return reading(async () =>
-    reportOf(await storeOf(flags).query({ ...question.period, filter: question.filter, certificates }), { ...question, now }),
+    reportOf(await storeOf(flags).query({ ...question.period, filter: question.filter, ...shown }), { ...question, now }),
   );
 }
 
-export async function load(flags: AuditFlags, now: Date, certificates = false): Promise<Report | undefined> {
+export async function load(flags: AuditFlags, now: Date, shown: Shown): Promise<Report | undefined> {
   const question = parseQuestion(flags, now);
-  return question.ok ? reportFor(flags, question.value, now, certificates) : fail(2, `--${question.reason}`);
+  return question.ok ? reportFor(flags, question.value, now, shown) : fail(2, `--${question.reason}`);
 }

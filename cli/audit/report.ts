@@ -41,7 +41,7 @@ Examples:
       if (flags.withPolicy && flags.filename === undefined) return fail(2, '--with-policy needs the policies: give them with -f');
       const mesh = meshFor(flags);
       if (mesh === undefined) return;
-      const report = await load(flags, new Date());
+      const report = await load(flags, new Date(), { latencies: flags.output !== 'table' });
       if (report === undefined || !isFormat(flags.output)) return;
       const more = mesh === 'none' ? undefined : usageAddition(usage(report, mesh));
       await writeAll(print(printableReport(report, authorOf(flags, flags), more), flags.output), process.stdout);

@@ -41,7 +41,10 @@ async function run(names: readonly string[], flags: WhoFlags): Promise<void> {
   const log = flags.caDir === undefined ? undefined : folderAt(flags.caDir).issuanceLog;
   if (log !== undefined && !existsSync(log))
     return fail(1, `there is no issuance log in ${flags.caDir ?? ''}: no authority was opened there`);
-  const report = await load({ db: flags.db, since: flags.since, until: flags.until }, new Date(), true);
+  const report = await load({ db: flags.db, since: flags.since, until: flags.until }, new Date(), {
+    certificates: true,
+    latencies: flags.output === 'json',
+  });
   if (report === undefined || !isFormat(flags.output)) return;
   const asked = whoOf(report, [...destinations.values()], known);
   await writeAll(

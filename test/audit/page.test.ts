@@ -71,7 +71,7 @@ describe('audit: report as web pages', () => {
     assert.deepEqual([status, headers['content-type']], [200, 'text/html; charset=utf-8']);
     assert.match(body, /<meta http-equiv="refresh" content="5">/);
     assert.ok(body.includes('/&lt;b&gt;') && !body.includes('<b>'));
-    assert.deepEqual(asked, { since: NOW.getTime() - 86_400_000, until: undefined });
+    assert.deepEqual(asked, { since: NOW.getTime() - 86_400_000, until: undefined, latencies: true });
   });
 
   it('forbids scripts, framing, sniffing and keeping, and loads nothing', async () => {

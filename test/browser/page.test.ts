@@ -5,7 +5,7 @@ import { violations } from './axe.ts';
 import { type Browser, hasChromium, startChromium } from './chromium.ts';
 import { callsOf, sampleEdges, sampleSnapshot } from './sample-calls.ts';
 import { follows } from './follows.ts';
-import { type Site, startSite } from './site.ts';
+import { certificatesOf, type Site, startSite } from './site.ts';
 
 const DENIED = 'shop/website calls shop/users';
 
@@ -37,7 +37,14 @@ describe('browser: the page', function () {
       if (process.env['CI']) throw new Error('Chromium is missing; see setup/system-packages.sh');
       this.skip();
     }
-    site = await startSite({ edges: sampleEdges(Date.now()), snapshot: sampleSnapshot() });
+    const snapshot = sampleSnapshot();
+    const issued = certificatesOf(snapshot, Date.now());
+    const edges = sampleEdges(Date.now()).map((edge) => {
+      const serial = edge.key.mtls ? issued.get(edge.key.sourcePrincipal)?.serial : undefined;
+      const { count, firstSeen, lastSeen } = edge.tally;
+      return serial === undefined ? edge : { ...edge, certificates: [{ serial, count, firstSeen, lastSeen }] };
+    });
+    site = await startSite({ edges, snapshot });
     browser = await startChromium();
   });
   beforeEach(async () => {
@@ -92,6 +99,7 @@ describe('browser: the page', function () {
     assert.match(text, /nearest is shop\/users/);
     assert.match(text, /cluster\.local\/ns\/shop\/sa\/website/);
     assert.match(text, /token: system:serviceaccount:shop:website/);
+    assert.match(text, /CALLED WITH\s*7\w{31}\s+\d,\d{3}\s+cluster\.local\/ns\/shop\/sa\/website\s+Issued \S+ .*ago on token/i);
     await panel.locator('summary').click();
     assert.match(await panel.innerText(), /rule 0: does not match/);
   });

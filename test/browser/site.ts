@@ -7,6 +7,7 @@ import type { Edge } from '../../audit/model/edge.ts';
 import type { CertificateSummary, ProxySummary } from '../../audit/page/api/details.ts';
 import type { RolloutSource } from '../../audit/page/server/rollouts.ts';
 import { addPage } from '../../audit/page/server/routes.ts';
+import { certificateKey } from '../../audit/page/server/certificates.ts';
 import { storeRecords } from '../../audit/page/server/store-records.ts';
 import { LOCAL_VIEWER, type Viewer } from '../../audit/page/server/viewer.ts';
 import { openSqliteStore } from '../../audit/store/sqlite.ts';
@@ -84,7 +85,20 @@ export async function startSite(options: SiteOptions): Promise<Site> {
     records: storeRecords(sqliteFileReader(file), clock),
     snapshot: () => content.snapshot,
     proxies: () => proxiesOf(content.snapshot),
-    certificates: { latest: () => Promise.resolve(certificatesOf(content.snapshot, Date.now())) },
+    certificates: {
+      latest: () => Promise.resolve(certificatesOf(content.snapshot, Date.now())),
+      named(names) {
+        const latest = certificatesOf(content.snapshot, Date.now());
+        return Promise.resolve(
+          new Map(
+            names.flatMap((name) => {
+              const known = latest.get(name.identity);
+              return known?.serial === name.serial ? [[certificateKey(name), known] as const] : [];
+            }),
+          ),
+        );
+      },
+    },
     ...(options.rollouts === undefined ? {} : { rollouts: options.rollouts }),
     clock,
     viewerOf,

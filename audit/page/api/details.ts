@@ -51,6 +51,8 @@ export interface EdgeDetails {
   readonly firstSeen: string | null;
   readonly lastSeen: string | null;
   readonly series: Series;
+  /** Null where it is not for this reader. */
+  readonly calledWith: CalledWith | null;
   readonly lines: readonly CallLine[];
   readonly omittedLines: number;
 }
@@ -64,6 +66,28 @@ export interface End {
   readonly addresses: readonly string[];
   /** Null where they are not for this reader. */
   readonly certificates: readonly CertificateSummary[] | null;
+}
+
+/** The certificates that the proxies at the other end named, latest first. */
+export interface CalledWith {
+  readonly certificates: readonly NamedCertificate[];
+  /** Further ones. */
+  readonly omitted: number;
+  /** Calls with a certificate that no proxy named. */
+  readonly unnamed: number;
+  /** An hour (a day) that the period cuts was counted whole, so that these are more calls than the edge has in the period. */
+  readonly wholeHours: boolean;
+}
+
+export interface NamedCertificate {
+  readonly identity: string;
+  /** Lower-case hexadecimal without zeros before it. */
+  readonly serial: string;
+  readonly calls: number;
+  readonly firstSeen: string;
+  readonly lastSeen: string;
+  /** Null: not among the certificates that are known of this identity: another authority's, or older than what is looked through. */
+  readonly issued: CertificateSummary | null;
 }
 
 /** From the issuance log. */

@@ -37,7 +37,7 @@ export interface GraphEdge extends Counts {
 export interface Latency {
   readonly mean: number;
   readonly max: number;
-  /** Undefined where an earlier version counted. */
+  /** Undefined where an earlier version counted, and in graphs, for which they are not read. */
   readonly p50?: number;
   readonly p90?: number;
   readonly p99?: number;

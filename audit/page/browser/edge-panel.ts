@@ -1,4 +1,4 @@
-import type { CallLine, EdgeDetails, End, NowDecision } from '../api/details.ts';
+import type { CalledWith, CallLine, EdgeDetails, End, NowDecision } from '../api/details.ts';
 import type { Latency } from '../api/graph.ts';
 import { LOOKS, looksOf } from './appearance.ts';
 import { h } from './dom.ts';
@@ -111,6 +111,36 @@ function end(title: string, { identities, addresses, certificates }: End, now: n
   );
 }
 
+/** Which certificates the callers showed, as the proxies at the other end tell, and on what evidence each was issued. */
+function named({ certificates, omitted, unnamed, wholeHours }: CalledWith, now: number): HTMLElement {
+  return section(
+    'Called with',
+    h(
+      'ul',
+      { class: 'plain called-with' },
+      certificates.map(({ identity: id, serial, calls, firstSeen, lastSeen, issued }) =>
+        h(
+          'li',
+          { class: 'card' },
+          h('p', { class: 'call' }, h('code', {}, serial), h('span', { class: 'number' }, number(calls))),
+          h('p', {}, identity(id)),
+          h(
+            'p',
+            { class: 'soft' },
+            issued === null
+              ? 'Not among the certificates that are known here of this identity.'
+              : `Issued ${ago(issued.issuedAt, now)} on ${told(issued.evidence)}, until ${new Date(issued.notAfter).toLocaleString()}`,
+          ),
+          h('p', { class: 'soft' }, `First call ${ago(firstSeen, now)}, last ${ago(lastSeen, now)}`),
+        ),
+      ),
+    ),
+    omitted > 0 && h('p', { class: 'soft' }, `and ${counted(omitted, 'further certificate')}`),
+    wholeHours && h('p', { class: 'soft' }, 'Hours that the period cuts are counted whole here.'),
+    unnamed > 0 && h('p', { class: 'soft' }, `No proxy told with which certificate ${counted(unnamed, 'further call')} came.`),
+  );
+}
+
 export function edgePanel(details: EdgeDetails, open: (id: string) => void, now: number): readonly Element[] {
   const { source, target, counts, latencyMs } = details;
   const looks = looksOf(counts);
@@ -144,6 +174,7 @@ export function edgePanel(details: EdgeDetails, open: (id: string) => void, now:
       h('ul', { class: 'plain' }, details.lines.map(call)),
       details.omittedLines > 0 && h('p', { class: 'soft' }, `and ${counted(details.omittedLines, 'further kind')} of calls`),
     ),
+    ...(details.calledWith === null || details.calledWith.certificates.length === 0 ? [] : [named(details.calledWith, now)]),
     end('Caller', source, now),
     end('Called', target, now),
   ];

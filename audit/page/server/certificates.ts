@@ -2,16 +2,34 @@ import { stat } from 'node:fs/promises';
 import { linesOf } from '../../../ca/log/lines.ts';
 import { parseRecord } from '../../../ca/log/read.ts';
 import type { LogRecord } from '../../../ca/log/record.ts';
+import { identityOf } from '../../certificates/inventory.ts';
+import { serialOf } from '../../model/certificate-use.ts';
 import type { CertificateSummary } from '../api/details.ts';
 
 /** The latest certificates that were issued, by identity. */
 export interface Certificates {
   /** Undefined where there is no issuance log to read. */
   latest(): Promise<ReadonlyMap<string, CertificateSummary> | undefined>;
+  /** Of these the ones that are known, by `certificateKey`. */
+  named(names: readonly CertificateName[]): Promise<ReadonlyMap<string, CertificateSummary>>;
+}
+
+export interface CertificateName {
+  /** With its scheme. */
+  readonly identity: string;
+  /** As `serialOf` writes it. */
+  readonly serial: string;
+}
+
+/** What a serial number is of: only together with an identity, as another authority may use the same number. */
+export function certificateKey({ identity, serial }: CertificateName): string {
+  return `${identity} ${serial}`;
 }
 
 /** More identities than this are not kept: the oldest go. */
 const MOST_IDENTITIES = 50_000;
+/** So many certificates of each log are known by their serial numbers: those that were issued last. */
+const MOST_NAMED = 50_000;
 const MOST_OPEN = 10_000;
 
 type Intent = Extract<LogRecord, { kind: 'intent' }>;
@@ -34,22 +52,33 @@ interface FollowedLog {
   /** Grows by one with each certificate that was read. */
   readonly read: number;
   readonly latest: ReadonlyMap<string, CertificateSummary>;
+  /** By serial number. One that was begun counts: it may have been released before a crash. */
+  readonly bySerial: ReadonlyMap<string, CertificateSummary>;
   follow(): Promise<void>;
 }
 
 /** Follows an issuance log: what was read is not read again. */
 function followedLog(path: string): FollowedLog {
   const latest = new Map<string, CertificateSummary>();
+  const bySerial = new Map<string, CertificateSummary>();
   const open = new Map<string, Intent>();
   let end = 0;
   let read = 0;
 
+  const name = (intent: Intent): void => {
+    const [identity, serial] = [identityOf(intent), serialOf(intent.serial)];
+    if (serial === undefined || identity === '') return;
+    bySerial.set(serial, summary(identity, intent));
+    if (bySerial.size > MOST_NAMED) for (const first of bySerial.keys()) return void bySerial.delete(first);
+  };
   const take = (record: LogRecord): void => {
     if (record.kind === 'intent') {
       if (open.size < MOST_OPEN) open.set(record.serial, record);
+      name(record);
       return;
     }
     if (record.kind !== 'issued' && record.kind !== 'withheld') return;
+    if (record.kind === 'withheld') bySerial.delete(serialOf(record.serial) ?? '');
     const intent = open.get(record.serial);
     open.delete(record.serial);
     const identity = intent?.names.replace(/^URI:/, '');
@@ -62,6 +91,7 @@ function followedLog(path: string): FollowedLog {
 
   return {
     latest,
+    bySerial,
     get read() {
       return read;
     },
@@ -69,6 +99,7 @@ function followedLog(path: string): FollowedLog {
       const { size } = await stat(path);
       if (size < end) {
         latest.clear();
+        bySerial.clear();
         open.clear();
         end = 0;
         read++;
@@ -116,14 +147,25 @@ export function certificatesInLogs(paths: () => Promise<readonly string[]>): Cer
     return known.latest;
   };
 
+  const latest: Certificates['latest'] = async () => {
+    reading ??= read().finally(() => (reading = undefined));
+    try {
+      return await reading;
+    } catch {
+      return undefined;
+    }
+  };
   return {
-    async latest() {
-      reading ??= read().finally(() => (reading = undefined));
-      try {
-        return await reading;
-      } catch {
-        return undefined;
-      }
+    latest,
+    async named(names) {
+      const found = new Map<string, CertificateSummary>();
+      if (names.length === 0 || (await latest()) === undefined) return found;
+      for (const name of names)
+        for (const { bySerial } of followed.values()) {
+          const known = bySerial.get(name.serial);
+          if (known?.identity === name.identity) found.set(certificateKey(name), known);
+        }
+      return found;
     },
   };
 }

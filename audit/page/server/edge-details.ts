@@ -4,6 +4,7 @@ import { notesOf, reasonOf } from '../../report/reason.ts';
 import type { CallLine, CertificateSummary, EdgeDetails, End } from '../api/details.ts';
 import type { Series, Span } from '../api/graph.ts';
 import { addCounts, NO_CALLS } from '../shared/counts.ts';
+import { calledWith } from './called-with.ts';
 import { countsOf, latencyOf } from './counts.ts';
 import type { EndNode } from './ends.ts';
 import { decisionNow } from './explain.ts';
@@ -23,6 +24,8 @@ export interface EdgeQuestion {
   readonly period: Span;
   readonly series: Series;
   readonly certificates: ReadonlyMap<string, CertificateSummary> | undefined;
+  /** Those that calls named, as far as they are known, by `certificateKey`. */
+  readonly issued: ReadonlyMap<string, CertificateSummary>;
 }
 
 function unique(texts: readonly string[]): readonly string[] {
@@ -93,6 +96,8 @@ export function edgeDetailsOf(question: EdgeQuestion): EdgeDetails | undefined {
     firstSeen: new Date(tally.firstSeen).toISOString(),
     lastSeen: new Date(tally.lastSeen).toISOString(),
     series: question.series,
+    // Certificates are for those who may see whose they are.
+    calledWith: maySee(question.viewer, source.namespace) ? calledWith(lines, question.issued) : null,
     lines: lines
       .toSorted(byWeight)
       .slice(0, MOST_LINES)

@@ -5,7 +5,7 @@ import type { ClosedPeriod } from './period.ts';
 import type { Viewer } from './viewer.ts';
 
 /** A line of the store with the nodes that it joins. */
-export interface ObservedLine extends Pick<Line, 'key' | 'tally'> {
+export interface ObservedLine extends Pick<Line, 'key' | 'tally' | 'certificates'> {
   readonly ends: Ends;
 }
 
@@ -18,6 +18,8 @@ export interface Observation {
 export interface Records {
   /** All lines of a period, each once. */
   between(period: ClosedPeriod, own: OwnDomains): Promise<Observation>;
+  /** These lines of one edge, with how many of their calls took how long and with which certificates they were made. */
+  detailed(lines: readonly ObservedLine[], period: ClosedPeriod): Promise<readonly ObservedLine[]>;
   /** Calls that a viewer may see, in steps. */
   series(period: ClosedPeriod, stepMs: number, viewer: Viewer, own: OwnDomains): Promise<readonly SeriesStep[]>;
   /** Calls of these lines, in steps. */

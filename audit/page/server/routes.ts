@@ -8,6 +8,7 @@ import { type Assets, readAssets } from './assets.ts';
 import type { Certificates } from './certificates.ts';
 import { documentOf } from './document.ts';
 import { edgeDetailsOf } from './edge-details.ts';
+import { certificatesNamed } from './called-with.ts';
 import { type OwnDomains, visibleTo } from './ends.ts';
 import { Events } from './events.ts';
 import { workloadNamed } from './explain.ts';
@@ -132,8 +133,9 @@ export function addPage(app: FastifyInstance, sources: PageSources): void {
       const snapshot = sources.snapshot();
       const [source, target] = [textOf(query, 'source'), textOf(query, 'target')];
       const { lines: all } = await records.between(period, own(snapshot));
-      const lines = all.filter(({ ends }) => ends.source.id === source && ends.target.id === target && visibleTo(viewer, ends));
-      if (lines.length === 0) return undefined;
+      const seen = all.filter(({ ends }) => ends.source.id === source && ends.target.id === target && visibleTo(viewer, ends));
+      if (seen.length === 0) return undefined;
+      const lines = await records.detailed(seen, period);
       const stepMs = stepOf(period, EDGE_STEPS);
       return edgeDetailsOf({
         lines,
@@ -142,6 +144,7 @@ export function addPage(app: FastifyInstance, sources: PageSources): void {
         period: spanOf(period),
         series: { since: spanOf(period).since, stepMs, steps: await records.history(lines, period, stepMs) },
         certificates: await certificates.latest(),
+        issued: await certificates.named(certificatesNamed(lines)),
       });
     }),
   );

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { keyText } from '../../model/edge.ts';
+import type { StoreFilter } from '../../model/edge-filter.ts';
 import { edgeId } from '../../store/digest.ts';
 import type { StoreQuestions } from '../../store/sqlite-read.ts';
 import type { CountPoint, Observed } from '../../store/store.ts';
@@ -47,6 +48,19 @@ class Steps {
       wouldBeDenied: before.wouldBeDenied + times * wouldBeDenied,
     };
   }
+}
+
+/** What all of these have in common, so that few other edges are read. */
+function filterOf(lines: readonly ObservedLine[]): StoreFilter {
+  const shared = (part: 'sourcePrincipal' | 'sourceWorkload' | 'destinationPrincipal' | 'destinationWorkload' | 'service') => {
+    const [value, other] = new Set(lines.map(({ key }) => key[part]));
+    return value === '' || other !== undefined ? undefined : value;
+  };
+  return {
+    from: { identity: shared('sourcePrincipal'), workload: shared('sourceWorkload') },
+    to: { identity: shared('destinationPrincipal'), workload: shared('destinationWorkload') },
+    service: shared('service'),
+  };
 }
 
 /** Reads a store for the page. */
@@ -116,6 +130,17 @@ export function storeRecords(store: StoreQuestions, clock: () => Date): Records 
 
   return {
     between,
+    async detailed(lines, period) {
+      const { edges } = await store.query({ ...period, filter: filterOf(lines), certificates: true, latencies: true });
+      const found = new Map(edges.map((edge) => [keyText(edge.key), edge]));
+      // A line that is not found again was forgotten meanwhile.
+      return lines.map((line) => {
+        const edge = found.get(keyText(line.key));
+        if (edge === undefined) return line;
+        const { tally, certificates } = edge;
+        return { ...line, tally, ...(certificates === undefined ? {} : { certificates }) };
+      });
+    },
     async series(period, stepMs, viewer, own) {
       const { namespaces } = viewer;
       const who = namespaces === 'all' ? '*' : JSON.stringify([...namespaces].sort());

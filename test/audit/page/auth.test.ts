@@ -141,6 +141,7 @@ describe('audit: who may see the page', () => {
     assert.ok(typeof mine === 'object' && mine !== null && 'source' in mine && 'target' in mine);
     // The caller's certificate is another namespace's matter.
     assert.match(JSON.stringify(mine.source), /"certificates":null/);
+    assert.match(JSON.stringify(mine), /"calledWith":null/);
     assert.match(JSON.stringify(mine.target), /"serial"/);
     assert.equal((await ask('/api/workload?id=workload:default/details-v1', bearer(SHOP))).status, 404);
     assert.equal((await ask('/api/workload?id=workload:shop/users', bearer(SHOP))).status, 200);

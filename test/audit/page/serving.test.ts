@@ -15,7 +15,10 @@ import { type LogRecord, toLine } from '../../../ca/log/record.ts';
 import { type PageServer, startPage } from '../../../cli/serve/page-server.ts';
 import { type PageFlags, parsePageFlags } from '../../../cli/serve/page-options.ts';
 import { PublishedSnapshots } from '../../../cli/serve/published-snapshots.ts';
-import { sampleEdges, sampleSnapshot } from '../../browser/sample-calls.ts';
+import { edgeAt, sampleEdges, sampleSnapshot } from '../../browser/sample-calls.ts';
+import type { CertificateUse } from '../../../audit/model/certificate-use.ts';
+import type { CalledWith } from '../../../audit/page/api/details.ts';
+import type { Latency } from '../../../audit/page/api/graph.ts';
 import { eventually } from '../../eventually.ts';
 
 const log = pino({ enabled: false });
@@ -219,6 +222,58 @@ describe('audit: the page as it is served', function () {
     assert.deepEqual(await shown(), ['03', '04']);
     rmSync(join(dir, 'replicas', '00000000000000bb'), { recursive: true });
     assert.deepEqual(await shown(), ['04']);
+  });
+
+  it('tells with which certificates an edge was called, on what evidence they were issued, and of which nobody knows', async () => {
+    const dir = join(folder, 'called-with');
+    const own = join(dir, 'issuance.jsonl');
+    const now = Date.now();
+    mkdirSync(dir);
+    const stranger = 'spiffe://cluster.local/ns/web/sa/web';
+    writeFileSync(
+      own,
+      // Another identity's of the same number is none of these.
+      `${issuance(SHOP_CERTIFICATE, '00C1', now - 60_000)}${issuance(stranger, '00C2', now)}${issuance(SHOP_CERTIFICATE, 'C4', now)}`,
+    );
+    const sample = edgeAt({ from: 'shop/users', to: 'shop/mobile', perMinute: 100, path: '/called-with' }, now - 1_000, 0);
+    assert.ok(sample !== undefined);
+    const use = (serial: string, count: number): CertificateUse => ({
+      serial,
+      count,
+      firstSeen: sample.tally.firstSeen - count,
+      lastSeen: sample.tally.lastSeen - count,
+    });
+    const store = await openSqliteStore({ file: auditStore.file, clock });
+    await store.append({ edges: [{ ...sample, certificates: [use('c1', 5), use('c2', 3), use('{other}', 2)] }], losses: [] });
+    await store.close();
+    const page = await start({ pageTokens: tokens }, own);
+    const query = new URLSearchParams({ source: 'workload:shop/users', target: 'workload:shop/mobile' });
+    const told = async (token: string): Promise<unknown> => {
+      const { body } = await ask(page, `/api/edge?${query.toString()}`, bearer(token));
+      const { calledWith, latencyMs }: { calledWith: CalledWith; latencyMs: Latency } = JSON.parse(body);
+      assert.ok(latencyMs.p99 !== undefined, body);
+      return {
+        ...calledWith,
+        certificates: calledWith.certificates.map(({ serial, calls, identity, issued }) => [
+          serial,
+          calls,
+          identity,
+          issued?.serial,
+          issued?.evidence,
+        ]),
+      };
+    };
+    const expected = {
+      certificates: [
+        ['c2', 3, SHOP_CERTIFICATE, undefined, undefined],
+        ['c1', 5, SHOP_CERTIFICATE, '00C1', 'token: system:serviceaccount:shop:users'],
+      ],
+      omitted: 0,
+      unnamed: sample.tally.count - 8,
+      wholeHours: false,
+    };
+    assert.deepEqual(await told(SHOP), expected);
+    assert.deepEqual(await told(EVERYTHING), expected);
   });
 
   it('reports to a viewer what touches their namespaces, in each form and whatever they ask for', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { edgeId } from '../../../audit/store/digest.ts';
 import type { AuditStore } from '../../../audit/store/sql-store.ts';
 import { CALL_VERDICTS, type StoreFilter } from '../../../audit/model/edge-filter.ts';
+import { NO_LATENCIES } from '../../../audit/model/latency.ts';
 import { type Batch, type Counts, type Observed, type Period, type Receipt, StaleReceipt } from '../../../audit/store/store.ts';
 import type { StoreQuestions } from '../../../audit/store/sqlite-read.ts';
 import { DEFAULT_KEEPING, type Keeping } from '../../../audit/store/upkeep.ts';
@@ -59,7 +60,7 @@ export function contractOf(name: string, makePlace: () => Promise<Place>): void 
       const writer = await open();
       await writer.append({ edges: [first, other, first], losses: [{ minute: first.minute, reason: 'malformed', count: 2 }] });
       await writer.append({ edges: [second], losses: [{ minute: first.minute, reason: 'malformed', count: 3 }] });
-      const { edges, losses } = await read();
+      const { edges, losses } = await place.read.query({ ...EVER, latencies: true });
       assert.deepEqual(losses, [{ minute: first.minute, reason: 'malformed', count: 5 }]);
       const sum = edges.find(({ key }) => key.decision === 'ALLOW');
       assert.deepEqual(sum?.key, first.key);
@@ -77,6 +78,11 @@ export function contractOf(name: string, makePlace: () => Promise<Place>): void 
       assert.deepEqual(
         edges.find(({ key }) => key.decision === 'DENY'),
         other,
+      );
+      assert.deepEqual(
+        (await read()).edges.find(({ key }) => key.decision === 'ALLOW')?.tally,
+        { ...sum.tally, latencies: NO_LATENCIES },
+        'how many calls took how long is read only where it was asked for',
       );
     });
 
