@@ -12,6 +12,8 @@ export interface Sink {
 /** Told of every record once, whichever way it came. What it does must be quick, and cannot hold up a stream. */
 export interface Observer {
   observe(records: readonly AccessRecord[]): void;
+  /** Connections that begin. When they end, `observe` is told of them with `announced`. */
+  announced?(records: readonly AccessRecord[]): void;
 }
 
 /** A sink that observers hear of first. */

@@ -19,13 +19,15 @@ const counter = (name: string, help: string, read: (series: Series) => number | 
   },
 });
 
-const histogram = (name: string, help: string, read: (series: RequestSeries) => Histogram): Family => ({
+const histogram = (name: string, help: string, read: (series: RequestSeries) => Histogram | undefined): Family => ({
   name,
   help,
   type: 'histogram',
   lines: (series) => {
     if (series.kind !== 'requests') return '';
-    const { counts, sum } = read(series);
+    const kept = read(series);
+    if (kept === undefined) return '';
+    const { counts, sum } = kept;
     let text = '';
     let total = 0;
     for (let at = 0; at < counts.length; at++) {
@@ -36,9 +38,9 @@ const histogram = (name: string, help: string, read: (series: RequestSeries) => 
   },
 });
 
-const requests = (read: (series: RequestSeries) => number) => (series: Series) =>
+const requests = (read: (series: RequestSeries) => number | undefined) => (series: Series) =>
   series.kind === 'requests' ? read(series) : undefined;
-const connections = (read: (series: ConnectionSeries) => number) => (series: Series) =>
+const connections = (read: (series: ConnectionSeries) => number | undefined) => (series: Series) =>
   series.kind === 'connections' ? read(series) : undefined;
 
 const denials = (kind: DenialSeries['kind']) => (series: Series) => (series.kind === kind ? series.calls : undefined);

@@ -37,8 +37,8 @@ export const LABELS = Object.freeze([
   'policy',
 ] as const);
 
-export type Label = (typeof LABELS)[number];
-export type LabelSet = Readonly<Partial<Record<Label, string>>>;
+/** Those of `LABELS`, and what a Telemetry adds. */
+export type LabelSet = Readonly<Record<string, string | undefined>>;
 
 /** Undefined: what a gateway was sent and sent on, of which the record of the hop out tells. */
 export function reporterOf(record: AccessRecord): Reporter | undefined {
@@ -54,7 +54,7 @@ export interface Ends {
 }
 
 /** A gateway that sent nothing on is where the call came from, as far as metrics go: nobody else was reached. */
-function parties(record: AccessRecord): { readonly source: Party; readonly destination: Party | undefined } {
+export function parties(record: AccessRecord): { readonly source: Party; readonly destination: Party | undefined } {
   return record.side === 'gateway' && record.hop === 'in'
     ? { source: record.destination, destination: undefined }
     : { source: record.source, destination: record.destination };

@@ -82,6 +82,8 @@ export interface AccessRecord {
   readonly status: number;
   /** Of gRPC, where the server, or a proxy in its place, answered with one. */
   readonly grpcStatus?: number;
+  /** Of a connection that ended: its beginning was told by a record of its own, which is no call (metrics count it). */
+  readonly announced?: true;
   readonly durationUs: number;
   readonly bytesReceived: number;
   readonly bytesSent: number;

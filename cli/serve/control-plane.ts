@@ -35,6 +35,7 @@ import { isServiceHost, snapshotDirectory, snapshotNames } from './directory.ts'
 import { type RunningFederation, startFederation } from './federation.ts';
 import { enforceRevocations, withCrls } from './enforce-revocations.ts';
 import { alertMetrics } from './alerts/metrics.ts';
+import { sharedClaims } from './alerts/claims.ts';
 import { startAlerts } from './alerts/start.ts';
 import { grpcServer, listen } from './grpc-server.ts';
 import { listenHttp } from './http-listen.ts';
@@ -45,6 +46,7 @@ import { inspectorCapture } from './capture.ts';
 import { discoveryMetrics } from './discovery-metrics.ts';
 import { discoveryTokens } from './discovery-tokens.ts';
 import { PublishedSnapshots } from './published-snapshots.ts';
+import { snapshotMetricSettings } from './metric-settings.ts';
 import { controlPlaneMetrics } from './metrics.ts';
 import type { ServeOptions } from './options.ts';
 import { startPage } from './page-server.ts';
@@ -164,6 +166,7 @@ export async function startControlPlane(
   });
   const callMetrics = new CallMetrics({
     names: snapshotNames(() => mesh.current()),
+    settings: snapshotMetricSettings(() => mesh.current()),
     clock,
     limit: options.metricSeries,
     staleMs: options.metricStaleMs,
@@ -181,7 +184,13 @@ export async function startControlPlane(
   const alerts =
     options.alerts === undefined
       ? undefined
-      : startAlerts(options.alerts, { file: join(options.caDir, 'alerts.db'), snapshot: () => mesh.current(), clock, log });
+      : startAlerts(options.alerts, {
+          file: join(options.caDir, 'alerts.db'),
+          snapshot: () => mesh.current(),
+          clock,
+          log,
+          ...(stored.told !== undefined && { claims: sharedClaims({ open: stored.told, clock, log }) }),
+        });
   const published = new PublishedSnapshots();
   published.record(mesh.current(), clock(), undefined);
   let replicas: ClusterReplicas | undefined;

@@ -207,6 +207,9 @@ function provider(item: Field): ExtensionProvider | undefined {
     case 'envoyTcpAls':
     case 'envoyOtelAls':
       return observer(name, kind, fields[kind]);
+    // Of Istio's metrics, which need nothing but the name; what else it says is of proxies' own statistics.
+    case 'prometheus':
+      return { kind: 'other', name, field: kind };
     default:
       fields[kind].warning('not-yet-applied', 'is not applied yet', 'the rest of the mesh configuration is in effect');
       return { kind: 'other', name, field: kind };

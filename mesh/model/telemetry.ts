@@ -33,6 +33,56 @@ export interface AccessLoggingRule {
   readonly filter: string | undefined;
 }
 
+/** Istio's standard metrics, by the names that a Telemetry has for them. */
+export const STANDARD_METRICS = Object.freeze([
+  'REQUEST_COUNT',
+  'REQUEST_DURATION',
+  'REQUEST_SIZE',
+  'RESPONSE_SIZE',
+  'TCP_OPENED_CONNECTIONS',
+  'TCP_CLOSED_CONNECTIONS',
+  'TCP_SENT_BYTES',
+  'TCP_RECEIVED_BYTES',
+  'GRPC_REQUEST_MESSAGES',
+  'GRPC_RESPONSE_MESSAGES',
+] as const);
+export type StandardMetric = (typeof STANDARD_METRICS)[number];
+
+/** Those of Envoy's attributes that a record of a call has as well, whoever tells it. */
+export const TAG_ATTRIBUTES = Object.freeze([
+  'request.method',
+  'request.protocol',
+  'response.code',
+  'response.grpc_status',
+  'destination.port',
+  'connection.mtls',
+  'connection.uri_san_peer_certificate',
+] as const);
+export type TagAttribute = (typeof TAG_ATTRIBUTES)[number];
+
+/** What becomes of a label of a metric. */
+export type TagOverride =
+  | { readonly kind: 'remove' }
+  | { readonly kind: 'literal'; readonly value: string }
+  | { readonly kind: 'attribute'; readonly attribute: TagAttribute };
+
+export type TagOverrides = Readonly<Record<string, TagOverride>>;
+
+/** An entry of `overrides`. */
+export interface MetricOverride {
+  readonly mode: TelemetryMode;
+  /** Undefined: all of them. */
+  readonly metrics: readonly StandardMetric[] | undefined;
+  readonly disabled: boolean | undefined;
+  readonly tags: TagOverrides;
+}
+
+/** An entry of a Telemetry's `metrics`. */
+export interface MetricsRule {
+  readonly providers: readonly string[];
+  readonly overrides: readonly MetricOverride[];
+}
+
 export interface Telemetry {
   readonly meta: Meta;
   /** Empty, without targets: the whole namespace (the whole mesh, in the root namespace). */
@@ -40,6 +90,7 @@ export interface Telemetry {
   readonly targetRefs: readonly TargetRef[];
   readonly tracing: readonly TracingRule[];
   readonly accessLogging: readonly AccessLoggingRule[];
+  readonly metrics: readonly MetricsRule[];
 }
 
 /** Who is sent spans: a Service of the mesh, by its host (a namespace where several have it) and port. */
@@ -114,6 +165,8 @@ export interface MeshTelemetry {
   readonly maxPathTagLength: number | undefined;
   readonly defaultTracing: readonly string[];
   readonly defaultAccessLogging: readonly string[];
+  /** Undefined: Istio's metrics are counted, as its installations say by default. */
+  readonly defaultMetrics: readonly string[] | undefined;
   /** `accessLogFile` with its format: for proxies of which neither a Telemetry nor a default provider speaks. */
   readonly accessLog: FileLogProvider | undefined;
 }

@@ -44,6 +44,7 @@ export function meshTelemetry(fields: Fields): MeshTelemetry | undefined {
     maxPathTagLength: integer(tracing.maxPathTagLength, 0, 65_535),
     defaultTracing: texts(providers.tracing),
     defaultAccessLogging: texts(providers.accessLogging),
+    defaultMetrics: providers.metrics.given ? texts(providers.metrics) : undefined,
     accessLog: accessLog(fields),
   };
 }

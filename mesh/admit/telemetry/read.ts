@@ -1,17 +1,15 @@
 import type { AccessLoggingRule, Telemetry, TelemetryMode, TracingRule } from '../../model/telemetry.ts';
 import { type Context, refer } from '../context.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
-import { shorten } from '../node.ts';
 import { flag, oneOf, optionalText, real } from '../scalar.ts';
 import { workloadSelector } from '../selector.ts';
 import { targetRefs } from '../target-ref.ts';
-import { checkMetrics } from './metrics.ts';
-import { providerNames } from './providers.ts';
+import { metricsRule } from './metrics.ts';
+import { knownProviders } from './providers.ts';
 import { customTags } from './tags.ts';
 
 /** Every proxy compiles the expression, and evaluates it for each request. */
 const LONGEST_EXPRESSION = 4_096;
-const BUILT_IN: ReadonlySet<string> = new Set(['envoy', 'prometheus', 'stackdriver']);
 
 /** Reads a Telemetry's spec. */
 export function readTelemetry(spec: Field, context: Context): Telemetry {
@@ -19,13 +17,13 @@ export function readTelemetry(spec: Field, context: Context): Telemetry {
   const targets = targetRefs(fields, context);
   const selector = workloadSelector(fields.selector);
   if (Object.keys(selector).length > 0) refer(context, fields.selector, { kind: 'workloads', selector, everywhere: false });
-  checkMetrics(fields.metrics);
   return {
     meta: context.meta,
     selector,
     targetRefs: targets,
     tracing: itemsOf(fields.tracing).map((item) => tracing(item, context)),
     accessLogging: itemsOf(fields.accessLogging).map((item) => accessLogging(item, context)),
+    metrics: itemsOf(fields.metrics).map((item) => metricsRule(item, context)),
   };
 }
 
@@ -33,17 +31,8 @@ function modeOf(match: Field): TelemetryMode {
   return oneOf(fieldsOf(match, ['mode']).mode, ['CLIENT_AND_SERVER', 'CLIENT', 'SERVER']) ?? 'CLIENT_AND_SERVER';
 }
 
-/** Names of providers; one that MeshConfig does not have is said, since nothing would come of it. */
-function providers(field: Field, { meshConfig }: Context): readonly string[] {
-  const names = providerNames(field);
-  for (const name of names) {
-    if (BUILT_IN.has(name) || meshConfig.extensionProviders?.some((one) => one.name === name) === true) continue;
-    field.warning(
-      'no-such-provider',
-      `the mesh configuration has no provider "${shorten(name)}"; nothing is sent to it`,
-      'add it to extensionProviders of --mesh-config',
-    );
-  }
+function providers(field: Field, context: Context): readonly string[] {
+  const names = knownProviders(field, context);
   if (names.length > 1 && field.path.includes('tracing'))
     field.warning('not-supported', 'only the first provider is sent spans, as in Istio', 'name one');
   return names;

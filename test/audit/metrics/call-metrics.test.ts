@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { CallMetrics, OVERFLOW } from '../../../audit/metrics/call-metrics.ts';
 import { BOUNDS } from '../../../audit/metrics/buckets.ts';
+import { EVERYTHING, type MetricSettings, metricSettings } from '../../../audit/metrics/settings.ts';
 import { type Names, serviceNames, type WorkloadNames, workloadNames } from '../../../audit/metrics/names.ts';
 import type { AccessRecord } from '../../../audit/model/record.ts';
+import { parseSpiffeId } from '../../../ca/identity/spiffe-id.ts';
 import { parseHostname } from '../../../mesh/model/hostname.ts';
+import { snapshotOf } from '../../routing/compiled.ts';
 import { record } from '../edges.ts';
 import { APP, EDGE, NOW, WEB } from '../world.ts';
 import { samplesOf, type Sample } from './samples.ts';
@@ -33,7 +36,7 @@ const workloads = (): Map<string, WorkloadNames> =>
   ]);
 
 /** Metrics of a mesh of web, app and a gateway, at a time that the test sets. */
-function metered(options: { readonly limit?: number; readonly staleMs?: number } = {}) {
+function metered(options: { readonly limit?: number; readonly staleMs?: number; readonly settings?: () => MetricSettings } = {}) {
   const known = workloads();
   let now = NOW.getTime();
   const names: Names = {
@@ -63,6 +66,17 @@ const OUT: Partial<AccessRecord> = {
   destination: { principal: undefined, workload: 'shop/app', address: '10.0.0.1' },
   mtls: false,
 };
+
+/** Settings by the `metrics` of a Telemetry for the mesh. */
+function ruled(metrics: string): MetricSettings {
+  const { telemetries, meshConfig } = snapshotOf(`
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: {name: mesh, namespace: istio-system}
+spec: {metrics: ${metrics}}`);
+  assert.equal(telemetries.length, 1);
+  return metricSettings(telemetries, meshConfig);
+}
 
 describe("Istio's metrics of calls", () => {
   it('a call that arrived, with all labels', () => {
@@ -353,5 +367,102 @@ describe("Istio's metrics of calls", () => {
       ['web', 'denied-no-rule', '', 1],
     ]);
     assert.deepEqual(seen('gatehouse_would_be_denied_calls_total'), [['web', 'would-deny', 'shop/no-web', 1]]);
+  });
+
+  it('a Telemetry removes labels and adds some, for some metrics; sums stay right', () => {
+    const settings = ruled(
+      '[{overrides: [{tagOverrides: {source_app: {operation: REMOVE}}}, {match: {metric: REQUEST_COUNT}, tagOverrides: {source_app: {value: "\'x\'"}, method: {value: request.method}, source_principal: {operation: REMOVE}}}]}]',
+    );
+    const { count, samples } = metered({ settings: () => settings });
+    const other = 'spiffe://cluster.local/ns/shop/sa/other';
+    const id = parseSpiffeId(other);
+    assert.ok(id.ok);
+    count(
+      { method: 'GET' },
+      { method: 'POST' },
+      { method: 'GET', source: { principal: id.value, workload: 'shop/web', address: undefined } },
+    );
+    const requests = samples('istio_requests_total');
+    assert.deepEqual(
+      requests.map(({ labels, value }) => [labels['method'], labels['source_app'], labels['source_principal'], value]),
+      [
+        ['GET', 'x', undefined, 2],
+        ['POST', 'x', undefined, 1],
+      ],
+    );
+    assert.deepEqual(
+      samples('istio_request_bytes_count').map(({ labels, value }) => [
+        labels['method'],
+        labels['source_app'],
+        labels['source_principal'],
+        value,
+      ]),
+      [
+        [undefined, undefined, WEB, 2],
+        [undefined, undefined, other, 1],
+      ],
+    );
+  });
+
+  it('what is switched off goes, what stays on goes on; another workload that has the same labels keeps its own', () => {
+    let settings = EVERYTHING;
+    const { count, samples } = metered({ settings: () => settings });
+    count({}, OUT, { protocol: 'TCP' });
+    settings = ruled(
+      '[{overrides: [{match: {metric: REQUEST_SIZE, mode: SERVER}, disabled: true}, {match: {metric: TCP_SENT_BYTES}, disabled: true}]}]',
+    );
+    count({}, OUT, { protocol: 'TCP' });
+    assert.deepEqual(
+      samples('istio_request_bytes_count').map(({ labels, value }) => [labels['reporter'], value]),
+      [['source', 2]],
+    );
+    assert.deepEqual(
+      samples('istio_requests_total').map(({ value }) => value),
+      [2, 2],
+    );
+    assert.deepEqual(samples('istio_tcp_sent_bytes_total'), []);
+    assert.equal(only(samples('istio_tcp_received_bytes_total')).labels['reporter'], 'destination');
+    settings = ruled('[{overrides: [{disabled: true}]}]');
+    count({}, OUT, { verdict: { kind: 'denied-no-rule', policies: [] } });
+    assert.deepEqual(samples('istio_requests_total'), []);
+    assert.equal(only(samples('gatehouse_denied_calls_total')).value, 1);
+    settings = EVERYTHING;
+    count({});
+    assert.equal(only(samples('istio_requests_total')).value, 1);
+  });
+
+  it('beyond the limit labels are as without a Telemetry, and no sample is there twice', () => {
+    const settings = ruled(
+      '[{overrides: [{match: {metric: REQUEST_COUNT}, tagOverrides: {response_flags: {operation: REMOVE}}}]}]',
+    );
+    const { count, metrics, samples } = metered({ limit: 2, settings: () => settings });
+    for (let status = 200; status < 220; status++) count({ status }, { status });
+    const seen = samples('istio_requests_total');
+    assert.equal(
+      seen.reduce((sum, { value }) => sum + value, 0),
+      40,
+    );
+    assert.equal(metrics.stats.overflowed, 38);
+    const lines = [...metrics.exposition()]
+      .join('')
+      .split('\n')
+      .filter((line) => line.startsWith('istio'));
+    const names = lines.map((line) => line.slice(0, line.lastIndexOf(' ')));
+    assert.equal(new Set(names).size, names.length);
+  });
+
+  it('a connection counts as opened once: when it begins, or when it ends and nothing told of its beginning', () => {
+    const { count, metrics, samples } = metered();
+    const values = () =>
+      ['opened', 'closed'].map((what) =>
+        samples(`istio_tcp_connections_${what}_total`).reduce((sum, { value }) => sum + value, 0),
+      );
+    const connection = { protocol: 'TCP', status: 0 } as const;
+    metrics.announced([record(connection)]);
+    assert.deepEqual(values(), [1, 0]);
+    count({ ...connection, announced: true });
+    assert.deepEqual(values(), [1, 1]);
+    count(connection);
+    assert.deepEqual(values(), [2, 2]);
   });
 });
