@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { isConflict, isNotFound } from '../api/api-error.ts';
 import type { ApiClient } from '../api/client.ts';
 import { isJson, type Json, mapAt } from '../api/json.ts';
+import { Rounds } from '../status/rounds.ts';
 import { type LastOrder, OWN_FIELDS, withOwn } from './status.ts';
 import { rolloutPath } from './watched.ts';
 
@@ -31,13 +32,12 @@ const ATTEMPTS = 5;
 /** Keeps the status of NamespaceRollouts as it should be, now or at the next try. */
 export class StatusKeeper {
   readonly #options: StatusKeeperOptions;
+  readonly #rounds: Rounds;
   readonly #wanted = new Map<string, Wanted>();
-  #timer: NodeJS.Timeout | undefined;
-  #closed = false;
 
   constructor(options: StatusKeeperOptions) {
     this.#options = options;
-    this.#later();
+    this.#rounds = new Rounds(() => this.#round(), options.everyMs ?? EVERY_MS);
   }
 
   /** Evidence that grows is not urgent. */
@@ -66,21 +66,12 @@ export class StatusKeeper {
   }
 
   close(): void {
-    this.#closed = true;
-    clearTimeout(this.#timer);
-  }
-
-  #later(): void {
-    if (this.#closed) return;
-    this.#timer = setTimeout(() => {
-      void this.#round().finally(() => this.#later());
-    }, this.#options.everyMs ?? EVERY_MS);
-    this.#timer.unref();
+    this.#rounds.close();
   }
 
   async #round(): Promise<void> {
     for (const [key, wanted] of this.#wanted) {
-      if (!this.#options.isLeader() || this.#closed) return;
+      if (!this.#options.isLeader() || this.#rounds.closed) return;
       if (!wanted.dirty || (!wanted.urgent && performance.now() - wanted.writtenMs < CALM_MS)) continue;
       try {
         const [namespace = '', name = ''] = key.split('/');

@@ -15,6 +15,7 @@ import { objectPath } from '../source/resources.ts';
 import { acceptedBecause, type Condition, type Progress, programmedBecause, stands, withConditions } from './conditions.ts';
 import type { Observed, ObservedObjects } from './observed.ts';
 import { refusalEvent } from './refusal-event.ts';
+import { Rounds } from './rounds.ts';
 
 export interface StatusSources {
   readonly observed: ObservedObjects;
@@ -56,32 +57,22 @@ const IDLE_ROUNDS = 5;
  */
 export class StatusWriter {
   readonly #options: StatusWriterOptions;
+  readonly #rounds: Rounds;
   /** The version of an object that was written to: until a later one was seen, what stands there is not known. */
   readonly #written = new Map<string, string>();
   #judged: { readonly of: Snapshot; readonly statuses: ReadonlyMap<string, ObjectStatus> } | undefined;
-  #timer: NodeJS.Timeout | undefined;
   #restUntil = 0;
   /** What the last look saw; undefined: there was something to do. */
   #idleSince: { readonly snapshot: Snapshot; readonly diagnostics: readonly Diagnostic[]; readonly seen: number } | undefined;
   #idleRounds = 0;
-  #closed = false;
 
   constructor(options: StatusWriterOptions) {
     this.#options = options;
-    this.#later();
+    this.#rounds = new Rounds(() => this.#round(), options.everyMs ?? EVERY_MS);
   }
 
   close(): void {
-    this.#closed = true;
-    clearTimeout(this.#timer);
-  }
-
-  #later(): void {
-    if (this.#closed) return;
-    this.#timer = setTimeout(() => {
-      void this.#round().finally(() => this.#later());
-    }, this.#options.everyMs ?? EVERY_MS);
-    this.#timer.unref();
+    this.#rounds.close();
   }
 
   async #round(): Promise<void> {
@@ -97,7 +88,7 @@ export class StatusWriter {
       };
     const first = [...wishes.filter(({ urgent }) => urgent), ...wishes.filter(({ urgent }) => !urgent)].slice(0, MOST_AT_ONCE);
     try {
-      for (const wish of first) if (!this.#closed && isLeader()) await this.#write(wish);
+      for (const wish of first) if (!this.#rounds.closed && isLeader()) await this.#write(wish);
     } catch (error) {
       this.#restUntil = clock().getTime() + ((error instanceof ApiError ? error.retryAfterMs : undefined) ?? REST_MS);
       log.warn({ err: error }, 'the status of objects cannot be written now');
