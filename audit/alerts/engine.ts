@@ -9,10 +9,18 @@ import { SpikeDetector } from './spike.ts';
 
 /** What outlives a restart. */
 export interface AlertState {
-  /** When alerts were first looked for. */
+  /** When alerts were first looked for. Looked up for each record: others may have begun before. */
   readonly since: number;
   /** When each key was last told, or taken for known. */
   readonly told: ReadonlyMap<string, number>;
+}
+
+/** Something that was new, with the alert that it makes: none where it was learnt, or too much at once. */
+export interface Finding {
+  readonly key: string;
+  /** When it may be told again; infinity: never. */
+  readonly againMs: number;
+  readonly alert: Alert | undefined;
 }
 
 export interface EngineOptions {
@@ -21,8 +29,11 @@ export interface EngineOptions {
   readonly clock: () => Date;
   /** Why plain text to this workload is not wanted; undefined where it is. */
   readonly strict: (workload: string) => string | undefined;
-  /** Keeps what was told and what is to be sent, in one step; called once for each batch of records that had something new. */
-  readonly keep: (told: ReadonlyMap<string, number>, alerts: readonly Alert[]) => void;
+  /**
+   * Keeps what was told and what is to be sent, in one step; called once for each batch of records that had something new. `findings`: all of it,
+   * for those who agree with others on who tells.
+   */
+  readonly keep: (told: ReadonlyMap<string, number>, alerts: readonly Alert[], findings: readonly Finding[]) => void;
   /** Keys that are remembered; what comes beyond is not told, as nobody could say whether it is new. */
   readonly mostKeys?: number;
   /** Alerts in one minute. */
@@ -93,17 +104,22 @@ export class AlertEngine implements Observer {
   observe(records: readonly AccessRecord[]): void {
     const now = this.#options.clock().getTime();
     const told = new Map<string, number>();
-    const alerts: Alert[] = [];
+    const findings: Finding[] = [];
     for (const record of records) {
       for (const { found, learnt } of [this.#newEdge(record, now), this.#plainText(record, now), this.#spike(record, now)]) {
         if (found === undefined) continue;
         this.#told.set(found.key, now);
         told.set(found.key, now);
         const alert = learnt ? undefined : this.#alert(found, now);
-        if (alert !== undefined) alerts.push(alert);
+        findings.push({ key: found.key, againMs: this.#againMs(found.kind), alert });
       }
     }
-    if (told.size > 0) this.#options.keep(told, alerts);
+    if (told.size > 0)
+      this.#options.keep(
+        told,
+        findings.flatMap(({ alert }) => alert ?? []),
+        findings,
+      );
   }
 
   /** Each step is told once, also by whoever hears of it again after a restart. */
@@ -116,7 +132,23 @@ export class AlertEngine implements Observer {
     const summary = `the rollout of ${namespace} ${step}: ${reason}`;
     this.#told.set(key, now);
     const alert = this.#alert({ kind: 'rollout-rollback', key, summary, ...rollback }, now);
-    this.#options.keep(new Map([[key, now]]), alert === undefined ? [] : [alert]);
+    const finding = { key, againMs: this.#againMs('rollout-rollback'), alert };
+    this.#options.keep(new Map([[key, now]]), alert === undefined ? [] : [alert], [finding]);
+  }
+
+  #againMs(kind: Alert['kind']): number {
+    const { plainText, denialSpike } = this.#options.rules;
+    switch (kind) {
+      case 'plain-text':
+        return plainText?.againMs ?? Number.POSITIVE_INFINITY;
+      case 'denial-spike':
+        return denialSpike?.againMs ?? Number.POSITIVE_INFINITY;
+      case 'new-edge':
+      case 'rollout-rollback':
+        return Number.POSITIVE_INFINITY;
+      default:
+        return kind satisfies never;
+    }
   }
 
   #alert(found: Found, now: number): Alert | undefined {

@@ -207,6 +207,14 @@ export const MIGRATIONS: readonly string[] = Object.freeze([
     JOIN total_group AS g ON ${GROUP_COLUMNS.map((column, index) => `g.${column} = ${GROUP_OF_EDGE[index] ?? ''}`).join(' AND ')}
     GROUP BY g.id, b.minute;
   `,
+  // What replicas alerted, by the SHA-256 of its key, and when (ms).
+  `
+  CREATE TABLE alert_told (
+    digest BLOB NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (digest)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ]);
 
 /** From this step on, edges have the columns of `DIMENSION_COLUMNS`; those that were there before get them when it is applied. */

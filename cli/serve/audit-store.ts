@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { type CallStore, openCallStore } from '../../audit/store/calls.ts';
 import { keptUp, openStore } from '../../audit/store/open.ts';
+import { openToldStore, type ToldStore } from '../../audit/store/told.ts';
 import type { Store } from '../../audit/store/store.ts';
 import type { AuditOptions } from './audit-options.ts';
 
@@ -11,6 +12,8 @@ const REFRESH_MS = 30_000;
 export interface AuditStoreOpeners {
   readonly edges: () => Promise<Store>;
   readonly calls: () => Promise<CallStore>;
+  /** What replicas alerted; undefined where there is no other. */
+  readonly told: (() => Promise<ToldStore>) | undefined;
   /** Undefined where nobody else writes. */
   readonly refreshMs: number | undefined;
 }
@@ -22,6 +25,7 @@ export function auditStore({ auditStore, auditKeeping }: AuditOptions, clock: ()
         log.warn({ error }, 'the audit store could not be rolled up; it is tried again'),
       ),
     calls: () => openCallStore(auditStore, clock),
+    told: auditStore.engine === 'postgres' ? () => openToldStore(auditStore, clock) : undefined,
     refreshMs: auditStore.engine === 'postgres' ? REFRESH_MS : undefined,
   };
 }
