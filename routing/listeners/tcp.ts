@@ -59,6 +59,7 @@ export function tcpProxy(vantage: Vantage, statPrefix: string, target: string | 
       statPrefix,
       clusterSpecifier: clusterSpecifier(target),
       accessLog: [tcpAccessLog(vantage)],
+      accessLogOptions: { flushAccessLogOnConnected: true },
       ...(idleTimeoutMs === undefined ? {} : { idleTimeout: duration(idleTimeoutMs) }),
       ...(maxConnectionDurationMs === undefined ? {} : { maxDownstreamConnectionDuration: duration(maxConnectionDurationMs) }),
       ...(hashSourceIp === true ? { hashPolicy: [{ policySpecifier: { case: 'sourceIp', value: {} } }] } : {}),

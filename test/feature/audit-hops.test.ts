@@ -31,6 +31,7 @@ spec:
   - route: [{destination: {host: server}}]
 `;
 const SERVER = 'server.pair.svc.cluster.local';
+const GATEWAY = 'istio-system/istio-ingressgateway';
 const CALLS = 7;
 
 describe('both sides of a call are one edge', function () {
@@ -80,4 +81,29 @@ describe('both sides of a call are one edge', function () {
         return last.join() === expected.join() ? true : undefined;
       }).catch(() => assert.deepEqual(last, expected));
     });
+
+  it('a client at the gateway does not name the path of its calls by the header that Envoy keeps it in', async () => {
+    const before = (await mesh.edges()).filter(({ path }) => path === '/call');
+    const calls = (edges: readonly ReportedEdge[]): number =>
+      edges
+        .filter(({ destination }) => destination.workload === GATEWAY)
+        .map(({ count }) => count)
+        .reduce((sum, count) => sum + count, 0);
+    const { counts } = await send(
+      {
+        address: mesh.gateway,
+        path: '/call?url=http://server:8080/named',
+        headers: { host: 'pair.localhost', 'x-envoy-original-path': '/forged' },
+        name: (reply) => String(field(reply.body, 'upstream', 'target', 'status')),
+      },
+      CALLS,
+    );
+    assert.deepEqual([...counts], [['200', CALLS]]);
+    let last: readonly ReportedEdge[] = [];
+    await eventually('the calls at the gateway', async () => {
+      last = await mesh.edges();
+      return calls(last.filter(({ path }) => path === '/call')) === calls(before) + CALLS ? true : undefined;
+    }).catch((error: unknown) => assert.fail(`${String(error)}: ${JSON.stringify(last.map(told))}`));
+    assert.deepEqual(last.filter(({ path }) => path === '/forged').map(told), []);
+  });
 });
