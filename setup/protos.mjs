@@ -40,7 +40,6 @@ const ENVOY = [
   'extensions/filters/http/set_filter_state/v3/set_filter_state',
   'extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy',
   'extensions/filters/http/stateful_session/v3/stateful_session',
-  'extensions/http/early_header_mutation/header_mutation/v3/header_mutation',
   'extensions/http/stateful_session/cookie/v3/cookie',
   'extensions/http/stateful_session/header/v3/header',
   'extensions/filters/network/sni_dynamic_forward_proxy/v3/sni_dynamic_forward_proxy',

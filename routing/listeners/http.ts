@@ -19,7 +19,6 @@ import { noSessions, SESSION_FILTER } from '../routes/session.ts';
 import { typedConfig } from '../wire/any.ts';
 import { adsSource } from '../wire/config-source.ts';
 import { duration } from '../wire/duration.ts';
-import { withoutClaimedPath } from './early-headers.ts';
 import { pathNormalization } from './path-normalization.ts';
 
 export const HTTP_CONNECTION_MANAGER = 'envoy.filters.network.http_connection_manager';
@@ -72,7 +71,6 @@ function byVantage(vantage: Vantage, trustedProxies: number) {
       return {
         useRemoteAddress: true,
         xffNumTrustedHops: trustedProxies,
-        earlyHeaderMutationExtensions: [withoutClaimedPath()],
         ...verified,
         requestHeadersTimeout: duration(EDGE_HEADERS_TIMEOUT_MS),
         http2ProtocolOptions: { maxConcurrentStreams: EDGE_CONCURRENT_STREAMS },

@@ -15,7 +15,6 @@ import { FilterConfigSchema as SniForwardSchema } from '#gen/envoy/extensions/fi
 import { CorsPolicySchema, CorsSchema } from '#gen/envoy/extensions/filters/http/cors/v3/cors_pb.js';
 import { ExtAuthzSchema } from '#gen/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.js';
 import { HTTPFaultSchema } from '#gen/envoy/extensions/filters/http/fault/v3/fault_pb.js';
-import { HeaderMutationSchema as EarlyHeaderMutationSchema } from '#gen/envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation_pb.js';
 import { HeaderMutationSchema } from '#gen/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.js';
 import { JwtAuthenticationSchema } from '#gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.js';
 import { OnDemandSchema } from '#gen/envoy/extensions/filters/http/on_demand/v3/on_demand_pb.js';
@@ -59,7 +58,6 @@ export const EXTENSIONS: Registry = createRegistry(
   DestinationPortInputSchema,
   DynamicClusterSchema,
   DownstreamTlsContextSchema,
-  EarlyHeaderMutationSchema,
   ExpressionFilterSchema,
   FileAccessLogSchema,
   FilterStateInputSchema,

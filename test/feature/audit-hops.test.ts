@@ -82,6 +82,7 @@ describe('both sides of a call are one edge', function () {
       }).catch(() => assert.deepEqual(last, expected));
     });
 
+  // Envoy takes it from clients where `useRemoteAddress` is set, which is so at gateways.
   it('a client at the gateway does not name the path of its calls by the header that Envoy keeps it in', async () => {
     const before = (await mesh.edges()).filter(({ path }) => path === '/call');
     const calls = (edges: readonly ReportedEdge[]): number =>
