@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { Parsed } from '../../ca/identity/parsed.ts';
 import type { SpiffeId } from '../../ca/identity/spiffe-id.ts';
 import type { Directory } from './directory.ts';
-import { parseMessage, recordsOfMessage } from './message.ts';
+import { announcedInMessage, parseMessage, recordsOfMessage } from './message.ts';
 import { reporterOf } from './reporter.ts';
 import type { Sink } from './sink.ts';
 
@@ -51,6 +51,7 @@ async function consume(call: AccessLogCall, principal: SpiffeId, options: Access
     if (!identifier) return 'the first message must have an identifier';
     const reporter = reporterOf(principal, identifier.nodeId, identifier.logName, directory);
     if (!reporter.ok) return reporter.reason;
+    sink.announced?.(announcedInMessage(message, reporter.value, directory, clock()));
     await sink.accept(recordsOfMessage(message, reporter.value, directory, clock()));
   }
   return undefined;

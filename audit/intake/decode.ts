@@ -24,6 +24,9 @@ const MAX_AHEAD_MS = 5 * 60_000;
 const MAX_BEHIND_MS = 24 * 3_600_000;
 const MAX_PATH = 4096;
 
+/** The tag of routing/access-log/grpc.ts on records of connections whose beginning is told as well. */
+const ANNOUNCED_TAG = 'announced';
+
 /** What both kinds of entry have, brought to one shape. */
 interface Call {
   readonly common: AccessLogCommon | undefined;
@@ -44,6 +47,7 @@ interface Call {
     | 'bytesReceived'
     | 'bytesSent'
     | 'flags'
+    | 'announced'
   >;
 }
 
@@ -271,16 +275,33 @@ export function decodeTcp(
   directory: Directory,
   now: Date,
 ): readonly AccessRecord[] {
-  const { commonProperties: common, connectionProperties: connection } = entry;
-  if (!finished(common)) return [];
+  return finished(entry.commonProperties) ? recordsOf(connectionOf(entry, now), reporter, directory) : [];
+}
+
+/** What a connection that began looks like so far; nothing if this entry tells of something else. */
+export function decodeTcpBeginning(
+  entry: TCPAccessLogEntry,
+  reporter: Reporter,
+  directory: Directory,
+  now: Date,
+): readonly AccessRecord[] {
+  return entry.commonProperties?.accessLogType === AccessLogType.TcpUpstreamConnected
+    ? recordsOf(connectionOf(entry, now), reporter, directory)
+    : [];
+}
+
+function connectionOf({ commonProperties: common, connectionProperties: connection }: TCPAccessLogEntry, now: Date): Call {
   const flags = flagsOf(common?.responseFlags);
-  const call: Call = {
+  const reached =
+    socketEnd(common?.upstreamRemoteAddress) !== undefined &&
+    !flags.some((flag) => flag === 'UF' || flag === 'UH' || flag === 'NR');
+  // A proxy that is configured to (the tag says so) tells of the beginning when it is connected to where the connection leads.
+  const announced = reached && common?.customTags[ANNOUNCED_TAG] !== undefined;
+  return {
     common,
     details: common?.connectionTerminationDetails ?? '',
     authority: common?.tlsProperties?.tlsSniHostname ?? '',
-    reached:
-      socketEnd(common?.upstreamRemoteAddress) !== undefined &&
-      !flags.some((flag) => flag === 'UF' || flag === 'UH' || flag === 'NR'),
+    reached,
     flags,
     shared: {
       time: timeOf(common, now),
@@ -289,11 +310,11 @@ export function decodeTcp(
       path: '',
       template: '',
       status: 0,
+      ...(announced ? { announced: true } : {}),
       durationUs: microseconds(common),
       bytesReceived: bytes(connection?.receivedBytes),
       bytesSent: bytes(connection?.sentBytes),
       flags,
     },
   };
-  return recordsOf(call, reporter, directory);
 }

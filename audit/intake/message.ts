@@ -1,7 +1,7 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { type StreamAccessLogsMessage, StreamAccessLogsMessageSchema } from '#gen/envoy/service/accesslog/v3/als_pb.js';
 import type { AccessRecord } from '../model/record.ts';
-import { decodeHttp, decodeTcp } from './decode.ts';
+import { decodeHttp, decodeTcp, decodeTcpBeginning } from './decode.ts';
 import type { Directory } from './directory.ts';
 import type { Reporter } from './reporter.ts';
 
@@ -32,4 +32,15 @@ export function recordsOfMessage(
     default:
       return logEntries satisfies never;
   }
+}
+
+/** The connections that a message tells the beginning of. No calls yet: these are recorded when they end. */
+export function announcedInMessage(
+  { logEntries }: StreamAccessLogsMessage,
+  reporter: Reporter,
+  directory: Directory,
+  now: Date,
+): readonly AccessRecord[] {
+  if (logEntries.case !== 'tcpLogs') return [];
+  return logEntries.value.logEntry.flatMap((entry) => decodeTcpBeginning(entry, reporter, directory, now));
 }

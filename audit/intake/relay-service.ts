@@ -15,7 +15,7 @@ import type { AccessRecord } from '../model/record.ts';
 import type { AccessLogService } from './access-log-service.ts';
 import type { Directory } from './directory.ts';
 import type { Entry, Ledger } from './ledger.ts';
-import { parseMessage, recordsOfMessage } from './message.ts';
+import { announcedInMessage, parseMessage, recordsOfMessage } from './message.ts';
 import { reporterOf } from './reporter.ts';
 import type { Observer } from './sink.ts';
 
@@ -128,12 +128,17 @@ class RelayStream {
       if (!(await this.#options.ledger.room())) throw new Refusal(status.UNAVAILABLE, 'the control plane is stopping');
       if (this.#ended) return;
       let records: readonly AccessRecord[] = [];
+      let announced: readonly AccessRecord[] = [];
       const taken = this.#options.ledger.take(key, Number(message.sequence), () => {
         const entry = this.#entryOf(message);
-        ({ records } = entry);
+        ({ records, announced = [] } = entry);
         return entry;
       });
-      if (taken) for (const observer of this.#options.observers) observer.observe(records);
+      if (!taken) continue;
+      for (const observer of this.#options.observers) {
+        observer.announced?.(announced);
+        observer.observe(records);
+      }
     }
   }
 
@@ -162,7 +167,7 @@ class RelayStream {
     this.#call.write(Buffer.from(toBinary(RelayResponseSchema, response)));
   }
 
-  #entryOf(message: LogMessage): Entry {
+  #entryOf(message: LogMessage): Entry & { readonly announced?: readonly AccessRecord[] } {
     const { clock, directory } = this.#options;
     const now = clock();
     if (message.lost > 0n) {
@@ -177,7 +182,10 @@ class RelayStream {
       this.#options.log.warn({ principal: this.#principal, reason: reporter.reason }, 'an access log was refused');
       return this.#lost('refused', Math.max(1, logs.logEntries.value?.logEntry.length ?? 0), now);
     }
-    return { records: recordsOfMessage(logs, reporter.value, directory, now) };
+    return {
+      records: recordsOfMessage(logs, reporter.value, directory, now),
+      announced: announcedInMessage(logs, reporter.value, directory, now),
+    };
   }
 
   #lost(reason: LossReason, count: number, now: Date): Entry {

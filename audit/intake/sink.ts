@@ -7,6 +7,8 @@ export interface Sink {
   accept(records: readonly AccessRecord[]): Promise<void>;
   /** Counts records that could not even become one. */
   lose(reason: LossReason, count: number): void;
+  /** Connections that begin. */
+  announced?(records: readonly AccessRecord[]): void;
 }
 
 /** Told of every record once, whichever way it came. What it does must be quick, and cannot hold up a stream. */
@@ -24,5 +26,8 @@ export function observed(observers: readonly Observer[], sink: Sink): Sink {
       return sink.accept(records);
     },
     lose: (reason, count) => sink.lose(reason, count),
+    announced(records) {
+      for (const observer of observers) observer.announced?.(records);
+    },
   };
 }

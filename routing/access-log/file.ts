@@ -5,6 +5,7 @@ import {
   AccessLogFilterSchema,
   AccessLogSchema,
 } from '#gen/envoy/config/accesslog/v3/accesslog_pb.js';
+import { AccessLogType } from '#gen/envoy/data/accesslog/v3/accesslog_pb.js';
 import { FileAccessLogSchema } from '#gen/envoy/extensions/access_loggers/file/v3/file_pb.js';
 import { ExpressionFilterSchema } from '#gen/envoy/extensions/access_loggers/filters/cel/v3/cel_pb.js';
 import { StderrAccessLogSchema, StdoutAccessLogSchema } from '#gen/envoy/extensions/access_loggers/stream/v3/stream_pb.js';
@@ -49,6 +50,11 @@ function fileLogger({ path, format }: FileLogProvider): Pick<AccessLogInit, 'nam
   }
 }
 
+/** Connections are told when they end, as Istio does; that they begin is for the control plane alone. */
+const ENDED = create(AccessLogFilterSchema, {
+  filterSpecifier: { case: 'logTypeFilter', value: { types: [AccessLogType.TcpUpstreamConnected], exclude: true } },
+});
+
 /**
  * Lines to a file, or records to a Service; none where such records are not made.
  * @param of what a record is about at this place
@@ -61,6 +67,6 @@ export function furtherLog(
 ): readonly AccessLog[] {
   const logger = destination.kind === 'file' ? fileLogger(destination.provider) : sentLogger(destination, of);
   if (logger === undefined) return [];
-  const wanted = both(only, filter === undefined ? undefined : expression(filter));
+  const wanted = both(of === 'connection' ? both(only, ENDED) : only, filter === undefined ? undefined : expression(filter));
   return [create(AccessLogSchema, { ...logger, ...(wanted === undefined ? {} : { filter: wanted }) })];
 }

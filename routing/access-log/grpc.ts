@@ -24,6 +24,9 @@ function serialTag(vantage: Vantage) {
   return vantage === 'outbound' ? [] : [{ tag: SERIAL_TAG, literal: { value: UNNAMED }, value: '%DOWNSTREAM_PEER_SERIAL%' }];
 }
 
+/** The tag of records of connections whose beginning was told as well, so that it is not counted with the end. */
+export const ANNOUNCED_TAG = 'announced';
+
 function commonConfig(vantage: Vantage) {
   return {
     logName: vantage,
@@ -50,11 +53,16 @@ export function httpAccessLog(vantage: Vantage): AccessLog {
   });
 }
 
-/** One record per connection, sent to the control plane. */
+/**
+ * One record per connection when it ends, sent to the control plane, and with `flushAccessLogOnConnected` of the TCP proxy one when the
+ * connection to where it leads is there.
+ */
 export function tcpAccessLog(vantage: Vantage): AccessLog {
+  const common = commonConfig(vantage);
+  const customTags = [...common.customTags, { tag: ANNOUNCED_TAG, literal: { value: '1' } }];
   return create(AccessLogSchema, {
     name: 'envoy.access_loggers.tcp_grpc',
-    configType: typedConfig(TcpGrpcAccessLogConfigSchema, { commonConfig: commonConfig(vantage) }),
+    configType: typedConfig(TcpGrpcAccessLogConfigSchema, { commonConfig: { ...common, customTags } }),
   });
 }
 

@@ -28,7 +28,7 @@ function readAsJson(log: AccessLog): AccessLog {
   for (const schema of [HttpGrpcAccessLogConfigSchema, TcpGrpcAccessLogConfigSchema]) {
     const sent = anyUnpack(any, schema);
     if (sent === undefined) continue;
-    for (const tag of sent.commonConfig?.customTags ?? []) delete tag.literal;
+    for (const tag of sent.commonConfig?.customTags ?? []) if (tag.value !== '') delete tag.literal;
     return { ...log, configType: { case: 'typedConfig', value: anyPack(schema, sent) } };
   }
   return log;
@@ -70,6 +70,8 @@ function settle(filter: Filter, routes: RoutesByName, options: StaticOptions): v
   const proxy = anyUnpack(any, TcpProxySchema);
   if (proxy === undefined) return;
   proxy.accessLog = logs(options.accessLog, proxy.accessLog);
+  // Readers want one line for a connection.
+  if (options.accessLog.kind !== 'grpc') delete proxy.accessLogOptions;
   filter.configType = { case: 'typedConfig', value: anyPack(TcpProxySchema, proxy) };
 }
 

@@ -3,7 +3,7 @@ import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { RequestMethod } from '#gen/envoy/config/core/v3/base_pb.js';
 import { AccessLogType, HTTPAccessLogEntry_HTTPVersion as HttpVersion } from '#gen/envoy/data/accesslog/v3/accesslog_pb.js';
 import { countsAsEdge } from '../../audit/intake/counts-as-edge.ts';
-import { decodeHttp, decodeTcp } from '../../audit/intake/decode.ts';
+import { decodeHttp, decodeTcp, decodeTcpBeginning } from '../../audit/intake/decode.ts';
 import type { AccessRecord, Side } from '../../audit/model/record.ts';
 import { record } from './edges.ts';
 import { address, http, type HttpInit, peer, SENT, tcp } from './entries.ts';
@@ -283,6 +283,21 @@ describe('audit: decoding of log entries', () => {
       [record?.status, record?.path, record?.source],
       [0, '', { principal: undefined, workload: undefined, address: undefined }],
     );
+  });
+
+  it('tells of the beginning of a connection apart, and at its end that it was told', () => {
+    const upstream = { upstreamRemoteAddress: address('10.0.0.1', 9000), customTags: { announced: '1' } };
+    const begun = { ...upstream, accessLogType: AccessLogType.TcpUpstreamConnected };
+    const [beginning, ...others] = decodeTcpBeginning(tcp(begun), reporter('inbound'), directory, NOW);
+    assert.deepEqual([beginning?.protocol, beginning?.hop, others], ['TCP', 'in', []]);
+    const ended = { ...upstream, accessLogType: AccessLogType.TcpConnectionEnd };
+    assert.deepEqual(decodeTcpBeginning(tcp(ended), reporter('inbound'), directory, NOW), []);
+    const announced = (common: Parameters<typeof tcp>[0]) =>
+      decodeTcp(tcp(common), reporter('inbound'), directory, NOW).map((record) => record.announced);
+    assert.deepEqual(announced(ended), [true]);
+    // It never got there, or the proxy has the configuration of before.
+    assert.deepEqual(announced({ ...ended, responseFlags: { upstreamConnectionFailure: true } }), [undefined]);
+    assert.deepEqual(announced({ ...ended, customTags: {} }), [undefined]);
   });
 
   describe('TCP', () => {

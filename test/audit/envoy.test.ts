@@ -3,12 +3,15 @@ import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server as HttpServer } from 'node:http';
 import { tmpdir } from 'node:os';
+import { connect } from 'node:tls';
 import { join } from 'node:path';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import { addAccessLogService } from '../../audit/intake/access-log-service.ts';
 import type { Directory } from '../../audit/intake/directory.ts';
+import { observed as observedBy } from '../../audit/intake/sink.ts';
 import { Recorder } from '../../audit/intake/recorder.ts';
+import { CallMetrics } from '../../audit/metrics/call-metrics.ts';
 import { EVERYTHING } from '../../audit/report/filter.ts';
 import { reasonOf } from '../../audit/report/reason.ts';
 import { type Report, reportOf } from '../../audit/report/report.ts';
@@ -19,6 +22,7 @@ import { TestAuthority } from './envoy/certificates.ts';
 import { connection, freePort, type Identity, statusOf } from './envoy/client.ts';
 import { type Envoy, envoyOrSkip, startEnvoy } from './envoy/process.ts';
 import { eventually } from '../eventually.ts';
+import { samplesOf } from './metrics/samples.ts';
 import { APP, directory as world, EDGE, WEB } from './world.ts';
 
 /** The one Envoy plays all parts; whatever is at 127.0.0.1 has a proxy. */
@@ -47,6 +51,10 @@ describe('audit: a real Envoy reports', function () {
   let edge: Identity;
   let application: HttpServer;
   let alsPort = 0;
+  const metrics = new CallMetrics({
+    names: { workload: () => undefined, service: () => undefined },
+    clock: () => new Date(),
+  });
   let intake: { readonly recorder: Recorder; readonly file: string; close(): Promise<void> } | undefined;
 
   /** A control plane's intake, with a store of its own. */
@@ -56,7 +64,13 @@ describe('audit: a real Envoy reports', function () {
     const log = pino({ level: 'silent' });
     const recorder = new Recorder({ open: () => openSqliteStore({ file, clock }), log, clock, flushMs: 20 });
     const server = new Server();
-    addAccessLogService(server, { authenticate: () => ({ ok: true, value: APP }), directory, sink: recorder, log, clock });
+    addAccessLogService(server, {
+      authenticate: () => ({ ok: true, value: APP }),
+      directory,
+      sink: observedBy([metrics], recorder),
+      log,
+      clock,
+    });
     alsPort = await new Promise<number>((resolve, reject) => {
       server.bindAsync(`127.0.0.1:${alsPort}`, ServerCredentials.createInsecure(), (error, port) =>
         error ? reject(error) : resolve(port),
@@ -203,6 +217,37 @@ describe('audit: a real Envoy reports', function () {
       edges.find(({ key, certificates }) => !key.mtls && certificates !== undefined),
       undefined,
     );
+  });
+
+  it('counts connections as opened when they begin and closed when they end, each once, also such that never arrive or are denied', async () => {
+    const counts = (): readonly number[] => {
+      const all = samplesOf([...metrics.exposition()].join(''));
+      return ['opened', 'closed'].map((what) =>
+        all.filter(({ name }) => name === `istio_tcp_connections_${what}_total`).reduce((sum, { value }) => sum + value, 0),
+      );
+    };
+    const until = (opened: number, closed: number): Promise<true> =>
+      eventually(`${opened} opened, ${closed} closed`, () => {
+        const [seenOpened, seenClosed] = counts();
+        return seenOpened === opened && seenClosed === closed ? true : undefined;
+      }).catch((error: Error) => assert.fail(`${error.message}: ${JSON.stringify(counts())}`));
+    const [opened = 0, closed = 0] = counts();
+    assert.equal(opened, closed);
+    assert.ok(intake);
+    const edges = intake.recorder.stats.counted;
+    const open = connect({ host: '127.0.0.1', port: envoy.port('tcp'), ...web.issued, rejectUnauthorized: false });
+    open.on('error', () => undefined);
+    open.write('GET / HTTP/1.1\r\n');
+    await until(opened + 1, closed);
+    assert.equal(intake.recorder.stats.counted, edges);
+    open.destroy();
+    await until(opened + 1, closed + 1);
+    await times(20, () => connection(envoy.port('tcp'), web));
+    await times(10, () => connection(envoy.port('tcp'), edge));
+    await times(5, () => connection(envoy.port('outbound-tcp')));
+    await times(4, () => connection(envoy.port('mtls')));
+    await reported(edges + 40);
+    await until(opened + 40, closed + 40);
   });
 
   it('counts hundreds of calls at once exactly', async () => {

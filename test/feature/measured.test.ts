@@ -333,6 +333,60 @@ describe('a mesh that is measured by Prometheus', function () {
     assert.equal(await number('sum(gatehouse_denied_calls_total{verdict="denied-transport"})'), PLAIN + 1);
   });
 
+  it('overrides of a Telemetry: metrics that are off, labels that are gone and new ones, for the end that they speak of', async () => {
+    const of = (metric: string, reporter: string) =>
+      `${metric}{reporter="${reporter}",destination_service_name="greeter",destination_workload="greeter"}`;
+    const both = 2 * GREETED;
+    const told = await asked(`sum by (request_method, destination_port, team) (${of('istio_requests_total', 'destination')})`);
+    assert.deepEqual(
+      told.map(({ labels, value }) => [labels['request_method'], labels['destination_port'], labels['team'], value]),
+      [['POST', '8080', 'greeters', both]],
+    );
+    assert.deepEqual(
+      (await asked(`sum by (team) (${of('istio_requests_total', 'source')})`)).map(({ labels, value }) => [
+        labels['team'],
+        value,
+      ]),
+      [[undefined, both]],
+    );
+    const ask = (query: string) => prometheus.ask(query, end);
+    assert.deepEqual(await ask(of('istio_response_bytes_count', 'destination')), []);
+    assert.equal(await number(`sum(${of('istio_response_bytes_count', 'source')})`), both);
+    const [duration] = await asked(of('istio_request_duration_milliseconds_count', 'destination'));
+    assert.deepEqual([duration?.labels['destination_version'], duration?.labels['team']], [undefined, undefined]);
+    const [left] = await asked(of('istio_request_duration_milliseconds_count', 'source'));
+    assert.ok(left?.labels['destination_version'] !== undefined);
+  });
+
+  it('a connection that is open counts as opened, once at each end, and as closed when it ends', async () => {
+    const counts = async (): Promise<string> => {
+      const values = [];
+      for (const what of ['opened', 'closed'])
+        for (const reporter of ['source', 'destination'])
+          values.push(
+            await prometheus.value(
+              `sum(istio_tcp_connections_${what}_total{reporter="${reporter}",destination_workload="server"})`,
+            ),
+          );
+      return values.join(' ');
+    };
+    const until = (wanted: readonly number[]) =>
+      eventually(
+        `connections ${wanted.join(' ')}`,
+        async () => ((await counts()) === wanted.join(' ') ? true : undefined),
+        30_000,
+      );
+    const before = CONNECTIONS + 1;
+    await until([before, before, before, before]);
+    const [host = '', port] = (mesh.ready.gatewayPorts['9400'] ?? '').split(':');
+    const socket = connect({ host, port: Number(port) });
+    socket.on('error', () => undefined);
+    socket.write(LINE);
+    await until([before + 1, before + 1, before, before]);
+    socket.destroy();
+    await until([before + 1, before + 1, before + 1, before + 1]);
+  });
+
   for (const name of ['mesh', 'service', 'workload'] as const)
     it(`our dashboard ${name}: every expression has an answer, and the right one where it counts`, async () => {
       const values = { namespace: 'default', service: 'reviews', workload: 'ratings-v1', window };

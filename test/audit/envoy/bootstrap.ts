@@ -14,13 +14,13 @@ export interface BootstrapInput {
 
 const TYPE = 'type.googleapis.com/envoy';
 
-function logger(kind: 'Http' | 'Tcp', logName: string): object {
+function logger(kind: 'Http' | 'Tcp', logName: string, tags: readonly object[] = []): object {
   const common = {
     log_name: logName,
     transport_api_version: 'V3',
     grpc_service: { envoy_grpc: { cluster_name: 'als' } },
     buffer_flush_interval: '0.05s',
-    custom_tags: [{ tag: SERIAL_TAG, value: '%DOWNSTREAM_PEER_SERIAL%' }],
+    custom_tags: [{ tag: SERIAL_TAG, value: '%DOWNSTREAM_PEER_SERIAL%' }, ...tags],
   };
   return {
     name: `envoy.access_loggers.${kind.toLowerCase()}_grpc`,
@@ -83,7 +83,8 @@ function tcpProxy(logName: string, cluster: string): object {
       '@type': `${TYPE}.extensions.filters.network.tcp_proxy.v3.TcpProxy`,
       stat_prefix: logName,
       cluster,
-      access_log: [logger('Tcp', logName)],
+      access_log: [logger('Tcp', logName, [{ tag: 'announced', literal: { value: '1' } }])],
+      access_log_options: { flush_access_log_on_connected: true },
     },
   };
 }
