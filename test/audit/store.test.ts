@@ -154,7 +154,7 @@ describe('audit: SQLite store', () => {
     await old.close();
     const step = MIGRATIONS.findIndex((sql) => sql.includes('CREATE TABLE total_group'));
     const db = new DatabaseSync(file);
-    db.exec(`DROP TABLE total; DROP TABLE total_group; DELETE FROM migration WHERE version > ${step}`);
+    db.exec(`DROP TABLE alert_told; DROP TABLE total; DROP TABLE total_group; DELETE FROM migration WHERE version > ${step}`);
     db.close();
     const now = await store();
     await now.append({ edges: [edge()], losses: [] });
