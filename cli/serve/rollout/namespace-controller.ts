@@ -29,6 +29,8 @@ export interface NamespaceSurroundings extends Around, Pick<RolloutSurroundings,
 
 const NOT_LEADER = 'another replica decides: ask again where it answers';
 
+const WARN_EVERY_MS = 60_000;
+
 /**
  * The rollout of one namespace. Owns its state: one step at a time, each kept as an intent before objects are touched and as done after, so
  * that whoever finds it later finishes it. What cannot be kept is not done; what is there stays.
@@ -44,6 +46,7 @@ export class NamespaceController {
   /** What went wrong last, with what to do. */
   #problem: string | undefined;
   #told = '';
+  #warnedAt = Number.NEGATIVE_INFINITY;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(rollout: NamespaceRollout, around: NamespaceSurroundings) {
@@ -165,7 +168,7 @@ export class NamespaceController {
       now: evidence.at,
       ...(order === undefined ? {} : { order }),
     });
-    for (const alert of decision.alerts) this.#around.log.warn({ namespace: this.#namespace }, alert);
+    this.#warn(decision.alerts);
     let state = decision.state;
     try {
       state = await this.#save(state, kept);
@@ -252,6 +255,13 @@ export class NamespaceController {
     const about = { namespace: this.#namespace, from, to, cause, by, reason, number };
     if (cause === 'rollback-automatic') log.error(about, 'the rollout was taken back');
     else log.info(about, 'the rollout took a step');
+  }
+
+  /** Their counts grow from look to look, so they are told of now and then. */
+  #warn(alerts: readonly string[]): void {
+    if (alerts.length === 0 || performance.now() - this.#warnedAt < WARN_EVERY_MS) return;
+    this.#warnedAt = performance.now();
+    for (const alert of alerts) this.#around.log.warn({ namespace: this.#namespace }, alert);
   }
 
   #worked(): void {
