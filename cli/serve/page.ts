@@ -132,7 +132,11 @@ async function respond(
   );
   if (!question.ok) return refusal(400, question.reason);
   try {
-    const observed = visiblePart(await options.store.query({ ...question.value.period, latencies: true }), viewer, options.snapshot?.());
+    const observed = visiblePart(
+      await options.store.query({ ...question.value.period, latencies: true }),
+      viewer,
+      options.snapshot?.(),
+    );
     const report = reportOf(observed, { ...question.value, now });
     return render(format, report, { refreshSeconds: options.refreshSeconds ?? REFRESH_SECONDS, links: linksOf(query) });
   } catch (error) {
