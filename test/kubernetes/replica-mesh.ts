@@ -198,28 +198,14 @@ export class ReplicaMesh {
     return agent;
   }
 
-  /** One request from the client to the service, through both proxies. Undefined: it was answered. */
-  async call(net: string): Promise<string | undefined> {
-    return new Promise((resolve) => {
-      const sent = request({
-        host: applicationOf(net, 'client'),
-        port: 15001,
-        path: 'http://web/',
-        headers: { host: 'web' },
-        timeout: 10_000,
-      });
-      sent.on('response', (response) => {
-        let text = '';
-        response.on('data', (chunk: Buffer) => (text += chunk.toString()));
-        response.on('error', (error) => resolve(String(error)));
-        response.on('end', () =>
-          resolve(response.statusCode === 200 ? undefined : `${response.statusCode} ${text.slice(0, 200)}`),
-        );
-      });
-      sent.on('timeout', () => sent.destroy(new Error('no answer within 10 s')));
-      sent.on('error', (error) => resolve(String(error)));
-      sent.end();
-    });
+  /** One request to the service, through both proxies. Undefined: it was answered. */
+  async call(net: string, from = 'client'): Promise<string | undefined> {
+    return outcome({ host: applicationOf(net, from), port: 15001, path: 'http://web/' });
+  }
+
+  /** One request to the workload of the service, beside all proxies but its own. Undefined: it was answered. */
+  async callInPlainText(net: string): Promise<string | undefined> {
+    return outcome({ host: addressOf(net, 'web'), port: 8080, path: '/' });
   }
 
   async answered(net: string): Promise<void> {
@@ -272,4 +258,19 @@ function addressOf(net: string, name: string): string {
 
 function applicationOf(net: string, name: string): string {
   return `${net}.${100 + (LAST[name] ?? 9)}`;
+}
+
+function outcome(to: { readonly host: string; readonly port: number; readonly path: string }): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const sent = request({ ...to, headers: { host: 'web' }, timeout: 10_000 });
+    sent.on('response', (response) => {
+      let text = '';
+      response.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      response.on('error', (error) => resolve(String(error)));
+      response.on('end', () => resolve(response.statusCode === 200 ? undefined : `${response.statusCode} ${text.slice(0, 200)}`));
+    });
+    sent.on('timeout', () => sent.destroy(new Error('no answer within 10 s')));
+    sent.on('error', (error) => resolve(String(error)));
+    sent.end();
+  });
 }

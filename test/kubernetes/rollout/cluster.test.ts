@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { validator } from '../../../kubernetes/install/webhooks.ts';
 import { DEFAULTS } from '../../../kubernetes/install/options.ts';
 import { ORDER_ANNOTATION } from '../../../kubernetes/rollout/order.ts';
@@ -16,6 +17,7 @@ import { gatehouse, type Outcome, type Replica, ReplicaMesh } from '../replica-m
 const NET = '127.0.91';
 const NSR = '/apis/gatehouse.dev/v1alpha1/namespaces/shop/namespacerollouts/shop';
 const POLICIES = '/apis/security.istio.io/v1/namespaces/shop/authorizationpolicies';
+const OTHER = 'cluster.local/ns/shop/sa/other';
 const gate = { observedFor: '1s', requests: 5 };
 
 function rollout(namespace: string, spec: object): object {
@@ -97,17 +99,75 @@ describe('a namespace rolled out in a cluster', function () {
     if (dir !== undefined) rmSync(dir, { recursive: true, force: true });
   });
 
-  it('goes from observe to enforce by commands, under traffic, and not one request fails', async function () {
+  /** Not one of the gates but this holds, and it names whom it is about. */
+  const isHeld = (gateKind: string, who: RegExp): Promise<unknown> =>
+    eventually(
+      `${gateKind} holds`,
+      async () => {
+        const gates = await status('gates');
+        const open = (Array.isArray(gates) ? gates : []).filter((one) => at(one, 'met') === false);
+        return open.length === 1 && at(open[0], 'gate') === gateKind && who.test(JSON.stringify(open)) ? true : undefined;
+      },
+      60_000,
+    ).catch(async (error: unknown) => assert.fail(`${String(error)}\n${JSON.stringify(await status('gates'))}`));
+  const accepted: object[] = [];
+  const accept = async (entry: object): Promise<void> => {
+    accepted.push({ ...entry, owner: 'security@shop.example', reason: 'not of the shop', until: '2099-01-01' });
+    const patch = JSON.stringify({ spec: { accepted } });
+    const { code, stderr } = await api().kubectl(['patch', 'nsr', 'shop', '-n', 'shop', '--type', 'merge', '-p', patch]);
+    assert.equal(code, 0, stderr);
+  };
+
+  it('goes from observe to enforce by commands, under traffic, and not one request fails; who would be cut off holds it and is named', async () => {
+    const step = async (stage: string): Promise<void> => {
+      await ok('wait', 'shop', '--for', 'ready', '--timeout', '60s');
+      await ok('advance', 'shop', '--to', stage, '--reason', `seen at ${stage}`);
+      await becomes(stage);
+      await ok('wait', 'shop', '--for', 'applied', '--timeout', '60s');
+    };
     await api().apply(rollout('shop', { target: 'enforce' }));
     const tally = await mesh.underTraffic(NET, async () => {
       await becomes('observe');
-      for (const stage of ['strict', 'dry-run', 'enforce']) {
-        await ok('wait', 'shop', '--for', 'ready', '--timeout', '60s');
-        await ok('advance', 'shop', '--to', stage, '--reason', `seen at ${stage}`);
-        await becomes(stage);
-        await ok('wait', 'shop', '--for', 'applied', '--timeout', '60s');
-      }
+      assert.equal(await mesh.callInPlainText(NET), undefined, 'at observe nobody is refused');
+      await isHeld('plain-text', /127\.0\.0\.1 to shop\/web-1/);
+      await accept({ kind: 'PlainText', from: { ipBlock: '127.0.0.1' }, to: { workload: 'web-1' } });
+      await step('strict');
+      assert.notEqual(await mesh.callInPlainText(NET), undefined, 'strict refuses plain text');
+      await step('dry-run');
+      assert.equal(await mesh.call(NET, 'other'), undefined, 'a dry run refuses nobody');
+      await isHeld('would-be-denied', /sa\/other to shop\/web-1:8080 GET \//);
+      const { code, stderr } = await command('advance', 'shop', '--reason', 'in a hurry');
+      assert.equal(code, 1);
+      assert.match(stderr, /sa\/other/);
+      await accept({
+        kind: 'Denied',
+        from: { principal: OTHER },
+        to: { workload: 'web-1' },
+      });
+      await step('enforce');
     });
+    for (let tries = 0; tries < 5; tries++) assert.match((await mesh.call(NET, 'other')) ?? 'answered', /^403/);
+    assert.notEqual(await mesh.callInPlainText(NET), undefined);
+    assert.equal(await status('stage'), 'enforce', 'what is refused on purpose takes nothing back');
+    let told: unknown;
+    await eventually('the report has each refusal', async () => {
+      const found = await gatehouse(
+        'audit',
+        'edges',
+        '--db',
+        join(dir, 'a', 'audit.db'),
+        '--identity',
+        OTHER,
+        '--verdict',
+        'denied',
+        '-o',
+        'json',
+      );
+      const edges: unknown = JSON.parse(found.stdout);
+      told = edges;
+      const counts = (Array.isArray(edges) ? edges : []).map((edge) => [at(edge, 'destination', 'workload'), at(edge, 'count')]);
+      return isDeepStrictEqual(counts, [['shop/web-1', 5]]) ? true : undefined;
+    }).catch((error: unknown) => assert.fail(`${String(error)}\n${JSON.stringify(told)}`));
     assert.deepEqual(tally.failures, []);
     assert.ok(tally.ok > 50, String(tally.ok));
     assert.match(
