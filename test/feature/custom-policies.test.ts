@@ -160,4 +160,43 @@ spec:
     const tried = await edge('what would be denied', ({ path }) => path === '/tried', '--verdict', 'would-be-denied');
     assert.deepEqual(tried.marks, [{ kind: 'would-deny', policy: 'pair/trial', rule: 0, provider: null }]);
   });
+
+  it('ALLOW, DENY and CUSTOM are judged together in a dry run, by proxies and by the evaluator alike', async () => {
+    const dryRun = ', annotations: {istio.io/dry-run: "true"}';
+    const paths = (list: string): string => `rules: [{to: [{operation: {paths: [${list}]}}]}]`;
+    await mesh.apply(
+      [
+        policy('ask', `action: CUSTOM, provider: {name: web}, ${paths('/asked/*')}`),
+        policy('may', `action: ALLOW, ${paths('/asked/*, /granted/*')}`, dryRun),
+        policy('not', `action: DENY, ${paths('/granted/not, /asked/not')}`, dryRun),
+      ].join('---\n'),
+      'custom.yaml',
+    );
+    await mesh.answers('/asked/first', ({ status }) => status === 403, HOST);
+    const calls = ['/asked/ok', '/asked/not', '/granted/ok', '/granted/not', '/neither/one'];
+    for (const path of calls) for (const _ of [1, 2]) assert.equal(await statusOf(path, ALLOW), 200, path);
+    const rowsOf = (rows: readonly { readonly path: string; readonly policy: string | null; readonly count: number }[]) =>
+      rows
+        .filter(({ path }) => calls.includes(path))
+        .map(({ path, policy, count }) => [path, policy, count])
+        .sort();
+    const config = ['-f', mesh.dir, '--mesh-config', join(folder, 'mesh-config.yaml')];
+    let answer: { wouldBeDenied: never[]; disagreements: never[]; undecided: never[]; agreed: { denied: number } } | undefined;
+    await eventually('the records of all calls', async () => {
+      const { stdout, stderr } = await mesh.gatehouse(
+        ...['policy', 'dry-run', ...config, '--workload', 'pair/client', '--db', mesh.auditFile, '-o', 'json'],
+      );
+      assert.notEqual(stdout, '', stderr);
+      answer = JSON.parse(stdout);
+      return rowsOf(answer?.wouldBeDenied ?? []).reduce((sum, [, , count]) => sum + Number(count), 0) === 6 ? true : undefined;
+    }).catch((error: unknown) => assert.fail(`${String(error)}: ${JSON.stringify(answer)}`));
+    assert.deepEqual(rowsOf(answer?.wouldBeDenied ?? []), [
+      ['/asked/not', 'pair/not', 2],
+      ['/granted/not', 'pair/not', 2],
+      ['/neither/one', null, 2],
+    ]);
+    // Of calls from before the dry run proxies could say nothing.
+    assert.deepEqual([rowsOf(answer?.disagreements ?? []), rowsOf(answer?.undecided ?? [])], [[], []]);
+    assert.ok((answer?.agreed.denied ?? 0) >= 6, JSON.stringify(answer));
+  });
 });
