@@ -28,7 +28,7 @@ export interface ReplicaSources {
   readonly revision: string;
   /** Where other replicas reach this one. */
   readonly address: string | undefined;
-  readonly logs: Pick<ReplicaLogs, 'position' | 'bytesOf' | 'checkpoint' | 'look'>;
+  readonly logs: Pick<ReplicaLogs, 'position' | 'bytesOf' | 'checkpoint' | 'isCovered' | 'look'>;
   readonly isLeader: () => boolean;
   readonly clock: () => Date;
   readonly log: Logger;
@@ -53,7 +53,9 @@ const ANSWER_MS = 10_000;
 /** As for a control plane that is alone (ca/rotation). */
 const SETTLE_MS = 15_000;
 /** As often as there is a new one. */
-const CHECKPOINT_MS = 10_000;
+const CHECKPOINT_MS = 1_000;
+/** Nobody has taken its records for so long: that there were any counts for more. */
+const UNCOVERED_MS = 10_000;
 /** What a replica that is gone leaves behind is kept so long: in a rotation its proxies are asked after. */
 const KEEP_MS = 3600_000;
 
@@ -147,14 +149,33 @@ export async function clusterReplicas(
   }, 60_000);
   sweep.unref();
   let toldCheckpoint = '';
+  let next:
+    | {
+        readonly checkpoint: NonNullable<ReturnType<typeof sources.logs.checkpoint>>;
+        readonly bytes: number;
+        readonly at: number;
+      }
+    | undefined;
   const publish = async (): Promise<void> => {
     const newest = sources.logs.checkpoint();
-    if (newest === undefined || newest.note === toldCheckpoint) return;
-    await publishCheckpoint(client, namespace, sources.logs.position().origin, newest);
-    toldCheckpoint = newest.note;
+    const { origin, bytes } = sources.logs.position();
+    if (next === undefined && newest !== undefined && newest.note !== toldCheckpoint)
+      next = { checkpoint: newest, bytes, at: performance.now() };
+    if (next === undefined) return;
+    // It swears to records that, were this replica lost now, nobody else would have: their copies would look cut.
+    if (!sources.logs.isCovered(next.bytes) && performance.now() - next.at < UNCOVERED_MS) return;
+    const { checkpoint } = next;
+    await publishCheckpoint(client, namespace, origin, checkpoint);
+    toldCheckpoint = checkpoint.note;
+    next = undefined;
   };
+  let busy = false;
   const publishing = setInterval(() => {
-    publish().catch((error: unknown) => log.info({ err: error }, "the issuance log's checkpoint is not in the cluster yet"));
+    if (busy) return;
+    busy = true;
+    publish()
+      .catch((error: unknown) => log.info({ err: error }, "the issuance log's checkpoint is not in the cluster yet"))
+      .finally(() => (busy = false));
   }, CHECKPOINT_MS);
   publishing.unref();
   return {

@@ -14,6 +14,8 @@ export interface ReplicaLogs {
   position(): { readonly origin: string; readonly bytes: number };
   /** The own log's newest checkpoint; undefined while there is none. */
   checkpoint(): { readonly verifierKey: string; readonly note: string } | undefined;
+  /** Whether another replica has the own log up to there; true where there is none that should. */
+  isCovered(bytes: number): boolean;
   /** How much of a log is here. */
   bytesOf(origin: string): number;
   /** Somebody may have come or gone. */
@@ -69,6 +71,7 @@ export function replicaLogs(server: Server, authority: Authority, caDir: string,
       const note = authority.issuanceLog.checkpoint();
       return note === '' ? undefined : { verifierKey: followed.verifierKey, note };
     },
+    isCovered: (bytes) => shipping.isCovered(bytes),
     bytesOf: (origin) => gatherer?.bytesOf(origin) ?? 0,
     look: () => gatherer?.look(),
     async caughtUp() {

@@ -96,6 +96,12 @@ export class Shipping {
     });
   }
 
+  /** Whether another replica has the log up to there; true where there is none that should. */
+  isCovered(position: number): boolean {
+    const all = [...this.#followers.values()];
+    return all.length === 0 ? !this.#expects() : all.some(({ bytes }) => bytes >= position);
+  }
+
   #giveUp(): void {
     const waiting = this.#waiting;
     this.#waiting = [];

@@ -65,4 +65,16 @@ describe('records of the issuance log on the way to other replicas', () => {
     shipping.has(slow, 80);
     assert.equal(await settled(again), true);
   });
+
+  it('says whether somebody has it; where nobody should, nothing is missing', () => {
+    const shipping = new Shipping(pino({ enabled: false }));
+    assert.equal(shipping.isCovered(10), true);
+    shipping.expectedBy(() => true);
+    assert.equal(shipping.isCovered(10), false);
+    const follower = {};
+    shipping.joined(follower, 9);
+    assert.equal(shipping.isCovered(10), false);
+    shipping.has(follower, 10);
+    assert.equal(shipping.isCovered(10), true);
+  });
 });
