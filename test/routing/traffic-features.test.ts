@@ -49,6 +49,12 @@ describe('settings of traffic in the real Envoy', () => {
     return [running.v1.seen.length - (before[0] ?? 0), running.v2.seen.length - (before[1] ?? 0)];
   }
 
+  /** Envoy's main thread ejects, so that a request or two may still go to the server while its worker has not heard of it. */
+  function ejectedAfterThree(requests: readonly number[]): void {
+    const fewest = Math.min(...requests);
+    assert.ok(fewest >= 3 && fewest <= 5, String(requests));
+  }
+
   for (const [codes, counted, spared] of [
     ['[404, 429]', 429, 503],
     ['[503]', 503, 500],
@@ -61,7 +67,7 @@ describe('settings of traffic in the real Envoy', () => {
       );
       assert.deepEqual(await spread(mesh, spared, 20), [10, 10]);
       // Three in a row, and the other has the rest.
-      assert.equal(Math.min(...(await spread(mesh, counted, 20))), 3);
+      ejectedAfterThree(await spread(mesh, counted, 20));
     });
   }
 
@@ -69,14 +75,14 @@ describe('settings of traffic in the real Envoy', () => {
     const detection = '{consecutive5xxErrors: 3, interval: 0.2s, baseEjectionTime: 60s, maxEjectionPercent: 100}';
     mesh = await startGatewayMesh(envoy, rule(`{loadBalancer: {simple: ROUND_ROBIN}, outlierDetection: ${detection}}`) + ROUTES);
     assert.deepEqual(await spread(mesh, 429, 10), [5, 5]);
-    assert.equal(Math.min(...(await spread(mesh, 500, 20))), 3);
+    ejectedAfterThree(await spread(mesh, 500, 20));
   });
 
   it('minHealthPercent: where fewer are left, those that were ejected are asked again', async () => {
     const detection =
       '{consecutive5xxErrors: 3, interval: 0.2s, baseEjectionTime: 60s, maxEjectionPercent: 100, minHealthPercent: 60}';
     mesh = await startGatewayMesh(envoy, rule(`{loadBalancer: {simple: ROUND_ROBIN}, outlierDetection: ${detection}}`) + ROUTES);
-    assert.ok(Math.min(...(await spread(mesh, 500, 20))) > 3);
+    assert.ok(Math.min(...(await spread(mesh, 500, 20))) > 5);
   });
 
   it('a body that is no text arrives byte by byte', async () => {
