@@ -1,5 +1,6 @@
 import type { AcceptedCalls } from '../../mesh/model/namespace-rollout.ts';
 import { inBlocks } from '../evaluate/address.ts';
+import { isText, valueOf } from '../evaluate/text.ts';
 import { remembered } from '../../mesh/model/remembered.ts';
 import type { ObservedCall } from '../observed/call.ts';
 import { callText, instant } from './words.ts';
@@ -7,7 +8,8 @@ import { callText, instant } from './words.ts';
 /** Whether an entry is about a call; when it ended is another question. All that it says must hold, and what is not known does not. */
 export function isAbout({ from, to }: Pick<AcceptedCalls, 'from' | 'to'>, call: ObservedCall): boolean {
   return (
-    (from.principal === undefined || (call.principal !== undefined && matches(from.principal, withoutScheme(call.principal)))) &&
+    (from.principal === undefined ||
+      (call.principal !== undefined && isText(valueOf(from.principal), withoutScheme(call.principal)))) &&
     (from.namespace === undefined || from.namespace === namespaceOf(call)) &&
     (to.workload === undefined || to.workload === call.destination.split('/')[1]) &&
     (to.port === undefined || to.port === call.port) &&
@@ -21,12 +23,6 @@ const addressTest = remembered(({ ipBlock }: AcceptedCalls['from']) => inBlocks(
 export const hasEnded = ({ until }: { readonly until: number }, now: number): boolean => until <= now;
 
 const withoutScheme = (principal: string): string => principal.replace(/^spiffe:\/\//, '');
-
-function matches(pattern: string, value: string): boolean {
-  if (pattern === '*') return value !== '';
-  if (pattern.endsWith('*')) return value.startsWith(pattern.slice(0, -1));
-  return pattern.startsWith('*') ? value.endsWith(pattern.slice(1)) : value === pattern;
-}
 
 /** From the identity where there is one: what else is known of the caller rests on its address alone. */
 function namespaceOf({ principal, caller }: ObservedCall): string | undefined {

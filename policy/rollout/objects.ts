@@ -3,6 +3,7 @@ import { STAGES } from '../../mesh/model/namespace-rollout.ts';
 import type { AuthorizationPolicy } from '../../mesh/model/authorization-policy.ts';
 import type { Workload } from '../../mesh/model/workload.ts';
 import { appliesTo } from '../select.ts';
+import { type RuleManifest, ruleManifest } from '../suggest/manifests.ts';
 import type { SuggestedPolicy, SuggestedRule } from '../suggest/suggestion.ts';
 import { selectorOf } from './selector.ts';
 
@@ -134,13 +135,6 @@ function hasAllowPolicy({ policies, rollout, rootNamespace }: StageOf, workload:
 }
 
 /** A rule that would let in whoever comes is left out: nothing is opened by mistake. */
-function ruleOf({ principals, ipBlocks, ports, methods, paths }: SuggestedRule): readonly Record<string, unknown>[] {
-  if (principals.length === 0 && ipBlocks.length === 0) return [];
-  const source = { ...(principals.length > 0 ? { principals } : {}), ...(ipBlocks.length > 0 ? { ipBlocks } : {}) };
-  const operation = {
-    ...(ports.length > 0 ? { ports: ports.map(String) } : {}),
-    ...(methods.length > 0 ? { methods } : {}),
-    ...(paths.length > 0 ? { paths } : {}),
-  };
-  return [{ from: [{ source }], ...(Object.keys(operation).length > 0 ? { to: [{ operation }] } : {}) }];
+function ruleOf(rule: SuggestedRule): readonly RuleManifest[] {
+  return rule.principals.length === 0 && rule.ipBlocks.length === 0 ? [] : [ruleManifest([rule])];
 }

@@ -22,7 +22,7 @@ export interface PolicyManifest {
   };
 }
 
-interface RuleManifest {
+export interface RuleManifest {
   readonly from?: readonly {
     readonly source: { readonly principals?: readonly string[]; readonly ipBlocks?: readonly string[] };
   }[];
@@ -64,7 +64,8 @@ export function togetherIn(rules: readonly SuggestedRule[]): readonly (readonly 
   return groups;
 }
 
-function ruleManifest(rules: readonly SuggestedRule[]): RuleManifest {
+/** Rules of the same callers, as one. */
+export function ruleManifest(rules: readonly SuggestedRule[]): RuleManifest {
   const [first] = rules;
   if (first === undefined) return {};
   const { principals, ipBlocks } = first;
