@@ -5,7 +5,7 @@ import { type Decision, type Known, objectsFor } from './situation.ts';
 import type { Armed, ForeignPolicy, Intent, RolloutState } from './state.ts';
 import type { GateResult, Transition, TransitionCause } from './status.ts';
 import { heldAt } from './step.ts';
-import { instant } from './words.ts';
+import { moment } from './words.ts';
 
 /** Until policies that were set to dry-run are so at every proxy, calls are still denied, which says nothing. */
 const SETTLED_MS = 15_000;
@@ -34,7 +34,7 @@ export function intended(known: Known, step: Step): Decision {
   const dryRun = step.dryRun ?? [];
   const transition: Transition = {
     number: state.history.length + 1,
-    at: instant(now),
+    at: moment(now),
     from: state.stage,
     to: step.to,
     cause: step.cause,

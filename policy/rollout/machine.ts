@@ -11,7 +11,7 @@ import { type Spike, spikeOf } from './spike.ts';
 import { type Armed, initialState, type Intent, type RolloutState } from './state.ts';
 import type { GateResult, Transition } from './status.ts';
 import { heldAt, loosened, nextStep, stageBefore } from './step.ts';
-import { callText, counted, instant } from './words.ts';
+import { callText, counted, instant, moment } from './words.ts';
 
 export { finished } from './intent.ts';
 export type { Decision, Refusal, RolloutOrder, Situation } from './situation.ts';
@@ -182,7 +182,7 @@ function proposed(known: Known): Decision {
   if (stage === state.stage) return idle(known, { alerts });
   const transition: Transition = {
     number: state.history.length + 1,
-    at: instant(now),
+    at: moment(now),
     from: state.stage,
     to: stage,
     cause: 'noticed',

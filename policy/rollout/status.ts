@@ -40,7 +40,7 @@ export type TransitionCause =
   /** Proposed only: somebody else wrote the objects of another stage. */
   | 'noticed';
 
-/** A step that was taken, and what it rested on. Kept for ever. Times are ISO 8601, UTC. */
+/** A step that was taken, and what it rested on. Kept for ever. The time is ISO 8601, UTC, with milliseconds. */
 export interface Transition {
   /** Counts from 1 within a namespace. */
   readonly number: number;

@@ -17,6 +17,11 @@ export function instant(at: number): string {
   return `${new Date(at).toISOString().slice(0, 19)}Z`;
 }
 
+/** To the millisecond, as `2026-11-18T03:00:00.250Z`: a step and what followed it are told apart. */
+export function moment(at: number): string {
+  return new Date(at).toISOString();
+}
+
 export function counted(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;
 }
