@@ -34,6 +34,7 @@ interface InstallFlags {
   readonly alertsSecret?: string;
   readonly pageUrl?: string;
   readonly pageTokensSecret?: string;
+  readonly pageSessionsSecret?: string;
   readonly pageOidcIssuer?: string;
   readonly pageOidcClientId?: string;
   readonly pageOidcSecret?: string;
@@ -103,6 +104,10 @@ export function installCommand(): Command {
     .option('--page-oidc-issuer <url>', 'serve the page, to those who sign in at this OpenID Connect provider')
     .option('--page-oidc-client-id <id>', 'of the page at the provider')
     .option('--page-oidc-secret <name>', 'Secret with "client-secret", of a confidential client')
+    .option(
+      '--page-sessions-secret <name>',
+      'Secret with "keys" of the page\'s sessions; without it the control plane makes and renews them',
+    )
     .option('--page-url <url>', 'how browsers reach the page')
     .addOption(new Option('-o, --output <format>', 'how to print').choices(['yaml', 'json']).default('yaml'))
     .addHelpText('after', HELP)
@@ -111,7 +116,7 @@ export function installCommand(): Command {
 
 function recordsOf(flags: InstallFlags): Pick<InstallOptions, 'audit' | 'alertsSecret' | 'page'> {
   const { auditDb, auditDbSecret, auditMinutes, auditHours, auditRetention } = flags;
-  const { pageUrl, pageTokensSecret, pageOidcIssuer, pageOidcClientId, pageOidcSecret } = flags;
+  const { pageUrl, pageTokensSecret, pageSessionsSecret, pageOidcIssuer, pageOidcClientId, pageOidcSecret } = flags;
   const hasProvider = [pageOidcIssuer, pageOidcClientId, pageOidcSecret].some((one) => one !== undefined);
   return {
     audit: {
@@ -123,11 +128,12 @@ function recordsOf(flags: InstallFlags): Pick<InstallOptions, 'audit' | 'alertsS
     },
     alertsSecret: flags.alertsSecret,
     page:
-      pageUrl === undefined && pageTokensSecret === undefined && !hasProvider
+      [pageUrl, pageTokensSecret, pageSessionsSecret].every((one) => one === undefined) && !hasProvider
         ? undefined
         : {
             ...(pageUrl !== undefined && { url: pageUrl }),
             ...(pageTokensSecret !== undefined && { tokensSecret: pageTokensSecret }),
+            ...(pageSessionsSecret !== undefined && { sessionsSecret: pageSessionsSecret }),
             ...(hasProvider && {
               oidc: {
                 issuer: pageOidcIssuer ?? '',

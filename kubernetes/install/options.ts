@@ -45,6 +45,8 @@ export interface PageChoice {
   readonly url?: string;
   /** A Secret with `tokens.yaml`. */
   readonly tokensSecret?: string;
+  /** A Secret with `keys`, of sessions; absent: the control plane makes and renews them by itself. */
+  readonly sessionsSecret?: string;
   /** `secret`: one with `client-secret`, of a confidential client. */
   readonly oidc?: { readonly issuer: string; readonly clientId: string; readonly secret?: string };
 }
@@ -101,6 +103,7 @@ function recordsFault({ audit, alertsSecret, page }: InstallOptions): string | u
     ['--audit-db-secret', audit.secret],
     ['--alerts-secret', alertsSecret],
     ['--page-tokens-secret', page?.tokensSecret],
+    ['--page-sessions-secret', page?.sessionsSecret],
     ['--page-oidc-secret', page?.oidc?.secret],
   ] as const)
     if (name !== undefined && !SUBDOMAIN.test(name)) return `${flag}: ${JSON.stringify(name)} is not the name of a Secret`;

@@ -28,6 +28,7 @@ export function recordsPart({ audit, alertsSecret, page }: InstallOptions, state
     secretPart('audit', audit.secret),
     secretPart('alerts', alertsSecret),
     secretPart('page-tokens', page?.tokensSecret),
+    secretPart('page-sessions', page?.sessionsSecret),
     secretPart('page-oidc', page?.oidc?.secret),
   ];
   return {
@@ -41,6 +42,7 @@ export function recordsPart({ audit, alertsSecret, page }: InstallOptions, state
       ...(page === undefined ? [] : [`--page-address=0.0.0.0:${PORTS.page}`]),
       ...given('--page-url', page?.url),
       ...(page?.tokensSecret === undefined ? [] : [`--page-tokens=${SECRETS}/page-tokens/tokens.yaml`]),
+      ...(page?.sessionsSecret === undefined ? [] : [`--page-session-key=${SECRETS}/page-sessions/keys`]),
       ...given('--page-oidc-issuer', page?.oidc?.issuer),
       ...given('--page-oidc-client-id', page?.oidc?.clientId),
       ...(page?.oidc?.secret === undefined ? [] : [`--page-oidc-client-secret-file=${SECRETS}/page-oidc/client-secret`]),

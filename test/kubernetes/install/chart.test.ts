@@ -82,6 +82,7 @@ describe('the Helm chart', () => {
       page: {
         url: 'https://mesh.example',
         tokensSecret: 'page-tokens',
+        sessionsSecret: 'page-session-keys',
         oidc: { issuer: 'https://login.example', clientId: 'gatehouse', secret: 'page-client' },
       },
     },

@@ -151,13 +151,18 @@ describe('the objects of an installation', () => {
         ...DEFAULTS,
         audit: { database: 'postgres://a@b/c', secret: 's', minutes: '1h', hours: '1h', retention: '1h' },
         alertsSecret: 's',
-        page: { url: 'https://a', tokensSecret: 's', oidc: { issuer: 'https://b', clientId: 'c', secret: 's' } },
+        page: {
+          url: 'https://a',
+          tokensSecret: 's',
+          sessionsSecret: 's',
+          oidc: { issuer: 'https://b', clientId: 'c', secret: 's' },
+        },
       },
       '/state',
     );
     const known = serveCommand().options.map(({ long }) => long);
     for (const arg of part.args) assert.ok(known.includes(arg.split('=')[0]), arg);
-    assert.equal(part.args.length, 12);
+    assert.equal(part.args.length, 13);
   });
 
   it('have names that Kubernetes takes, however long the revision', () => {

@@ -30,6 +30,9 @@
 {{- if .Values.page.tokensSecret }}
 - --page-tokens=/run/secrets/gatehouse/page-tokens/tokens.yaml
 {{- end }}
+{{- if .Values.page.sessionsSecret }}
+- --page-session-key=/run/secrets/gatehouse/page-sessions/keys
+{{- end }}
 {{- with .Values.page.oidc }}
 {{- if .issuer }}
 - --page-oidc-issuer={{ .issuer }}
@@ -47,6 +50,7 @@
 {{- with .Values.audit.secret }}{{ $_ := set $secrets "1-audit" . }}{{ end -}}
 {{- with .Values.alertsSecret }}{{ $_ := set $secrets "2-alerts" . }}{{ end -}}
 {{- with .Values.page.tokensSecret }}{{ $_ := set $secrets "3-page-tokens" . }}{{ end -}}
-{{- if .Values.page.oidc.issuer }}{{ with .Values.page.oidc.secret }}{{ $_ := set $secrets "4-page-oidc" . }}{{ end }}{{ end -}}
+{{- if include "gatehouse.hasPage" . }}{{ with .Values.page.sessionsSecret }}{{ $_ := set $secrets "4-page-sessions" . }}{{ end }}{{ end -}}
+{{- if .Values.page.oidc.issuer }}{{ with .Values.page.oidc.secret }}{{ $_ := set $secrets "5-page-oidc" . }}{{ end }}{{ end -}}
 {{- toJson $secrets -}}
 {{- end -}}
