@@ -18,6 +18,7 @@ export interface ControlPlaneAddresses {
   /** The first is the one that is told; the same after every restart, so that proxies find it again. */
   readonly grpc: readonly string[];
   readonly http: string;
+  readonly page: string | undefined;
 }
 
 function auditArguments({ auditStore }: UpOptions, dir: RunDir): readonly string[] {
@@ -67,7 +68,8 @@ export class ControlPlane {
       ...['--ca-dir', dir.ca, '--jwks', dir.jwks, '--token-issuer', TOKEN_ISSUER, '--token-audience', TOKEN_AUDIENCE],
       ...addresses.grpc.flatMap((address) => ['--grpc-address', address]),
       ...['--http-address', addresses.http],
-      ...options.served,
+      ...(addresses.page === undefined ? [] : ['--page-address', addresses.page]),
+      ...options.served.arguments,
       ...auditArguments(options, dir),
       ...['--certificate-ttl', options.certificateTtl],
       ...(options.automaticScope ? ['--automatic-scope'] : []),

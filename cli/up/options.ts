@@ -7,7 +7,7 @@ import { type FederationFlags, parseFederationFlags } from '../serve/federation-
 import { findExecutable } from './executable.ts';
 import { type ImageCommand, type ImageTable, parseImageFlag, parseImageTable } from './images.ts';
 import { samplesFolder } from './samples.ts';
-import { type ServedFlags, servedArguments } from './served.ts';
+import { parseServedFlags, type Served, type ServedFlags } from './served.ts';
 
 /** What commander hands over. */
 export interface UpFlags extends FederationFlags, ServedFlags {
@@ -42,8 +42,8 @@ export interface UpOptions {
   readonly auditStore: StoreLocation | undefined;
   /** The file of the control plane's `--alerts`. */
   readonly alertsFile: string | undefined;
-  /** Arguments about the page and what is kept of tokens, for gatehouse serve. */
-  readonly served: readonly string[];
+  /** The page, and what is kept of tokens. */
+  readonly served: Served;
   /** Arguments about other trust domains, for gatehouse serve. */
   readonly federation: readonly string[];
 }
@@ -62,7 +62,7 @@ export function parseUpFlags(flags: UpFlags): OptionsResult {
   const gatewayPort = /^\d{1,5}$/.test(flags.gatewayPort) ? Number(flags.gatewayPort) : Number.NaN;
   if (!(gatewayPort <= 65_535))
     return wrong(`--gateway-port: ${flags.gatewayPort} is no port (0 to 65535; 0 takes any free one)`);
-  const served = servedArguments(flags);
+  const served = parseServedFlags(flags);
   if (!served.ok) return wrong(served.reason);
   const auditStore = auditStoreOf(flags);
   if (!auditStore.ok) return wrong(auditStore.reason);

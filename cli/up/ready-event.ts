@@ -7,6 +7,8 @@ export interface ReadyInput {
   /** Of each Gateway of the Gateway API that was deployed, where its ports are. */
   readonly deployedGateways: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly controlPlane: ControlPlaneReady;
+  /** Undefined: there is no page. */
+  readonly pageUrl: string | undefined;
   readonly runDir: string;
   readonly auditDb: string;
   /** Commands that people may try. */
@@ -49,7 +51,7 @@ export function readyText(input: ReadyInput): string {
     .join('');
   const first = input.pods.find(({ pod }) => pod.kind !== 'plain')?.adminSocket ?? 'SOCKET';
   return `
-The mesh is running. Gateway: http://${input.gateway}/${input.controlPlane.page === undefined ? '' : `  Page: http://${input.controlPlane.page}/`}
+The mesh is running. Gateway: http://${input.gateway}/${input.pageUrl === undefined ? '' : `  Page: ${input.pageUrl}`}
 ${rows.join('\n')}${deployed}
 Try:
 ${input.examples.map((example) => `  ${example}\n`).join('')}  gatehouse audit report --db ${input.auditDb}

@@ -6,6 +6,7 @@ import { type Diagnostic, formatDiagnostic } from '../../mesh/model/diagnostic.t
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { watchMesh } from '../../mesh/source/watch.ts';
 import { SettledFindings } from '../input/settled-findings.ts';
+import { formatAddress, type ListenAddress } from '../options/address.ts';
 import { Agent } from './agent.ts';
 import { Applications } from './applications.ts';
 import type { Capture } from './capture.ts';
@@ -21,6 +22,7 @@ import { type ReadyInput, readyEvent, readyText } from './ready-event.ts';
 import { exampleRequests } from './requests.ts';
 import { locationText } from '../../audit/store/location.ts';
 import { claimRunDir, recordChildren, releaseRunDir, runDirAt, writeAtomically } from './run-dir.ts';
+import { pageUrl } from './served.ts';
 import { createTokenIssuer, TOKEN_REFRESH_MS } from './tokens.ts';
 
 const LOCAL = '127.0.0.1';
@@ -95,6 +97,8 @@ async function start(options: UpOptions, output: Output, signal: AbortSignal, un
   const httpPort = alone && (await isFree(LOCAL, HTTP_PORT)) ? HTTP_PORT : await freePort([LOCAL], new Set([grpcPort]));
   const gatewayPort = options.gatewayPort === 0 ? await freePort([LOCAL], new Set([grpcPort, httpPort])) : options.gatewayPort;
   const spare = options.gatewayPort === 0 ? await sparePorts(new Set([grpcPort, httpPort, gatewayPort])) : [];
+
+  const pageAddress = await fixedAddress(options.served.page?.address, new Set([grpcPort, httpPort, gatewayPort, ...spare]));
 
   const issuer = await createTokenIssuer(() => new Date());
   writeAtomically(dir.jwks, issuer.jwks);
@@ -175,7 +179,7 @@ async function start(options: UpOptions, output: Output, signal: AbortSignal, un
   const plane = new ControlPlane(
     options,
     dir,
-    { grpc: addresses.map((address) => `${address}:${grpcPort}`), http: `${LOCAL}:${httpPort}` },
+    { grpc: addresses.map((address) => `${address}:${grpcPort}`), http: `${LOCAL}:${httpPort}`, page: pageAddress },
     {
       onStart: track('control plane'),
       onReady: (ready) => output.event({ event: 'control-plane', pid: ready.pid, grpc: ready.grpc, http: ready.http }),
@@ -209,6 +213,7 @@ async function start(options: UpOptions, output: Output, signal: AbortSignal, un
       ]),
     ),
     controlPlane: ready,
+    pageUrl: ready.page === undefined ? undefined : pageUrl(options.served, ready.page),
     runDir: dir.root,
     auditDb: options.auditStore === undefined ? dir.auditDb : locationText(options.auditStore),
     examples: exampleRequests(source.current(), `${LOCAL}:${gatewayPort}`),
@@ -252,6 +257,12 @@ async function sparePorts(except: ReadonlySet<number>): Promise<number[]> {
   const found = new Set(except);
   for (let count = 0; count < 16; count++) found.add(await freePort([LOCAL], found));
   return [...found].filter((port) => !except.has(port));
+}
+
+/** With a port that is the same after every restart of the control plane. */
+async function fixedAddress(asked: ListenAddress | undefined, except: ReadonlySet<number>): Promise<string | undefined> {
+  if (asked === undefined) return undefined;
+  return formatAddress(asked.port === 0 ? { ...asked, port: await freePort([asked.host], except) } : asked);
 }
 
 /** Waits until the whole mesh serves; tells every few seconds what is missing. Gives the reason when it takes too long. */

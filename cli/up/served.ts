@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type Parsed, parsed } from '../../ca/identity/parsed.ts';
 import { parseAuditSubject } from '../serve/audit-subject.ts';
-import { parsePageFlags } from '../serve/page-options.ts';
+import { type PageOptions, parsePageFlags } from '../serve/page-options.ts';
 
 /** Flags of `gatehouse serve` that `up` takes and hands over: who may see the page, and what is kept of tokens. */
 export interface ServedFlags {
@@ -28,22 +28,35 @@ export function addServedOptions(command: Command): Command {
     .option('--audit-subject-key <file>', 'the key of that hash, 32 bytes or more');
 }
 
+export interface Served {
+  /** For `gatehouse serve`, all but the page's address: its port is chosen when the others are. */
+  readonly arguments: readonly string[];
+  readonly page: Pick<PageOptions, 'address' | 'tls' | 'url'> | undefined;
+}
+
 /** Checked here, so that a mistake is told before anything starts. */
-export function servedArguments(flags: ServedFlags): Parsed<readonly string[]> {
+export function parseServedFlags(flags: ServedFlags): Parsed<Served> {
   const page = parsePageFlags({ ...flags, pageOidcClaim: '', pageOidcPrefix: '', pageOidcScopes: '' });
   if (!page.ok) return page;
   const subject = parseAuditSubject(flags.auditSubject ?? 'off', flags.auditSubjectKey);
   if (!subject.ok) return subject;
   const named = (name: string, value: string | undefined) => (value === undefined ? [] : [name, value]);
   const file = (name: string, path: string | undefined) => named(name, path === undefined ? undefined : resolve(path));
-  return parsed([
-    ...named('--page-address', flags.pageAddress),
-    ...named('--page-url', flags.pageUrl),
-    ...file('--page-tokens', flags.pageTokens),
-    ...file('--page-tls-cert', flags.pageTlsCert),
-    ...file('--page-tls-key', flags.pageTlsKey),
-    ...(flags.pagePlaintext === true ? ['--page-plaintext'] : []),
-    ...named('--audit-subject', flags.auditSubject),
-    ...file('--audit-subject-key', flags.auditSubjectKey),
-  ]);
+  return parsed({
+    page: page.value,
+    arguments: [
+      ...named('--page-url', flags.pageUrl),
+      ...file('--page-tokens', flags.pageTokens),
+      ...file('--page-tls-cert', flags.pageTlsCert),
+      ...file('--page-tls-key', flags.pageTlsKey),
+      ...(flags.pagePlaintext === true ? ['--page-plaintext'] : []),
+      ...named('--audit-subject', flags.auditSubject),
+      ...file('--audit-subject-key', flags.auditSubjectKey),
+    ],
+  });
+}
+
+/** How a browser on this machine reaches the page. */
+export function pageUrl({ page }: Pick<Served, 'page'>, address: string): string {
+  return page?.url?.href ?? `${page?.tls.kind === 'none' ? 'http' : 'https'}://${address}/`;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { resolve } from 'node:path';
 import { type PageFlags, parsePageFlags } from '../../../cli/serve/page-options.ts';
-import { servedArguments } from '../../../cli/up/served.ts';
+import { pageUrl, parseServedFlags } from '../../../cli/up/served.ts';
 
 const DEFAULTS = { pageOidcClaim: 'groups', pageOidcPrefix: 'gatehouse:', pageOidcScopes: 'openid' };
 
@@ -42,14 +42,24 @@ describe('audit: where the page listens', () => {
   });
 
   it('is handed over by gatehouse up, which tells of mistakes before it starts anything', () => {
-    const args = servedArguments({ pageAddress: '127.0.0.1:0', pageTokens: 'tokens.yaml', auditSubject: 'plain' });
-    assert.deepEqual(args.ok && args.value, [
-      ...['--page-address', '127.0.0.1:0', '--page-tokens', resolve('tokens.yaml')],
-      ...['--audit-subject', 'plain'],
-    ]);
-    assert.deepEqual(servedArguments({}), { ok: true, value: [] });
-    assert.equal(servedArguments({ pageAddress: '0.0.0.0:0' }).ok, false);
-    assert.equal(servedArguments({ pageTokens: 'tokens.yaml' }).ok, false);
-    assert.equal(servedArguments({ auditSubject: 'hash' }).ok, false);
+    const served = parseServedFlags({ pageAddress: '127.0.0.1:0', pageTokens: 'tokens.yaml', auditSubject: 'plain' });
+    assert.ok(served.ok);
+    assert.deepEqual(served.value.arguments, ['--page-tokens', resolve('tokens.yaml'), '--audit-subject', 'plain']);
+    assert.deepEqual(served.value.page?.address, { host: '127.0.0.1', port: 0 });
+    assert.deepEqual(parseServedFlags({}), { ok: true, value: { page: undefined, arguments: [] } });
+    assert.equal(parseServedFlags({ pageAddress: '0.0.0.0:0' }).ok, false);
+    assert.equal(parseServedFlags({ pageTokens: 'tokens.yaml' }).ok, false);
+    assert.equal(parseServedFlags({ auditSubject: 'hash' }).ok, false);
+  });
+
+  it('is told by gatehouse up as browsers reach it', () => {
+    const told = (flags: Parameters<typeof parseServedFlags>[0]): string => {
+      const served = parseServedFlags({ pageAddress: '127.0.0.1:0', ...flags });
+      return served.ok ? pageUrl(served.value, '127.0.0.1:1234') : served.reason;
+    };
+    assert.equal(told({}), 'http://127.0.0.1:1234/');
+    assert.equal(told({ pageTlsCert: 'a', pageTlsKey: 'b' }), 'https://127.0.0.1:1234/');
+    assert.equal(told({ pageAddress: '0.0.0.0:0', pageTokens: 'x' }), 'https://127.0.0.1:1234/');
+    assert.equal(told({ pageUrl: 'https://mesh.example' }), 'https://mesh.example/');
   });
 });
