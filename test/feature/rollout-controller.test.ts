@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { eventually } from '../eventually.ts';
 import { startPair, throughClient } from './pair.ts';
 import { RolloutCommands, rolloutObject } from './rollout/command.ts';
+import { FolderMesh } from './rollout/folder.ts';
 import { SteadyTraffic } from './rollout/steady.ts';
 import { get, type RunningMesh } from './running-mesh.ts';
 
@@ -31,7 +32,7 @@ describe('a rollout’s controller on a whole mesh', function () {
 
   before('start a caller and a server', async () => {
     mesh = await startPair('explicit');
-    rollout = new RolloutCommands(mesh, 'pair');
+    rollout = new RolloutCommands(new FolderMesh(mesh), 'pair');
     const { address, path, headers, name } = throughClient(mesh);
     traffic = new SteadyTraffic([
       {

@@ -11,7 +11,8 @@ import { envoyOrSkip } from '../audit/envoy/process.ts';
 import { eventually } from '../eventually.ts';
 import { withApiServer } from './api-server.ts';
 import { looseDefinition } from './definition.ts';
-import { InjectedMesh, kubelet } from './injected-mesh.ts';
+import { InjectedMesh } from './injected-mesh.ts';
+import { asKubelet } from './node.ts';
 
 const NUMBER = 23;
 const HOST = `10.211.${NUMBER}.1`;
@@ -142,7 +143,7 @@ describe('DNS of an injected pod', function () {
   }
 
   it('names of the mesh that no DNS knows have addresses', async () => {
-    await says('the proxy is ready', () => kubelet(`http://${mesh?.ip('web') ?? ''}:15021/healthz/ready`), /^200/);
+    await says('the proxy is ready', () => asKubelet(`http://${mesh?.ip('web') ?? ''}:15021/healthz/ready`), /^200/);
     const found = await says(
       'the name has an address',
       () => resolved("resolve4('ledger.internal')"),

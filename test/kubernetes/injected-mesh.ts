@@ -1,7 +1,7 @@
 // A cluster's mesh on this machine: pods made by kubectl, injected by the webhook of a running `serve --kubernetes`, and run from their specs in network
 // namespaces. In namespace shop, web may call users at /ok and nothing else, by mutual TLS alone.
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,19 +9,10 @@ import { injector } from '../../kubernetes/install/webhooks.ts';
 import { DEFAULTS } from '../../kubernetes/install/options.ts';
 import { RunningServe } from '../cli/running-serve.ts';
 import { eventually } from '../eventually.ts';
-import { type ApiServer, at } from './api-server.ts';
+import type { ApiServer } from './api-server.ts';
 import { looseDefinition } from './definition.ts';
-import { InjectedPod, type PodVolumes } from './injected-pod.ts';
-
-export const CONTROL_PLANE = 'gatehouse.gatehouse-system.svc';
-
-/** Status and body of a call by the node, which has no identity: as the kubelet calls. */
-export async function kubelet(url: string): Promise<string> {
-  return fetch(url, { signal: AbortSignal.timeout(5000) }).then(
-    async (response) => `${response.status} ${await response.text()}`,
-    () => 'none',
-  );
-}
+import type { InjectedPod, PodVolumes } from './injected-pod.ts';
+import { ClusterNode, CONTROL_PLANE, NODE } from './node.ts';
 
 export interface InjectedMeshOptions {
   readonly api: ApiServer;
@@ -39,6 +30,7 @@ export class InjectedMesh {
   readonly #options: InjectedMeshOptions;
   readonly #pods = new Map<string, InjectedPod>();
   readonly #dir = mkdtempSync(join(tmpdir(), 'gatehouse-injected-'));
+  #node: ClusterNode | undefined;
   #serve: RunningServe | undefined;
 
   private constructor(options: InjectedMeshOptions) {
@@ -71,35 +63,22 @@ export class InjectedMesh {
   }
 
   ip(name: 'users' | 'web'): string {
-    return this.#address(name === 'users' ? 2 : 3);
+    return this.#node?.address(LAST[name]) ?? assert.fail('no node');
   }
 
   async stop(): Promise<void> {
-    for (const pod of this.#pods.values()) pod.stop();
+    this.#node?.remove();
     await this.#serve?.stop();
-    spawnSync('ip', ['link', 'del', this.#bridge]);
     rmSync(this.#dir, { recursive: true, force: true });
   }
 
-  get #bridge(): string {
-    return `ghk${this.#options.number}`;
-  }
-
-  #address(last: number): string {
-    return `10.211.${this.#options.number}.${last}`;
-  }
-
   async #start(): Promise<void> {
-    const { api, flags } = this.#options;
-    const host = this.#address(1);
+    const { api, envoy, number, flags } = this.#options;
     execFileSync('chmod', ['755', this.#dir]);
-    spawnSync('ip', ['link', 'del', this.#bridge]);
-    execFileSync('ip', ['link', 'add', this.#bridge, 'type', 'bridge']);
-    execFileSync('ip', ['addr', 'add', `${host}/24`, 'dev', this.#bridge]);
-    execFileSync('ip', ['link', 'set', this.#bridge, 'up']);
+    const node = (this.#node = new ClusterNode({ api, envoy, number, dir: this.#dir }));
     await api.apply(
       // Without it no EndpointSlice has its pods.
-      { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1' } },
+      { apiVersion: 'v1', kind: 'Node', metadata: { name: NODE } },
       { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'gatehouse-system' } },
       { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'istio-system' } },
       { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop', labels: { 'istio-injection': 'enabled' } } },
@@ -109,7 +88,7 @@ export class InjectedMesh {
     const serve = (this.#serve = new RunningServe(
       ['--kubernetes', '--kubeconfig', api.kubeconfig, '--system-namespace', 'gatehouse-system'],
       this.#dir,
-      ...['--webhook-address', '127.0.0.1:0', '--advertise', CONTROL_PLANE, '--grpc-address', `${host}:15012`],
+      ...['--webhook-address', '127.0.0.1:0', '--advertise', CONTROL_PLANE, '--grpc-address', `${node.ip}:15012`],
       ...(flags?.(this.#dir) ?? []),
     ));
     const { webhooks, rootCert } = (await serve.ready()) as { readonly webhooks?: string; readonly rootCert: string };
@@ -149,27 +128,25 @@ export class InjectedMesh {
         },
       },
     );
-    await this.#podOf('users');
-    await this.#podOf('web');
+    await this.#podOf(node, 'users');
+    await this.#podOf(node, 'web');
     this.pod('users').application(
       "require('node:http').createServer((q, s) => s.end('users: ' + q.url + ' for ' + (q.headers['x-forwarded-client-cert'] ? 'a certificate' : q.socket.remoteAddress))).listen(8080)",
     );
   }
 
   /** Makes a pod by kubectl, and is its kubelet. */
-  async #podOf(name: 'users' | 'web'): Promise<void> {
-    const { api, envoy } = this.#options;
-    const ip = this.ip(name);
-    const host = this.#address(1);
+  async #podOf(node: ClusterNode, name: 'users' | 'web'): Promise<void> {
+    const { api, annotations, volumes } = this.#options;
     await eventually('the ServiceAccount can have pods', async () => {
       const { code } = await api.kubectl(['apply', '-f', '-'], {
         input: JSON.stringify({
           apiVersion: 'v1',
           kind: 'Pod',
-          metadata: { name: `${name}-1`, namespace: 'shop', labels: { app: name }, annotations: this.#options.annotations ?? {} },
+          metadata: { name: `${name}-1`, namespace: 'shop', labels: { app: name }, annotations: annotations ?? {} },
           spec: {
             serviceAccountName: name,
-            nodeName: 'n1',
+            nodeName: NODE,
             containers: [
               {
                 name: 'app',
@@ -183,25 +160,14 @@ export class InjectedMesh {
       });
       return code === 0 ? true : undefined;
     });
-    const { body } = await api.request('GET', `/api/v1/namespaces/shop/pods/${name}-1`);
-    await api.request('PATCH', `/api/v1/namespaces/shop/pods/${name}-1/status`, {
-      status: { phase: 'Running', podIP: ip, podIPs: [{ ip }], conditions: [{ type: 'Ready', status: 'True' }] },
-    });
-    const roots = await eventually('the namespace has the roots', async () => {
-      const found = await api.request('GET', '/api/v1/namespaces/shop/configmaps/istio-ca-root-cert');
-      const text = at(found.body, 'data', 'root-cert.pem');
-      return typeof text === 'string' ? text : undefined;
-    });
-    const token = await api.token('shop', name, { audiences: ['istio-ca'], pod: `${name}-1` });
-    const network = { name: `${this.#bridge}-${name}`, ip, bridge: this.#bridge, gateway: host };
-    const pod = new InjectedPod(body, network, join(this.#dir, name), {
-      token,
-      rootCert: roots,
-      hosts: [`${host} ${CONTROL_PLANE}`],
-      envoy,
-      ...this.#options.volumes?.(name, this.#dir),
+    const pod = await node.run({
+      namespace: 'shop',
+      name: `${name}-1`,
+      last: LAST[name],
+      ...(volumes === undefined ? {} : { volumes: volumes(name, this.#dir) }),
     });
     this.#pods.set(name, pod);
-    pod.start();
   }
 }
+
+const LAST = Object.freeze({ users: 2, web: 3 });

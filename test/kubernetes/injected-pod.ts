@@ -3,6 +3,7 @@ import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_pr
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ImageCommand } from '../../cli/up/images.ts';
 import { MAIN } from '../cli/running-serve.ts';
 import { at } from './api-server.ts';
 
@@ -59,6 +60,8 @@ export class InjectedPod {
     run('ip', `link set ${name}v master ${bridge} up`);
     for (const args of [`link set lo up`, `addr add ${ip}/24 dev eth0`, 'link set eth0 up', `route add default via ${gateway}`])
       run('ip', `-n ${name} ${args}`);
+    for (const sysctl of (at(pod, 'spec', 'securityContext', 'sysctls') ?? []) as readonly unknown[])
+      run('ip', `netns exec ${name} sysctl -qw ${String(at(sysctl, 'name'))}=${String(at(sysctl, 'value'))}`);
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, 'token'), volumes.token, { mode: 0o644 });
     writeFileSync(join(folder, 'root-cert.pem'), volumes.rootCert);
@@ -68,18 +71,33 @@ export class InjectedPod {
     writeFileSync(join(folder, 'labels'), labels.join('\n'));
   }
 
-  /** The init container to its end, then the sidecar. @throws Error with what the init container said */
+  /** The init container to its end, then the proxy; a gateway has no init container. @throws Error with what the init container said */
   start(): void {
     const capture = this.#container('istio-init');
-    const done = spawnSync('ip', this.#command(capture, capture.env), { encoding: 'utf8' });
-    if (done.status !== 0) throw new Error(`istio-init: ${done.stdout}${done.stderr}`);
+    if (capture !== undefined) {
+      const done = spawnSync('ip', this.#command(capture, capture.env), { encoding: 'utf8' });
+      if (done.status !== 0) throw new Error(`istio-init: ${done.stdout}${done.stderr}`);
+    }
     const proxy = this.#container('istio-proxy');
+    if (proxy === undefined) throw new Error('the pod has no istio-proxy');
     this.#spawn(this.#command(proxy, proxy.env, this.#volumes.pilotAgent));
   }
 
   /** A process of the application. */
   application(program: string): void {
     this.#spawn(this.#applicationArgs(program));
+  }
+
+  /** A container of the application, with the pod's names. */
+  container({ command, cwd, env }: ImageCommand): void {
+    const variables = [['PATH', process.env['PATH'] ?? ''], ...Object.entries(env)].map(([name = '', value = '']) =>
+      quoted(`${name}=${value}`),
+    );
+    const [program = '', ...args] = command;
+    const words = [program === 'node' ? process.execPath : program, ...args].map(quoted).join(' ');
+    const started = `mount --bind ${quoted(join(this.#folder, 'hosts'))} /etc/hosts && cd ${quoted(cwd)} && exec env -i ${variables.join(' ')}`;
+    const rights = 'setpriv --reuid 1000 --regid 1000 --clear-groups';
+    this.#spawn(['netns', 'exec', this.#network.name, 'sh', '-c', `${started} ${rights} ${words}`]);
   }
 
   /** What the application gets for a call, as `STATUS BODY`. */
@@ -175,9 +193,10 @@ export class InjectedPod {
     ];
   }
 
-  #container(name: string): ContainerSpec {
-    const found = ((at(this.#pod, 'spec', 'initContainers') ?? []) as readonly unknown[]).find((one) => at(one, 'name') === name);
-    if (found === undefined) throw new Error(`the pod has no ${name}`);
+  #container(name: string): ContainerSpec | undefined {
+    const all = ['initContainers', 'containers'].flatMap((kind) => (at(this.#pod, 'spec', kind) ?? []) as readonly unknown[]);
+    const found = all.find((one) => at(one, 'name') === name);
+    if (found === undefined) return undefined;
     const env = ((at(found, 'env') ?? []) as readonly unknown[]).map(
       (one) => [String(at(one, 'name')), this.#value(one)] as const,
     );

@@ -6,7 +6,8 @@ import { envoyOrSkip } from '../audit/envoy/process.ts';
 import { eventually } from '../eventually.ts';
 import { findPilotAgent } from '../tools/find.ts';
 import { withApiServer } from './api-server.ts';
-import { CONTROL_PLANE, InjectedMesh, kubelet } from './injected-mesh.ts';
+import { InjectedMesh } from './injected-mesh.ts';
+import { asKubelet, CONTROL_PLANE } from './node.ts';
 
 describe("Istio's own pilot-agent in an injected pod", function () {
   this.timeout(240_000);
@@ -49,7 +50,7 @@ describe("Istio's own pilot-agent in an injected pod", function () {
     for (const ip of [mesh.ip('users'), mesh.ip('web')])
       await eventually(
         `the proxy at ${ip} is ready`,
-        async () => ((await kubelet(`http://${ip}:15021/healthz/ready`)).startsWith('200') ? true : undefined),
+        async () => ((await asKubelet(`http://${ip}:15021/healthz/ready`)).startsWith('200') ? true : undefined),
         60_000,
       ).catch((error: unknown) => assert.fail(`${String(error)}\n${said('web')}\n${mesh.errors}`));
     assert.match(said('web'), /pilot-agent|xdsproxy|Starting proxy agent/i);

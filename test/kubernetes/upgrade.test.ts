@@ -11,11 +11,10 @@ import { MAIN, RunningServe } from '../cli/running-serve.ts';
 import { eventually } from '../eventually.ts';
 import { type Ran, at, withApiServer } from './api-server.ts';
 import { looseDefinition } from './definition.ts';
-import { InjectedPod } from './injected-pod.ts';
+import type { InjectedPod } from './injected-pod.ts';
+import { ClusterNode } from './node.ts';
 
 const NAMESPACE = 'gatehouse-system';
-const BRIDGE = 'ghk9';
-const HOST = '10.211.9.1';
 const [OLD, NEW] = ['1-0', '1-1'];
 /** Set for a test: where things are kept and listened for, and what a container finds in its file system. */
 const ELSEWHERE = /^--(?:grpc-address|http-address|webhook-address|ca-dir|audit-db|mesh-config)=/;
@@ -52,22 +51,19 @@ describe('an upgrade by revision, and the way back', function () {
   const api = withApiServer();
   const planes = new Map<string, Plane>();
   const pods = new Map<string, Pod>();
-  let envoy: string;
+  let node: ClusterNode;
   let dir: string;
   let made = 0;
 
   const ip = (...args: readonly string[]) => spawnSync('ip', [...args], { encoding: 'utf8' });
 
   before(async function () {
-    envoy = envoyOrSkip(this);
+    const envoy = envoyOrSkip(this);
     if (!api().hasControllers) return this.skip();
     dir = mkdtempSync(join(tmpdir(), 'gatehouse-upgrade-'));
     // Applications write what they saw, as another user.
     spawnSync('chmod', ['777', dir]);
-    ip('link', 'del', BRIDGE);
-    ip('link', 'add', BRIDGE, 'type', 'bridge');
-    ip('addr', 'add', `${HOST}/24`, 'dev', BRIDGE);
-    ip('link', 'set', BRIDGE, 'up');
+    node = new ClusterNode({ api: api(), envoy, number: 9, dir });
     await api().apply(
       { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1' } },
       { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } },
@@ -101,11 +97,9 @@ describe('an upgrade by revision, and the way back', function () {
     );
   });
   after(async () => {
-    for (const { run } of pods.values()) run.stop();
+    node?.remove();
     for (const { serve } of planes.values()) await serve.stop();
-    if (dir === undefined) return;
-    ip('link', 'del', BRIDGE);
-    rmSync(dir, { recursive: true, force: true });
+    if (dir !== undefined) rmSync(dir, { recursive: true, force: true });
   });
 
   async function ran(args: readonly string[]): Promise<Ran> {
@@ -142,7 +136,7 @@ describe('an upgrade by revision, and the way back', function () {
     const name = `gatehouse-${revision}`;
     const own = `/api/v1/namespaces/${NAMESPACE}`;
     const address = String(at(await get(`${own}/services/${name}`), 'spec', 'clusterIP'));
-    assert.equal(ip('addr', 'add', `${address}/32`, 'dev', BRIDGE).status, 0);
+    assert.equal(ip('addr', 'add', `${address}/32`, 'dev', node.bridge).status, 0);
     const container = await get(`/apis/apps/v1/namespaces/${NAMESPACE}/deployments/${name}`);
     const args = at(container, 'spec', 'template', 'spec', 'containers', '0', 'args');
     assert.ok(Array.isArray(args));
@@ -187,49 +181,25 @@ describe('an upgrade by revision, and the way back', function () {
   /** A pod as its kubelet makes it: it is ready when its proxy and its application are. */
   async function start(namespace: string, app: string): Promise<Pod> {
     const number = (made += 1);
-    const [name, address] = [`${app}-${number}`, `10.211.9.${10 + number}`];
-    const path = `/api/v1/namespaces/${namespace}/pods/${name}`;
+    const [name, last] = [`${app}-${number}`, 10 + number];
     await api().apply(manifest(namespace, app, name));
-    const status = (ready: boolean) =>
-      api().request('PATCH', `${path}/status`, {
-        status: {
-          phase: 'Running',
-          podIP: address,
-          podIPs: [{ ip: address }],
-          conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
-        },
-      });
-    await status(false);
-    const object = await get(path);
-    const rootCert = await eventually('the namespace has the roots', async () => {
-      const text = at(await get(`/api/v1/namespaces/${namespace}/configmaps/istio-ca-root-cert`), 'data', 'root-cert.pem');
-      return typeof text === 'string' ? text : undefined;
-    });
-    const token = await api().token(namespace, 'app', { audiences: ['istio-ca'], pod: name });
-    const network = { name: `${BRIDGE}-${number}`, ip: address, bridge: BRIDGE, gateway: HOST };
     const hosts = [...planes.values()].map(({ host }) => host);
-    const run = new InjectedPod(object, network, join(dir, name), { token, rootCert, hosts, envoy });
+    const run = await node.run({ namespace, name, last, ready: false, volumes: { hosts } });
+    const object = await get(`/api/v1/namespaces/${namespace}/pods/${name}`);
     const pod: Pod = { namespace, app, name, object, run };
     pods.set(name, pod);
-    run.start();
-    await eventually(
-      `the proxy of ${name} is ready`,
-      async () =>
-        fetch(`http://${address}:15021/healthz/ready`, { signal: AbortSignal.timeout(5000) }).then(
-          ({ status: code }) => (code === 200 ? true : undefined),
-          () => undefined,
-        ),
-      90_000,
-    ).catch((error: unknown) =>
-      assert.fail(`${String(error)}\n${run.said}\n${[...planes.values()].map(({ serve }) => serve.errors).join('\n')}`),
-    );
+    await node
+      .proxyAnswers(last)
+      .catch((error: unknown) =>
+        assert.fail(`${String(error)}\n${run.said}\n${[...planes.values()].map(({ serve }) => serve.errors).join('\n')}`),
+      );
     if (app === 'web') run.application(await caller(name));
     else
       run.application(
         `require('node:http').createServer((q, s) => s.end('${name}')).listen(8080, () => console.log('${name} listens'))`,
       );
     if (app !== 'web') await eventually(`${name} listens`, () => (run.said.includes(`${name} listens`) ? true : undefined));
-    await status(true);
+    await node.isReady({ namespace, name, last });
     return pod;
   }
 

@@ -1,12 +1,8 @@
 // The break-in of the first article: somebody has the support site's pod, its identity and its token, and tries what else can be reached.
 import { foreignCertificate } from '../foreign-certificate.ts';
-import { certificateFor } from '../mesh-certificate.ts';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Stage } from '../../../mesh/model/namespace-rollout.ts';
-import type { RunningMesh } from '../running-mesh.ts';
-import { inPlainText, overTls, throughSidecar } from './pod.ts';
-import { certificateOf } from './shop.ts';
+import type { MeshInUse } from './place.ts';
+import { certificateOf, inPlainText, overTls } from './pod.ts';
 
 export type Outcome = 'reached' | 'refused';
 
@@ -18,7 +14,7 @@ export interface Trace {
 
 export interface Attack {
   readonly name: string;
-  readonly run: (mesh: RunningMesh) => Promise<Outcome>;
+  readonly run: (mesh: MeshInUse) => Promise<Outcome>;
   /** From this stage on it is refused; undefined: it never is, as it is what the support site may do. */
   readonly refusedFrom: Stage | 'always' | undefined;
   /** What the report names at dry-run (would be denied) and enforce (denied); undefined: a call that leaves no such trace. */
@@ -32,8 +28,8 @@ const RBAC = 'RBAC: access denied';
 const SUPPORT = 'shop/support';
 
 function viaSidecar(url: string, method = 'GET', headers: Readonly<Record<string, string>> = {}) {
-  return async (mesh: RunningMesh): Promise<Outcome> => {
-    const { status, body } = await throughSidecar(mesh, SUPPORT, url, { method, headers });
+  return async (mesh: MeshInUse): Promise<Outcome> => {
+    const { status, body } = await mesh.ask(SUPPORT, url, { method, headers });
     return status === 403 && body === RBAC ? 'refused' : 'reached';
   };
 }
@@ -53,14 +49,6 @@ function row(name: string, refusedFrom: Attack['refusedFrom'], run: Attack['run'
   return { name, run, refusedFrom, trace, afterLearning };
 }
 
-/** Asks the authority for a certificate with the support site's token. */
-async function withStolenToken(mesh: RunningMesh, serviceAccount: string) {
-  const { grpc, rootCert } = mesh.ready.controlPlane;
-  const token = readFileSync(join(mesh.ready.runDir, 'tokens', `shop.${mesh.workload(SUPPORT).pod}`), 'utf8').trim();
-  const { chain, key } = await certificateFor({ target: grpc, rootCert, namespace: 'shop', serviceAccount, token });
-  return { cert: chain.join(''), key };
-}
-
 /** Who plans a rollout is told of these callers, and refuses them: `shop/support` has no business there. */
 export const REFUSED_WORKLOADS: readonly string[] = Object.freeze(['fraud', 'website', 'database']);
 
@@ -77,7 +65,7 @@ export const ATTACKS: readonly Attack[] = Object.freeze([
     viaSidecar('http://fraud:8080/scores/8', 'GET', FORGED),
   ),
   row('the fraud API with the pod’s token shown as a bearer token', 'enforce', async (mesh) => {
-    const token = readFileSync(join(mesh.ready.runDir, 'tokens', `shop.${mesh.workload(SUPPORT).pod}`), 'utf8').trim();
+    const token = await mesh.token(SUPPORT);
     return viaSidecar('http://fraud:8080/scores/9', 'GET', { authorization: `Bearer ${token}` })(mesh);
   }),
   row(
@@ -87,10 +75,10 @@ export const ATTACKS: readonly Attack[] = Object.freeze([
     { destination: 'shop/database', method: '' },
   ),
   row('the fraud API with a certificate got elsewhere by the stolen token', 'enforce', async (mesh) =>
-    answered(await overTls(mesh, 'shop/fraud', '/scores/7', await withStolenToken(mesh, 'support'))),
+    answered(await overTls(mesh, 'shop/fraud', '/scores/7', await certificateOf(mesh, SUPPORT))),
   ),
   row('a certificate of the users API by the stolen token', 'always', (mesh) =>
-    withStolenToken(mesh, 'users').then(
+    certificateOf(mesh, SUPPORT, 'users').then(
       () => 'reached' as const,
       () => 'refused' as const,
     ),

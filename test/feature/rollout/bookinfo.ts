@@ -1,7 +1,8 @@
 // Bookinfo without any policy, with a weekly job: its legitimate traffic.
 import { join } from 'node:path';
 import { field } from '../load.ts';
-import { get, type Reply, root, type RunningMesh, samples } from '../running-mesh.ts';
+import { get, type Reply, root, samples } from '../running-mesh.ts';
+import type { MeshInUse } from './place.ts';
 import type { Flow } from './steady.ts';
 
 /** Neither policies nor strict mutual TLS: a rollout begins from nothing. */
@@ -20,7 +21,7 @@ function wholeBook(reply: Reply): boolean {
   return upstream(reply, 'details') === 200 && upstream(reply, 'reviews') === 200 && (ratings === undefined || ratings === 200);
 }
 
-export function bookinfoFlows(mesh: RunningMesh): readonly Flow[] {
+export function bookinfoFlows(mesh: MeshInUse): readonly Flow[] {
   const visit = (path: string, works: Flow['works'], headers: Record<string, string> = {}, method = 'GET'): Flow => ({
     name: `${method} ${path}`,
     ask: () => get(mesh.gateway, path, headers, method),

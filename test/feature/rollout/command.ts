@@ -1,10 +1,10 @@
-// A rollout as its users see it: the object in the mesh's folder, and the commands.
+// A rollout as its users see it: the object, and the commands.
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import type { AcceptedCalls, AdvanceMode, Stage } from '../../../mesh/model/namespace-rollout.ts';
 import type { RolloutStatus } from '../../../policy/rollout/status.ts';
 import { eventually } from '../../eventually.ts';
-import type { Outcome, RunningMesh } from '../running-mesh.ts';
+import type { Outcome } from '../running-mesh.ts';
+import type { MeshUnderRollout } from './place.ts';
 
 export interface Accepted {
   readonly kind: AcceptedCalls['kind'];
@@ -48,16 +48,16 @@ export function rolloutObject(wish: RolloutWish): string {
 }
 
 export class RolloutCommands {
-  readonly #mesh: RunningMesh;
+  readonly #mesh: Pick<MeshUnderRollout, 'rollout' | 'log'>;
   readonly #namespace: string;
 
-  constructor(mesh: RunningMesh, namespace: string) {
+  constructor(mesh: Pick<MeshUnderRollout, 'rollout' | 'log'>, namespace: string) {
     this.#mesh = mesh;
     this.#namespace = namespace;
   }
 
   run(command: string, ...flags: readonly string[]): Promise<Outcome> {
-    return this.#mesh.gatehouse('rollout', command, this.#namespace, '--ca-dir', join(this.#mesh.ready.runDir, 'ca'), ...flags);
+    return this.#mesh.rollout(command, this.#namespace, ...flags);
   }
 
   async status(): Promise<RolloutStatus> {

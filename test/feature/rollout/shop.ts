@@ -1,8 +1,8 @@
 // The shop without any policy, with a database and a weekly job: its legitimate traffic.
 import { join } from 'node:path';
-import { meshCertificate } from '../mesh-certificate.ts';
-import { get, type Reply, root, type RunningMesh, samples } from '../running-mesh.ts';
-import { type Certificate, overTls, throughSidecar } from './pod.ts';
+import { get, type Reply, root, samples } from '../running-mesh.ts';
+import type { MeshInUse } from './place.ts';
+import { certificateOf, overTls } from './pod.ts';
 import type { Flow } from './steady.ts';
 
 /** Neither its policies nor strict mutual TLS: a rollout begins from nothing. */
@@ -10,12 +10,6 @@ export const BARE_SHOP: readonly string[] = Object.freeze([
   ...['00-namespace.yaml', 'shop.yaml', 'gateway.yaml', 'users.yaml'].map((file) => join(samples, 'shop', file)),
   join(root, 'test', 'feature', 'meshes', 'rollout', 'database.yaml'),
 ]);
-
-/** A certificate for the account of a pod, by the pod's token. */
-export function certificateOf(mesh: RunningMesh, workload: string): Promise<Certificate> {
-  const [namespace = '', account = ''] = workload.split('/');
-  return meshCertificate(mesh, namespace, account, mesh.workload(workload).pod);
-}
 
 const ok = (reply: Reply): boolean => reply.status === 200;
 
@@ -26,7 +20,7 @@ const bytes = (received: string): Reply => ({
   body: received === '' ? 'the connection was closed' : received,
 });
 
-export async function shopFlows(mesh: RunningMesh): Promise<readonly Flow[]> {
+export async function shopFlows(mesh: MeshInUse): Promise<readonly Flow[]> {
   let next = 0;
   const visit = (site: string, path: () => string): Flow => ({
     name: `customer to ${site} ${path().replace(/\d+/, 'N')}`,
@@ -43,7 +37,7 @@ export async function shopFlows(mesh: RunningMesh): Promise<readonly Flow[]> {
     visit('rewards', account),
     {
       name: 'rewards to users, POST',
-      ask: () => throughSidecar(mesh, 'shop/rewards', `http://users:8080/users/${String(next++ % 50)}`, { method: 'POST' }),
+      ask: () => mesh.ask('shop/rewards', `http://users:8080/users/${String(next++ % 50)}`, { method: 'POST' }),
       works: ok,
     },
     {
