@@ -4,7 +4,8 @@ import { jsonObject } from '../../audit/document/json.ts';
 import { print } from '../../audit/document/print.ts';
 import { iso } from '../../audit/report/about.ts';
 import { keyOf } from '../../mesh/model/object.ts';
-import { isSafe, preflight, type PlainTextCaller, type PlainTextKind, type Preflight } from '../../policy/preflight/preflight.ts';
+import { ADVICE } from '../../policy/preflight/plain-text.ts';
+import { isSafe, preflight, type PlainTextCaller, type Preflight } from '../../policy/preflight/preflight.ts';
 import { dbOption, withPeriod } from '../audit/options.ts';
 import { writeAll } from '../audit/write.ts';
 import { diagnosticsOption, filenameOption, meshConfigOption } from '../input/options.ts';
@@ -18,15 +19,6 @@ const FORMATS = Object.freeze(['table', 'json', 'csv', 'markdown'] as const);
 interface PreflightFlags extends Omit<ObservedFlags, 'namespace' | 'workload'>, MeshFlags {
   readonly output: (typeof FORMATS)[number];
 }
-
-const WHY: Readonly<Record<PlainTextKind, string>> = Object.freeze({
-  probe: 'a probe, as the pod asks for: let the injector rewrite it, or except the port',
-  scrape: 'a scrape, as the annotations ask for: have the injector merge the metrics, or except the port',
-  'no-proxy': 'it has no proxy: inject one, or except the port',
-  'with-proxy':
-    'it has a proxy and calls past it: a DestinationRule with tls DISABLE, an excluded port, or an address of its own',
-  unknown: 'nobody that the configuration knows: a host outside of the mesh, a node, a load balancer',
-});
 
 function callersTable(rows: readonly PlainTextCaller[]): Table {
   return {
@@ -50,7 +42,7 @@ function callersTable(rows: readonly PlainTextCaller[]): Table {
           cell(row.requests.join(', ')),
           cell(row.calls),
           cell(iso(row.lastSeen)),
-          cell(WHY[row.kind]),
+          cell(ADVICE[row.kind]),
         ];
     },
   };
@@ -64,7 +56,7 @@ function printable(found: Preflight, target: string, evidence: Evidence): Printa
     port: row.port ?? null,
     firstSeen: iso(row.firstSeen),
     lastSeen: iso(row.lastSeen),
-    why: WHY[row.kind],
+    why: ADVICE[row.kind],
   });
   return {
     document: {
@@ -84,7 +76,7 @@ function printable(found: Preflight, target: string, evidence: Evidence): Printa
           table: {
             columns: [{ title: 'object' }, { title: 'what' }, { title: 'what to do' }],
             *rows() {
-              for (const { object, text, hint } of found.clusterCalls) yield [cell(object), cell(text), cell(hint ?? '')];
+              for (const { object, text, hint } of found.clusterCalls) yield [cell(object), cell(text), cell(hint)];
             },
           },
           whenEmpty: 'None.',
@@ -118,7 +110,7 @@ function printable(found: Preflight, target: string, evidence: Evidence): Printa
         safe: isSafe(found),
         cutOff: found.cutOff.map(json),
         excepted: found.excepted.map(json),
-        clusterCalls: found.clusterCalls.map((one) => ({ ...one, hint: one.hint ?? null })),
+        clusterCalls: found.clusterCalls,
         exceptedPorts: found.exceptedPorts.map((one) => ({ ...one, port: one.port ?? null })),
         mtlsCalls: found.mtlsCalls,
         workloads: found.workloads,

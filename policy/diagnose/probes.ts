@@ -6,15 +6,25 @@ import { evaluate, type Verdict } from '../evaluate/evaluate.ts';
 import { finding } from './finding.ts';
 import { nameOf, type Survey } from './survey.ts';
 
-interface Call {
+/** What the cluster itself asks a workload, in plain text and without an identity. */
+export interface ClusterRequest {
+  readonly kind: 'probe' | 'scrape';
+  /** As people say it: `readiness probe`, `Prometheus' scrape`. */
+  readonly name: string;
+  /** Of the workload's object. */
+  readonly field: string;
   readonly port: Port;
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** False where an injector would have it come another way. */
+  readonly certain: boolean;
 }
 
+type Call = Pick<ClusterRequest, 'port' | 'method' | 'path' | 'headers'>;
+
 /** A call in plain text, from an address outside of the mesh. Undefined when it would pass, or when it cannot be told. */
-function denial(survey: Survey, workload: Workload, { port, method, path, headers }: Call): Verdict | undefined {
+export function denial(survey: Survey, workload: Workload, { port, method, path, headers }: Call): Verdict | undefined {
   const protocol: Protocol = survey.portsOf(workload).find((one) => one.port === port)?.protocol ?? 'unknown';
   const opaque = protocol === 'tcp' || protocol === 'tls' || protocol === 'https';
   const verdict = evaluate(survey.snapshot, {
@@ -39,7 +49,7 @@ function denial(survey: Survey, workload: Workload, { port, method, path, header
 }
 
 /** Rules about addresses may let the node in, whose address is not known here. */
-function dependsOnAddress(survey: Survey, workload: Workload): boolean {
+export function dependsOnAddress(survey: Survey, workload: Workload): boolean {
   return survey
     .policiesOf(workload)
     .some(({ rules }) =>
@@ -51,7 +61,7 @@ function dependsOnAddress(survey: Survey, workload: Workload): boolean {
     );
 }
 
-const REWRITE = 'sidecar.istio.io/rewriteAppHTTPProbers';
+export const REWRITE = 'sidecar.istio.io/rewriteAppHTTPProbers';
 /** The agent's own port, to which injection points rewritten probes. */
 const AGENT = 15_020;
 
@@ -60,43 +70,56 @@ function isKept({ annotations, hasProxy }: Workload): boolean {
   return annotations?.[REWRITE] === 'false' || (hasProxy === true && annotations?.[REWRITE] !== 'true');
 }
 
-function ofProbe(survey: Survey, workload: Workload, probe: Probe): readonly Diagnostic[] {
+function probeRequest(workload: Workload, probe: Probe): readonly ClusterRequest[] {
   const number =
     typeof probe.port === 'number' ? parsePort(probe.port) : workload.ports.find(({ name }) => name === probe.port)?.port;
   const port = number === undefined ? undefined : containerPort(workload, number);
-  if (port === undefined || port === AGENT || probe.path === undefined) return [];
-  const denied = denial(survey, workload, { port, method: probe.method, path: probe.path, headers: probe.headers });
-  if (denied === undefined) return [];
-  const name = probe.field.replace(/^.*\.(\w+)Probe\..*$/, '$1');
-  return [
-    finding(
-      workload.meta,
-      `spec.${workload.meta.kind === 'Pod' ? '' : 'template.spec.'}${probe.field}`,
-      'warning',
-      'probe-denied',
-      `the ${name} probe ${probe.method} ${probe.path} on port ${port} of ${nameOf(workload)} comes in plain text and is denied: ${denied.reason}`,
-      `remove the annotation ${REWRITE}: "false", or let everybody call ${probe.path} on that port`,
-    ),
-  ];
+  const { method, path, headers } = probe;
+  if (port === undefined || port === AGENT || path === undefined) return [];
+  const name = `${probe.field.replace(/^.*\.(\w+)Probe\..*$/, '$1')} probe`;
+  const field = `spec.${workload.meta.kind === 'Pod' ? '' : 'template.spec.'}${probe.field}`;
+  return [{ kind: 'probe', name, field, port, method, path, headers, certain: true }];
 }
 
-function ofScrape(survey: Survey, workload: Workload): readonly Diagnostic[] {
+function scrapeRequest(workload: Workload): readonly ClusterRequest[] {
   const { annotations } = workload;
   if (annotations?.['prometheus.io/scrape'] !== 'true') return [];
-  const written = annotations['prometheus.io/port'];
-  const port = parsePort(Number(written ?? workload.ports[0]?.port));
+  const port = parsePort(Number(annotations['prometheus.io/port'] ?? workload.ports[0]?.port));
   if (port === undefined || port === AGENT || port === 15_090) return [];
   const merged = annotations['prometheus.istio.io/merge-metrics'] !== 'false' && workload.hasProxy !== true;
   const path = annotations['prometheus.io/path'] ?? '/metrics';
-  const denied = denial(survey, workload, { port, method: 'GET', path, headers: {} });
-  if (denied === undefined) return [];
+  const field = workload.meta.kind === 'Pod' ? 'metadata.annotations' : 'spec.template.metadata.annotations';
+  return [{ kind: 'scrape', name: 'Prometheus’ scrape', field, port, method: 'GET', path, headers: {}, certain: !merged }];
+}
+
+/** What comes to the application's ports as the cluster is configured. Of probes those that nobody rewrites. */
+export function clusterRequests(workload: Workload): readonly ClusterRequest[] {
+  const probes = isKept(workload) ? (workload.probes ?? []) : [];
+  return [...probes.flatMap((probe) => probeRequest(workload, probe)), ...scrapeRequest(workload)];
+}
+
+function denied(survey: Survey, workload: Workload, request: ClusterRequest): readonly Diagnostic[] {
+  const { kind, name, field, port, method, path, certain } = request;
+  const verdict = denial(survey, workload, request);
+  if (verdict === undefined) return [];
+  if (kind === 'probe')
+    return [
+      finding(
+        workload.meta,
+        field,
+        'warning',
+        'probe-denied',
+        `the ${name} ${method} ${path} on port ${port} of ${nameOf(workload)} comes in plain text and is denied: ${verdict.reason}`,
+        `remove the annotation ${REWRITE}: "false", or let everybody call ${path} on that port`,
+      ),
+    ];
   return [
     finding(
       workload.meta,
-      workload.meta.kind === 'Pod' ? 'metadata.annotations' : 'spec.template.metadata.annotations',
-      merged ? 'info' : 'warning',
+      field,
+      certain ? 'warning' : 'info',
       'scrape-denied',
-      `Prometheus' GET ${path} on port ${port} of ${nameOf(workload)} comes in plain text and is denied${merged ? ', unless an injector merges the metrics' : ''}: ${denied.reason}`,
+      `Prometheus' GET ${path} on port ${port} of ${nameOf(workload)} comes in plain text and is denied${certain ? '' : ', unless an injector merges the metrics'}: ${verdict.reason}`,
       `let everybody call ${path} on that port, or have Prometheus call with a certificate of the mesh`,
     ),
   ];
@@ -109,10 +132,10 @@ const MOST_ASKED = 100_000;
 export function clusterCalls(survey: Survey): readonly Diagnostic[] {
   let asked = 0;
   return survey.workloads.flatMap((workload) => {
-    const probes = isKept(workload) ? (workload.probes ?? []) : [];
-    if (probes.length === 0 && workload.annotations?.['prometheus.io/scrape'] === undefined) return [];
+    const requests = clusterRequests(workload);
+    if (requests.length === 0) return [];
     asked += survey.policiesOf(workload).length;
     if (asked > MOST_ASKED || dependsOnAddress(survey, workload)) return [];
-    return [...probes.flatMap((probe) => ofProbe(survey, workload, probe)), ...ofScrape(survey, workload)];
+    return requests.flatMap((request) => denied(survey, workload, request));
   });
 }

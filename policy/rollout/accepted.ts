@@ -53,15 +53,23 @@ export function entriesAbout<Entry extends Pick<AcceptedCalls, 'from' | 'to'>>(
   };
 }
 
-/** Takes away what somebody answers for today. */
-export function sift(calls: readonly ObservedCall[], entries: readonly AcceptedCalls[], now: number): Sifted {
+/**
+ * Takes away what somebody answers for today.
+ * @param more to be said of one that is left
+ */
+export function sift(
+  calls: readonly ObservedCall[],
+  entries: readonly AcceptedCalls[],
+  now: number,
+  more: (call: ObservedCall) => string = () => '',
+): Sifted {
   const about = entriesAbout(entries);
   const open = calls.flatMap((call) => {
     const found = about(call);
     if (found.some((entry) => !hasEnded(entry, now))) return [];
     const [last] = found.toSorted((one, other) => other.until - one.until);
     const ended = last === undefined ? '' : `; was accepted until ${instant(last.until)}: ask ${last.owner}`;
-    return [{ call, text: `${callText(call)}${ended}` }];
+    return [{ call, text: `${callText(call)}${more(call)}${ended}` }];
   });
   open.sort((one, other) => other.call.count - one.call.count || (one.text < other.text ? -1 : 1));
   return {

@@ -23,6 +23,7 @@ export function configuredIn(snapshot: Snapshot, namespace: string, since: numbe
   const workloads = workloadsOf(snapshot.workloads, namespace);
   return {
     since,
+    snapshot,
     authorizationPolicies: concerning(snapshot.authorizationPolicies, authorizationPoliciesOf),
     peerAuthentications: concerning(snapshot.peerAuthentications, peerAuthenticationsOf),
     requestAuthentications: concerning(snapshot.requestAuthentications, requestAuthenticationsOf),

@@ -1,6 +1,7 @@
 import type { AuthorizationPolicy } from '../../mesh/model/authorization-policy.ts';
 import type { PeerAuthentication } from '../../mesh/model/peer-authentication.ts';
 import type { RequestAuthentication } from '../../mesh/model/request-authentication.ts';
+import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { Workload } from '../../mesh/model/workload.ts';
 import type { ObservedCall } from '../observed/call.ts';
 
@@ -57,6 +58,8 @@ export interface ProxiesSeen {
 export interface Configured {
   /** When this configuration was seen first. */
   readonly since: number;
+  /** All of it. */
+  readonly snapshot: Snapshot;
   /** Of the namespace and of the root namespace, the rollout's own too. */
   readonly authorizationPolicies: readonly AuthorizationPolicy[];
   readonly peerAuthentications: readonly PeerAuthentication[];

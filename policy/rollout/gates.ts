@@ -1,9 +1,11 @@
 import { type NamespaceRollout, type Stage } from '../../mesh/model/namespace-rollout.ts';
 import type { ObservedCall } from '../observed/call.ts';
+import { ADVICE } from '../preflight/plain-text.ts';
 import { hasEnded, sift } from './accepted.ts';
 import { conflictsOf } from './conflicts.ts';
 import type { Evidence } from './evidence.ts';
 import { isBefore } from './objects.ts';
+import { cutOffByStrict } from './plain-text.ts';
 import { selectorOf } from './selector.ts';
 import type { RolloutState } from './state.ts';
 import type { GateKind, GateResult } from './status.ts';
@@ -63,7 +65,7 @@ export function gatesFor(
   const own = ((): readonly GateResult[] => {
     switch (step.to) {
       case 'strict':
-        return [plainText(rollout, calls, now), conflicts(rollout, step, evidence)];
+        return [plainText(rollout, step, evidence, calls, now), conflicts(rollout, step, evidence)];
       case 'dry-run':
         return [conflicts(rollout, step, evidence)];
       case 'enforce':
@@ -156,19 +158,32 @@ function recordComplete({ record }: Evidence, since: number): GateResult {
   );
 }
 
-function plainText({ accepted }: NamespaceRollout, calls: readonly ObservedCall[], now: number): GateResult {
-  const callers = sift(
-    calls.filter(({ mtls, decision }) => !mtls && decision === 'ALLOW'),
-    accepted.filter(({ kind }) => kind === 'plain-text'),
-    now,
-  );
-  const found = callers.open.length === 0 ? 'none' : `${counted(callers.open.length, 'caller')} in plain text`;
+/** As {@link cutOffByStrict} says, but for those for whom somebody answers. */
+function plainText(
+  rollout: NamespaceRollout,
+  step: GatedStep,
+  { configured }: Evidence,
+  calls: readonly ObservedCall[],
+  now: number,
+): GateResult {
+  const found = cutOffByStrict(rollout, step, configured, calls);
+  const kinds = new Map(found.calls.map(({ call, kind }) => [call, kind]));
+  const entries = rollout.accepted.filter(({ kind }) => kind === 'plain-text');
+  const callers = sift([...kinds.keys()], entries, now, (call) => {
+    const kind = kinds.get(call);
+    return kind === undefined || kind === 'unknown' ? '' : `; ${ADVICE[kind]}`;
+  });
+  const cluster = found.configured.map(({ text, hint }) => `${text}: ${hint}`);
+  const counts = [
+    ...(callers.open.length === 0 ? [] : [`${counted(callers.open.length, 'caller')} in plain text`]),
+    ...(cluster.length === 0 ? [] : [counted(cluster.length, 'probe or scrape', 'probes and scrapes')]),
+  ];
   return result(
     'plain-text',
-    callers.open.length === 0,
+    counts.length === 0,
     'no caller in plain text but accepted ones',
-    found,
-    callers.details,
+    counts.length === 0 ? 'none' : counts.join(', '),
+    [...cluster, ...callers.details],
     callers.accepted,
   );
 }

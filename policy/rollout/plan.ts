@@ -1,10 +1,13 @@
 import type { NamespaceRollout, Stage } from '../../mesh/model/namespace-rollout.ts';
 import { keyOf } from '../../mesh/model/object.ts';
+import type { ObservedCall } from '../observed/call.ts';
+import { ADVICE } from '../preflight/plain-text.ts';
 import type { Suggestion } from '../suggest/suggestion.ts';
 import { entriesAbout, hasEnded } from './accepted.ts';
 import type { Evidence } from './evidence.ts';
 import { judgedSince } from './gates.ts';
 import { isBefore, isOwn, objectName, type RolloutObject } from './objects.ts';
+import { cutOffByStrict } from './plain-text.ts';
 import { objectsFor } from './situation.ts';
 import type { RolloutState } from './state.ts';
 import type { RolloutStatus } from './status.ts';
@@ -100,21 +103,23 @@ function cutOff(rollout: NamespaceRollout, state: RolloutState, evidence: Eviden
   const since = judgedSince(rollout, state, next.to, now);
   const kind = next.to === 'strict' ? 'plain-text' : 'denied';
   const about = entriesAbout(rollout.accepted.filter((entry) => entry.kind === kind && !hasEnded(entry, now)));
+  const concerned = ({ destination, lastSeen }: ObservedCall): boolean => {
+    const name = destination.split('/')[1] ?? '';
+    const at = next.held[name];
+    return lastSeen >= since && (next.workloads?.has(name) ?? true) && (at === undefined || !isBefore(at, next.to));
+  };
   const found =
     next.to === 'strict'
-      ? evidence.calls
-          .filter(({ mtls, decision }) => !mtls && decision === 'ALLOW')
-          .map((call) => ({ call, why: 'calls in plain text' }))
+      ? cutOffByStrict(rollout, next, evidence.configured, evidence.calls.filter(concerned)).calls.map(({ call, kind }) => ({
+          call,
+          why: kind === 'unknown' ? 'calls in plain text' : `calls in plain text; ${ADVICE[kind]}`,
+        }))
       : evidence.wouldBeDenied.map(({ call, policy }) => ({
           call,
           why: policy === undefined ? 'no ALLOW policy lets it in' : `${policy} denies it`,
         }));
   return found
-    .filter(({ call }) => {
-      const name = call.destination.split('/')[1] ?? '';
-      const at = next.held[name];
-      return call.lastSeen >= since && (next.workloads?.has(name) ?? true) && (at === undefined || !isBefore(at, next.to));
-    })
+    .filter(({ call }) => concerned(call))
     .map(({ call, why }) => {
       const [entry] = about(call);
       return {

@@ -94,3 +94,72 @@ spec:
     );
   });
 });
+
+describe('policy preflight: what STRICT does not reach', () => {
+  const annotated = (annotation: string): ReturnType<typeof meshWith>['snapshot'] =>
+    meshWith(`
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: metered, namespace: shop}
+spec:
+  selector: {matchLabels: {app: metered}}
+  template:
+    metadata: {labels: {app: metered}, annotations: {${annotation}}}
+    spec:
+      serviceAccountName: metered
+      containers:
+      - name: metered
+        image: x
+        ports: [{containerPort: 8080}, {containerPort: 9090}]
+        readinessProbe: {httpGet: {path: /ready, port: 9090}}
+        livenessProbe: {grpc: {port: 9090}}
+`).snapshot;
+  const unrewritten = 'sidecar.istio.io/rewriteAppHTTPProbers: "false"';
+  const calls = [plainText({ destination: 'shop/metered', port: 9090, path: '/ready' })];
+
+  it('a port that is not captured, its probes neither', () => {
+    for (const excluded of ['excludeInboundPorts: "9090"', 'includeInboundPorts: "8080, 8081"', 'includeInboundPorts: ""']) {
+      const found = preflight(annotated(`${unrewritten}, traffic.sidecar.istio.io/${excluded}`), SHOP, calls);
+      assert.ok(isSafe(found), excluded);
+      assert.deepEqual(
+        found.exceptedPorts.filter(({ port }) => port === 9090).map(({ mode }) => mode),
+        ['NOT-CAPTURED'],
+      );
+    }
+    for (const excluded of ['excludeInboundPorts: "8080"', 'excludeInboundPorts: "9090x"', 'includeInboundPorts: "*"'])
+      assert.ok(!isSafe(preflight(annotated(`${unrewritten}, traffic.sidecar.istio.io/${excluded}`), SHOP, calls)), excluded);
+  });
+  it('probes that injection rewrites, of HTTP and gRPC; the others are named with what to do', () => {
+    assert.deepEqual(preflight(annotated(''), SHOP, []).clusterCalls, []);
+    const found = preflight(annotated(unrewritten), SHOP, []).clusterCalls;
+    assert.deepEqual(
+      found.map(({ text }) => text.replace(/ of .*/, '')),
+      ['the liveness probe POST /grpc.health.v1.Health/Check on port 9090', 'the readiness probe GET /ready on port 9090'],
+    );
+    assert.match(found[0]?.hint ?? '', /^remove the annotation .*, or except port 9090 /);
+  });
+  it('a gateway, which PeerAuthentications are not for', () => {
+    const { snapshot } = meshWith(`
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: front, namespace: shop}
+spec: {selector: {app: app}, servers: [{port: {number: 8080, name: http, protocol: HTTP}, hosts: ['*']}]}
+`);
+    assert.ok(isSafe(preflight(snapshot, SHOP, [plainText()])));
+    assert.ok(!isSafe(preflight(snapshot, SHOP, [plainText({ destination: 'shop/web' })])));
+  });
+  it('but whatever is doubtful is cut off: an unknown port where one of them is STRICT, and workloads that are not configured', () => {
+    const { snapshot } = meshWith(
+      policyYaml(
+        'PeerAuthentication',
+        'app',
+        '{selector: {matchLabels: {app: app}}, mtls: {mode: PERMISSIVE}, portLevelMtls: {9090: {mode: STRICT}}}',
+      ),
+    );
+    assert.ok(isSafe(preflight(snapshot, SHOP, [plainText()])));
+    for (const doubtful of [{ port: undefined }, { port: 9090 }, { destination: 'shop/gone' }])
+      assert.ok(!isSafe(preflight(snapshot, SHOP, [plainText(doubtful)])), JSON.stringify(doubtful));
+  });
+});

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import type { NamespaceRollout, Stage } from '../../../mesh/model/namespace-rollout.ts';
+import type { PeerAuthentication } from '../../../mesh/model/peer-authentication.ts';
+import type { Workload } from '../../../mesh/model/workload.ts';
 import type { Evidence } from '../../../policy/rollout/evidence.ts';
 import { gatesFor } from '../../../policy/rollout/gates.ts';
 import { initialState, type RolloutState } from '../../../policy/rollout/state.ts';
 import type { GateKind, GateResult } from '../../../policy/rollout/status.ts';
 import { nextStep } from '../../../policy/rollout/step.ts';
-import { peerAuthentication } from '../model.ts';
+import { peerAuthentication, port, snapshot } from '../model.ts';
 import { answered, at, call, evidence, HOUR, plain, rollout, T0, workload } from './scenario.ts';
 
 function gates(on: NamespaceRollout, state: RolloutState, found: Evidence): readonly GateResult[] {
@@ -86,6 +88,44 @@ describe('gates of a rollout', () => {
   it('callers in plain text who were refused or are long gone hold nothing', () => {
     const calls = [call(), plain({ decision: 'DENY' }), plain({ lastSeen: T0 - 25 * HOUR })];
     assert.equal(gate('plain-text', rollout(), observing, evidence(T0, { calls })).met, true);
+  });
+
+  it('a probe that would be cut off holds, seen or not, and says what to do; one that is rewritten or excepted does not', () => {
+    const probed = (annotations: Workload['annotations'], ...peerAuthentications: readonly PeerAuthentication[]): Evidence => {
+      const probes = [
+        { field: 'containers[0].livenessProbe.httpGet', port: 8080, path: '/live', method: 'GET' as const, headers: {} },
+      ];
+      const workloads = [{ ...workload('cart'), probes, annotations: annotations ?? {} }];
+      const base = evidence(T0);
+      return {
+        ...base,
+        configured: { ...base.configured, snapshot: snapshot({ workloads }), workloads, peerAuthentications },
+      };
+    };
+    const kept = { 'sidecar.istio.io/rewriteAppHTTPProbers': 'false' };
+    const found = gate('plain-text', rollout(), observing, probed(kept));
+    assert.deepEqual([found.met, found.found], [false, '1 probe or scrape']);
+    assert.match(
+      found.details[0] ?? '',
+      /^the liveness probe GET \/live on port 8080 of shop\/cart comes in plain text.*: remove the annotation .* or except port 8080/,
+    );
+    const seen = { ...probed(kept), calls: [plain({ path: '/live' })] };
+    const asSeen = gate('plain-text', rollout(), observing, seen);
+    assert.equal(asSeen.found, '1 caller in plain text');
+    assert.match(asSeen.details[0] ?? '', /GET \/live, 12 calls, .*; a probe, as the pod asks for: let the injector rewrite it/);
+    const excepting = peerAuthentication('shop', 'probes', {
+      selector: { app: 'cart' },
+      portLevel: new Map([[port(8080), 'PERMISSIVE' as const]]),
+    });
+    for (const harmless of [
+      probed({}),
+      probed(kept, excepting),
+      { ...seen, configured: probed(kept, excepting).configured },
+      probed({ ...kept, 'traffic.sidecar.istio.io/excludeInboundPorts': '8080' }),
+    ])
+      assert.equal(gate('plain-text', rollout(), observing, harmless).met, true);
+    const excepted = rollout({ exceptions: [{ workload: 'cart', upTo: 'observe', ...answered }] });
+    assert.equal(gate('plain-text', excepted, observing, probed(kept)).met, true, 'it stays behind');
   });
 
   it('a hidden weekly caller holds enforcement: it comes within the week of the dry run', () => {

@@ -7,7 +7,7 @@ import { decide, finished, type RolloutOrder } from '../../../policy/rollout/mac
 import type { Decision } from '../../../policy/rollout/situation.ts';
 import { initialState, type RolloutState } from '../../../policy/rollout/state.ts';
 import type { SuggestedPolicy } from '../../../policy/suggest/suggestion.ts';
-import { meta } from '../model.ts';
+import { meta, snapshot } from '../model.ts';
 
 export const HOUR = 3_600_000;
 export const T0 = Date.parse('2026-11-18T03:00:00Z');
@@ -72,6 +72,8 @@ export function call(fields: Partial<ObservedCall> = {}): ObservedCall {
 export const plain = (fields: Partial<ObservedCall> = {}): ObservedCall =>
   call({ principal: undefined, address: '10.1.2.3', caller: undefined, mtls: false, count: 12, ...fields });
 
+const WORKLOADS = [workload('cart'), workload('web')];
+
 /** All is well at `at`. */
 export function evidence(at: number, fields: Partial<Evidence> = {}): Evidence {
   return {
@@ -84,11 +86,12 @@ export function evidence(at: number, fields: Partial<Evidence> = {}): Evidence {
     proxies: { expected: 2, connected: 2, acked: 2, behind: [] },
     configured: {
       since: at,
+      snapshot: snapshot({ workloads: WORKLOADS }),
       authorizationPolicies: [],
       peerAuthentications: [],
       requestAuthentications: [],
       rootNamespace: 'istio-system',
-      workloads: [workload('cart'), workload('web')],
+      workloads: WORKLOADS,
       gateways: new Set(),
     },
     ...fields,
