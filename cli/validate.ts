@@ -17,7 +17,7 @@ interface ValidateFlags {
   readonly kubernetes?: boolean;
   readonly kubeconfig?: string;
   readonly context?: string;
-  readonly systemNamespace: string;
+  readonly systemNamespace?: string;
   readonly meshConfig?: string;
   readonly namespace: string;
   readonly diagnostics: DiagnosticsFormat;
@@ -80,14 +80,14 @@ function ofFiles({ filename = [], meshConfig, namespace }: ValidateFlags): Valid
 }
 
 async function ofCluster(wish: ClusterWish, flags: ValidateFlags): Promise<Validated> {
-  const { client } = await openCluster(wish);
+  const { client, systemNamespace } = await openCluster(wish);
   try {
     const { watchCluster } = await import('../kubernetes/source/cluster-mesh.ts');
     const mesh = await watchCluster({
       client,
       log: logger(),
       meshConfigFile: flags.meshConfig,
-      systemNamespace: wish.systemNamespace,
+      systemNamespace,
     });
     mesh.close();
     const found = allFindings(mesh.current(), mesh.written(), new Date());

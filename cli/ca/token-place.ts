@@ -12,7 +12,7 @@ export interface PlaceFlags {
   readonly kubernetes?: true;
   readonly kubeconfig?: string;
   readonly context?: string;
-  readonly systemNamespace: string;
+  readonly systemNamespace?: string;
 }
 
 /** Where join tokens are: in an authority's folder, or in a cluster, where all replicas take them. */
@@ -42,8 +42,12 @@ export async function openTokenPlace({ caDir: dir, kubernetes, ...flags }: Place
       close: () => undefined,
     };
   }
-  const { kubeconfig, context, systemNamespace } = flags;
-  const { client } = await openCluster({ kubeconfig, context, systemNamespace, clusterRole: undefined });
+  const { client, systemNamespace } = await openCluster({
+    kubeconfig: flags.kubeconfig,
+    context: flags.context,
+    systemNamespace: flags.systemNamespace,
+    clusterRole: undefined,
+  });
   const [{ sharedJoinTokens }, { BUNDLE_KEY }, { textAt }] = await Promise.all([
     import('../../kubernetes/authority/join-tokens.ts'),
     import('../../kubernetes/authority/trust-bundle.ts'),

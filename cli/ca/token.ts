@@ -89,7 +89,7 @@ function createCommand(): Command {
 Examples:
   gatehouse ca token create --ca-dir .gatehouse/ca --namespace shop --service-account cart > token
   gatehouse ca token create --ca-dir .gatehouse/ca --identity cluster.local/ns/vm/sa/db --ttl 10m -o json
-  gatehouse ca token create --kubernetes --system-namespace gatehouse-system --namespace vm --service-account db > token
+  gatehouse ca token create --kubernetes --namespace vm --service-account db > token
 
 The file is what the agent takes as tokenFile. A running control plane accepts the token at once.`,
     )

@@ -67,7 +67,9 @@ class ClusterOrders implements RolloutOrders {
         if (isPlan(plan)) return { ok: true, value: plan };
         return refused(textAt(answer, 'error') || 'the control plane answers with something else: it is of another version');
       }
-      return this.#silent(namespace);
+      return refused(
+        `no control plane has answered in namespace ${this.#systemNamespace} within ${ANSWER_MS / 1000} s: is one running there for the revision of ${namespace}? (one in another namespace: --system-namespace)`,
+      );
     });
   }
 

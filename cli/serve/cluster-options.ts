@@ -9,7 +9,7 @@ export interface ClusterFlags {
   readonly kubernetes?: boolean;
   readonly kubeconfig?: string;
   readonly context?: string;
-  readonly systemNamespace: string;
+  readonly systemNamespace?: string;
   readonly clusterRole?: string;
   readonly rollouts?: RolloutChoice;
 }
@@ -18,8 +18,8 @@ export interface ClusterFlags {
 export interface ClusterWish {
   readonly kubeconfig: string | undefined;
   readonly context: string | undefined;
-  /** Where the control plane and the mesh's own configuration are. */
-  readonly systemNamespace: string;
+  /** Where the control plane and the mesh's own configuration are; undefined: where it is installed, else Istio's. */
+  readonly systemNamespace: string | undefined;
   readonly clusterRole: string | undefined;
   readonly rollouts?: RolloutChoice | undefined;
 }
@@ -57,9 +57,10 @@ export function addClusterOptions(command: Command): Command {
 }
 
 export function systemNamespaceOption(): Option {
-  return new Option('--system-namespace <name>', "the control plane's namespace, with Istio's ConfigMap istio (--kubernetes)")
-    .env('POD_NAMESPACE')
-    .default('istio-system');
+  return new Option(
+    '--system-namespace <name>',
+    "the control plane's namespace, with Istio's ConfigMap istio (--kubernetes; default: gatehouse-system where there is one, else istio-system)",
+  ).env('POD_NAMESPACE');
 }
 
 /** Undefined where the mesh comes from files. */
@@ -85,11 +86,13 @@ export async function openCluster({
   rollouts = 'enabled',
 }: ClusterWish): Promise<Cluster> {
   // Loaded only for this: a mesh of files needs no Kubernetes.
-  const [{ clusterAccess }, { apiClient }, { ObservedObjects }] = await Promise.all([
+  const [{ clusterAccess }, { apiClient }, { ObservedObjects }, { installedNamespace }] = await Promise.all([
     import('../../kubernetes/api/connect.ts'),
     import('../../kubernetes/api/client.ts'),
     import('../../kubernetes/status/observed.ts'),
+    import('../../kubernetes/install/installed-namespace.ts'),
   ]);
   const client = apiClient(await clusterAccess({ file: kubeconfig, context }));
-  return { client, observed: new ObservedObjects(), systemNamespace, clusterRole, rollouts };
+  const namespace = systemNamespace ?? (await installedNamespace(client));
+  return { client, observed: new ObservedObjects(), systemNamespace: namespace, clusterRole, rollouts };
 }

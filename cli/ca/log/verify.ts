@@ -15,7 +15,7 @@ interface VerifyFlags {
   readonly kubernetes?: true;
   readonly kubeconfig?: string;
   readonly context?: string;
-  readonly systemNamespace: string;
+  readonly systemNamespace?: string;
 }
 
 export function verifyCommand(): Command {
@@ -74,8 +74,12 @@ async function verify(flags: VerifyFlags): Promise<void> {
 
 /** Every log that is here, and every one of which the cluster knows that there was one. */
 async function verifyAll(flags: VerifyFlags): Promise<void> {
-  const { kubeconfig, context, systemNamespace } = flags;
-  const { client } = await openCluster({ kubeconfig, context, systemNamespace, clusterRole: undefined });
+  const { client, systemNamespace } = await openCluster({
+    kubeconfig: flags.kubeconfig,
+    context: flags.context,
+    systemNamespace: flags.systemNamespace,
+    clusterRole: undefined,
+  });
   const { publishedCheckpoints } = await import('../../../kubernetes/replicas/log-checkpoints.ts');
   const published = await publishedCheckpoints(client, systemNamespace).finally(() => client.close());
   const logs = await logsOfReplicas(flags.caDir);

@@ -8,7 +8,7 @@ export interface ClusterFlags {
   readonly kubernetes?: boolean;
   readonly kubeconfig?: string;
   readonly context?: string;
-  readonly systemNamespace: string;
+  readonly systemNamespace?: string;
 }
 
 /** Of commands that change a cluster. */

@@ -28,9 +28,10 @@ export async function withSession(
 ): Promise<void> {
   let client: ApiClient | undefined;
   try {
-    ({ client } = await openCluster(wish));
+    const cluster = await openCluster(wish);
+    ({ client } = cluster);
     const own = namespace ?? client.access.namespace;
-    await work({ client, resources: new ApiResources(client), namespace: own, systemNamespace: wish.systemNamespace });
+    await work({ client, resources: new ApiResources(client), namespace: own, systemNamespace: cluster.systemNamespace });
   } catch (error) {
     const access = { server: client?.access.server ?? '', context: client?.access.name ?? '' };
     const found = explain(error, { ...access, verb, resource: '', namespace: '' });
