@@ -61,7 +61,10 @@ export class InjectedPod {
     for (const args of [`link set lo up`, `addr add ${ip}/24 dev eth0`, 'link set eth0 up', `route add default via ${gateway}`])
       run('ip', `-n ${name} ${args}`);
     for (const sysctl of (at(pod, 'spec', 'securityContext', 'sysctls') ?? []) as readonly unknown[])
-      run('ip', `netns exec ${name} sysctl -qw ${String(at(sysctl, 'name'))}=${String(at(sysctl, 'value'))}`);
+      execFileSync('ip', [
+        ...['netns', 'exec', name, 'sh', '-c', 'echo "$1" > "/proc/sys/$2"', 'sh'],
+        ...[String(at(sysctl, 'value')), String(at(sysctl, 'name')).replaceAll('.', '/')],
+      ]);
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, 'token'), volumes.token, { mode: 0o644 });
     writeFileSync(join(folder, 'root-cert.pem'), volumes.rootCert);
