@@ -88,6 +88,8 @@ export class ReplicaMesh {
   readonly #flags: readonly string[];
   readonly #apps: Server[] = [];
   readonly #balancer: Balancer;
+  readonly #preferring: Balancer[] = [];
+  readonly #killed = new Set<string>();
   #ready: string[] = [];
 
   constructor(api: ApiServer, dir: string, envoy: string, ...flags: readonly string[]) {
@@ -98,8 +100,12 @@ export class ReplicaMesh {
     this.#balancer = new Balancer(() => this.#ready);
   }
 
-  /** Namespaces, a Service, and the Pods of it and of who calls it. Their addresses are the test's own. */
-  async objects(net: string): Promise<void> {
+  /**
+   * Namespaces, a Service, and the Pods of it and of who calls it. Their addresses are the test's own.
+   *
+   * @param servers those that others call, each by a Service of its name
+   */
+  async objects(net: string, servers: readonly string[] = ['web']): Promise<void> {
     const api = this.#api;
     // Without it no EndpointSlice has its Pods.
     await api.apply({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1' } });
@@ -130,12 +136,12 @@ export class ReplicaMesh {
       });
     }
     await api.apply(
-      {
+      ...servers.map((name) => ({
         apiVersion: 'v1',
         kind: 'Service',
-        metadata: { name: 'web', namespace: 'shop' },
-        spec: { selector: { app: 'web' }, ports: [{ name: 'http', port: 80, targetPort: 8080 }] },
-      },
+        metadata: { name, namespace: 'shop' },
+        spec: { selector: { app: name }, ports: [{ name: 'http', port: 80, targetPort: 8080 }] },
+      })),
       {
         apiVersion: 'security.istio.io/v1',
         kind: 'PeerAuthentication',
@@ -144,11 +150,13 @@ export class ReplicaMesh {
       },
     );
     if (this.#apps.length > 0) return;
-    const app = createServer((_, response) => response.end('hello'));
-    app.on('error', (error) => assert.fail(error));
-    app.listen(8080, applicationOf(net, 'web'));
-    await once(app, 'listening');
-    this.#apps.push(app);
+    for (const name of servers) {
+      const app = createServer((_, response) => response.end('hello'));
+      app.on('error', (error) => assert.fail(error));
+      app.listen(8080, applicationOf(net, name));
+      await once(app, 'listening');
+      this.#apps.push(app);
+    }
   }
 
   start(name: string): Replica {
@@ -174,18 +182,21 @@ export class ReplicaMesh {
   async kill(replica: Replica): Promise<void> {
     const { grpc } = await replica.serve.ready();
     this.#ready = this.#ready.filter((one) => one !== grpc);
+    if (grpc !== null) this.#killed.add(grpc);
     this.replicas.splice(this.replicas.indexOf(replica), 1);
     await replica.serve.kill();
   }
 
-  /** @param replica the one it is connected to; without it whichever a connection is led to */
+  /** @param replica the one it is connected to while that runs; without it whichever a connection is led to */
   async proxy(net: string, name: string, replica?: Replica): Promise<RunningAgent> {
     const { grpc, rootCert } = await (replica ?? this.replicas[0] ?? assert.fail()).serve.ready();
+    const preferring = new Balancer(() => (grpc === null || this.#killed.has(grpc) ? this.#ready : [grpc]));
+    if (replica !== undefined) this.#preferring.push(preferring);
     const token = await this.#api.token('shop', name, { audiences: ['istio-ca'], pod: `${name}-1` });
     const agent = new RunningAgent({
       folder: join(this.#dir, `agent-${name}`),
       envoy: this.#envoy,
-      grpc: replica === undefined ? await this.#balancer.address() : (grpc ?? ''),
+      grpc: await (replica === undefined ? this.#balancer : preferring).address(),
       rootCert,
       namespace: 'shop',
       serviceAccount: name,
@@ -198,14 +209,14 @@ export class ReplicaMesh {
     return agent;
   }
 
-  /** One request to the service, through both proxies. Undefined: it was answered. */
-  async call(net: string, from = 'client'): Promise<string | undefined> {
-    return outcome({ host: applicationOf(net, from), port: 15001, path: 'http://web/' });
+  /** One request to a service, through both proxies. Undefined: it was answered. */
+  async call(net: string, from = 'client', to = 'web'): Promise<string | undefined> {
+    return outcome({ host: applicationOf(net, from), port: 15001, path: `http://${to}/`, authority: to });
   }
 
   /** One request to the workload of the service, beside all proxies but its own. Undefined: it was answered. */
   async callInPlainText(net: string): Promise<string | undefined> {
-    return outcome({ host: addressOf(net, 'web'), port: 8080, path: '/' });
+    return outcome({ host: addressOf(net, 'web'), port: 8080, path: '/', authority: 'web' });
   }
 
   async answered(net: string): Promise<void> {
@@ -220,17 +231,22 @@ export class ReplicaMesh {
     });
   }
 
-  /** Requests one after another while `task` runs. */
-  async underTraffic(net: string, task: () => Promise<void>): Promise<Tally> {
+  /** Requests one after another while `task` runs. @param edges who calls whom, in turns */
+  async underTraffic(
+    net: string,
+    task: () => Promise<void>,
+    edges: readonly (readonly [string, string])[] = [['client', 'web']],
+  ): Promise<Tally> {
     const tally: Tally = { ok: 0, failures: [] };
     const state = { over: false };
     const sending = (async () => {
-      while (!state.over) {
-        const failure = await this.call(net);
-        if (failure === undefined) tally.ok++;
-        else tally.failures.push(`${new Date().toISOString()} ${failure}`);
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
+      while (!state.over)
+        for (const [from, to] of edges) {
+          const failure = await this.call(net, from, to);
+          if (failure === undefined) tally.ok++;
+          else tally.failures.push(`${new Date().toISOString()} ${from} to ${to}: ${failure}`);
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }
     })();
     try {
       await task();
@@ -244,7 +260,7 @@ export class ReplicaMesh {
   async stop(): Promise<void> {
     for (const agent of this.agents) await agent.stop();
     for (const { serve } of this.replicas) await serve.stop();
-    this.#balancer.close();
+    for (const balancer of [this.#balancer, ...this.#preferring]) balancer.close();
     for (const app of this.#apps) app.close();
   }
 }
@@ -260,9 +276,16 @@ function applicationOf(net: string, name: string): string {
   return `${net}.${100 + (LAST[name] ?? 9)}`;
 }
 
-function outcome(to: { readonly host: string; readonly port: number; readonly path: string }): Promise<string | undefined> {
+interface Target {
+  readonly host: string;
+  readonly port: number;
+  readonly path: string;
+  readonly authority: string;
+}
+
+function outcome({ authority, ...to }: Target): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const sent = request({ ...to, headers: { host: 'web' }, timeout: 10_000 });
+    const sent = request({ ...to, headers: { host: authority }, timeout: 10_000 });
     sent.on('response', (response) => {
       let text = '';
       response.on('data', (chunk: Buffer) => (text += chunk.toString()));
