@@ -1,6 +1,7 @@
 import type { SecureContextOptions } from 'node:tls';
 import { ServerCredentials } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
+import { presentedChain } from './presented-chain.ts';
 import type { ServerCertificate } from './server-certificate.ts';
 
 export interface ServerTlsOptions {
@@ -106,5 +107,10 @@ export async function renewedServerTls({ issue, rootCertPem, clock, every, log }
 }
 
 function contextOf(certificate: ServerCertificate, rootCertPem: string): SecureContextOptions {
-  return { cert: certificate.chainPem, key: certificate.keyPem, ca: rootCertPem, minVersion: 'TLSv1.2' };
+  return {
+    cert: presentedChain(certificate.chainPem, rootCertPem),
+    key: certificate.keyPem,
+    ca: rootCertPem,
+    minVersion: 'TLSv1.2',
+  };
 }
