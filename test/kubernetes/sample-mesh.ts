@@ -1,18 +1,14 @@
 // Samples in a cluster on this machine, as their users put them there: applied by kubectl, their Deployments' pods injected by the webhook of a
 // running `serve --kubernetes` and run from their specs in network namespaces, an ingress gateway in front of them.
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { applicationEnv } from '../../cli/up/application-env.ts';
-import { type ImageTable, lookUp, parseImageTable } from '../../cli/up/images.ts';
 import { gatewayObjects } from '../../kubernetes/install/gateway.ts';
 import { DEFAULTS } from '../../kubernetes/install/options.ts';
 import { injector, validator } from '../../kubernetes/install/webhooks.ts';
-import { parsePort } from '../../mesh/model/port.ts';
 import { RunningServe } from '../cli/running-serve.ts';
 import { eventually } from '../eventually.ts';
-import { replyTo } from '../feature/rollout/folder.ts';
 import type { Asked, MeshUnderRollout } from '../feature/rollout/place.ts';
 import {
   get,
@@ -21,37 +17,14 @@ import {
   type ReportedEdge,
   root,
   runGatehouse,
-  samples,
   type SyncStatus,
 } from '../feature/running-mesh.ts';
-import { type ApiServer, at } from './api-server.ts';
+import type { ApiServer } from './api-server.ts';
 import { looseDefinition } from './definition.ts';
-import type { InjectedPod } from './injected-pod.ts';
 import { ClusterNode, CONTROL_PLANE, NODE } from './node.ts';
+import { SamplePod, scheduledPods } from './sample-pods.ts';
 
 const INGRESS = Object.freeze({ namespace: 'istio-system', name: 'istio-ingressgateway' });
-
-/** A pod that runs. */
-interface SamplePod {
-  readonly namespace: string;
-  readonly name: string;
-  readonly account: string;
-  readonly last: number;
-  readonly run: InjectedPod;
-  /** Where its application does what a test tells it; undefined until the first time. */
-  hand: string | undefined;
-}
-
-/** Sends what it is asked to send, as the application of its pod: a path is sent as it is written. */
-const HAND = `const { createServer, request } = require('node:http');
-createServer((asked, answer) => {
-  const { 'x-url': url, ...headers } = asked.headers;
-  const [, host, port, path] = /^http:\\/\\/([^/:]+):?(\\d*)(.*)$/.exec(url);
-  const sent = request({ host, port: port || 80, path: path || '/', method: asked.method, headers, agent: false });
-  sent.on('response', (response) => { answer.writeHead(response.statusCode, response.headers); response.pipe(answer); });
-  sent.on('error', (error) => { answer.writeHead(599); answer.end(String(error)); });
-  asked.pipe(sent);
-}).listen(process.argv[1]);`;
 
 export interface SampleMeshOptions {
   readonly api: ApiServer;
@@ -107,7 +80,7 @@ export class SampleMesh implements MeshUnderRollout {
   }
 
   token(workload: string): Promise<string> {
-    const { namespace, name, account } = this.#pod(workload);
+    const { namespace, name, account } = this.#pod(workload).object;
     return this.#options.api.token(namespace, account, { audiences: ['istio-ca'], pod: name });
   }
 
@@ -115,12 +88,8 @@ export class SampleMesh implements MeshUnderRollout {
     return this.#running.address(this.#pod(workload).last);
   }
 
-  async ask(workload: string, url: string, { method = 'GET', headers = {} }: Asked = {}): Promise<Reply> {
-    const socketPath = await this.#hand(this.#pod(workload));
-    const own = { host: new URL(url).host, connection: 'close', 'x-url': url };
-    const reply = await replyTo({ socketPath, path: '/', method, headers: { ...headers, ...own }, timeout: 15_000 });
-    if (reply.status === 599) throw new Error(`${workload} has no answer from ${url}: ${reply.body}`);
-    return reply;
+  ask(workload: string, url: string, asked: Asked = {}): Promise<Reply> {
+    return this.#pod(workload).ask(url, asked);
   }
 
   async put(name: string, text: string): Promise<void> {
@@ -163,7 +132,7 @@ export class SampleMesh implements MeshUnderRollout {
   }
 
   log(): string {
-    const pods = [...this.#pods].map(([name, { run }]) => `${name}: ${run.said.slice(-300)}`);
+    const pods = [...this.#pods].map(([name, { said }]) => `${name}: ${said.slice(-300)}`);
     return [...pods, this.#serve?.errors.slice(-4000) ?? ''].join('\n');
   }
 
@@ -199,7 +168,16 @@ export class SampleMesh implements MeshUnderRollout {
     // Objects of custom kinds cannot be taken before their definitions are served.
     for (const object of gatewayObjects(DEFAULTS, INGRESS)) await this.#applied(object);
     for (const file of sources) await this.#applied(readFileSync(file, 'utf8'));
-    await this.#run(this.#node, await this.#scheduled());
+    const pods = await scheduledPods(api);
+    for (const [index, object] of pods.entries()) {
+      const pod = await SamplePod.start(api, this.#node, object, 10 + index, this.#dir);
+      this.#pods.set(pod.workload, pod);
+    }
+    for (const { last, object } of this.#pods.values()) {
+      await this.#node.proxyAnswers(last);
+      await this.#node.isReady({ ...object, last });
+    }
+    await this.settled();
   }
 
   async #applied(object: object | string): Promise<void> {
@@ -236,109 +214,5 @@ export class SampleMesh implements MeshUnderRollout {
       );
       await api.apply(JSON.parse(text) as object);
     }
-  }
-
-  /** The pods of all Deployments, once each has its own; at the node. */
-  async #scheduled(): Promise<readonly unknown[]> {
-    const { api } = this.#options;
-    const items = async (path: string): Promise<readonly unknown[]> =>
-      (at((await api.request('GET', path)).body, 'items') ?? []) as readonly unknown[];
-    const pods = await eventually(
-      'each Deployment has its pods',
-      async () => {
-        const wanted = (await items('/apis/apps/v1/deployments')).map((one) => Number(at(one, 'spec', 'replicas')));
-        const found = await items('/api/v1/pods');
-        return found.length === wanted.reduce((sum, count) => sum + count, 0) ? found : undefined;
-      },
-      60_000,
-    );
-    for (const pod of pods) {
-      const { name, namespace } = at(pod, 'metadata') as { readonly name: string; readonly namespace: string };
-      const { status, body } = await api.request('POST', `/api/v1/namespaces/${namespace}/pods/${name}/binding`, {
-        apiVersion: 'v1',
-        kind: 'Binding',
-        metadata: { name },
-        target: { apiVersion: 'v1', kind: 'Node', name: NODE },
-      });
-      assert.equal(status, 201, JSON.stringify(body));
-    }
-    return pods;
-  }
-
-  /** The kubelet's part: proxies and applications, and that they are ready. */
-  async #run(node: ClusterNode, pods: readonly unknown[]): Promise<void> {
-    const images = parseImageTable(readFileSync(join(samples, 'images.yaml'), 'utf8'), join(samples, 'apps'));
-    assert.ok(images.ok);
-    for (const [index, pod] of pods.entries()) {
-      const { name, namespace, labels } = at(pod, 'metadata') as {
-        readonly name: string;
-        readonly namespace: string;
-        readonly labels: Readonly<Record<string, string>>;
-      };
-      const last = 10 + index;
-      const hosts = [`${node.ip} ${CONTROL_PLANE}`, ...(await this.#names(namespace))];
-      const run = await node.run({ namespace, name, last, ready: false, volumes: { hosts } });
-      const [workload = ''] = name.split(`-${labels['pod-template-hash'] ?? ''}`);
-      const account = String(at(pod, 'spec', 'serviceAccountName'));
-      this.#pods.set(`${namespace}/${workload}`, { namespace, name, account, last, run, hand: undefined });
-      this.#application(pod, images.value, node.address(last), run);
-    }
-    for (const { namespace, name, last } of this.#pods.values()) {
-      await node.proxyAnswers(last);
-      await node.isReady({ namespace, name, last });
-    }
-    await this.settled();
-  }
-
-  #application(pod: unknown, images: ImageTable, ip: string, run: InjectedPod): void {
-    const { name, namespace, labels } = at(pod, 'metadata') as {
-      readonly name: string;
-      readonly namespace: string;
-      readonly labels: Readonly<Record<string, string>>;
-    };
-    for (const container of (at(pod, 'spec', 'containers') ?? []) as readonly unknown[]) {
-      const command = lookUp(images, String(at(container, 'image')));
-      if (command === undefined) continue;
-      const port = parsePort(at(container, 'ports', '0', 'containerPort'));
-      assert.ok(port !== undefined);
-      const serviceAccount = String(at(pod, 'spec', 'serviceAccountName'));
-      const about = {
-        namespace,
-        name,
-        serviceAccount,
-        labels,
-        ip,
-        appAddress: ip,
-        ports: [{ name: undefined, port }],
-      };
-      const how = { proxied: false, anywhere: true, workloadApi: undefined };
-      run.container({ ...command, env: applicationEnv(about, command.env, undefined, how) });
-    }
-  }
-
-  /** Lines of /etc/hosts for what the cluster's DNS would answer in a namespace. */
-  async #names(namespace: string): Promise<readonly string[]> {
-    const { body } = await this.#options.api.request('GET', `/api/v1/namespaces/${namespace}/services`);
-    return ((at(body, 'items') ?? []) as readonly unknown[]).map((service) => {
-      const name = String(at(service, 'metadata', 'name'));
-      return `${String(at(service, 'spec', 'clusterIP'))} ${name} ${name}.${namespace} ${name}.${namespace}.svc.cluster.local`;
-    });
-  }
-
-  async #hand(pod: SamplePod): Promise<string> {
-    if (pod.hand !== undefined) return pod.hand;
-    const folder = join(this.#dir, 'hands');
-    mkdirSync(folder, { recursive: true });
-    chmodSync(folder, 0o777);
-    const socketPath = join(folder, `${pod.last}.sock`);
-    pod.run.container({ command: ['node', '-e', HAND, socketPath], cwd: '/', env: {} });
-    pod.hand = socketPath;
-    await eventually('the application can be told what to do', () =>
-      replyTo({ socketPath, path: '/', method: 'GET', headers: { 'x-url': 'http://127.0.0.1:1/' }, timeout: 5000 }).then(
-        () => true,
-        () => undefined,
-      ),
-    );
-    return socketPath;
   }
 }
