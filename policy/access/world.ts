@@ -5,6 +5,7 @@ import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import { type Labels, selects } from '../../mesh/model/object.ts';
 import { type Port, parsePort } from '../../mesh/model/port.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
+import { keptBy } from '../kept.ts';
 import { policiesFor } from '../select.ts';
 import { type Atom, type Term, operationTerms } from './atom.ts';
 import { type Candidates, callers, candidatesFor } from './candidates.ts';
@@ -61,12 +62,20 @@ export interface World {
 
 const FIRST: readonly DimensionKey[] = ['path', 'method', 'host'];
 
+const decides = ({ dryRun, action }: AuthorizationPolicy): boolean => !dryRun && action !== 'AUDIT';
+
+/** Many workloads have the same policies. */
+const clausesFor = keptBy(
+  (policies: readonly AuthorizationPolicy[], snapshot: Snapshot, meshConfig: MeshConfig): readonly Clause[] =>
+    policies.filter(decides).flatMap((policy) => asked(clausesOf(policy, meshConfig), policy, snapshot, meshConfig)),
+);
+
 export function statementsOf({ snapshot, destination }: Side, meshConfig: MeshConfig): Statements {
-  const policies = policiesFor(snapshot, destination).filter(({ dryRun, action }) => !dryRun && action !== 'AUDIT');
+  const policies = policiesFor(snapshot, destination);
   return {
     meshConfig,
-    clauses: policies.flatMap((policy) => asked(clausesOf(policy, meshConfig), policy, snapshot, meshConfig)),
-    governed: policies.some(({ action }) => action === 'ALLOW'),
+    clauses: clausesFor(policies, snapshot, meshConfig),
+    governed: policies.some((policy) => decides(policy) && policy.action === 'ALLOW'),
     acceptances: acceptanceOf(jwtRulesFor(snapshot, destination)),
   };
 }

@@ -11,15 +11,15 @@ import { type MtlsSetting, mtlsSetting, workloadMtlsSetting } from '../peer-auth
 import { policiesFor } from '../select.ts';
 import type { JudgedCall, ObservedCall } from './call.ts';
 import type { Judgement, RefusalCause } from './judgement.ts';
-import { ApplyingRules } from './applying-rules.ts';
-import { type Known, truthOf } from './open-truth.ts';
+import type { Known } from './open-truth.ts';
+import { type Matches, type Matching, RuleIndex, type Rules } from './rule-index.ts';
 
 /** What calls tell of themselves by having been let through under other policies: each of those rules either let them in or did not stop them. */
 export interface Given {
   /** Rules that deny, as texts: none of these matched. */
-  readonly passed: ReadonlySet<string>;
+  readonly passed: () => ReadonlySet<string>;
   /** Rules that allow, as texts: one of these matched; empty: nobody knows which. */
-  readonly allowedBy: readonly string[];
+  readonly allowedBy: () => readonly string[];
   /** Which tokens were taken, as texts; undefined: none was looked at. */
   readonly tokens: ReadonlySet<string> | undefined;
 }
@@ -50,20 +50,6 @@ function requestOf(call: JudgedCall, { namespace, labels }: Destination): Reques
   };
 }
 
-/** `yes`, `no`, or yes where these are as it asks. */
-type Match = boolean | readonly string[];
-
-function matchOf({ terms, allows }: Clause, known: Known): Match {
-  const open = new Set<string>();
-  for (const term of terms) {
-    const truth = truthOf(term, known);
-    if (truth === 'open') open.add(term.dimension);
-    // What cannot be decided counts against the caller.
-    else if (truth === 'unknown' ? allows : !truth) return false;
-  }
-  return open.size === 0 ? true : [...open].sort();
-}
-
 const texts = new WeakMap<Clause, string>();
 
 /** What a clause says, whatever its policy is called. */
@@ -80,22 +66,13 @@ function textOf(clause: Clause): string {
   return made;
 }
 
-interface Matching {
-  readonly clause: Clause;
-  readonly match: Exclude<Match, false>;
-}
-
-interface Matches {
-  readonly denied: Clause | undefined;
-  readonly denying: readonly Matching[];
-  readonly allowing: readonly Matching[];
-}
-
-function surelyAllowed(allowing: readonly Matching[], given: Given | undefined): Clause | undefined {
-  const sure = allowing.find(({ match }) => match === true)?.clause;
-  if (sure !== undefined || given === undefined || given.allowedBy.length === 0) return sure;
-  const byText = new Map(allowing.map(({ clause }) => [textOf(clause), clause]));
-  return given.allowedBy.every((text) => byText.has(text)) ? byText.get(given.allowedBy[0] ?? '') : undefined;
+function surelyAllowed(matches: Matches, given: Given | undefined): Clause | undefined {
+  const { allowed } = matches;
+  if (allowed !== undefined || given === undefined) return allowed;
+  const allowedBy = given.allowedBy();
+  if (allowedBy.length === 0) return undefined;
+  const byText = new Map(matches.allowing.map(({ clause }) => [textOf(clause), clause]));
+  return allowedBy.every((text) => byText.has(text)) ? byText.get(allowedBy[0] ?? '') : undefined;
 }
 
 const REQUIRED = 'required ';
@@ -111,13 +88,14 @@ class Bench {
   readonly #destination: Destination;
   readonly #statements: Statements;
   readonly #governed: boolean;
-  readonly #rules: ApplyingRules;
+  readonly #rules: Rules;
   readonly #settings = new Map<number | undefined, MtlsSetting>();
   readonly #required: readonly Acceptance[];
   readonly #tokens: ReadonlySet<string> | undefined;
   #evaluator: Evaluator | undefined;
+  #last: { readonly call: JudgedCall; readonly matches: Matches } | undefined;
 
-  constructor(snapshot: Snapshot, destination: Destination, rulesOf: (statements: Statements) => ApplyingRules) {
+  constructor(snapshot: Snapshot, destination: Destination, rulesOf: (statements: Statements) => Rules) {
     this.#snapshot = snapshot;
     this.#destination = destination;
     this.#statements = statementsOf({ snapshot, destination }, snapshot.meshConfig);
@@ -134,55 +112,63 @@ class Bench {
       return this.#refused(call, 'peer', '', 'the certificate of the caller does not name exactly one SPIFFE ID');
     if (call.principal === undefined && !call.mtls && setting.mode === 'STRICT')
       return this.#refused(call, 'plain-text', setting.setBy ?? '');
-    const { denied, denying, allowing } = this.#matches(call, setting, given);
-    if (denied !== undefined) return this.#refused(call, 'denied', denied.name);
+    const matches = this.#matches(call, setting);
+    const passed = (clause: Clause): boolean => given?.passed().has(textOf(clause)) === true;
+    const denying = matches.denying.filter(({ clause }) => !passed(clause));
+    const denied = denying.find(({ match }) => match === true);
+    if (denied !== undefined) return this.#refused(call, 'denied', denied.clause.name);
     const http = call.protocol !== 'TCP';
     if (http && this.#required.some(({ unmeetable }) => unmeetable)) return this.#refused(call, 'token', '');
     const { governed } = this.#statements;
-    if (governed && allowing.length === 0) return this.#refused(call, 'not-allowed', '');
-    const sure = governed ? surelyAllowed(allowing, given) : undefined;
+    if (governed && !matches.mayAllow) return this.#refused(call, 'not-allowed', '');
+    const sure = governed ? surelyAllowed(matches, given) : undefined;
     const tokens = http && this.#asksForOtherTokens(given);
-    const open = [...denying, ...(governed && sure === undefined ? allowing : [])];
-    if (open.length === 0 && !tokens) return { kind: 'granted', by: sure?.name ?? '' };
-    const on = new Set([...(tokens ? ['token'] : []), ...open.flatMap(({ match }) => (match === true ? [] : match))]);
-    const basis = [...new Set(open.map(({ clause }) => textOf(clause)))].sort();
+    const doubtful = governed && sure === undefined;
+    if (denying.length === 0 && !doubtful && !tokens) return { kind: 'granted', by: sure?.name ?? '' };
+    const open = (): readonly Matching[] => [
+      ...matches.denying.filter(({ clause }) => !passed(clause)),
+      ...(doubtful ? matches.allowing : []),
+    ];
+    const on = new Set([...(tokens ? ['token'] : []), ...open().flatMap(({ match }) => (match === true ? [] : match))]);
+    const taken = tokens ? [...(this.#tokens ?? [])] : [];
     return {
       kind: 'depends',
       on: [...on].sort(),
-      basis: JSON.stringify([governed, tokens ? [...(this.#tokens ?? [])] : [], ...basis]),
+      get basis() {
+        const basis = new Set(open().map(({ clause }) => textOf(clause)));
+        return JSON.stringify([governed, taken, ...[...basis].sort()]);
+      },
     };
   }
 
   given(call: ObservedCall): Given | undefined {
     if (call.decision !== 'ALLOW' || this.judge(call, undefined).kind === 'not-granted') return undefined;
-    const { denying, allowing } = this.#matches(call, this.#settingOf(call.port), undefined);
-    const named = call.by === undefined ? undefined : `${call.by.policy} rule ${call.by.rule ?? ''}`;
-    const ofNamed = allowing.filter(({ clause }) => clause.name === named);
+    const matches = this.#matches(call, this.#settingOf(call.port));
+    let passed: ReadonlySet<string> | undefined;
     return {
-      passed: new Set(denying.map(({ clause }) => textOf(clause))),
-      allowedBy: (ofNamed.length > 0 ? ofNamed : allowing).map(({ clause }) => textOf(clause)),
+      passed: () => (passed ??= new Set(matches.denying.map(({ clause }) => textOf(clause)))),
+      allowedBy: () => {
+        const { allowing } = matches;
+        const named = call.by === undefined ? undefined : `${call.by.policy} rule ${call.by.rule ?? ''}`;
+        const ofNamed = allowing.filter(({ clause }) => clause.name === named);
+        return (ofNamed.length > 0 ? ofNamed : allowing).map(({ clause }) => textOf(clause));
+      },
       tokens: this.#tokens,
     };
   }
 
-  /** The rules that match, or may; of those that deny for certain the first alone. */
-  #matches(call: JudgedCall, setting: MtlsSetting, given: Given | undefined): Matches {
+  /** Of the call that was asked about last it is known: what it comes to is asked before what it tells. */
+  #matches(call: JudgedCall, setting: MtlsSetting): Matches {
+    if (this.#last?.call === call) return this.#last.matches;
     const known: Known = {
       call,
       meshConfig: this.#snapshot.meshConfig,
       encrypted: setting.mode !== 'DISABLE',
       tokens: this.#statements.acceptances !== undefined,
     };
-    const denying: Matching[] = [];
-    const allowing: Matching[] = [];
-    for (const clause of this.#rules.leftFor(known)) {
-      const match = matchOf(clause, known);
-      if (match === false || (!clause.allows && given?.passed.has(textOf(clause)) === true)) continue;
-      if (clause.allows) allowing.push({ clause, match });
-      else if (match === true) return { denied: clause, denying, allowing };
-      else denying.push({ clause, match });
-    }
-    return { denied: undefined, denying, allowing };
+    const matches = this.#rules.matches(known);
+    this.#last = { call, matches };
+    return matches;
   }
 
   /** Whether its token may be the reason that a call is refused: one is required, or others are taken than were. */
@@ -232,19 +218,25 @@ class Bench {
  * Judges calls by the policies of a snapshot, each condition as `gatehouse policy check` reads it. What a record does not have (headers,
  * tokens, whole paths) is not made up: where it matters, the answer is that it depends. A token that a call may have carried is taken to
  * be one that its RequestAuthentications take.
+ *
+ * @param made of the rules that apply to a workload; a test holds the index against one that asks them all
  */
-export function judge(snapshot: Snapshot, destinations: ReadonlyMap<string, Destination>): Judge {
+export function judge(
+  snapshot: Snapshot,
+  destinations: ReadonlyMap<string, Destination>,
+  made: (clauses: readonly Clause[]) => Rules = (clauses) => new RuleIndex(clauses),
+): Judge {
   const benches = new Map<string, Bench>();
   // Many workloads have the same policies.
-  const rules = new Map<readonly AuthorizationPolicy[], ApplyingRules>();
+  const rules = new Map<readonly AuthorizationPolicy[], Rules>();
   const benchOf = (name: string): Bench | undefined => {
     const before = benches.get(name);
     if (before !== undefined) return before;
     const destination = destinations.get(name);
     if (destination === undefined) return undefined;
     const policies = policiesFor(snapshot, destination);
-    const rulesOf = ({ clauses }: Statements): ApplyingRules => {
-      const known = rules.get(policies) ?? new ApplyingRules(clauses);
+    const rulesOf = ({ clauses }: Statements): Rules => {
+      const known = rules.get(policies) ?? made(clauses);
       rules.set(policies, known);
       return known;
     };

@@ -1,13 +1,13 @@
 import { isIP } from 'node:net';
 import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import { parsePort } from '../../mesh/model/port.ts';
-import type { Atom, Term } from '../access/atom.ts';
+import type { Atom } from '../access/atom.ts';
 import { bracketed, isOfToken } from '../access/values.ts';
 import { type Facts, factsOf } from '../evaluate/facts.ts';
 import type { Request } from '../evaluate/request.ts';
-import { type Truth, both, either, negate } from '../evaluate/truth.ts';
+import type { Truth } from '../evaluate/truth.ts';
 import type { JudgedCall } from './call.ts';
-import { isTemplate, relationOf } from './template.ts';
+import { type Relation, isTemplate, relationOf } from './template.ts';
 
 /**
  * What a record says of a call to one kind of port, and what it leaves open. `truth`s are those of policy/evaluate, asked of the attributes
@@ -26,7 +26,7 @@ export interface Known {
 export type OpenTruth = Truth | 'open';
 
 /** The values in which one attribute of such calls may come; undefined: nobody knows. */
-type Forms = readonly (string | undefined)[] | undefined;
+export type Forms = readonly (string | undefined)[] | undefined;
 
 /** A Service is called by any of its names; what is not one of a Service only by its own. */
 function hostForms(service: string | undefined): Forms {
@@ -36,7 +36,8 @@ function hostForms(service: string | undefined): Forms {
   return [name, `${name}.${namespace}`, `${name}.${namespace}.svc`, service];
 }
 
-function formsOf(dimension: string, { call, encrypted, tokens }: Known): Forms {
+/** In which values what a dimension is about comes with such calls. */
+export function formsOf(dimension: string, { call, encrypted, tokens }: Known): Forms {
   const tcp = call.protocol === 'TCP';
   const address = call.address !== undefined && isIP(call.address) !== 0 ? call.address : undefined;
   switch (dimension) {
@@ -91,12 +92,27 @@ function factsFor(
 
 const OF_QUERY = 'request.headers[:path]';
 
+/** Relations take long to find, and many policies have the same values. */
+const relations = new Map<string, Relation>();
+const MOST_KEPT = 20_000;
+
+function keptRelation(atom: Atom, path: string): Relation {
+  const key = `${atom.field} ${atom.text}\n${path}`;
+  const known = relations.get(key);
+  if (known !== undefined) return known;
+  const made = relationOf(atom, path, atom.field === OF_QUERY);
+  if (relations.size >= MOST_KEPT) relations.clear();
+  relations.set(key, made);
+  return made;
+}
+
 function ofTemplate(atom: Atom, path: string): OpenTruth {
-  const relation = relationOf(atom, path, atom.field === OF_QUERY);
+  const relation = keptRelation(atom, path);
   return relation === 'some' ? 'open' : relation === 'all';
 }
 
-function freshTruth(atom: Atom, value: string | undefined, known: Known): OpenTruth {
+/** Whether one value of a policy is what a call has, where it has this value. */
+export function atomTruth(atom: Atom, value: string | undefined, known: Known): OpenTruth {
   if (atom.dimension === 'path' && value !== undefined) {
     if (isTemplate(value)) return ofTemplate(atom, value);
     // Records leave queries out.
@@ -104,90 +120,4 @@ function freshTruth(atom: Atom, value: string | undefined, known: Known): OpenTr
   }
   const { facts, request } = factsFor(atom.dimension, value, known);
   return atom.truth(facts, request);
-}
-
-type Answers = Map<string, OpenTruth>;
-
-/** Many policies have the same values: atoms of one text answer alike, whatever policy they are of. */
-const shared = new WeakMap<MeshConfig, Map<string, Answers>>();
-const ofAtom = new WeakMap<Atom, Answers>();
-
-function answersOf(atom: Atom, meshConfig: MeshConfig): Answers {
-  const known = ofAtom.get(atom);
-  if (known !== undefined) return known;
-  const all = shared.get(meshConfig) ?? new Map<string, Answers>();
-  shared.set(meshConfig, all);
-  const key = `${atom.dimension}\n${atom.field}\n${atom.text}`;
-  const made: Answers = all.get(key) ?? new Map<string, OpenTruth>();
-  all.set(key, made);
-  ofAtom.set(atom, made);
-  return made;
-}
-
-const MOST_KEPT = 10_000;
-
-function atomTruth(atom: Atom, value: string | undefined, known: Known): OpenTruth {
-  const answers = answersOf(atom, known.meshConfig);
-  const key = keyOf(value, known);
-  const before = answers.get(key);
-  if (before !== undefined) return before;
-  const made = freshTruth(atom, value, known);
-  if (answers.size >= MOST_KEPT) answers.clear();
-  answers.set(key, made);
-  return made;
-}
-
-function keyOf(value: string | undefined, { call }: Known): string {
-  const protocol = call.protocol === 'TCP' ? 'T' : 'H';
-  return value === undefined ? protocol : `${protocol} ${value}`;
-}
-
-function eitherOpen(truths: readonly OpenTruth[]): OpenTruth {
-  if (truths.includes(true)) return true;
-  if (truths.includes('open')) return 'open';
-  return either(truths, (truth) => (truth === 'open' ? 'unknown' : truth));
-}
-
-function not(truth: OpenTruth): OpenTruth {
-  return truth === 'open' ? truth : negate(truth);
-}
-
-function truthFor(term: Term, value: string | undefined, known: Known): OpenTruth {
-  const of = (atoms: readonly Atom[]): OpenTruth => eitherOpen(atoms.map((atom) => atomTruth(atom, value, known)));
-  const parts = [
-    ...(term.values.length === 0 ? [] : [of(term.values)]),
-    ...(term.notValues.length === 0 ? [] : [not(of(term.notValues))]),
-  ];
-  if (parts.includes(false)) return false;
-  if (parts.includes('open')) return 'open';
-  return both(parts, (truth) => (truth === 'open' ? 'unknown' : truth));
-}
-
-const kept = new WeakMap<MeshConfig, WeakMap<Term, Map<string, OpenTruth>>>();
-
-/** Whether a term holds for such calls. Worked out once for each value of what it looks at. */
-export function truthOf(term: Term, known: Known): OpenTruth {
-  const forms = formsOf(term.dimension, known);
-  if (forms === undefined) return 'open';
-  const ofTerms = kept.get(known.meshConfig) ?? new WeakMap<Term, Map<string, OpenTruth>>();
-  kept.set(known.meshConfig, ofTerms);
-  const answers = ofTerms.get(term) ?? new Map<string, OpenTruth>();
-  ofTerms.set(term, answers);
-  const truths = forms.map((value) => {
-    const key = keyOf(value, known);
-    const before = answers.get(key);
-    if (before !== undefined) return before;
-    const made = truthFor(term, value, known);
-    if (answers.size >= MOST_KEPT) answers.clear();
-    answers.set(key, made);
-    return made;
-  });
-  const [first = 'open'] = truths;
-  return truths.every((truth) => truth === first) ? first : 'open';
-}
-
-/** Whether one value of a policy may be what such calls have; where records do not tell, it may. */
-export function mayHold(atom: Atom, known: Known): boolean {
-  const forms = formsOf(atom.dimension, known);
-  return forms === undefined || forms.some((value) => atomTruth(atom, value, known) !== false);
 }

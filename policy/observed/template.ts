@@ -10,6 +10,11 @@ export function isTemplate(path: string): boolean {
   return HOLE.test(path);
 }
 
+/** What all paths behind a template begin with. */
+export function leadOf(template: string): string {
+  return template.split(HOLE, 1)[0] ?? '';
+}
+
 function languageOf(template: string): Language {
   return template
     .split(HOLE)
