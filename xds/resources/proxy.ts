@@ -12,6 +12,8 @@ export interface PodClaim {
   readonly namespace: string;
   readonly pod: string;
   readonly identity: SpiffeId | undefined;
+  /** Its Envoy cannot take virtual hosts as resources of their own. */
+  readonly hostsInline?: true;
 }
 
 /** An agent, which follows the trust bundle for itself. Any identity may: a bundle is public. */

@@ -52,8 +52,8 @@ function keyOf({ kind, namespace, pod }: Pick<PodClaim, 'kind' | 'namespace' | '
 }
 
 /** Envoy has virtual hosts as resources of their own over delta only. */
-function deliveryTo({ kind }: Proxy, variant: Variant): HostDelivery {
-  return variant === 'delta' && kind === 'sidecar' ? 'apart' : 'inline';
+function deliveryTo({ kind, hostsInline }: PodClaim, variant: Variant): HostDelivery {
+  return variant === 'delta' && kind === 'sidecar' && hostsInline !== true ? 'apart' : 'inline';
 }
 
 /**
@@ -103,7 +103,7 @@ export function snapshotResources(
     },
     bundle: () => ({ bundle: now.bundle, version: trustResource(now.bundle).version }),
     wanted(claim, asked, held) {
-      if (scopes === undefined || claim.kind !== 'sidecar') return false;
+      if (scopes === undefined || claim.kind !== 'sidecar' || claim.hostsInline === true) return false;
       // Whoever is unknown yet, or has all, may be told of some only later; it is in use then what it holds now.
       if (held !== undefined) scopes.begin(claim, held);
       const found = findProxy(now.snapshot, claim);
@@ -126,7 +126,7 @@ export function snapshotResources(
       if (found.kind !== 'found') return true;
       const { proxy } = found;
       const sidecar = sidecarFor(now.snapshot, proxy);
-      const scoped = isScoped(now.snapshot, proxy, sidecar, deliveryTo(proxy, variant), scopes);
+      const scoped = isScoped(now.snapshot, proxy, sidecar, deliveryTo(claim, variant), scopes);
       return views.prepare(proxy, sidecar, now.revoked, scoped, mayGoOn);
     },
     onChange(listener) {
@@ -142,7 +142,7 @@ export function snapshotResources(
       const found = findProxy(now.snapshot, claim);
       switch (found.kind) {
         case 'found': {
-          return { kind: 'found', snapshot: number, set: setOf(claim, found.proxy, deliveryTo(found.proxy, variant)) };
+          return { kind: 'found', snapshot: number, set: setOf(claim, found.proxy, deliveryTo(claim, variant)) };
         }
         case 'unknown':
         case 'refused':

@@ -8,8 +8,15 @@ export interface WireError {
   readonly message: string;
 }
 
+/** What a proxy says it is: `node.user_agent_build_version`. */
+export interface EnvoyVersion {
+  readonly major: number;
+  readonly minor: number;
+}
+
 export interface WireRequest {
   nodeId: string;
+  envoy: EnvoyVersion | undefined;
   typeUrl: string;
   /** SotW: resource_names; delta: resource_names_subscribe. */
   names: readonly string[];
@@ -31,8 +38,23 @@ type Take = (into: Reading, bytes: Buffer, from: number, to: number) => void;
 const node: Take = (into, bytes, from, to) => {
   eachField(bytes, from, to, (field, start, end) => {
     if (field === 1) into.nodeId = text(bytes, start, end);
+    // One of: a version as text, or as numbers.
+    if (field === 7) into.envoy = undefined;
+    if (field === 8) into.envoy = buildVersion(into.envoy, bytes, start, end);
   });
 };
+/** envoy.config.core.v3.BuildVersion: its first field is the envoy.type.v3.SemanticVersion. */
+function buildVersion(before: EnvoyVersion | undefined, bytes: Buffer, from: number, to: number): EnvoyVersion {
+  let { major, minor } = before ?? { major: 0, minor: 0 };
+  eachField(bytes, from, to, (field, start, end) => {
+    if (field !== 1) return;
+    eachField(bytes, start, end, (part, _from, _to, number) => {
+      if (part === 1) major = number >>> 0;
+      if (part === 2) minor = number >>> 0;
+    });
+  });
+  return { major, minor };
+}
 const error: Take = (into, bytes, from, to) => {
   let { code, message } = into.error ?? { code: 0, message: '' };
   eachField(bytes, from, to, (field, start, end, number) => {
@@ -109,6 +131,7 @@ export function readRequest(variant: 'sotw' | 'delta', message: Uint8Array): Wir
     entries: [],
     text: isAscii(bytes) ? asciiText : text,
     nodeId: '',
+    envoy: undefined,
     typeUrl: '',
     names: [],
     unsubscribe: [],

@@ -2,11 +2,13 @@ import { parsed, refused, type Parsed } from '../../ca/identity/parsed.ts';
 import { parseTypeUrl, type TypeUrl } from '../resource-set.ts';
 import type { BroughtVersions, DeltaRequest, SotwRequest, Variant } from '../subscription/event.ts';
 import type { Limits } from './limits.ts';
-import { readRequest, type WireRequest } from './request-wire.ts';
+import { type EnvoyVersion, readRequest, type WireRequest } from './request-wire.ts';
 
 export interface Request {
   /** Empty where the message carries no node: Envoy may send it in the first message only. */
   readonly nodeId: string;
+  /** Undefined where it does not say. */
+  readonly envoy: EnvoyVersion | undefined;
   /** Undefined when the type is none that is served here. */
   readonly event: SotwRequest | DeltaRequest | undefined;
   readonly typeUrl: string;
@@ -35,6 +37,7 @@ export function parseRequest(variant: Variant, bytes: Uint8Array, limits: Limits
   const type = parseTypeUrl(message.typeUrl);
   return parsed({
     nodeId: message.nodeId,
+    envoy: message.envoy,
     typeUrl: message.typeUrl,
     event: type === undefined ? undefined : eventOf(variant, type, message),
   });

@@ -13,6 +13,7 @@ import { Outbox } from './outbox.ts';
 import { type Holding, holdings } from './holdings.ts';
 import { logReport } from './report.ts';
 import { parseRequest, type Request } from './request.ts';
+import type { EnvoyVersion } from './request-wire.ts';
 import type { Answer, ResourceSource } from './source.ts';
 import { rejectedResources, type StreamStatus, subscriptions, trustBundle } from './status.ts';
 import type { Timers } from './timers.ts';
@@ -245,14 +246,14 @@ export class DiscoveryStream {
   }
 
   /** The first request: who is it? */
-  #begin({ nodeId }: Request): boolean {
+  #begin({ nodeId, envoy }: Request): boolean {
     const { identity, log, variant, onNode } = this.#options;
     const node = parseNodeId(nodeId);
     if (!node.ok) {
       this.#refuse(status.INVALID_ARGUMENT, node.reason);
       return false;
     }
-    const claim = claimOf(node.value, identity);
+    const claim = claimOf(node.value, identity, envoy);
     if (!claim.ok) {
       this.#refuse(status.PERMISSION_DENIED, claim.reason);
       return false;
@@ -397,7 +398,15 @@ export class DiscoveryStream {
   }
 }
 
-function claimOf(node: NodeId, identity: SpiffeId | undefined): Parsed<ProxyClaim> {
-  if (node.kind !== 'agent') return parsed({ kind: node.kind, namespace: node.namespace, pod: node.pod, identity });
+function claimOf(node: NodeId, identity: SpiffeId | undefined, envoy: EnvoyVersion | undefined): Parsed<ProxyClaim> {
+  if (node.kind !== 'agent') {
+    const { kind, namespace, pod } = node;
+    return parsed({ kind, namespace, pod, identity, ...(takesHostsApart(envoy) ? {} : { hostsInline: true }) });
+  }
   return identity === undefined ? refused('agents come over TLS, with a certificate') : parsed({ kind: 'agent', identity });
+}
+
+/** Seen: 1.36 refuses `vhds` over an aggregated stream, 1.37 to 1.40 take it. Who does not say what it is gets what Envoy of today takes. */
+function takesHostsApart(envoy: EnvoyVersion | undefined): boolean {
+  return envoy === undefined || envoy.major > 1 || envoy.minor >= 37;
 }

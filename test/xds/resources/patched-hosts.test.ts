@@ -6,7 +6,7 @@ import { DEFAULT_MESH_CONFIG } from '../../../mesh/admit/mesh-config.ts';
 import { buildSnapshot } from '../../../mesh/admit/snapshot.ts';
 import type { Snapshot } from '../../../mesh/model/snapshot.ts';
 import { documentsOf } from '../../../mesh/source/load.ts';
-import { VIRTUAL_HOST } from '../../../xds/resource-set.ts';
+import { ROUTES, VIRTUAL_HOST } from '../../../xds/resource-set.ts';
 import { snapshotResources, type SnapshotResources } from '../../../xds/resources/source.ts';
 
 const CALLER = `
@@ -106,5 +106,18 @@ describe('virtual hosts after a change that is patched in', () => {
     source.publish(snapshot(caller, routes, after));
     assert.deepEqual(hostsOf(source), fresh());
     assert.ok('http_proxy/nobody.test:8081' in hostsOf(source));
+  });
+
+  it('are in the routes of an Envoy that cannot take them apart', () => {
+    const { snapshot, bundle } = world();
+    const source = snapshotResources(snapshot(caller, admitted(BESIDE), admitted(PLAIN(80))), bundle);
+    const claim = { kind: 'sidecar', namespace: 'a', pod: 'caller', identity: undefined } as const;
+    const old = source.resourcesFor({ ...claim, hostsInline: true }, 'delta');
+    const sotw = source.resourcesFor(claim, 'sotw');
+    assert.ok(old.kind === 'found' && sotw.kind === 'found');
+    assert.equal(old.set.get(VIRTUAL_HOST)?.size ?? 0, 0);
+    const versions = ({ set }: typeof old) => [...(set.get(ROUTES) ?? [])].map(([name, { version }]) => [name, version]);
+    assert.ok(versions(old).length > 0);
+    assert.deepEqual(versions(old), versions(sotw));
   });
 });

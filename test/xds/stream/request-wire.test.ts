@@ -1,15 +1,30 @@
 import assert from 'node:assert/strict';
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import * as fc from 'fast-check';
+import { BuildVersionSchema, type Node } from '#gen/envoy/config/core/v3/base_pb.js';
 import { DeltaDiscoveryRequestSchema, DiscoveryRequestSchema } from '#gen/envoy/service/discovery/v3/discovery_pb.js';
-import { readRequest, type WireRequest } from '../../../xds/stream/request-wire.ts';
+import { type EnvoyVersion, readRequest, type WireRequest } from '../../../xds/stream/request-wire.ts';
 
 const SEED = 20_261_124;
 const text = fc.string({ unit: 'grapheme', maxLength: 60 });
 const texts = fc.array(text, { maxLength: 5 });
 const error = fc.option(fc.record({ code: fc.integer(), message: text }), { nil: undefined });
 const node = fc.option(fc.record({ id: text, cluster: text, userAgentName: text }), { nil: undefined });
-const NOTHING = { names: [], unsubscribe: [], initialVersions: new Map(), version: '', nonce: '', error: undefined };
+const NOTHING = {
+  envoy: undefined,
+  names: [],
+  unsubscribe: [],
+  initialVersions: new Map(),
+  version: '',
+  nonce: '',
+  error: undefined,
+};
+
+function envoyOf(node: Node | undefined): EnvoyVersion | undefined {
+  if (node?.userAgentVersionType.case !== 'userAgentBuildVersion') return undefined;
+  const { version } = node.userAgentVersionType.value;
+  return { major: version?.majorNumber ?? 0, minor: version?.minorNumber ?? 0 };
+}
 
 /** The same, read by protobuf-es; undefined where it refuses. */
 function byLibrary(variant: 'sotw' | 'delta', bytes: Uint8Array): WireRequest | undefined {
@@ -20,6 +35,7 @@ function byLibrary(variant: 'sotw' | 'delta', bytes: Uint8Array): WireRequest | 
       return {
         ...NOTHING,
         nodeId: node?.id ?? '',
+        envoy: envoyOf(node),
         typeUrl,
         names: resourceNames,
         version: versionInfo,
@@ -32,6 +48,7 @@ function byLibrary(variant: 'sotw' | 'delta', bytes: Uint8Array): WireRequest | 
     return {
       ...NOTHING,
       nodeId: message.node?.id ?? '',
+      envoy: envoyOf(message.node),
       typeUrl: message.typeUrl,
       names: message.resourceNamesSubscribe,
       unsubscribe: message.resourceNamesUnsubscribe,
@@ -96,6 +113,28 @@ describe(`requests read by hand (seed ${SEED})`, () => {
         assert.deepEqual(sorted(read), sorted(byLibrary(variant, bytes)));
       }),
       { seed: SEED, numRuns: 2000 },
+    );
+  });
+
+  it('say which Envoy it is', () => {
+    const version = fc.record({ majorNumber: fc.nat(), minorNumber: fc.nat(), patch: fc.nat() });
+    const userAgentVersionType = fc.oneof(
+      fc.constant({ case: undefined }),
+      fc.record({ case: fc.constant('userAgentVersion' as const), value: text }),
+      fc.option(version, { nil: undefined }).map((one) => ({
+        case: 'userAgentBuildVersion' as const,
+        value: create(BuildVersionSchema, one === undefined ? {} : { version: one }),
+      })),
+    );
+    fc.assert(
+      fc.property(fc.record({ id: text, userAgentVersionType }), fc.constantFrom('sotw', 'delta'), (who, variant) => {
+        const bytes =
+          variant === 'sotw'
+            ? toBinary(DiscoveryRequestSchema, create(DiscoveryRequestSchema, { node: who }))
+            : toBinary(DeltaDiscoveryRequestSchema, create(DeltaDiscoveryRequestSchema, { node: who }));
+        assert.deepEqual(sorted(byHand(variant, bytes)), sorted(byLibrary(variant, bytes)));
+      }),
+      { seed: SEED, numRuns: 500 },
     );
   });
 

@@ -169,6 +169,17 @@ describe('discovery service', () => {
     assert.equal((await client.end()).code, status.RESOURCE_EXHAUSTED);
   });
 
+  it('asks for virtual hosts inline where Envoy says that it is too old for others', async () => {
+    const server = await start();
+    const build = (majorNumber: number, minorNumber: number) =>
+      ({ case: 'userAgentBuildVersion', value: { version: { majorNumber, minorNumber, patch: 4 } } }) as const;
+    for (const userAgentVersionType of [build(1, 36), build(1, 37), build(2, 0), undefined])
+      delta(server).send({ node: { id: NODE, ...(userAgentVersionType && { userAgentVersionType }) }, typeUrl: CLUSTER });
+    await eventually('four claims', () => (server.source.claims.length >= 4 ? true : undefined));
+    const inline = server.source.claims.filter((claim) => claim.kind !== 'agent' && claim.hostsInline === true);
+    assert.equal(inline.length, 1);
+  });
+
   it('bounds the streams of one identity; of one pod the oldest gives way', async () => {
     const server = await start({ limits: { streamsPerIdentity: 3, streamsPerNode: 2 } });
     const clients: DeltaClient[] = [];
