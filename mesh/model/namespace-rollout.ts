@@ -37,6 +37,10 @@ export interface AcceptedCalls extends Answered {
     /** A workload of the namespace. */
     readonly workload: string | undefined;
     readonly port: number | undefined;
+    /** As AuthorizationPolicy writes them; one of them. Absent: any, and connections over TCP. */
+    readonly methods?: readonly string[];
+    /** The same; `{id}`, `{rest}` and `{other}` as records have them stand for themselves. */
+    readonly paths?: readonly string[];
   };
 }
 

@@ -3,18 +3,26 @@ import { inBlocks } from '../evaluate/address.ts';
 import { isText, valueOf } from '../evaluate/text.ts';
 import { remembered } from '../../mesh/model/remembered.ts';
 import type { ObservedCall } from '../observed/call.ts';
+import type { Relation } from '../observed/template.ts';
+import { calledAs, isOfRequests } from './called.ts';
 import { callText, instant } from './words.ts';
 
-/** Whether an entry is about a call; when it ended is another question. All that it says must hold, and what is not known does not. */
-export function isAbout({ from, to }: Pick<AcceptedCalls, 'from' | 'to'>, call: ObservedCall): boolean {
-  return (
+/** Whose calls, and to whom. */
+type Entry = Pick<AcceptedCalls, 'from' | 'to'>;
+
+/**
+ * Whether an entry is about the calls that stand behind a record; when it ended is another question. All that it says must hold, and what
+ * is not known does not, but for paths and methods of which records tell no more than that they may be meant: `some`.
+ */
+export function relationTo({ from, to }: Entry, call: ObservedCall): Relation {
+  const isBetween =
     (from.principal === undefined ||
       (call.principal !== undefined && isText(valueOf(from.principal), withoutScheme(call.principal)))) &&
     (from.namespace === undefined || from.namespace === namespaceOf(call)) &&
     (to.workload === undefined || to.workload === call.destination.split('/')[1]) &&
     (to.port === undefined || to.port === call.port) &&
-    (from.ipBlock === undefined || addressTest(from)(call.address) === true)
-  );
+    (from.ipBlock === undefined || addressTest(from)(call.address) === true);
+  return isBetween ? calledAs(to, call) : 'none';
 }
 
 /** Made once for each entry: it is asked of every call. */
@@ -38,16 +46,26 @@ export interface Sifted {
   readonly details: readonly string[];
 }
 
-/** The entries about a call. Calls alike differ in method and path, of which entries say nothing, so each is looked up once. */
-export function entriesAbout<Entry extends Pick<AcceptedCalls, 'from' | 'to'>>(
-  entries: readonly Entry[],
-): (call: ObservedCall) => readonly Entry[] {
+/**
+ * The entries about a call.
+ * @param which `surely`: those that are about all of it, for what an entry lets pass; `perhaps`: those that may be, for what an entry keeps out
+ */
+export function entriesAbout<One extends Entry>(
+  entries: readonly One[],
+  which: 'surely' | 'perhaps' = 'surely',
+): (call: ObservedCall) => readonly One[] {
   if (entries.length === 0) return () => [];
-  const known = new Map<string, readonly Entry[]>();
+  const ofRequests = entries.some(({ to }) => isOfRequests(to));
+  const known = new Map<string, readonly One[]>();
   return (call) => {
-    const { principal, address, caller, destination, port } = call;
-    const key = JSON.stringify([principal, address, caller, destination, port]);
-    const found = known.get(key) ?? entries.filter((entry) => isAbout(entry, call));
+    const { principal, address, caller, destination, port, protocol, method, path } = call;
+    const key = JSON.stringify([principal, address, caller, destination, port, ...(ofRequests ? [protocol, method, path] : [])]);
+    const before = known.get(key);
+    if (before !== undefined) return before;
+    const found = entries.filter((entry) => {
+      const relation = relationTo(entry, call);
+      return relation === 'all' || (relation === 'some' && which === 'perhaps');
+    });
     known.set(key, found);
     return found;
   };

@@ -37,15 +37,14 @@ function adopted(rollout: NamespaceRollout, { configured }: Evidence, now: numbe
   return { ...initialState(rollout.meta.namespace, now), stage: stageThere(rollout, configured) };
 }
 
-/** Remembers what was accepted as denied; the same object where that is known. */
+/** Remembers what was accepted; the same object where that is known. What is accepted today is not forgotten for what was. */
 function answeredFor(state: RolloutState, { accepted }: NamespaceRollout): RolloutState {
-  const known = new Set(state.answered?.map((entry) => JSON.stringify(entry)));
-  const more = accepted
-    .filter(({ kind }) => kind === 'denied')
-    .map(({ from, to }) => ({ from, to }))
-    .filter((entry) => !known.has(JSON.stringify(entry)));
-  if (more.length === 0) return state;
-  return { ...state, answered: [...(state.answered ?? []), ...more].slice(-MOST_ANSWERED) };
+  const { answered = [] } = state;
+  const known = new Set(answered.map((entry) => JSON.stringify(entry)));
+  const today = new Map(accepted.map(({ from, to }) => [JSON.stringify({ from, to }), { from, to }]));
+  if ([...today.keys()].every((entry) => known.has(entry))) return state;
+  const past = answered.filter((entry) => !today.has(JSON.stringify(entry)));
+  return { ...state, answered: [...past, ...today.values()].slice(-MOST_ANSWERED) };
 }
 
 /** Arms rollback when policies of others changed, and ends it when its time is over. */

@@ -71,7 +71,11 @@ const areAnswered = (value: unknown): boolean =>
   Array.isArray(value) &&
   value.every((entry: unknown) => {
     const { from, to } = fields(entry);
-    return typeof from === 'object' && from !== null && typeof to === 'object' && to !== null;
+    const { methods, paths } = fields(to);
+    const areTexts = (list: unknown): boolean => list === undefined || (Array.isArray(list) && list.every(isText));
+    return (
+      typeof from === 'object' && from !== null && typeof to === 'object' && to !== null && areTexts(methods) && areTexts(paths)
+    );
   });
 
 const areStages = (value: unknown): boolean =>

@@ -22,6 +22,7 @@ export interface Spike {
  * The denials that count: of calls that were let through before what is enforced changed. Calls that never were, whoever makes them, count
  * for nothing, or whoever wants in would only have to knock often enough; nor do those that somebody accepted, that a policy was meant to
  * refuse, or whose certificate was revoked.
+ * @param state `answered` has what is accepted today as well
  */
 export function spikeOf(
   rollout: NamespaceRollout,
@@ -31,18 +32,23 @@ export function spikeOf(
 ): Spike | undefined {
   const { denials } = rollout.rollback;
   if (armed === undefined || denials === 0 || now > armed.until) return undefined;
-  const before = letThrough(evidence.calls, armed.since);
   const intended = intendedPolicies(evidence.configured);
-  const accepted = entriesAbout([...rollout.accepted, ...answered]);
-  const counted = evidence.deniedSince.filter(
+  const accepted = entriesAbout(answered, 'perhaps');
+  const unanswered = evidence.deniedSince.filter(
     ({ call, policy, revoked }) =>
       !revoked &&
       call.refusedBy !== 'identity' &&
       call.decision === 'DENY' &&
-      before(call) &&
       (policy === undefined || !intended.has(policy)) &&
       accepted(call).length === 0,
   );
+  if (sum(unanswered) < denials) return undefined;
+  // A refused connection says neither method nor path: it counts if it may be one of those for which nobody answers.
+  const before = letThrough(
+    evidence.calls.filter((call) => accepted(call).length === 0),
+    armed.since,
+  );
+  const counted = unanswered.filter(({ call }) => before(call));
   const found = sum(counted);
   if (found < denials) return undefined;
   return {

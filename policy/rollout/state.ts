@@ -59,7 +59,7 @@ export interface RolloutState {
   readonly paused: { readonly by: string; readonly reason: string; readonly at: number } | undefined;
   readonly armed: Armed | undefined;
   /**
-   * Calls that somebody accepted as denied since policies were suggested, the entry's end and its removal notwithstanding: they are refused
+   * Calls that somebody accepts, or did since policies were suggested, the entry's end and its removal notwithstanding: they are refused
    * on purpose, and what an intruder goes on trying must not take the namespace back once nobody answers for it. Absent: none.
    */
   readonly answered?: readonly Answered[];

@@ -9,6 +9,9 @@ import type { RolloutStatus } from './status.ts';
 import { nextStep } from './step.ts';
 import { instant } from './words.ts';
 
+const MOST_SHOWN = 3;
+const LONGEST_SHOWN = 100;
+
 /** @param most how many transitions it has */
 export function statusOf(
   rollout: NamespaceRollout,
@@ -81,6 +84,15 @@ function acceptedText({ kind, from, to, reason }: AcceptedCalls): string {
   );
   const what = to.workload === undefined ? 'any workload' : to.workload;
   const port = to.port === undefined ? '' : `:${to.port}`;
+  const requests = [to.methods, to.paths].map((list) => (list === undefined ? '' : ` ${someOf(list)}`)).join('');
   const calls = kind === 'plain-text' ? 'plain text' : 'denied calls';
-  return `${calls} of ${who.length === 0 ? 'anybody' : who.join(', ')} to ${what}${port}: ${reason}`;
+  return `${calls} of ${who.length === 0 ? 'anybody' : who.join(', ')} to ${what}${port}${requests}: ${reason}`;
+}
+
+/** There may be many, and long ones: what is shown has its bounds. */
+function someOf(values: readonly string[]): string {
+  const shown = values
+    .slice(0, MOST_SHOWN)
+    .map((value) => (value.length > LONGEST_SHOWN ? `${value.slice(0, LONGEST_SHOWN)}…` : value));
+  return values.length > MOST_SHOWN ? `${shown.join('|')}|… (${values.length})` : shown.join('|');
 }

@@ -68,7 +68,12 @@ describe('NamespaceRollout, admission', () => {
         {
           kind: 'Denied',
           from: { principal: 'spiffe://cluster.local/ns/shop/sa/*' },
-          to: { workload: 'cart', port: 80 },
+          to: {
+            workload: 'cart',
+            port: 80,
+            methods: ['GET', 'P*'],
+            paths: ['/a', '/b/*', '*.png', '/c/{*}/d', '/e/{id}', '{other}'],
+          },
           ...answered,
         },
       ],
@@ -81,6 +86,8 @@ describe('NamespaceRollout, admission', () => {
       enforce: { observedForMs: 0, requests: 0 },
     });
     assert.deepEqual(rollout.accepted[0]?.from.principal, 'cluster.local/ns/shop/sa/*');
+    assert.deepEqual(rollout.accepted[0]?.to.methods, ['GET', 'P*']);
+    assert.deepEqual(rollout.accepted[0]?.to.paths, ['/a', '/b/*', '*.png', '/c/{*}/d', '/e/{id}', '{other}']);
     assert.equal(rollout.accepted[0]?.until, Date.parse('2027-02-01T00:00:00Z'), 'the day itself is part of it');
     assert.equal(rollout.exceptions[0]?.until, Date.parse('2027-01-31T17:00:00Z'));
   });
@@ -123,6 +130,23 @@ describe('NamespaceRollout, admission', () => {
     ['a namespace with *', accepted({ from: { namespace: 'a*' } }), ['error bad-name spec.accepted[0].from.namespace']],
     ['a bad block', accepted({ from: { ipBlock: '10.0.0.0/33' } }), ['error bad-address spec.accepted[0].from.ipBlock']],
     ['a bad port', accepted({ to: { port: 0 } }), ['error out-of-range spec.accepted[0].to.port']],
+    ['no methods', accepted({ to: { methods: [] } }), ['error empty-list spec.accepted[0].to.methods']],
+    ['a method in small letters', accepted({ to: { methods: ['get'] } }), ['error bad-method spec.accepted[0].to.methods[0]']],
+    ['a method in between', accepted({ to: { methods: ['P*T'] } }), ['error bad-method spec.accepted[0].to.methods[0]']],
+    ['methods as text', accepted({ to: { methods: 'GET' } }), ['error wrong-type spec.accepted[0].to.methods']],
+    ['an empty path', accepted({ to: { paths: [''] } }), ['error missing-field spec.accepted[0].to.paths[0]']],
+    ...['items', '/items?a=b', '/a/*/b', '/a/{name}', '/a/{*}/{id}', '/a/x{*}', '/users/4711', '*a*', '{id}'].map(
+      (path): readonly [string, unknown, readonly string[]] => [
+        `the path ${path}`,
+        accepted({ to: { paths: ['/fine', path] } }),
+        ['error bad-path spec.accepted[0].to.paths[1]'],
+      ],
+    ),
+    [
+      'too many paths',
+      accepted({ to: { paths: Array.from({ length: 101 }, (_, at) => `/p${'x'.repeat(at)}`) } }),
+      ['error out-of-range spec.accepted[0].to.paths'],
+    ],
     ['a workload of a namespace', excepted({ workload: 'shop/cart' }), ['error bad-name spec.exceptions[0].workload']],
     ['an exception up to the end', excepted({ upTo: 'enforce' }), ['error contradiction spec.exceptions[0].upTo']],
     ['an exception up to nothing', excepted({ upTo: undefined }), ['error missing-field spec.exceptions[0].upTo']],

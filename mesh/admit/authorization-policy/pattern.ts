@@ -7,14 +7,15 @@ export type ReadItem<T> = (item: Field, written: string) => T | undefined;
 
 /** `values` and `notValues` of one attribute. A list that is given but empty says nothing and is refused: nobody could tell what was meant. */
 export function condition<T>(values: Field, notValues: Field, read: ReadItem<T>): Condition<T> {
-  return { values: items(values, read), notValues: items(notValues, read) };
+  return { values: listed(values, read), notValues: listed(notValues, read) };
 }
 
-function items<T>(field: Field, read: ReadItem<T>): readonly T[] {
-  const listed = itemsOf(field);
-  if (field.node?.kind === 'list' && listed.length === 0)
+/** The values of a list that must not be empty where it is given. */
+export function listed<T>(field: Field, read: ReadItem<T>): readonly T[] {
+  const items = itemsOf(field);
+  if (field.node?.kind === 'list' && items.length === 0)
     field.error('empty-list', 'is an empty list', 'fill it in, or remove the field');
-  return listed.flatMap((item) => {
+  return items.flatMap((item) => {
     if (!item.given) return [];
     const written = requiredText(item, 'remove the empty item');
     const value = written === '' ? undefined : read(item, written);

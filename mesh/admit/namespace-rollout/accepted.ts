@@ -5,6 +5,7 @@ import { shorten } from '../node.ts';
 import { oneOf, optionalText, port } from '../scalar.ts';
 import { answered } from './answered.ts';
 import { workloadName } from './exceptions.ts';
+import { methods, paths } from './requests.ts';
 
 const MOST_ACCEPTED = 500;
 const MOST_PRINCIPAL = 2048;
@@ -32,11 +33,16 @@ function entry(item: Field): AcceptedCalls {
     );
   const kind = oneOf(fields.kind, KINDS) === 'PlainText' ? 'plain-text' : 'denied';
   const from = fieldsOf(fields.from, ['principal', 'namespace', 'ipBlock']);
-  const to = fieldsOf(fields.to, ['workload', 'port']);
+  const to = fieldsOf(fields.to, ['workload', 'port', 'methods', 'paths']);
   const read: AcceptedCalls = {
     kind,
     from: { principal: principal(from.principal), namespace: namespace(from.namespace), ipBlock: ipBlock(from.ipBlock) },
-    to: { workload: to.workload.given ? workloadName(to.workload) : undefined, port: port(to.port) },
+    to: {
+      workload: to.workload.given ? workloadName(to.workload) : undefined,
+      port: port(to.port),
+      ...(to.methods.given ? { methods: methods(to.methods) } : {}),
+      ...(to.paths.given ? { paths: paths(to.paths) } : {}),
+    },
     ...answered(fields),
   };
   if (!Object.values(from).some((one) => one.given) && !item.report.failed)

@@ -94,7 +94,19 @@ describe('definitions of custom resources', function () {
       advance: 'Propose',
       paused: true,
       gates: { strict: { observedFor: '24h', requests: 0 }, dryRun: { observedFor: '0s' }, enforce: { observedFor: '168h' } },
-      accepted: [plain, { ...denied, to: { workload: 'cart', port: 80 }, until: '2027-01-31T18:00:00+01:00' }],
+      accepted: [
+        plain,
+        {
+          ...denied,
+          to: {
+            workload: 'cart',
+            port: 80,
+            methods: ['GET', 'P*', '*'],
+            paths: ['/a', '/b/*', '*.png', '/c/{*}', '/d/{id}', '{other}'],
+          },
+          until: '2027-01-31T18:00:00+01:00',
+        },
+      ],
       exceptions: [exception],
       rollback: { denials: 0, within: '10m' },
     };
@@ -112,6 +124,9 @@ describe('definitions of custom resources', function () {
       [{ accepted: [{ ...plain, from: { principal: 'a' } }] }, /no principal/],
       [{ accepted: [{ ...denied, from: { principal: 'a', ipBlock: '10.0.0.1' } }] }, /no address is kept/],
       [{ accepted: [{ ...denied, from: { principal: 'a/*/b' } }] }, /principal.*should match/],
+      [{ accepted: [{ ...denied, to: { methods: ['get'] } }] }, /methods.*should match/],
+      [{ accepted: [{ ...denied, to: { paths: [] } }] }, /paths.*at least 1/],
+      [{ accepted: [{ ...denied, to: { paths: ['/a?b'] } }] }, /paths.*should match/],
       [{ exceptions: [{ ...exception, upTo: 'enforce' }] }, /Unsupported value/],
       [{ exceptions: [exception, exception] }, /Duplicate/],
       [{ exceptions: [{ ...exception, workload: 'default/cart' }] }, /workload.*should match/],

@@ -241,6 +241,15 @@ describe('gates of a rollout', () => {
       assert.equal(plainText(accepting({ ipBlock: '10.1.2.3' }, { to: { workload: 'cart', port: undefined } })).met, true);
       assert.equal(plainText(accepting({ ipBlock: '10.1.2.3' }, { to: { workload: 'db', port: undefined } })).met, false);
     });
+    it('is about methods and paths where it says so: not about TCP, nor about some of what a record stands for', () => {
+      const of = (to: Partial<NamespaceRollout['accepted'][number]['to']>, fields = {}): boolean =>
+        plainText(accepting({ ipBlock: '10.1.2.3' }, { to: { workload: undefined, port: undefined, ...to } }), fields).met;
+      assert.equal(of({ methods: ['GET'], paths: ['/items'] }), true);
+      assert.equal(of({ methods: ['POST'], paths: ['/items'] }), false);
+      assert.equal(of({ paths: ['/items/*'] }, { path: '/items/{id}' }), true);
+      assert.equal(of({ paths: ['/items/a1'] }, { path: '/items/{id}' }), false);
+      assert.equal(of({ paths: ['*'] }, { protocol: 'TCP', method: undefined, path: undefined }), false);
+    });
     it('knows callers by namespace where the address is that of a pod', () =>
       assert.equal(plainText(accepting({ namespace: 'legacy' }), { caller: 'legacy/importer' }).met, true));
     it('of the other kind is not about it', () =>
