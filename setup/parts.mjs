@@ -7,7 +7,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** About half of the time of all. */
-const SECOND = ['test/audit/', 'test/cli/', 'test/feature/', 'test/routing/', 'test/up/'];
+const SECOND = ['test/audit/', 'test/cli/', 'test/feature/', 'test/policy/', 'test/routing/', 'test/up/', 'test/xds/'];
 /** These fetch what they run. */
 const FIRST = new Set(['test/feature/traced.test.ts']);
 
