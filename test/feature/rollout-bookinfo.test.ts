@@ -1,7 +1,7 @@
 // Bookinfo of a folder rolls itself out.
 import { BARE_BOOKINFO, bookinfoFlows } from './rollout/bookinfo.ts';
 import { bookinfoIsRolledOut, type BookinfoUnderRollout } from './rollout/bookinfo-story.ts';
-import { FolderMesh } from './rollout/folder.ts';
+import { FolderMesh } from './rollout/folder-mesh.ts';
 import { SteadyTraffic } from './rollout/steady.ts';
 import { RunningMesh } from './running-mesh.ts';
 

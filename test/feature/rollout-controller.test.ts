@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { eventually } from '../eventually.ts';
 import { startPair, throughClient } from './pair.ts';
 import { RolloutCommands, rolloutObject } from './rollout/command.ts';
-import { FolderMesh } from './rollout/folder.ts';
+import { FolderMesh } from './rollout/folder-mesh.ts';
 import { SteadyTraffic } from './rollout/steady.ts';
 import { get, type RunningMesh } from './running-mesh.ts';
 

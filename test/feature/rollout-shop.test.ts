@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from '../eventually.ts';
-import { FolderMesh } from './rollout/folder.ts';
+import { FolderMesh } from './rollout/folder-mesh.ts';
 import { BARE_SHOP } from './rollout/shop.ts';
 import { rollbackTakesSeconds, shopIsRolledOut, ShopUnderRollout } from './rollout/shop-story.ts';
 import { RunningMesh } from './running-mesh.ts';

@@ -9,7 +9,7 @@ import { DEFAULTS } from '../../kubernetes/install/options.ts';
 import { injector, validator } from '../../kubernetes/install/webhooks.ts';
 import { RunningServe } from '../cli/running-serve.ts';
 import { eventually } from '../eventually.ts';
-import type { Asked, MeshUnderRollout } from '../feature/rollout/place.ts';
+import type { Asked, MeshUnderRollout } from '../feature/rollout/mesh-under-rollout.ts';
 import {
   get,
   type Outcome,

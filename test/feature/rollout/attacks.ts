@@ -1,7 +1,7 @@
 // The break-in of the first article: somebody has the support site's pod, its identity and its token, and tries what else can be reached.
 import { foreignCertificate } from '../foreign-certificate.ts';
 import type { Stage } from '../../../mesh/model/namespace-rollout.ts';
-import type { MeshInUse } from './place.ts';
+import type { MeshInUse } from './mesh-under-rollout.ts';
 import { certificateOf, inPlainText, overTls } from './pod.ts';
 
 export type Outcome = 'reached' | 'refused';

@@ -6,7 +6,7 @@ import { openStore } from '../../../audit/store/open.ts';
 import { eventually } from '../../eventually.ts';
 import type { Reply } from '../running-mesh.ts';
 import { RolloutCommands, rolloutObject } from './command.ts';
-import type { MeshUnderRollout } from './place.ts';
+import type { MeshUnderRollout } from './mesh-under-rollout.ts';
 import { inPlainText } from './pod.ts';
 import type { SteadyTraffic } from './steady.ts';
 

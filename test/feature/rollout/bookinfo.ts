@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { field } from '../load.ts';
 import { get, type Reply, root, samples } from '../running-mesh.ts';
-import type { MeshInUse } from './place.ts';
+import type { MeshInUse } from './mesh-under-rollout.ts';
 import type { Flow } from './steady.ts';
 
 /** Neither policies nor strict mutual TLS: a rollout begins from nothing. */

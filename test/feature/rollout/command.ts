@@ -4,7 +4,7 @@ import type { AcceptedCalls, AdvanceMode, Stage } from '../../../mesh/model/name
 import type { RolloutStatus } from '../../../policy/rollout/status.ts';
 import { eventually } from '../../eventually.ts';
 import type { Outcome } from '../running-mesh.ts';
-import type { MeshUnderRollout } from './place.ts';
+import type { MeshUnderRollout } from './mesh-under-rollout.ts';
 
 export interface Accepted {
   readonly kind: AcceptedCalls['kind'];

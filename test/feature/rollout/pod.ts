@@ -2,7 +2,7 @@
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { certificateFor } from '../mesh-certificate.ts';
-import type { MeshInUse } from './place.ts';
+import type { MeshInUse } from './mesh-under-rollout.ts';
 
 export interface Certificate {
   readonly cert: string;

@@ -6,7 +6,7 @@ import { eventually } from '../../eventually.ts';
 import type { ReportedEdge } from '../running-mesh.ts';
 import { ATTACKS, attacksAt, expected, REFUSED_WORKLOADS, type Trace } from './attacks.ts';
 import { type Accepted, RolloutCommands, rolloutObject } from './command.ts';
-import type { MeshUnderRollout } from './place.ts';
+import type { MeshUnderRollout } from './mesh-under-rollout.ts';
 import { shopFlows } from './shop.ts';
 import { SteadyTraffic } from './steady.ts';
 

@@ -1,7 +1,7 @@
 // The shop without any policy, with a database and a weekly job: its legitimate traffic.
 import { join } from 'node:path';
 import { get, type Reply, root, samples } from '../running-mesh.ts';
-import type { MeshInUse } from './place.ts';
+import type { MeshInUse } from './mesh-under-rollout.ts';
 import { certificateOf, overTls } from './pod.ts';
 import type { Flow } from './steady.ts';
 

@@ -3,7 +3,7 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import type { Outcome, Reply, ReportedEdge, RunningMesh } from '../running-mesh.ts';
-import type { Asked, MeshUnderRollout } from './place.ts';
+import type { Asked, MeshUnderRollout } from './mesh-under-rollout.ts';
 
 const WAIT_MS = 15_000;
 
