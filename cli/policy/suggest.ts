@@ -83,9 +83,10 @@ async function action(flags: SuggestFlags): Promise<undefined> {
     return fail('suggest', 2, `"${workload}" is in several namespaces: ${[...names].sort().join(', ')}`);
   if (workload !== undefined && flags.by === 'namespace')
     return fail('suggest', 2, '--workload asks for the policy of one workload, --by namespace for one of all');
+  // Not of the one workload alone: those beside it behind a Service tell of callers that may be led to it.
   const [only] = names.size === 1 ? names : [];
-  const filter =
-    only !== undefined ? { to: { workload: only } } : flags.namespace === undefined ? {} : { to: { namespace: flags.namespace } };
+  const namespace = flags.namespace ?? only?.split('/', 1)[0];
+  const filter = namespace === undefined ? {} : { to: { namespace } };
   const store = storeOf(flags);
   const { period } = question.value;
   const evidence = await reading(async () => {
@@ -97,7 +98,7 @@ async function action(flags: SuggestFlags): Promise<undefined> {
   const suggestion = suggest({
     snapshot,
     destinations: destinationsIn(snapshot).filter(({ name }) => names.has(name)),
-    calls: workload === undefined ? evidence.calls : evidence.calls.filter(({ destination }) => names.has(destination)),
+    calls: evidence.calls,
     namespace: flags.namespace,
     by: flags.by,
     now: evidence.until,
@@ -108,9 +109,10 @@ async function action(flags: SuggestFlags): Promise<undefined> {
     },
   });
   for (const text of evidence.missing) process.stderr.write(`warning: ${text}: callers may be missing\n`);
-  if (evidence.calls.length === 0) process.stderr.write('warning: no calls were recorded: what is suggested lets nobody in\n');
+  const own = workload === undefined ? evidence.calls : evidence.calls.filter(({ destination }) => names.has(destination));
+  if (own.length === 0) process.stderr.write('warning: no calls were recorded: what is suggested lets nobody in\n');
   const known = new Set(snapshot.workloads.map(keyOf));
-  for (const name of new Set(evidence.calls.flatMap(({ destination }) => (known.has(destination) ? [] : [destination]))))
+  for (const name of new Set(own.flatMap(({ destination }) => (known.has(destination) ? [] : [destination]))))
     process.stderr.write(
       `warning: ${visible(name)}: it was called, and the configuration has no such workload: it is left as it is\n`,
     );

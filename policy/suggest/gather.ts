@@ -2,7 +2,8 @@ import type { PathNormalization } from '../../mesh/model/mesh-config.ts';
 import { keyOf } from '../../mesh/model/object.ts';
 import type { Destination } from '../access/world.ts';
 import type { ObservedCall } from '../observed/call.ts';
-import type { Base } from './base.ts';
+import type { Base, Today } from './base.ts';
+import type { Alike } from './behind-services.ts';
 import { type Caller, callerOf } from './caller.ts';
 import { type Seen, seen, together } from './evidence.ts';
 import { folding } from './fold.ts';
@@ -17,6 +18,8 @@ export interface Gathered {
   readonly callers: ReadonlyMap<string, Did>;
   /** Everybody with an identity whose calls went through, whoever let them in. */
   readonly all: ReadonlyMap<string, Seen>;
+  /** Who may be led there by a Service, whoever lets them in. */
+  readonly led: ReadonlySet<string>;
   readonly plain: ReadonlyMap<string, { readonly seen: Seen; readonly why: string; readonly granted: boolean }>;
   readonly denied: ReadonlyMap<string, { readonly seen: Seen; readonly why: string | undefined }>;
   readonly conditional: ReadonlyMap<string, { readonly seen: Seen; readonly on: readonly string[] }>;
@@ -91,8 +94,25 @@ function shown(caller: Caller): string {
   return caller.value;
 }
 
-/** Looks through the calls to one workload. */
-export function gather(destination: Destination, calls: readonly ObservedCall[], base: Base, input: SuggestInput): Gathered {
+/** What a call is as policies say it, and what today's say of it. */
+interface Judged {
+  readonly operations: readonly Operation[];
+  /** What is generalised by that, in words. */
+  readonly told: Set<string>;
+  readonly today: Today;
+}
+
+/**
+ * Looks through the calls to one workload.
+ * @param alike those of callers that may be led there as well: what they need is theirs, and nothing is noted of what was not seen
+ */
+export function gather(
+  destination: Destination,
+  calls: readonly ObservedCall[],
+  base: Base,
+  input: SuggestInput,
+  alike?: Alike,
+): Gathered {
   const { options = {} } = input;
   const { pathNormalization } = input.snapshot.meshConfig;
   const callers = new Map<string, Map<string, { operation: Operation; seen: Seen }>>();
@@ -103,6 +123,20 @@ export function gather(destination: Destination, calls: readonly ObservedCall[],
   const refused = new Map<string, { seen: Seen; by: string }>();
   const generalised = new Set<string>();
   const ask = base.of(destination);
+  const judged = (call: ObservedCall): Judged => {
+    const told = new Set<string>();
+    const operations = operationsOf(call, destination, options.detail ?? 'path', pathNormalization, (text) => told.add(text));
+    const path = call.path === undefined ? undefined : normalized(call.path, pathNormalization);
+    return { operations, told, today: ask({ ...call, path }) };
+  };
+  const grant = (caller: Exclude<Caller, { readonly kind: 'nobody' }>, { operations, told }: Judged, one: Seen): void => {
+    if (caller.kind === 'principal' && caller.generalised !== undefined) told.add(caller.generalised);
+    for (const text of told) generalised.add(text);
+    const key = `${caller.kind === 'principal' ? 'p' : 'a'} ${caller.value}`;
+    const did = callers.get(key) ?? new Map<string, { operation: Operation; seen: Seen }>();
+    callers.set(key, did);
+    for (const operation of operations) addTo(did, operation, one);
+  };
   for (const call of calls) {
     const caller = callerOf(call, input.snapshot.meshConfig);
     const one = seen(call);
@@ -110,9 +144,8 @@ export function gather(destination: Destination, calls: readonly ObservedCall[],
       sum(denied, shown(caller), { seen: one, why: call.denied });
       continue;
     }
-    const told = new Set<string>();
-    const operations = operationsOf(call, destination, options.detail ?? 'path', pathNormalization, (text) => told.add(text));
-    const today = ask({ ...call, path: call.path === undefined ? undefined : normalized(call.path, pathNormalization) });
+    const of = judged(call);
+    const { today } = of;
     if (caller.kind === 'principal') all.set(caller.value, together(all.get(caller.value), one));
     else if (!(today.kind === 'granted')) {
       const granted = caller.kind === 'address' && options.grantPlainText === true;
@@ -129,17 +162,21 @@ export function gather(destination: Destination, calls: readonly ObservedCall[],
       sum(refused, `${shown(caller)} ${today.by}`, { seen: one, by: today.by });
       continue;
     }
-    if (caller.kind === 'principal' && caller.generalised !== undefined) told.add(caller.generalised);
-    if (caller.kind === 'nobody') continue;
-    for (const text of told) generalised.add(text);
-    const key = `${caller.kind === 'principal' ? 'p' : 'a'} ${caller.value}`;
-    const did = callers.get(key) ?? new Map<string, { operation: Operation; seen: Seen }>();
-    callers.set(key, did);
-    for (const operation of operations) addTo(did, operation, one);
+    if (caller.kind !== 'nobody') grant(caller, of, one);
+  }
+  const led = new Set<string>();
+  for (const call of alike?.calls ?? []) {
+    const caller = callerOf(call, input.snapshot.meshConfig);
+    if (caller.kind !== 'principal') continue;
+    led.add(caller.value);
+    const of = judged(call);
+    if (of.today.kind !== 'not-granted') continue;
+    grant(caller, of, seen(call));
+    for (const text of alike?.generalised ?? []) generalised.add(text);
   }
   const most = options.mostPaths ?? MOST_PATHS;
   const final = [...callers].map(([key, did]) => [key, widest(folding(did, most, (text) => generalised.add(text)))] as const);
-  return { destination, callers: new Map(final), all, plain, denied, conditional, refused, generalised };
+  return { destination, callers: new Map(final), all, led, plain, denied, conditional, refused, generalised };
 }
 
 /** What an existing policy is known by. */

@@ -57,9 +57,10 @@ function unseen(
 ): readonly CallerNote[] {
   const found = new Map<string, CallerNote>();
   const { name } = gathered.destination;
+  const ids = [...gathered.all.keys(), ...gathered.led];
   for (const policy of policies)
     for (const one of values(policy)) {
-      if ([...gathered.all.keys()].some((id) => names(one, id, policy.meta.namespace, meshConfig))) continue;
+      if (ids.some((id) => names(one, id, policy.meta.namespace, meshConfig))) continue;
       const caller = one.field === 'principals' ? written(one.value) : `${one.field} ${written(one.value)}`;
       const text = `granted by ${keyOf(policy.meta)}, and not seen in ${span(times.now - times.observedSince)} of records; the grant is left as it is`;
       if (!found.has(caller)) found.set(caller, note('idle', caller, name, undefined, text));

@@ -3,6 +3,7 @@ import type { Workload } from '../../mesh/model/workload.ts';
 import type { Destination } from '../access/world.ts';
 import type { ObservedCall } from '../observed/call.ts';
 import { Base } from './base.ts';
+import { alikeCalls } from './behind-services.ts';
 import { evidenceOf, seen, together, type Seen } from './evidence.ts';
 import { type Gathered, gather, policyNames } from './gather.ts';
 import { servesOutside } from './gateways.ts';
@@ -79,7 +80,10 @@ export function suggest(input: SuggestInput): Suggestion {
   const { snapshot, namespace, by, now, options = {} } = input;
   const isBase = options.isBase ?? (() => true);
   const base = new Base(snapshot, isBase);
-  const calls = byDestination(input.calls);
+  const { isLearned = () => true } = options;
+  const learned = input.calls.filter(isLearned);
+  const calls = byDestination(learned);
+  const alike = alikeCalls(learned, snapshot);
   const workloads = new Map<string, Workload>(snapshot.workloads.map((workload) => [keyOf(workload), workload]));
   const destinations = input.destinations
     .filter((one) => workloads.has(one.name) && (namespace === undefined || one.namespace === namespace))
@@ -134,7 +138,8 @@ export function suggest(input: SuggestInput): Suggestion {
       add(destination, everybody(mine, now));
       continue;
     }
-    const gathered = gather(destination, mine, base, input);
+    const led = alike.get(destination.name);
+    const gathered = gather(destination, mine, base, input, led && { ...led, calls: led.calls.filter(isLearned) });
     notes.push(...notesOf(gathered, grants, snapshot.meshConfig, times));
     for (const [key, { seen: one, by: policy }] of [...gathered.refused].sort(([a], [b]) => compare(a, b)))
       uncovered.push(

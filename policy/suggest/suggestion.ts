@@ -78,6 +78,8 @@ export interface SuggestOptions {
   readonly name?: (namespace: string, workload: string | undefined) => string;
   /** Which of the snapshot's policies are there to stay; the others are taken for not there, such as those that the suggestion replaces. */
   readonly isBase?: (policy: AuthorizationPolicy) => boolean;
+  /** Whether rules are made of a call, or of one like it at another workload behind the same Service. Default: of all that went through. */
+  readonly isLearned?: (call: ObservedCall) => boolean;
   /** Callers without an identity are let in by their addresses. Default: they are noted only. */
   readonly grantPlainText?: boolean;
   /** Who was not seen for so long is noted as idle. Default 14 days. */
@@ -92,6 +94,7 @@ export interface SuggestInput {
   readonly snapshot: Snapshot;
   /** The workloads that there are, with their ports. */
   readonly destinations: readonly Destination[];
+  /** Those to other workloads count where a Service leads to both. */
   readonly calls: readonly ObservedCall[];
   /** Only for the workloads of this namespace. */
   readonly namespace?: string | undefined;

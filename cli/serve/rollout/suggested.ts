@@ -3,8 +3,7 @@ import type { Snapshot } from '../../../mesh/model/snapshot.ts';
 import type { Destination } from '../../../policy/access/world.ts';
 import { dryRun } from '../../../policy/dry-run/dry-run.ts';
 import type { Configured, Evidence } from '../../../policy/rollout/evidence.ts';
-import { acrossServices } from '../../../policy/rollout/behind-services.ts';
-import { learnedCalls } from '../../../policy/rollout/learned.ts';
+import { learning } from '../../../policy/rollout/learned.ts';
 import { isOwn } from '../../../policy/rollout/objects.ts';
 import { suggest } from '../../../policy/suggest/suggest.ts';
 import type { Suggestion } from '../../../policy/suggest/suggestion.ts';
@@ -19,20 +18,19 @@ function destinationsOf(snapshot: Snapshot, { workloads }: Pick<Configured, 'wor
 export function suggestionFor(rollout: NamespaceRollout, snapshot: Snapshot, evidence: Evidence): Suggestion {
   const { recordedSince } = evidence.record;
   const { namespace } = rollout.meta;
-  const across = acrossServices(learnedCalls(rollout, evidence.calls), snapshot, namespace);
-  const suggestion = suggest({
+  return suggest({
     snapshot,
     destinations: destinationsOf(snapshot, evidence.configured),
-    calls: across.calls,
+    calls: evidence.calls,
     namespace,
     by: 'workload',
     now: evidence.at,
     options: {
       isBase: (policy) => !isOwn(policy, rollout),
+      isLearned: learning(rollout),
       ...(recordedSince === undefined ? {} : { observedSince: recordedSince }),
     },
   });
-  return { ...suggestion, generalisations: [...suggestion.generalisations, ...across.generalisations] };
 }
 
 /** As Envoy's shadow rules say and as the evaluator says, together and compared. */

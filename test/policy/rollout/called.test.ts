@@ -3,7 +3,7 @@ import type { ObservedCall } from '../../../policy/observed/call.ts';
 import type { Relation } from '../../../policy/observed/template.ts';
 import { entriesAbout } from '../../../policy/rollout/accepted.ts';
 import { calledAs } from '../../../policy/rollout/called.ts';
-import { learnedCalls } from '../../../policy/rollout/learned.ts';
+import { learning } from '../../../policy/rollout/learned.ts';
 import { answered, call } from './scenario.ts';
 
 const NOTHING = { workload: undefined, port: undefined };
@@ -89,7 +89,7 @@ describe('accepted calls by method and path', () => {
     const calls = ['/items', '/export', '/items/{id}', '{other}'].map((path) => call({ path }));
     const tcp = call({ protocol: 'TCP', method: undefined, path: undefined });
     assert.deepEqual(
-      learnedCalls({ accepted: [entry] }, [...calls, tcp]).map(({ path, protocol }) => path ?? protocol),
+      [...calls, tcp].filter(learning({ accepted: [entry] })).map(({ path, protocol }) => path ?? protocol),
       ['/items', 'TCP'],
     );
   });

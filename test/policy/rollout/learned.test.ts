@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { AcceptedCalls } from '../../../mesh/model/namespace-rollout.ts';
 import type { ObservedCall } from '../../../policy/observed/call.ts';
-import { learnedCalls } from '../../../policy/rollout/learned.ts';
+import { learning } from '../../../policy/rollout/learned.ts';
 
 const SUPPORT = 'spiffe://cluster.local/ns/shop/sa/support';
 
@@ -39,7 +39,7 @@ const entry = (kind: AcceptedCalls['kind'], workload: string, until: number): Ac
 describe('a rollout learns from calls', () => {
   const calls = [call('shop/users'), call('shop/fraud'), call('shop/website', undefined)];
   const learned = (...accepted: readonly AcceptedCalls[]): readonly string[] =>
-    learnedCalls({ accepted }, calls).map(({ destination }) => destination);
+    calls.filter(learning({ accepted })).map(({ destination }) => destination);
 
   it('all of them, where nobody answers for a refusal', () => {
     assert.deepEqual(learned(), ['shop/users', 'shop/fraud', 'shop/website']);
