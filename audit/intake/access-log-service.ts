@@ -47,7 +47,7 @@ async function consume(call: AccessLogCall, principal: SpiffeId, options: Access
       options.log.warn({ principal }, 'an access-log message could not be parsed; its records are lost');
       continue;
     }
-    if (message.identifier) identifier = { nodeId: message.identifier.node?.id ?? '', logName: message.identifier.logName };
+    if (message.identifier) ({ identifier } = message);
     if (!identifier) return 'the first message must have an identifier';
     const reporter = reporterOf(principal, identifier.nodeId, identifier.logName, directory);
     if (!reporter.ok) return reporter.reason;

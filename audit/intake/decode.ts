@@ -1,16 +1,10 @@
-import { timestampMs } from '@bufbuild/protobuf/wkt';
-import {
-  type AccessLogCommon,
-  AccessLogType,
-  type HTTPAccessLogEntry,
-  HTTPAccessLogEntry_HTTPVersion as HttpVersion,
-  type TCPAccessLogEntry,
-} from '#gen/envoy/data/accesslog/v3/accesslog_pb.js';
+import { AccessLogType, HTTPAccessLogEntry_HTTPVersion as HttpVersion } from '#gen/envoy/data/accesslog/v3/accesslog_pb.js';
 import { RequestMethod, RequestMethodSchema } from '#gen/envoy/config/core/v3/base_pb.js';
 import { serialOf } from '../model/certificate-use.ts';
 import type { AccessRecord, Hop, Protocol, Verdict } from '../model/record.ts';
 import { type SocketEnd, socketEnd } from './address.ts';
 import type { Directory, ServicePortRef } from './directory.ts';
+import type { Amount, CommonLog, HttpLog, ResponseLog, TcpLog } from './log-entry.ts';
 import { marksOf } from './marks.ts';
 import { pathOf, templateOf } from './path-template.ts';
 import { callerOf, peerOf } from './peer.ts';
@@ -29,7 +23,7 @@ const ANNOUNCED_TAG = 'announced';
 
 /** What both kinds of entry have, brought to one shape. */
 interface Call {
-  readonly common: AccessLogCommon | undefined;
+  readonly common: CommonLog | undefined;
   readonly details: string;
   readonly authority: string;
   readonly reached: boolean;
@@ -51,23 +45,25 @@ interface Call {
   >;
 }
 
-function timeOf(common: AccessLogCommon | undefined, now: Date): number {
-  const at = common?.startTime ? timestampMs(common.startTime) : Number.NaN;
+function timeOf(common: CommonLog | undefined, now: Date): number {
+  const at = common?.startTime
+    ? Number(common.startTime.seconds) * 1000 + Math.round(common.startTime.nanos / 1_000_000)
+    : Number.NaN;
   return at > now.getTime() - MAX_BEHIND_MS && at < now.getTime() + MAX_AHEAD_MS ? Math.floor(at) : now.getTime();
 }
 
-function microseconds(common: AccessLogCommon | undefined): number {
+function microseconds(common: CommonLog | undefined): number {
   const span = common?.duration ?? common?.timeToLastDownstreamTxByte;
   return span ? Math.max(0, Number(span.seconds) * 1_000_000 + Math.round(span.nanos / 1000)) : 0;
 }
 
-function bytes(...amounts: readonly (bigint | undefined)[]): number {
+function bytes(...amounts: readonly (Amount | undefined)[]): number {
   let sum = 0;
-  for (const amount of amounts) sum += Number(amount ?? 0n);
+  for (const amount of amounts) sum += Number(amount ?? 0);
   return Math.min(sum, Number.MAX_SAFE_INTEGER);
 }
 
-function protocolOf(entry: HTTPAccessLogEntry): Protocol {
+function protocolOf(entry: HttpLog): Protocol {
   if (entry.request?.requestHeaders['content-type']?.startsWith('application/grpc')) return 'GRPC';
   switch (entry.protocolVersion) {
     case HttpVersion.HTTP10:
@@ -86,7 +82,7 @@ function protocolOf(entry: HTTPAccessLogEntry): Protocol {
 }
 
 /** In the trailers, or in the headers of an answer that has nothing else; 0 to 16 as gRPC has them, so that servers cannot invent more. */
-function grpcStatusOf(response: HTTPAccessLogEntry['response']): number | undefined {
+function grpcStatusOf(response: ResponseLog | undefined): number | undefined {
   const text = response?.responseTrailers['grpc-status'] ?? response?.responseHeaders['grpc-status'];
   return text !== undefined && /^(?:\d|1[0-6])$/.test(text) ? Number(text) : undefined;
 }
@@ -221,19 +217,14 @@ function recordsOf(call: Call, reporter: Reporter, directory: Directory): readon
   return into === undefined || out === undefined ? records : [{ ...into, onward: true }, out];
 }
 
-function finished(common: AccessLogCommon | undefined): boolean {
+function finished(common: CommonLog | undefined): boolean {
   if (common?.intermediateLogEntry) return false;
-  const type = common?.accessLogType ?? AccessLogType.NotSet;
+  const type = common === undefined ? AccessLogType.NotSet : common.accessLogType;
   return type === AccessLogType.NotSet || type === AccessLogType.TcpConnectionEnd || type === AccessLogType.DownstreamEnd;
 }
 
 /** The records of one HTTP log entry: none for intermediate entries, two for a gateway's. `now` bounds the proxy's clock. */
-export function decodeHttp(
-  entry: HTTPAccessLogEntry,
-  reporter: Reporter,
-  directory: Directory,
-  now: Date,
-): readonly AccessRecord[] {
+export function decodeHttp(entry: HttpLog, reporter: Reporter, directory: Directory, now: Date): readonly AccessRecord[] {
   const { commonProperties: common, request, response } = entry;
   if (!finished(common)) return [];
   const details = response?.responseCodeDetails ?? '';
@@ -269,28 +260,18 @@ export function decodeHttp(
 }
 
 /** The records of one TCP log entry, as `decodeHttp`. A connection counts once, when it ends. */
-export function decodeTcp(
-  entry: TCPAccessLogEntry,
-  reporter: Reporter,
-  directory: Directory,
-  now: Date,
-): readonly AccessRecord[] {
+export function decodeTcp(entry: TcpLog, reporter: Reporter, directory: Directory, now: Date): readonly AccessRecord[] {
   return finished(entry.commonProperties) ? recordsOf(connectionOf(entry, now), reporter, directory) : [];
 }
 
 /** What a connection that began looks like so far; nothing if this entry tells of something else. */
-export function decodeTcpBeginning(
-  entry: TCPAccessLogEntry,
-  reporter: Reporter,
-  directory: Directory,
-  now: Date,
-): readonly AccessRecord[] {
+export function decodeTcpBeginning(entry: TcpLog, reporter: Reporter, directory: Directory, now: Date): readonly AccessRecord[] {
   return entry.commonProperties?.accessLogType === AccessLogType.TcpUpstreamConnected
     ? recordsOf(connectionOf(entry, now), reporter, directory)
     : [];
 }
 
-function connectionOf({ commonProperties: common, connectionProperties: connection }: TCPAccessLogEntry, now: Date): Call {
+function connectionOf({ commonProperties: common, connectionProperties: connection }: TcpLog, now: Date): Call {
   const flags = flagsOf(common?.responseFlags);
   const reached =
     socketEnd(common?.upstreamRemoteAddress) !== undefined &&

@@ -1,14 +1,13 @@
-import { fromBinary } from '@bufbuild/protobuf';
-import { type StreamAccessLogsMessage, StreamAccessLogsMessageSchema } from '#gen/envoy/service/accesslog/v3/als_pb.js';
 import type { AccessRecord } from '../model/record.ts';
 import { decodeHttp, decodeTcp, decodeTcpBeginning } from './decode.ts';
 import type { Directory } from './directory.ts';
+import { type LogMessage, readMessage } from './read-message.ts';
 import type { Reporter } from './reporter.ts';
 
 /** undefined: it is none. */
-export function parseMessage(bytes: Uint8Array): StreamAccessLogsMessage | undefined {
+export function parseMessage(bytes: Uint8Array): LogMessage | undefined {
   try {
-    return fromBinary(StreamAccessLogsMessageSchema, bytes);
+    return readMessage(bytes);
   } catch {
     return undefined;
   }
@@ -16,31 +15,23 @@ export function parseMessage(bytes: Uint8Array): StreamAccessLogsMessage | undef
 
 /** Turns a message of a stream into records; pure. */
 export function recordsOfMessage(
-  message: StreamAccessLogsMessage,
+  { http, tcp }: LogMessage,
   reporter: Reporter,
   directory: Directory,
   now: Date,
 ): readonly AccessRecord[] {
-  const { logEntries } = message;
-  switch (logEntries.case) {
-    case 'httpLogs':
-      return logEntries.value.logEntry.flatMap((entry) => decodeHttp(entry, reporter, directory, now));
-    case 'tcpLogs':
-      return logEntries.value.logEntry.flatMap((entry) => decodeTcp(entry, reporter, directory, now));
-    case undefined:
-      return [];
-    default:
-      return logEntries satisfies never;
-  }
+  return [
+    ...http.flatMap((entry) => decodeHttp(entry, reporter, directory, now)),
+    ...tcp.flatMap((entry) => decodeTcp(entry, reporter, directory, now)),
+  ];
 }
 
 /** The connections that a message tells the beginning of. No calls yet: these are recorded when they end. */
 export function announcedInMessage(
-  { logEntries }: StreamAccessLogsMessage,
+  { tcp }: LogMessage,
   reporter: Reporter,
   directory: Directory,
   now: Date,
 ): readonly AccessRecord[] {
-  if (logEntries.case !== 'tcpLogs') return [];
-  return logEntries.value.logEntry.flatMap((entry) => decodeTcpBeginning(entry, reporter, directory, now));
+  return tcp.flatMap((entry) => decodeTcpBeginning(entry, reporter, directory, now));
 }

@@ -1,7 +1,7 @@
-import type { TLSProperties } from '#gen/envoy/data/accesslog/v3/accesslog_pb.js';
 import { parseSpiffeId, type SpiffeId } from '../../ca/identity/spiffe-id.ts';
 import type { Party } from '../model/record.ts';
 import type { Directory } from './directory.ts';
+import type { LogTls } from './log-entry.ts';
 
 /** Who the client's certificate says it is. `certificate` without `principal`: it names no one identity, so it proves none. */
 export interface Peer {
@@ -10,7 +10,7 @@ export interface Peer {
 }
 
 /** An X.509-SVID has exactly one URI SAN (SPIFFE X509-SVID, section 2); with more, none of them is taken. */
-export function peerOf(tls: TLSProperties | undefined): Peer {
+export function peerOf(tls: LogTls | undefined): Peer {
   const peer = tls?.peerCertificateProperties;
   const uris = (peer?.subjectAltName ?? []).flatMap(({ san }) => (san.case === 'uri' ? [san.value] : []));
   const certificate = peer !== undefined && (peer.subjectAltName.length > 0 || peer.subject !== '' || peer.issuer !== '');

@@ -180,7 +180,7 @@ class RelayStream {
     const reporter = reporterOf(this.#principal, message.nodeId, message.logName, directory);
     if (!reporter.ok) {
       this.#options.log.warn({ principal: this.#principal, reason: reporter.reason }, 'an access log was refused');
-      return this.#lost('refused', Math.max(1, logs.logEntries.value?.logEntry.length ?? 0), now);
+      return this.#lost('refused', Math.max(1, logs.http.length + logs.tcp.length), now);
     }
     return {
       records: recordsOfMessage(logs, reporter.value, directory, now),

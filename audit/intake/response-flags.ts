@@ -1,6 +1,6 @@
-import type { ResponseFlags } from '#gen/envoy/data/accesslog/v3/accesslog_pb.js';
+import type { LogFlags } from './log-entry.ts';
 
-/** Envoy's short names, as its text access log prints them (docs: "Response Flags"). */
+/** Envoy's short names, as its text access log prints them (docs: "Response Flags"), in the order of the message's fields. */
 const SHORT = Object.freeze([
   ['failedLocalHealthcheck', 'LH'],
   ['noHealthyUpstream', 'UH'],
@@ -32,7 +32,16 @@ const SHORT = Object.freeze([
   ['downstreamRemoteReset', 'DR'],
 ] as const);
 
-export function flagsOf(flags: ResponseFlags | undefined): readonly string[] {
-  if (!flags) return [];
+export type FlagField = (typeof SHORT)[number][0];
+
+/** By the field's number. */
+export function flagFieldOf(number: number): FlagField | undefined {
+  return SHORT[number - 1]?.[0];
+}
+
+const NO_FLAGS: readonly string[] = Object.freeze([]);
+
+export function flagsOf(flags: LogFlags | undefined): readonly string[] {
+  if (!flags) return NO_FLAGS;
   return SHORT.filter(([field]) => flags[field] !== false && flags[field] !== undefined).map(([, short]) => short);
 }
