@@ -12,6 +12,7 @@ import type { StreamStatus } from '../../xds/stream/service.ts';
 import { behind, identitiesIn } from './admin-rotation.ts';
 import { appliedObjects } from './applied.ts';
 import type { Cluster } from './cluster-options.ts';
+import { type RecordsElsewhere, recordsElsewhere } from './rollout/records-elsewhere.ts';
 import { type ProxiesElsewhere, proxiesElsewhere, proxiesOfRollouts } from './rollout/replica-proxies.ts';
 import { proxyReport } from './proxy-report.ts';
 import type { PublishedSnapshots } from './published-snapshots.ts';
@@ -26,6 +27,8 @@ export interface ReplicaSources {
   readonly published: PublishedSnapshots;
   readonly rotation: Rotation;
   readonly revision: string;
+  /** Which store its records of calls are in, and why that takes none. */
+  readonly records: () => { readonly store: string; readonly stuck: string | undefined };
   /** Where other replicas reach this one. */
   readonly address: string | undefined;
   readonly logs: Pick<ReplicaLogs, 'position' | 'bytesOf' | 'checkpoint' | 'isCovered' | 'look'>;
@@ -41,6 +44,8 @@ export interface ClusterReplicas {
   followers(): Promise<Followers>;
   /** Proxies of a namespace at the other replicas that run; undefined: no other runs. */
   elsewhere(namespace: string): ProxiesElsewhere | undefined;
+  /** Why records of other replicas are perhaps not in the store of this one; undefined: all are. */
+  recordsElsewhere(): RecordsElsewhere | undefined;
   /** Where the others that run are reached. */
   addresses(): readonly string[];
   close(): Promise<void>;
@@ -108,6 +113,7 @@ export async function clusterReplicas(
         .slice(0, MOST_OBJECTS)
         .map(([place, { applied, lagging, rejectedBy }]) => ({ place, applied, lagging, rejectedBy })),
       more: objects.size > MOST_OBJECTS,
+      records: sources.records(),
       rollouts: proxiesOfRollouts(mesh.current(), streams()),
       rotation: {
         state: state(),
@@ -211,9 +217,10 @@ export async function clusterReplicas(
       return { ...found, replicas: [...(found.replicas ?? []), ...missing] };
     },
     elsewhere: (namespace) =>
-      proxiesElsewhere(namespace, replicas.others(), () =>
+      proxiesElsewhere([namespace, mesh.current().meshConfig.rootNamespace], replicas.others(), () =>
         pendingOfAll({ proxies: 0, objects: new Map() }, replicas.others(), revision, (since) => observed.changedSince(since)),
       ),
+    recordsElsewhere: () => recordsElsewhere(sources.records().store, replicas.others()),
     addresses: () => replicas.others().flatMap(({ present, address }) => (present && address !== '' ? [address] : [])),
     async close() {
       clearInterval(sweep);

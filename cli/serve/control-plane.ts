@@ -55,6 +55,7 @@ import { startPlaintextXds } from './plaintext-xds.ts';
 import { rolloutsOfCluster } from './rollout/cluster.ts';
 import { policyWarnings } from './policy-warning-metrics.ts';
 import { rolloutMetrics } from './rollout/metrics.ts';
+import { storeName, stuckStore } from './rollout/records-elsewhere.ts';
 import { NOT_KNOWN_YET } from './rollout/replica-proxies.ts';
 import { rolloutRoutes } from './rollout/routes.ts';
 import { startRollouts } from './rollout/start.ts';
@@ -191,6 +192,7 @@ export async function startControlPlane(
           log,
           ...(stored.told !== undefined && { claims: sharedClaims({ open: stored.told, clock, log }) }),
         });
+  const [store, stuck] = [storeName(options.auditStore), stuckStore(() => recorder.stats, clock)];
   const published = new PublishedSnapshots();
   published.record(mesh.current(), clock(), undefined);
   let replicas: ClusterReplicas | undefined;
@@ -202,6 +204,7 @@ export async function startControlPlane(
       revision: options.webhooks?.revision ?? '',
       vouched: options.webhooks !== undefined,
       elsewhere: (namespace) => (replicas === undefined ? NOT_KNOWN_YET : replicas.elsewhere(namespace)),
+      recordsElsewhere: () => replicas?.recordsElsewhere(),
       clock,
       log,
     }));
@@ -361,6 +364,7 @@ export async function startControlPlane(
       published,
       rotation,
       revision: options.webhooks?.revision ?? '',
+      records: () => ({ store, stuck: stuck() }),
       address: replicaAddress(grpc[0]),
       logs,
       isLeader,

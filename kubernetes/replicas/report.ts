@@ -27,6 +27,8 @@ export interface ReplicaReport {
   readonly objects: readonly ReportedObject[];
   /** True when there are more than could be named. */
   readonly more: boolean;
+  /** Which store it keeps records of calls in, and why that takes none; undefined where it does not say. */
+  readonly records: { readonly store: string; readonly stuck: string | undefined } | undefined;
   /** How many of its proxies are in each namespace that is being rolled out. */
   readonly rollouts: Readonly<Record<string, number>>;
   readonly rotation: {
@@ -54,7 +56,7 @@ export function parseReport(text: string): ReplicaReport | undefined {
     return undefined;
   }
   if (!isJson(value)) return undefined;
-  const { rotation, proxies, log } = value;
+  const { rotation, proxies, log, records } = value;
   if (!isJson(rotation) || typeof proxies !== 'number') return undefined;
   const bytes = isJson(log) && typeof log['bytes'] === 'number' ? log['bytes'] : undefined;
   return {
@@ -68,6 +70,9 @@ export function parseReport(text: string): ReplicaReport | undefined {
       rejectedBy: texts(listAt(one, 'rejectedBy')),
     })),
     more: value['more'] !== false,
+    records: isJson(records)
+      ? { store: textAt(records, 'store'), stuck: textAt(records, 'stuck') === '' ? undefined : textAt(records, 'stuck') }
+      : undefined,
     rollouts: Object.fromEntries(
       Object.entries(mapAt(value, 'rollouts')).flatMap(([name, count]) => (typeof count === 'number' ? [[name, count]] : [])),
     ),

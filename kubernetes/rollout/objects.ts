@@ -28,8 +28,8 @@ export class RolloutConflict extends Error {
 
 /** Who decided once and does not any more must not undo what another does. */
 export interface RightToWrite {
-  /** Asked before each write. */
-  isLeader(): boolean;
+  /** Whether this replica decides about a namespace. Asked before each write. */
+  isLeader(namespace: string): boolean;
   /** Asked before the first: whether nobody decided since what is to be written was. */
   isCurrent(namespace: string): Promise<boolean>;
 }
@@ -108,7 +108,7 @@ export class ClusterObjects implements RolloutObjects {
       throw error;
     }
     if (textAt(live, 'metadata', 'annotations', DRY_RUN_ANNOTATION) === 'true') return;
-    if (!this.#right.isLeader()) throw decidedElsewhere(namespace);
+    if (!this.#right.isLeader(namespace)) throw decidedElsewhere(namespace);
     await this.#client.request({
       method: 'PATCH',
       timeoutMs: WRITE_MS,
@@ -144,7 +144,7 @@ export class ClusterObjects implements RolloutObjects {
   async #apply(object: RolloutObject, found: readonly Listed[]): Promise<void> {
     const { kind, metadata } = object;
     if (found.some((one) => isSameObject(one, object) && saysTheSame(one, object))) return;
-    if (!this.#right.isLeader()) throw decidedElsewhere(metadata.namespace);
+    if (!this.#right.isLeader(metadata.namespace)) throw decidedElsewhere(metadata.namespace);
     const send = (force: boolean): Promise<unknown> =>
       this.#client.request({
         method: 'PATCH',
@@ -171,13 +171,13 @@ export class ClusterObjects implements RolloutObjects {
 
   /** Only the very object that was seen. */
   async #delete({ kind, json }: Listed): Promise<void> {
-    const [namespace, name, uid] = ['namespace', 'name', 'uid'].map((field) => textAt(json, 'metadata', field));
-    if (!this.#right.isLeader()) throw decidedElsewhere(namespace ?? '');
+    const [namespace = '', name, uid] = ['namespace', 'name', 'uid'].map((field) => textAt(json, 'metadata', field));
+    if (!this.#right.isLeader(namespace)) throw decidedElsewhere(namespace);
     try {
       await this.#client.request({
         method: 'DELETE',
         timeoutMs: WRITE_MS,
-        path: pathOf(kind, namespace ?? '', name),
+        path: pathOf(kind, namespace, name),
         body: { apiVersion: 'v1', kind: 'DeleteOptions', preconditions: { uid } },
       });
     } catch (error) {

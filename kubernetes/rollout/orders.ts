@@ -1,8 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { isJson, textAt } from '../api/json.ts';
 import type { RolloutOrder } from '../../policy/rollout/ports.ts';
 import { ORDER_ANNOTATION, parseOrder } from './order.ts';
-import { type ClusterRecords, RecordChanged } from './records.ts';
+import { type ClusterRecords, RecordChanged, type TakenOrder } from './records.ts';
 import type { LastOrder } from './status.ts';
 import type { SeenRollout } from './watched.ts';
 
@@ -10,10 +11,18 @@ export interface OrdersOptions {
   readonly records: ClusterRecords;
   readonly log: Logger;
   readonly isLeader: () => boolean;
+  /** Finishes what was begun in a namespace, or undoes it. */
+  readonly settle: (namespace: string) => Promise<void>;
   /** Whether it is for this revision's control plane. */
   readonly isOurs: (rollout: SeenRollout) => boolean;
-  readonly act: (rollout: SeenRollout, order: RolloutOrder) => Promise<{ readonly accepted: boolean; readonly message: string }>;
+  /** Undefined: somebody else decides by now, and says what became of it. */
+  readonly act: (rollout: SeenRollout, order: RolloutOrder) => Promise<OrderOutcome | undefined>;
   readonly tell: (rollout: SeenRollout, last: LastOrder) => void;
+}
+
+export interface OrderOutcome {
+  readonly accepted: boolean;
+  readonly message: string;
 }
 
 const LONGEST_MESSAGE = 2000;
@@ -25,6 +34,7 @@ const AGAIN_MS = 2000;
  */
 export class Orders {
   readonly #options: OrdersOptions;
+  readonly #taker = randomUUID();
   #turn: Promise<void> = Promise.resolve();
   readonly #waiting = new Set<string>();
   readonly #retries = new Set<NodeJS.Timeout>();
@@ -69,22 +79,25 @@ export class Orders {
     const { id, order: wanted } = order.value;
     const taken = await records.order(rollout.namespace);
     if (taken?.id === id) {
-      const answer = taken.answer ?? (await this.#afterDeath(rollout, wanted, taken.transitions));
+      const answer = taken.answer ?? (await this.#takenOver(rollout, wanted, taken));
+      if (answer === undefined) return;
       if (taken.answer === undefined) await this.#keep(rollout, id, taken.transitions, answer);
       return tell(rollout, { id, ...answer });
     }
     const transitions = records.transitions(rollout.namespace);
-    await records.keepOrder(rollout.namespace, { id, uid: rollout.uid, transitions, answer: undefined });
+    const { namespace, uid } = rollout;
+    await records.keepOrder(namespace, { id, uid, taker: this.#taker, transitions, answer: undefined });
     tell(rollout, { id, accepted: undefined, message: 'taken' });
     const answer = await this.#act(rollout, wanted);
+    if (answer === undefined) return;
     await this.#keep(rollout, id, transitions, answer);
     tell(rollout, { id, ...answer });
   }
 
-  async #act(rollout: SeenRollout, order: RolloutOrder): Promise<{ accepted: boolean; message: string }> {
+  async #act(rollout: SeenRollout, order: RolloutOrder): Promise<OrderOutcome | undefined> {
     try {
-      const { accepted, message } = await this.#options.act(rollout, order);
-      return { accepted, message: message.slice(0, LONGEST_MESSAGE) };
+      const outcome = await this.#options.act(rollout, order);
+      return outcome && { ...outcome, message: outcome.message.slice(0, LONGEST_MESSAGE) };
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.#options.log.error(
@@ -95,25 +108,30 @@ export class Orders {
     }
   }
 
-  /** Whoever took it is gone. The transition, where one began, was finished or will be. */
-  async #afterDeath(rollout: SeenRollout, order: RolloutOrder, before: number): Promise<{ accepted: boolean; message: string }> {
+  /** Whoever took it is gone, or decides no more. A transition that was begun is finished; none is begun any more. */
+  async #takenOver(rollout: SeenRollout, order: RolloutOrder, taken: TakenOrder): Promise<OrderOutcome | undefined> {
+    // Over the version that they know: what they have not begun by now they cannot begin.
+    if (taken.taker !== this.#taker) await this.#options.records.keepOrder(rollout.namespace, { ...taken, taker: this.#taker });
     if (order.kind === 'pause' || order.kind === 'resume') return this.#act(rollout, order);
-    const record = await this.#options.records.load(rollout.namespace);
-    const began = Math.max(record?.history.length ?? 0, record?.intent?.transition.number ?? 0) > before;
-    return began
-      ? { accepted: true, message: 'carried out over the end of the control plane that took it' }
-      : { accepted: false, message: 'the control plane that took it ended before it was carried out; order again' };
+    const { namespace } = rollout;
+    await this.#options.settle(namespace);
+    const record = await this.#options.records.peek(namespace);
+    if (record?.intent !== undefined) throw new Error(`a step of ${namespace} was begun, and cannot be finished yet`);
+    return (record?.history.length ?? 0) > taken.transitions
+      ? {
+          accepted: true,
+          message: `${namespace} is at ${record?.stage}: carried out over the end of the control plane that took it`,
+        }
+      : {
+          accepted: false,
+          message: 'the control plane that took it ended, or decides no more, before it was carried out; order again',
+        };
   }
 
-  async #keep(
-    { namespace, uid }: SeenRollout,
-    id: string,
-    transitions: number,
-    answer: { accepted: boolean; message: string },
-  ): Promise<void> {
+  async #keep({ namespace, uid }: SeenRollout, id: string, transitions: number, answer: OrderOutcome): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        await this.#options.records.keepOrder(namespace, { id, uid, transitions, answer });
+        await this.#options.records.keepOrder(namespace, { id, uid, taker: this.#taker, transitions, answer });
         return;
       } catch (error) {
         if (!(error instanceof RecordChanged) || attempt >= 3) throw error;

@@ -2,7 +2,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import type { ApiClient } from '../api/client.ts';
 import type { RolloutState, RolloutStates } from '../../policy/rollout/ports.ts';
 import { isNamespaceName, parseRecord } from '../../policy/rollout/record.ts';
-import { isJson, type Json } from '../api/json.ts';
+import { isJson, type Json, textAt } from '../api/json.ts';
 import { ConfigMaps, type StoredMap } from './config-map.ts';
 import { pieceOf, type HistoryEntry, inPiece, readPiece } from './history.ts';
 
@@ -11,6 +11,8 @@ export interface TakenOrder {
   readonly id: string;
   /** Of the NamespaceRollout. */
   readonly uid: string;
+  /** Who took it, or took it over. */
+  readonly taker: string;
   /** How many transitions there were when it was taken. */
   readonly transitions: number;
   /** Undefined: it was taken, and whoever took it has not said yet what became of it. */
@@ -53,14 +55,22 @@ export class ClusterRecords implements RolloutStates {
     return this.#inTurn(namespace, () => this.#load(namespace));
   }
 
+  /** As `load`, for somebody who decides nothing by it. */
+  peek(namespace: string): Promise<RolloutState | undefined> {
+    return this.#inTurn(namespace, () => this.#parsed(namespace));
+  }
+
   async #load(namespace: string): Promise<RolloutState | undefined> {
     this.#given.delete(namespace);
+    const read = await this.#parsed(namespace);
+    this.#given.set(namespace, read?.revision ?? 0);
+    return read;
+  }
+
+  async #parsed(namespace: string): Promise<RolloutState | undefined> {
     const map = await this.#read(namespace);
     const text = map?.data['record'];
-    if (map === undefined || text === undefined) {
-      this.#given.set(namespace, 0);
-      return undefined;
-    }
+    if (map === undefined || text === undefined) return undefined;
     const record = unpacked(text, map.name);
     const count = Number(map.data['transitions']);
     const history: HistoryEntry[] = [];
@@ -75,7 +85,6 @@ export class ClusterRecords implements RolloutStates {
     }
     const read = parseRecord(JSON.stringify({ ...record, history }));
     if (read?.namespace !== namespace) throw damaged(map.name);
-    this.#given.set(namespace, read.revision);
     return read;
   }
 
@@ -221,7 +230,13 @@ function takenOrder(text: string | undefined): TakenOrder | undefined {
     const said = isJson(answer)
       ? { accepted: answer['accepted'] === true, message: typeof answer['message'] === 'string' ? answer['message'] : '' }
       : undefined;
-    return { id, uid, transitions: typeof transitions === 'number' ? transitions : 0, answer: said };
+    return {
+      id,
+      uid,
+      taker: textAt(value, 'taker'),
+      transitions: typeof transitions === 'number' ? transitions : 0,
+      answer: said,
+    };
   } catch {
     return undefined;
   }

@@ -10,7 +10,8 @@ import { rolloutPath } from './watched.ts';
 export interface StatusKeeperOptions {
   readonly client: ApiClient;
   readonly log: Logger;
-  readonly isLeader: () => boolean;
+  /** Whether this replica decides about a namespace. */
+  readonly isLeader: (namespace: string) => boolean;
   readonly everyMs?: number;
 }
 
@@ -71,10 +72,15 @@ export class StatusKeeper {
 
   async #round(): Promise<void> {
     for (const [key, wanted] of this.#wanted) {
-      if (!this.#options.isLeader() || this.#rounds.closed) return;
+      if (this.#rounds.closed) return;
+      const [namespace = '', name = ''] = key.split('/');
+      if (!this.#options.isLeader(namespace)) {
+        // Others write it now: what was written here is old when it comes back.
+        this.#wanted.delete(key);
+        continue;
+      }
       if (!wanted.dirty || (!wanted.urgent && performance.now() - wanted.writtenMs < CALM_MS)) continue;
       try {
-        const [namespace = '', name = ''] = key.split('/');
         await this.#write(namespace, name, wanted);
         const now = this.#wanted.get(key) ?? wanted;
         now.writtenMs = performance.now();

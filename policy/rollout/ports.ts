@@ -68,8 +68,8 @@ export interface RolloutSurroundings {
   readonly objects: RolloutObjects;
   readonly evidence: RolloutEvidence;
   readonly proxies: RolloutProxies;
-  /** Whether this replica decides and writes; others only answer. */
-  readonly isLeader: () => boolean;
+  /** Whether this replica decides about a namespace, and writes; others only answer. */
+  readonly isLeader: (namespace: string) => boolean;
   /** Whether an identity was cut off: its calls are meant to be refused. */
   readonly isRevoked: (principal: string) => boolean;
   /** Told of each status that changed, such as to write it into the object; it must not throw, and is not waited for. */

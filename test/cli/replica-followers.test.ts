@@ -25,6 +25,7 @@ const GOOD: OtherReplica = {
     proxies: 1,
     objects: [],
     more: false,
+    records: undefined,
     rollouts: {},
     rotation: {
       state: 'prepared now',

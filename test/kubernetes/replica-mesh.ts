@@ -159,9 +159,9 @@ export class ReplicaMesh {
     }
   }
 
-  start(name: string): Replica {
+  start(name: string, ...flags: readonly string[]): Replica {
     const folder = join(this.#dir, name);
-    const serve = new RunningServe(['--kubernetes', '--kubeconfig', this.#api.kubeconfig], folder, ...this.#flags);
+    const serve = new RunningServe(['--kubernetes', '--kubeconfig', this.#api.kubeconfig], folder, ...this.#flags, ...flags);
     const replica = { name, serve, caDir: join(folder, 'ca') };
     this.replicas.push(replica);
     return replica;

@@ -19,6 +19,8 @@ export interface ControllerOptions extends RolloutSurroundings {
 
 /** Rollouts with what else is to be known of them. */
 export interface RunningRollouts extends Rollouts, Observer {
+  /** Does now what is to be done in a namespace, such as to finish what somebody else began. */
+  settle(namespace: string): Promise<void>;
   /** As they were seen last, without asking anew. */
   readonly last: () => readonly {
     readonly status: RolloutStatus;
@@ -90,7 +92,9 @@ export function runRollouts(options: ControllerOptions): RunningRollouts {
       costs.delete(namespace);
       due.get(namespace)?.cancel();
       due.delete(namespace);
-      log.warn({ namespace }, 'the NamespaceRollout is gone: its objects stay as they are, and are nobody’s');
+      if ((snapshot().namespaceRollouts ?? []).some(({ meta }) => meta.namespace === namespace))
+        log.info({ namespace }, 'another revision decides about the rollout now');
+      else log.warn({ namespace }, 'the NamespaceRollout is gone: its objects stay as they are, and are nobody’s');
     }
     for (const [namespace, rollout] of wanted) {
       const known = controllers.get(namespace);
@@ -135,6 +139,7 @@ export function runRollouts(options: ControllerOptions): RunningRollouts {
       soon(namespace, 0);
       return answer;
     },
+    settle: (namespace) => controllers.get(namespace)?.tick() ?? Promise.resolve(),
     changed(next) {
       follow();
       const touched =

@@ -2,6 +2,7 @@ import { observedCalls } from '../../../audit/observed/calls.ts';
 import type { RecorderStats } from '../../../audit/intake/recorder.ts';
 import type { StoreQuestions } from '../../../audit/store/sqlite-read.ts';
 import type { RecordedCalls, RolloutEvidence } from '../../../policy/rollout/ports.ts';
+import { stuckStore } from './records-elsewhere.ts';
 
 export interface EvidenceSources {
   readonly store: Pick<StoreQuestions, 'query'>;
@@ -13,20 +14,11 @@ export interface EvidenceSources {
   readonly elsewhereUntil?: (() => number | undefined) | undefined;
 }
 
-/** Records wait for a fraction of a second; a store that has taken nothing of what waits for so long is broken. */
-const STUCK_MS = 10_000;
 const MINUTE_MS = 60_000;
 
 /** What the audit store has, as evidence. */
 export function storedEvidence({ store, recorder, clock, elsewhere, elsewhereUntil }: EvidenceSources): RolloutEvidence {
-  let last = { written: -1, at: 0 };
-  const stuck = (): string | undefined => {
-    const { written, waiting } = recorder();
-    const now = clock().getTime();
-    // A clock that was set back begins anew.
-    if (waiting === 0 || written !== last.written || now < last.at) last = { written, at: now };
-    return now - last.at >= STUCK_MS ? `the audit store takes no records (${waiting} wait)` : undefined;
-  };
+  const stuck = stuckStore(recorder, clock);
   return {
     async calls(namespace, { since, until }): Promise<RecordedCalls> {
       stuck();

@@ -86,7 +86,7 @@ export class NamespaceController {
   /** Looks at the evidence and does what is to be done. Never rejects. */
   tick(): Promise<void> {
     return this.#inTurn(async () => {
-      if (!this.#around.isLeader()) {
+      if (!this.#leads()) {
         // Whoever decides writes it; what was read here before is old.
         this.#state = undefined;
         await this.#read();
@@ -98,7 +98,7 @@ export class NamespaceController {
 
   order(order: RolloutOrder): Promise<OrderAnswer> {
     return this.#inTurn(async () => {
-      if (!this.#around.isLeader()) return { ok: false, error: NOT_LEADER, heldBy: [] };
+      if (!this.#leads()) return { ok: false, error: NOT_LEADER, heldBy: [] };
       return this.#act(order);
     });
   }
@@ -160,6 +160,8 @@ export class NamespaceController {
     }
     const rollout = this.#rollout;
     const evidence = await this.#gathering.evidence(rollout, kept ?? initialState(this.#namespace, this.#now()));
+    // It may have been given to somebody else meanwhile.
+    if (!this.#leads()) return { ok: false, error: NOT_LEADER, heldBy: [] };
     const decision = decide({
       state: kept,
       rollout,
@@ -279,6 +281,10 @@ export class NamespaceController {
       { namespace: this.#namespace, reason: this.#problem },
       'the rollout cannot go on; what is there stays',
     );
+  }
+
+  #leads(): boolean {
+    return this.#around.isLeader(this.#namespace);
   }
 
   #now(): number {

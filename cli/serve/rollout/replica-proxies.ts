@@ -18,7 +18,7 @@ export const NOT_KNOWN_YET: ProxiesElsewhere = Object.freeze({
 
 /** Namespaces in a replica's report are so many at most: it is one small object. */
 const MOST_NAMESPACES = 500;
-const DECIDING = /^(?:authorizationpolicies|peerauthentications|requestauthentications)\.security\.istio\.io\//;
+const DECIDING = /^(?:authorizationpolicies|peerauthentications|requestauthentications)\.security\.istio\.io\/([^/]*)\//;
 
 /** How many proxies of each namespace that is being rolled out are here. */
 export function proxiesOfRollouts(
@@ -38,8 +38,9 @@ export function proxiesOfRollouts(
   return Object.fromEntries(counts);
 }
 
+/** @param namespaces that which is asked about, and the root namespace: whose policies concern it */
 export function proxiesElsewhere(
-  namespace: string,
+  [namespace, rootNamespace]: readonly [string, string],
   others: readonly OtherReplica[],
   pending: () => Pending | undefined,
 ): ProxiesElsewhere | undefined {
@@ -49,7 +50,7 @@ export function proxiesElsewhere(
   const known = pending();
   if (known === undefined) return { connected, behind: ['what the proxies of other replicas have is not known yet'] };
   const behind = [...known.objects].flatMap(([place, { lagging, rejectedBy }]) =>
-    DECIDING.test(place)
+    [namespace, rootNamespace].includes(DECIDING.exec(place)?.[1] ?? '')
       ? [...lagging.map((who) => `${who} has not accepted ${place} yet`), ...rejectedBy.map((who) => `${who} refused ${place}`)]
       : [],
   );

@@ -22,6 +22,7 @@ const replica = (
     proxies: 3,
     objects,
     more,
+    records: undefined,
     rollouts: {},
     rotation: { state: '', bundle: '', settled: true, behind: [], connected: [], nodes: [] },
     log: undefined,

@@ -341,6 +341,7 @@ describe('a rollout in a cluster stands on', function () {
         records: new ClusterRecords(client, 'gatehouse-system'),
         log,
         isLeader,
+        settle: () => Promise.resolve(),
         isOurs: () => true,
         act,
         tell: ({ namespace, name }, last) => keeper.wantOrder(namespace, name, last),
@@ -422,7 +423,7 @@ describe('a rollout in a cluster stands on', function () {
       // As after kill -9: its status was written, and nothing comes after.
       dying.keeper.close();
       const next = await replica(() => assert.fail('given again'));
-      assert.match(String(at(await answered('c'), 'message')), /ended before it was carried out/);
+      assert.match(String(at(await answered('c'), 'message')), /decides no more, before it was carried out/);
       await next.close();
       void dying.close();
     });
