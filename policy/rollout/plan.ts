@@ -2,7 +2,7 @@ import type { NamespaceRollout, Stage } from '../../mesh/model/namespace-rollout
 import { keyOf } from '../../mesh/model/object.ts';
 import type { ObservedCall } from '../observed/call.ts';
 import { ADVICE } from '../preflight/plain-text.ts';
-import type { Suggestion } from '../suggest/suggestion.ts';
+import type { CallerNote, Suggestion } from '../suggest/suggestion.ts';
 import { entriesAbout, hasEnded } from './accepted.ts';
 import type { Evidence } from './evidence.ts';
 import { judgedSince } from './gates.ts';
@@ -67,9 +67,14 @@ export function planOf(
         (name) => `${rollout.meta.namespace}/${name} is a gateway: it stays open to whoever calls from outside of the mesh`,
       ),
       ...leftOpen(rollout, evidence),
-      ...(fresh ? [...suggestion.notes.map(({ note }) => note), ...suggestion.generalisations] : []),
+      ...(fresh ? [...suggestion.notes.map(noteText), ...suggestion.generalisations] : []),
     ],
   };
+}
+
+/** As `shop/cart: rare: reports/weekly: seldom seen: ...; the last 2026-11-15T03:00:00Z`. */
+function noteText({ kind, caller, destination, lastSeen, note }: CallerNote): string {
+  return `${destination}: ${kind}: ${caller}: ${note}${lastSeen === 0 ? '' : `; the last ${instant(lastSeen)}`}`;
 }
 
 /** Ports on which somebody else's policy takes plain text: they stay as they are. */

@@ -44,6 +44,8 @@ export interface RecordedCalls extends Omit<RecordCoverage, 'incomplete'> {
 export interface RolloutEvidence {
   /** Calls that arrived at workloads of the namespace. Rejects when the store cannot be reached: doubt holds. */
   calls(namespace: string, period: { readonly since: number; readonly until: number }): Promise<RecordedCalls>;
+  /** As `calls`, with on how many days there were such: a question for each day, so for plans, not for each look. */
+  callsByDay(namespace: string, period: { readonly since: number; readonly until: number }): Promise<RecordedCalls>;
   /** Calls that were denied; as `calls`, but quick enough to be asked each second. */
   denied(namespace: string, since: number): Promise<readonly ObservedCall[]>;
   /** Why the store has not all there is, such as replicas that do not share it; undefined: it does. */

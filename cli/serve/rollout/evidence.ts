@@ -1,5 +1,7 @@
-import { observedCalls } from '../../../audit/observed/calls.ts';
+import { type DaysByKey, observedCalls } from '../../../audit/observed/calls.ts';
+import { daysByKey } from '../../../audit/observed/days.ts';
 import type { RecorderStats } from '../../../audit/intake/recorder.ts';
+import type { Observed } from '../../../audit/store/store.ts';
 import type { StoreQuestions } from '../../../audit/store/sqlite-read.ts';
 import type { RecordedCalls, RolloutEvidence } from '../../../policy/rollout/ports.ts';
 import { stuckStore } from './records-elsewhere.ts';
@@ -19,16 +21,21 @@ const MINUTE_MS = 60_000;
 /** What the audit store has, as evidence. */
 export function storedEvidence({ store, recorder, clock, elsewhere, elsewhereUntil }: EvidenceSources): RolloutEvidence {
   const stuck = stuckStore(recorder, clock);
+  const recorded = (namespace: string, observed: Observed, days?: DaysByKey): RecordedCalls => ({
+    calls: observedCalls(observed.edges, days).filter(({ destination }) => destination.startsWith(`${namespace}/`)),
+    gaps: observed.gaps.map(({ from, until }) => ({ from, until })),
+    losses: observed.losses.map(({ minute, reason, count }) => ({ at: minute * MINUTE_MS, reason, count })),
+    recordedSince: latest(latest(observed.recordedSince, observed.forgottenBefore), elsewhereUntil?.()),
+  });
   return {
-    async calls(namespace, { since, until }): Promise<RecordedCalls> {
+    async calls(namespace, { since, until }) {
       stuck();
-      const observed = await store.query({ since, until, filter: { to: { namespace } } });
-      return {
-        calls: observedCalls(observed.edges).filter(({ destination }) => destination.startsWith(`${namespace}/`)),
-        gaps: observed.gaps.map(({ from, until: to }) => ({ from, until: to })),
-        losses: observed.losses.map(({ minute, reason, count }) => ({ at: minute * MINUTE_MS, reason, count })),
-        recordedSince: latest(latest(observed.recordedSince, observed.forgottenBefore), elsewhereUntil?.()),
-      };
+      return recorded(namespace, await store.query({ since, until, filter: { to: { namespace } } }));
+    },
+    async callsByDay(namespace, { since, until }) {
+      const filter = { to: { namespace } };
+      const observed = await store.query({ since, until, filter });
+      return recorded(namespace, observed, await daysByKey(store, observed, { until, filter }));
     },
     async denied(namespace, since) {
       const { edges } = await store.query({ since, until: undefined, filter: { to: { namespace }, verdict: 'denied' } });

@@ -85,6 +85,17 @@ export class Gathering {
     };
   }
 
+  /** The same evidence with on how many days there were calls, where a plan tells of it; as it was where the store cannot be asked. */
+  async byDay(rollout: NamespaceRollout, state: RolloutState, evidence: Evidence): Promise<Evidence> {
+    if (nextStep(rollout, state)?.to !== 'dry-run') return evidence;
+    const period = { since: windowOf(rollout, state, evidence.at), until: evidence.at + MINUTE_MS };
+    try {
+      return { ...evidence, calls: (await this.#around.evidence.callsByDay(this.#namespace, period)).calls };
+    } catch {
+      return evidence;
+    }
+  }
+
   /** The same as long as nothing of it changed, so that it is known since when. */
   configured(snapshot: Snapshot, now: number): Configured {
     const made = configuredIn(snapshot, this.#namespace, now);

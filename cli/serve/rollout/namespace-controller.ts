@@ -110,7 +110,8 @@ export class NamespaceController {
   plan(): Promise<RolloutPlan> {
     return this.#inTurn(async () => {
       const { state, evidence } = await this.#read();
-      const suggestion = this.#around.suggest(this.#rollout, this.#around.snapshot(), evidence);
+      const dated = await this.#gathering.byDay(this.#rollout, state, evidence);
+      const suggestion = this.#around.suggest(this.#rollout, this.#around.snapshot(), dated);
       const plan = planOf(this.#rollout, state, evidence, suggestion, evidence.at);
       const { next } = plan.status;
       // Enforced is what was dry-run; before that it is what would be suggested today.

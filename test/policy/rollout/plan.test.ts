@@ -16,7 +16,7 @@ const suggestion: Suggestion = {
       calls: 1,
       firstSeen: T0,
       lastSeen: T0,
-      note: 'reports/weekly calls shop/cart seldom: kept',
+      note: 'seldom seen; kept',
     },
   ],
   generalisations: ['/items/1 and /items/2 became /items/{*}'],
@@ -84,7 +84,7 @@ describe('the plan of a rollout', () => {
     assert.deepEqual(plan(at('strict', rollout()), { ...base, configured }).notes, [
       'shop/gate is a gateway: it stays open to whoever calls from outside of the mesh',
       'PeerAuthentication shop/metrics takes plain text on port 9090: that stays, whatever the stage',
-      'reports/weekly calls shop/cart seldom: kept',
+      'shop/cart: rare: reports/weekly: seldom seen; kept; the last 2026-11-18T03:00:00Z',
       '/items/1 and /items/2 became /items/{*}',
     ]);
   });

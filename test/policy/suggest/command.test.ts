@@ -206,4 +206,30 @@ spec: {action: DENY, rules: [{to: [{operation: {paths: [/scores/*]}}]}]}
       /^warning: not let in: shop\/fraud: 2 calls of cluster\.local\/ns\/shop\/sa\/users: shop\/no-scores rule 0 denies them today$/m,
     );
   });
+
+  it('and the plan of a rollout before its dry run lists the same rare callers, with when they were seen last', () => {
+    cpSync(join(folder, 'open'), join(folder, 'strict'), { recursive: true });
+    writeFileSync(
+      join(folder, 'strict', 'rollout.yaml'),
+      `
+apiVersion: gatehouse.dev/v1alpha1
+kind: NamespaceRollout
+metadata: {name: shop, namespace: shop}
+spec: {gates: {enforce: {observedFor: 720h}}}
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: rollout-strict, namespace: shop, labels: {gatehouse.dev/rollout: shop}}
+spec: {mtls: {mode: STRICT}}
+`,
+    );
+    const { status, out, err } = run('rollout', 'plan', 'shop', '-f', 'strict', '-o', 'json');
+    // Nothing is known of proxies, which holds it.
+    assert.equal(status, 1, err);
+    const { notes } = JSON.parse(out) as { readonly notes: readonly string[] };
+    assert.match(
+      notes.find((note) => note.includes(': rare: ')) ?? '',
+      /^shop\/users: rare: cluster\.local\/ns\/shop\/sa\/rewards: seldom seen: on 5 days of 29 days .*; kept; the last \d{4}-/,
+    );
+  });
 });

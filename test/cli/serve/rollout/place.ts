@@ -11,7 +11,7 @@ import { judgedTogether, suggestionFor } from '../../../../cli/serve/rollout/sug
 import type { Snapshot } from '../../../../mesh/model/snapshot.ts';
 import { loadMesh } from '../../../../mesh/source/mesh.ts';
 import type { ObservedCall } from '../../../../policy/observed/call.ts';
-import type { ProxiesSeen, RolloutObjects, RolloutStates } from '../../../../policy/rollout/ports.ts';
+import type { ProxiesSeen, RolloutEvidence, RolloutObjects, RolloutStates } from '../../../../policy/rollout/ports.ts';
 import type { RolloutStatus } from '../../../../policy/rollout/status.ts';
 
 const MESH = `
@@ -102,6 +102,15 @@ export class Place {
   open(faults: Faults = {}): RunningRollouts {
     const states = inOrder(stateFiles(rolloutsFolder(this.ca)));
     const objects = objectFiles([this.mesh]);
+    const calls: RolloutEvidence['calls'] = (_, { since, until }) =>
+      this.unreachable === undefined
+        ? Promise.resolve({
+            calls: this.calls.filter(({ lastSeen }) => lastSeen >= since && lastSeen < until),
+            gaps: [],
+            losses: [],
+            recordedSince: START - 3_600_000,
+          })
+        : Promise.reject(new Error(this.unreachable));
     this.#due = [];
     this.rollouts = runRollouts({
       snapshot: () => this.#snapshot,
@@ -109,15 +118,8 @@ export class Place {
       states: faults.states?.(states) ?? states,
       objects: faults.objects?.(objects) ?? objects,
       evidence: {
-        calls: (_, { since, until }) =>
-          this.unreachable === undefined
-            ? Promise.resolve({
-                calls: this.calls.filter(({ lastSeen }) => lastSeen >= since && lastSeen < until),
-                gaps: [],
-                losses: [],
-                recordedSince: START - 3_600_000,
-              })
-            : Promise.reject(new Error(this.unreachable)),
+        calls,
+        callsByDay: calls,
         denied: () => Promise.resolve([]),
         incomplete: () => undefined,
       },
