@@ -3,11 +3,13 @@ import { keyOf } from '../mesh/model/object.ts';
 import type { Snapshot } from '../mesh/model/snapshot.ts';
 import type { AuthorizationPolicy } from '../mesh/model/authorization-policy.ts';
 import type { ObservedCall } from '../policy/observed/call.ts';
+import { dryRun } from '../policy/dry-run/dry-run.ts';
 import { replay } from '../policy/replay/replay.ts';
+import { editsOf, unused } from '../policy/unused/unused.ts';
 import { given, operation, policy, port, rule, snapshot, source } from '../test/policy/model.ts';
 
 /*
- * `gatehouse policy replay` on the heap: calls of 300 workloads, 1,000 policies. Prints CPU seconds.
+ * `gatehouse policy replay`, `unused` and `dry-run` on the heap: calls of 300 workloads, 1,000 policies. Prints CPU seconds.
  * node bench/policy-replay.ts [calls] [policies] [shared]: with `shared`, all policies apply to all workloads.
  */
 const CALLS = Number(process.argv[2] ?? 100_000);
@@ -81,12 +83,44 @@ const calls = Array.from({ length: CALLS }, (_, at): ObservedCall => ({
   days: undefined,
 }));
 
-for (const round of [1, 2, 3]) {
-  const [before, after] = [meshOf(false), meshOf(true)];
+function measured<T>(what: string, work: () => T, told: (found: T) => string): T {
   const [start, cpu] = [performance.now(), process.cpuUsage()];
-  const found = replay(calls, after, before);
+  const found = work();
   const { user, system } = process.cpuUsage(cpu);
-  process.stdout.write(
-    `${round}: ${CALLS} calls, ${POLICIES} policies${SHARED ? ' on all workloads' : ''}: ${((user + system) / 1e6).toFixed(2)} CPU s, ${((performance.now() - start) / 1000).toFixed(2)} s; kept ${found.kept.edges}, broken ${found.broken.length}, undecided ${found.undecided.length}\n`,
+  const seconds = ((performance.now() - start) / 1000).toFixed(2);
+  process.stdout.write(`  ${what}: ${((user + system) / 1e6).toFixed(2)} CPU s, ${seconds} s; ${told(found)}\n`);
+  return found;
+}
+
+for (let round = 1; round <= Number(process.argv[5] ?? 3); round++) {
+  process.stdout.write(`${round}: ${CALLS} calls, ${POLICIES} policies${SHARED ? ' on all workloads' : ''}\n`);
+  const [before, after] = [meshOf(false), meshOf(true)];
+  const found = measured(
+    'replay',
+    () => replay(calls, after, before),
+    ({ kept, broken, undecided }) => `kept ${kept.edges}, broken ${broken.length}, undecided ${undecided.length}`,
+  );
+  measured(
+    'its words',
+    () => found.broken.map(({ after: { why } }) => why),
+    (words) => `${words.length} reasons, ${new Set(words).size} of them different`,
+  );
+  measured(
+    'unused',
+    () => unused(after.snapshot, after.destinations, calls).flatMap(editsOf),
+    (edits) => `${edits.length} edits`,
+  );
+  const { authorizationPolicies } = after.snapshot;
+  const dry = { ...after.snapshot, authorizationPolicies: authorizationPolicies.map((one) => ({ ...one, dryRun: true })) };
+  const byName = new Map(after.destinations.map((one) => [one.name, one]));
+  const { wouldBeDenied: denied } = measured(
+    'dry-run',
+    () => dryRun(dry, byName, calls),
+    ({ wouldBeDenied, disagreements }) => `${wouldBeDenied.length} would be denied, ${disagreements.length} disagreements`,
+  );
+  measured(
+    'its words',
+    () => denied.map(({ why }) => why),
+    (words) => `${words.length} reasons, ${new Set(words).size} of them different`,
   );
 }

@@ -84,7 +84,14 @@ function denialOf(one: DryRunCall): WouldBeDenied {
   const [marked] = wouldDeny;
   if (judgement.kind === 'not-granted') {
     const by = judgement.cause === 'denied' ? ruleOf(judgement.by) : { policy: undefined, rule: undefined };
-    return { ...one, ...by, why: judgement.why };
+    return {
+      ...one,
+      ...by,
+      // Words are found when somebody reads them.
+      get why() {
+        return judgement.why;
+      },
+    };
   }
   const said = marked?.policy === undefined ? 'no rule of an ALLOW policy would allow it' : `${marked.policy} would deny it`;
   return { ...one, policy: marked?.policy, rule: marked?.rule, why: `the proxy says that ${said}` };

@@ -83,23 +83,28 @@ export function oneHolds(alternatives: Alternatives, facts: Facts): Truth {
   return alternatives.length === 0 ? true : either(alternatives, (one) => together(one, facts));
 }
 
+function failureOf({ at, checks }: Together, truths: readonly Truth[], facts: Facts): Failure | undefined {
+  const first = truths.includes(false) ? truths.indexOf(false) : truths.indexOf('unknown');
+  const broken = checks[first];
+  if (broken === undefined) return undefined;
+  const why = broken.why(facts);
+  return { at, field: broken.field, why: truths[first] === 'unknown' ? `cannot be decided: ${why}` : why };
+}
+
 function detail(one: Together, facts: Facts): Finding {
   const truths = one.checks.map((check) => check.truth(facts));
-  const first = truths.includes(false) ? truths.indexOf(false) : truths.indexOf('unknown');
-  const broken = one.checks[first];
-  const why = broken?.why(facts) ?? '';
   return {
-    truth: together(one, facts),
+    truth: both(truths, (truth) => truth),
     met: truths.filter((truth) => truth === true).length,
     of: truths.length,
-    failed:
-      broken === undefined
-        ? undefined
-        : { at: one.at, field: broken.field, why: truths[first] === 'unknown' ? `cannot be decided: ${why}` : why },
+    // Of many rules the words of one are read.
+    get failed() {
+      return failureOf(one, truths, facts);
+    },
   };
 }
 
-function rank({ truth }: Finding): number {
+function rank({ truth }: Pick<Finding, 'truth'>): number {
   return truth === true ? 2 : truth === 'unknown' ? 1 : 0;
 }
 
@@ -111,4 +116,29 @@ export function nearestOf(alternatives: Alternatives, facts: Facts): Finding {
     (nearest, one) => (rank(one) > rank(nearest) || (rank(one) === rank(nearest) && one.met > nearest.met) ? one : nearest),
     best,
   );
+}
+
+type Nearness = Pick<Finding, 'truth' | 'met'>;
+
+const HOLDS: Nearness = Object.freeze({ truth: true, met: 0 });
+
+function nearness({ checks }: Together, facts: Facts): Nearness {
+  let truth: Truth = true;
+  let met = 0;
+  for (const check of checks) {
+    const one = check.truth(facts);
+    if (one === true) met += 1;
+    else if (truth !== false) truth = one;
+  }
+  return { truth, met };
+}
+
+/** {@link nearestOf} without the words. */
+export function nearnessOf(alternatives: Alternatives, facts: Facts): Nearness {
+  let best: Nearness | undefined;
+  for (const one of alternatives) {
+    const found = nearness(one, facts);
+    if (best === undefined || rank(found) > rank(best) || (rank(found) === rank(best) && found.met > best.met)) best = found;
+  }
+  return best ?? HOLDS;
 }

@@ -1,9 +1,11 @@
 import type { AuthorizationPolicy, PolicyAction } from '../../mesh/model/authorization-policy.ts';
 import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
+import { keptBy } from '../kept.ts';
 import { type SelectedWorkload, policiesFor } from '../select.ts';
 import type { Facts } from './facts.ts';
 import { type PreparedRule, prepareRule } from './rule.ts';
+import { StageIndex } from './stage-index.ts';
 
 export interface PreparedPolicy {
   readonly policy: AuthorizationPolicy;
@@ -66,15 +68,26 @@ function byAction(policies: readonly PreparedPolicy[]): Readonly<Record<PolicyAc
   return { CUSTOM: of('CUSTOM'), AUDIT: of('AUDIT'), DENY: of('DENY'), ALLOW: of('ALLOW') };
 }
 
-export function stagesOf(snapshot: Snapshot, workload: SelectedWorkload): Stages {
-  const all = policiesFor(snapshot, workload).map((policy) => prepared(policy, snapshot.meshConfig));
+/** Many workloads have the same policies. */
+const stagesFor = keptBy((policies: readonly AuthorizationPolicy[], meshConfig: MeshConfig): Stages => {
+  const all = policies.map((policy) => prepared(policy, meshConfig));
   return {
     enforced: byAction(all.filter(({ policy }) => !policy.dryRun)),
     dryRun: byAction(all.filter(({ policy }) => policy.dryRun)),
   };
+});
+
+export function stagesOf(snapshot: Snapshot, workload: SelectedWorkload): Stages {
+  return stagesFor(policiesFor(snapshot, workload), snapshot.meshConfig);
 }
 
+/** So many are asked one by one. */
+const FEW = 8;
+
+export const indexOf = keptBy((stage: Stage): StageIndex => new StageIndex(stage));
+
 /** The first rule that matches, as Envoy's access log will name it. */
-export function firstMatch({ candidates }: Stage, facts: Facts): Candidate | undefined {
-  return candidates.find(({ rule }) => rule.matches(facts));
+export function firstMatch(stage: Stage, facts: Facts): Candidate | undefined {
+  const { candidates } = stage;
+  return candidates.length <= FEW ? candidates.find(({ rule }) => rule.matches(facts)) : indexOf(stage).firstMatch(facts);
 }

@@ -163,9 +163,22 @@ export interface RuleFinding {
 /** One rule, ready to be asked of any request. */
 export interface PreparedRule {
   readonly index: number;
+  readonly allows: boolean;
+  /** It allows, and asks for what only HTTP has. */
+  readonly neverOnTcp: boolean;
+  readonly hasOperations: boolean;
+  /** Sources, operations, and each condition. */
+  readonly parts: (http: boolean) => readonly Alternatives[];
+  /** The conditions alone. */
+  readonly conditions: (http: boolean) => readonly Alternatives[];
   readonly matches: (facts: Facts) => boolean;
   /** The same answer with all that people want to know of it. */
   readonly find: (facts: Facts) => RuleFinding;
+}
+
+/** A rule about this very operation is nearer than one about this caller. */
+export function nearnessBonus({ hasOperations }: Pick<PreparedRule, 'hasOperations'>, operations: Truth): number {
+  return operations === true && hasOperations ? 1 : 0;
 }
 
 const ONLY_HTTP = Object.freeze({ at: '', field: '', why: 'it asks for what only HTTP has, and this port is TCP' });
@@ -190,22 +203,36 @@ export function prepareRule(
   const onHttp = partsOf(rule, context, true);
   const onTcp = partsOf(rule, context, false);
   const neverOnTcp = allows && ofHttp(rule);
-  const parts = ({ http }: Facts): readonly Alternatives[] => (http ? onHttp : onTcp);
+  const conditionsOnHttp = onHttp.slice(2);
+  const conditionsOnTcp = onTcp.slice(2);
+  const parts = (onlyHttp: boolean): readonly Alternatives[] => (onlyHttp ? onHttp : onTcp);
   const truth = (facts: Facts): Truth =>
-    !facts.http && neverOnTcp ? false : both(parts(facts), (alternatives) => oneHolds(alternatives, facts));
+    !facts.http && neverOnTcp ? false : both(parts(facts.http), (alternatives) => oneHolds(alternatives, facts));
+  const hasOperations = rule.to.length > 0;
   return {
     index,
+    allows,
+    neverOnTcp,
+    hasOperations,
+    parts,
+    conditions: (onlyHttp) => (onlyHttp ? conditionsOnHttp : conditionsOnTcp),
     matches: (facts) => settle(truth(facts), allows),
     find: (facts) => {
       const found = truth(facts);
-      const findings = parts(facts).map((alternatives) => nearestOf(alternatives, facts));
+      const findings = parts(facts.http).map((alternatives) => nearestOf(alternatives, facts));
       const common = { truth: found, matches: settle(found, allows), of: findings.reduce((sum, part) => sum + part.of, 0) };
       if (!facts.http && neverOnTcp) return { ...common, met: 0, nearness: 0, failed: ONLY_HTTP };
       const met = findings.reduce((sum, part) => sum + part.met, 0);
       const broken = findings.find((part) => part.truth === false) ?? findings.find((part) => part.truth === 'unknown');
-      // A rule about this very operation is nearer than one about this caller.
-      const nearness = met + (findings[1]?.truth === true && rule.to.length > 0 ? 1 : 0);
-      return { ...common, met, nearness, failed: broken?.failed };
+      const nearness = met + nearnessBonus({ hasOperations }, findings[1]?.truth ?? false);
+      return {
+        ...common,
+        met,
+        nearness,
+        get failed() {
+          return broken?.failed;
+        },
+      };
     },
   };
 }

@@ -82,7 +82,9 @@ export function walker(snapshot: Snapshot, workload: SelectedWorkload): Walker {
   const canBeAsked = ({ policy }: Candidate): boolean => findProvider(snapshot, policy.provider).kind !== 'unknown';
   const asked = CUSTOM.candidates.filter(canBeAsked);
   const unaskable = CUSTOM.candidates.filter((one) => !canBeAsked(one));
-  const denying = [...inOrder(unaskable, ({ policy }) => `${policy.provider ?? ''}-`), ...DENY.candidates];
+  const unaskableFirst = inOrder(unaskable, ({ policy }) => `${policy.provider ?? ''}-`);
+  const denyingBy = (facts: Facts): Candidate | undefined =>
+    unaskableFirst.find(({ rule }) => rule.matches(facts)) ?? firstMatch(DENY, facts);
 
   const askingOf = (matches: readonly Candidate[], request: Request): CustomStep =>
     askProviders(
@@ -118,7 +120,7 @@ export function walker(snapshot: Snapshot, workload: SelectedWorkload): Walker {
     const facts = token?.kind === 'passed' ? withToken(unverified, token) : unverified;
     const known = { setting, encrypted, facts, token, custom };
     if (token?.kind === 'refused') return { ...known, outcome: { kind: 'token', step: token } };
-    const by = denying.find(({ rule }) => rule.matches(facts));
+    const by = denyingBy(facts);
     const outcome = by === undefined ? allowing(facts) : deny(by, request);
     return { ...known, ...(outcome.kind === 'custom' && { custom: outcome.step }), outcome };
   };
