@@ -36,9 +36,35 @@ function ranked(labels: Labels): readonly (readonly [string, string])[] {
 }
 
 /**
- * Chooses selectors: few labels that select a workload and nothing else, or as little else as can be. A policy of the root namespace
- * selects in all.
+ * Few labels that select a workload and none of the others, the one that names it first; where there are none, since another workload has
+ * all of its labels, as few others as can be. What is written for one workload alone must look whether there are `others`. A label that each
+ * roll-out changes is never chosen. Empty only where it has no labels but such.
+ * @param near the workloads that a selector is about, the workload itself or not
  */
+export function selectionOf(
+  { namespace, name, labels }: { readonly namespace: string; readonly name: string; readonly labels: Labels },
+  near: readonly Workload[],
+): Selection {
+  let left = near.filter((one) => one.namespace !== namespace || one.name !== name);
+  const all = ranked(labels);
+  // A version or a tier alone says little, and another workload may have the same tomorrow.
+  const exact = all.find(([key, value]) => NAMES.has(key) && !left.some((one) => one.labels[key] === value));
+  if (exact !== undefined) return { selector: Object.fromEntries([exact]), others: [] };
+  // The first label says what it is; then those that tell it from others, one after the other.
+  const chosen: (readonly [string, string])[] = [];
+  for (const entry of all) {
+    const [key, value] = entry;
+    const then = left.filter((one) => one.labels[key] === value);
+    if (chosen.length > 0 && then.length === left.length) continue;
+    chosen.push(entry);
+    left = then;
+    if (left.length === 0) break;
+  }
+  const selector = Object.fromEntries(chosen);
+  return { selector, others: [...new Set(left.filter((one) => selects(selector, one.labels)).map(keyOf))].sort() };
+}
+
+/** Chooses selectors of a mesh's policies. One of the root namespace selects in all. */
 export class Selectors {
   readonly #root: string;
   readonly #all: readonly Workload[];
@@ -59,25 +85,8 @@ export class Selectors {
     return (this.#byNamespace.get(namespace) ?? []).map(keyOf).filter((name) => name !== workload);
   }
 
-  of({ namespace, name, labels }: { readonly namespace: string; readonly name: string; readonly labels: Labels }): Selection {
-    const near = namespace === this.#root ? this.#all : (this.#byNamespace.get(namespace) ?? []);
-    const isOther = (one: Workload): boolean => one.namespace !== namespace || one.name !== name;
-    let left = near.filter(isOther);
-    const all = ranked(labels);
-    // A version or a tier alone says little, and another workload may have the same tomorrow.
-    const exact = all.find(([key, value]) => NAMES.has(key) && !left.some((one) => one.labels[key] === value));
-    if (exact !== undefined) return { selector: Object.fromEntries([exact]), others: [] };
-    // The first label says what it is; then those that tell it from others, one after the other.
-    const chosen: (readonly [string, string])[] = [];
-    for (const entry of all) {
-      const [key, value] = entry;
-      const then = left.filter((one) => one.labels[key] === value);
-      if (chosen.length > 0 && then.length === left.length) continue;
-      chosen.push(entry);
-      left = then;
-      if (left.length === 0) break;
-    }
-    const selector = Object.fromEntries(chosen);
-    return { selector, others: [...new Set(left.filter((one) => selects(selector, one.labels)).map(keyOf))].sort() };
+  of(workload: Parameters<typeof selectionOf>[0]): Selection {
+    const { namespace } = workload;
+    return selectionOf(workload, namespace === this.#root ? this.#all : (this.#byNamespace.get(namespace) ?? []));
   }
 }

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import * as fc from 'fast-check';
 import { stringify } from 'yaml';
 import { loadMesh } from '../../../mesh/source/mesh.ts';
 import type { Stage } from '../../../mesh/model/namespace-rollout.ts';
+import { selects } from '../../../mesh/model/object.ts';
 import type { Workload } from '../../../mesh/model/workload.ts';
 import { configuredIn } from '../../../policy/rollout/configured.ts';
 import { stageThere } from '../../../policy/rollout/noticed.ts';
@@ -10,6 +12,8 @@ import { selectorOf } from '../../../policy/rollout/selector.ts';
 import { TestFolder } from '../../mesh/folder.ts';
 import { policy, rule } from '../model.ts';
 import { rollout, suggested, workload } from './scenario.ts';
+
+const SEED = 20261122;
 
 const STAGE: StageOf = {
   stage: 'enforce',
@@ -133,6 +137,29 @@ function admitted(objects: readonly RolloutObject[]) {
 }
 
 describe('labels that select one workload', () => {
+  it(`select it and nothing else, whatever labels there are (seed ${SEED})`, () => {
+    const labels = fc.dictionary(
+      fc.constantFrom('app', 'version', 'tier', 'team', 'pod-template-hash'),
+      fc.constantFrom('a', 'b'),
+    );
+    fc.assert(
+      fc.property(fc.array(labels, { minLength: 1, maxLength: 6 }), (all) => {
+        const workloads = all.map((one, at) => workload(`w${at}`, one));
+        for (const one of workloads) {
+          const selector = selectorOf(one, workloads);
+          const others = workloads.filter((other) => other !== one);
+          const { 'pod-template-hash': _, ...lasting } = one.labels;
+          const canBe = Object.keys(lasting).length > 0 && !others.some((other) => selects(lasting, other.labels));
+          assert.equal(selector !== undefined, canBe);
+          if (selector === undefined) continue;
+          assert.ok(Object.keys(selector).length > 0 && selects(selector, one.labels));
+          assert.ok(!others.some((other) => selects(selector, other.labels)));
+        }
+      }),
+      { seed: SEED, numRuns: 1000 },
+    );
+  });
+
   const cases: readonly (readonly [string, Workload, readonly Workload[], unknown])[] = [
     ['its app', workload('a'), [workload('b')], { app: 'a' }],
     [
@@ -142,10 +169,22 @@ describe('labels that select one workload', () => {
       { app: 'reviews', version: 'v1' },
     ],
     [
-      'all of them where the usual ones are not enough',
-      workload('a', { tier: 'x', role: 'y' }),
-      [workload('b', { tier: 'x' })],
-      { role: 'y', tier: 'x' },
+      'the one that names it where others share the app',
+      workload('a', { app: 'x', 'app.kubernetes.io/name': 'a' }),
+      [workload('b', { app: 'x', 'app.kubernetes.io/name': 'b' })],
+      { 'app.kubernetes.io/name': 'a' },
+    ],
+    [
+      'any that tell it from others where the usual ones do not',
+      workload('a', { tier: 'x', team: 'y', zone: 'z' }),
+      [workload('b', { tier: 'x', zone: 'z' }), workload('c', { tier: 'x', team: 'y' })],
+      { team: 'y', tier: 'x', zone: 'z' },
+    ],
+    [
+      'none where only a label tells it that each roll-out changes',
+      workload('a', { app: 'x', 'pod-template-hash': '1' }),
+      [workload('b', { app: 'x', 'pod-template-hash': '2' })],
+      undefined,
     ],
     ['none where another has them all', workload('a', { app: 'x' }), [workload('b', { app: 'x', version: 'v1' })], undefined],
     ['none where it has none', workload('a', {}), [], undefined],
