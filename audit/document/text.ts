@@ -1,3 +1,4 @@
+import { withoutScheme } from '../../ca/identity/spiffe-id.ts';
 import { visible } from '../report/visible.ts';
 import type { Document, Section, Table } from './document.ts';
 
@@ -5,7 +6,7 @@ const GAP = '  ';
 
 /** SPIFFE IDs without their scheme, as policies write them. */
 function shown(text: string): string {
-  return visible(text).replace(/^spiffe:\/\//, '') || '-';
+  return withoutScheme(visible(text)) || '-';
 }
 
 /** Aligned columns for a terminal: the rows are gone through twice, first for their widths. */

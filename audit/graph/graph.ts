@@ -1,4 +1,4 @@
-import { parseSpiffeId, workloadOf } from '../../ca/identity/spiffe-id.ts';
+import { parseSpiffeId, withoutScheme, workloadOf } from '../../ca/identity/spiffe-id.ts';
 import type { EdgeKey, Tally } from '../model/edge.ts';
 import { wouldBeDenied } from '../report/reason.ts';
 
@@ -48,7 +48,7 @@ function workloadNode(workload: string): GraphNode {
 function identityNode(principal: string): GraphNode {
   const parsed = parseSpiffeId(principal);
   const place = parsed.ok ? workloadOf(parsed.value) : undefined;
-  const label = place === undefined ? principal.replace(/^spiffe:\/\//, '') : `${place.serviceAccount} (account)`;
+  const label = place === undefined ? withoutScheme(principal) : `${place.serviceAccount} (account)`;
   return { id: `identity ${principal}`, label, namespace: place?.namespace ?? '', kind: 'identity' };
 }
 

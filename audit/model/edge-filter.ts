@@ -1,4 +1,4 @@
-import { parseSpiffeId, type SpiffeId, workloadOf } from '../../ca/identity/spiffe-id.ts';
+import { parseSpiffeId, type SpiffeId, withScheme, workloadOf } from '../../ca/identity/spiffe-id.ts';
 import type { EdgeKey } from './edge.ts';
 import { marksOfText } from './mark.ts';
 
@@ -57,5 +57,5 @@ export function dimensionsOf(key: EdgeKey): Dimensions {
 }
 
 export function fullIdentity(identity: string): string {
-  return identity.startsWith('spiffe://') ? identity : `spiffe://${identity}`;
+  return withScheme(identity);
 }

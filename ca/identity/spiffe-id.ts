@@ -51,6 +51,16 @@ function whyNot(text: string): string | undefined {
   return domain.ok ? badPath(text.slice(start)) : domain.reason;
 }
 
+/** An identity as policies, commands and reports write it. What is no SPIFFE ID stays as it is. */
+export function withoutScheme(identity: string): string {
+  return identity.startsWith(SCHEME) ? identity.slice(SCHEME.length) : identity;
+}
+
+/** What people write with or without the scheme, as a certificate has it; whether it is an identity is not looked at. */
+export function withScheme(text: string): string {
+  return text.startsWith(SCHEME) ? text : `${SCHEME}${text}`;
+}
+
 function isSpiffeId(text: string): text is SpiffeId {
   return whyNot(text) === undefined;
 }

@@ -1,4 +1,4 @@
-import type { SpiffeId } from '../identity/spiffe-id.ts';
+import { type SpiffeId, withScheme } from '../identity/spiffe-id.ts';
 import { parseSpiffeId } from '../identity/spiffe-id.ts';
 import { parsed, refused, type Parsed } from '../identity/parsed.ts';
 
@@ -58,7 +58,7 @@ export function parseSerial(text: string): Parsed<Serial> {
 
 /** A SPIFFE ID with or without `spiffe://`. */
 export function parseIdentity(text: string): Parsed<SpiffeId> {
-  return parseSpiffeId(text.startsWith('spiffe://') ? text : `spiffe://${text}`);
+  return parseSpiffeId(withScheme(text));
 }
 
 /** A reason or a name, for people: one line of bounded length. */

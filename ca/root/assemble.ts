@@ -1,4 +1,5 @@
 import type { X509Certificate } from 'node:crypto';
+import { withoutScheme } from '../identity/spiffe-id.ts';
 import type { TrustDomain } from '../identity/trust-domain.ts';
 import type { Signer } from '../key-store/signer.ts';
 import { type Issuer, issuerOf } from '../sign/issuer.ts';
@@ -78,7 +79,7 @@ function checkTrustDomain(name: string, certificate: X509Certificate, trustDomai
   const uri = /(?:^|, )URI:(spiffe:\/\/[^/,]+)(?:$|,)/.exec(certificate.subjectAltName ?? '')?.[1];
   if (uri === undefined || trustDomain === undefined || uri === `spiffe://${trustDomain}`) return;
   throw new AuthorityError(
-    `${name} is of the trust domain ${uri.slice('spiffe://'.length)}, not ${trustDomain}; give the right one, or another folder`,
+    `${name} is of the trust domain ${withoutScheme(uri)}, not ${trustDomain}; give the right one, or another folder`,
   );
 }
 

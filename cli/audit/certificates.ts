@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { Command } from 'commander';
+import { withScheme } from '../../ca/identity/spiffe-id.ts';
 import { type CutOff, identityOf, inventory } from '../../audit/certificates/inventory.ts';
 import { printableInventory } from '../../audit/certificates/printable.ts';
 import { isFormat, print } from '../../audit/document/print.ts';
@@ -51,7 +52,7 @@ export async function cutOffIn(revocations: string): Promise<CutOff> {
 
 function isAbout(issuance: LoggedIssuance, { identity, namespace }: CertificatesFlags): boolean {
   const own = identityOf(issuance);
-  if (identity !== undefined && own !== `spiffe://${identity.replace(/^spiffe:\/\//, '')}`) return false;
+  if (identity !== undefined && own !== withScheme(identity)) return false;
   return namespace === undefined || own.includes(`/ns/${namespace}/`);
 }
 

@@ -5,7 +5,14 @@ import type { ListedJoinToken } from '../../ca/authenticate/join-token-folder.ts
 import { ID_DIGITS } from '../../ca/authenticate/join-token-verifier.ts';
 import { hashOfJoinToken, newJoinToken } from '../../ca/authenticate/join-token.ts';
 import { parsed, refused, type Parsed } from '../../ca/identity/parsed.ts';
-import { parseSpiffeId, parseWorkloadSpiffeId, type SpiffeId, trustDomainOf, workloadOf } from '../../ca/identity/spiffe-id.ts';
+import {
+  parseSpiffeId,
+  parseWorkloadSpiffeId,
+  type SpiffeId,
+  trustDomainOf,
+  withScheme,
+  workloadOf,
+} from '../../ca/identity/spiffe-id.ts';
 import { parseTrustDomain, type TrustDomain } from '../../ca/identity/trust-domain.ts';
 import { parseDuration } from '../../mesh/admit/duration.ts';
 import { fail, print, reported } from './folder-command.ts';
@@ -59,7 +66,7 @@ function identityOf(flags: CreateFlags, names: string): Parsed<SpiffeId> {
   if (flags.identity === undefined) return fromAccount(own.value, flags);
   if (flags.namespace !== undefined || flags.serviceAccount !== undefined)
     return refused('give either --identity, or --namespace and --service-account');
-  const id = parseSpiffeId(flags.identity.startsWith('spiffe://') ? flags.identity : `spiffe://${flags.identity}`);
+  const id = parseSpiffeId(withScheme(flags.identity));
   if (!id.ok) return refused(`--identity: ${id.reason}`);
   if (trustDomainOf(id.value) !== own.value) return refused(`--identity: it is not of the trust domain ${own.value}`);
   return workloadOf(id.value) === undefined ? refused('--identity: write TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT') : id;

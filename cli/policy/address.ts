@@ -1,3 +1,4 @@
+import { withoutScheme } from '../../ca/identity/spiffe-id.ts';
 import type { Parsed } from '../../ca/identity/parsed.ts';
 import { keyOf } from '../../mesh/model/object.ts';
 import { type Port, parsePort } from '../../mesh/model/port.ts';
@@ -19,7 +20,7 @@ function listed(names: readonly string[], what: string): string {
  */
 export function callerFrom(snapshot: Snapshot, written: string): Parsed<string | undefined> {
   if (written === PLAIN_TEXT) return { ok: true, value: undefined };
-  const id = written.startsWith('spiffe://') ? written.slice('spiffe://'.length) : written;
+  const id = withoutScheme(written);
   if (id.split('/').length > 2 || id !== written) {
     return /^[a-z0-9._-]+(\/[A-Za-z0-9._-]+)+$/.test(id)
       ? { ok: true, value: id }

@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { stringify } from 'yaml';
+import { withoutScheme } from '../../ca/identity/spiffe-id.ts';
 import { keyOf, selects } from '../../mesh/model/object.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { callerKind } from '../../policy/access/candidates.ts';
@@ -41,7 +42,8 @@ function destinationText(snapshot: Snapshot, { destination }: Request): string {
 }
 
 export function surroundings(snapshot: Snapshot, request: Request): Surroundings {
-  const principal = request.source.principal?.slice('spiffe://'.length);
+  const { principal: id } = request.source;
+  const principal = id === undefined ? undefined : withoutScheme(id);
   const { meshConfig } = snapshot;
   const strange =
     callerKind(principal === undefined ? undefined : [principal], [meshConfig]) === 'foreign' &&

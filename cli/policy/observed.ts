@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { withoutScheme } from '../../ca/identity/spiffe-id.ts';
 import type { Cell, Column, Table } from '../../audit/document/document.ts';
 import { cell } from '../../audit/document/document.ts';
 import { iso } from '../../audit/report/about.ts';
@@ -41,7 +42,7 @@ export async function observedFor(command: string, flags: ObservedFlags, now: Da
 /** Who called, as people know them. */
 export function callerOf({ principal, caller, address }: ObservedCall): string {
   const workload = caller === undefined ? '' : ` (${caller})`;
-  if (principal !== undefined) return `${principal.replace(/^spiffe:\/\//, '')}${workload}`;
+  if (principal !== undefined) return `${withoutScheme(principal)}${workload}`;
   return `plain text from ${address ?? 'an unknown address'}${workload}`;
 }
 

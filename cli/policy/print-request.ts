@@ -1,3 +1,4 @@
+import { withoutScheme } from '../../ca/identity/spiffe-id.ts';
 import type { Request } from '../../policy/evaluate/request.ts';
 
 /** A request in one line for people: `GET http://users/users/7 as cluster.local/ns/shop/sa/mobile`. */
@@ -11,7 +12,7 @@ export function requestLine({ source, destination, http, token, extAuthz }: Requ
     value === undefined ? [] : [`${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`],
   );
   const parts = [
-    source.principal === undefined ? 'in plain text' : `as ${source.principal.slice('spiffe://'.length)}`,
+    source.principal === undefined ? 'in plain text' : `as ${withoutScheme(source.principal)}`,
     ...(headers.length === 0 ? [] : [`with ${headers.join(', ')}`]),
     ...(token === undefined ? [] : [`with a token of ${claims.join(' ')}`]),
     ...(source.remoteIp === undefined || source.remoteIp === source.ip ? [] : [`for ${source.remoteIp}`]),

@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks';
+import { withoutScheme } from '../../ca/identity/spiffe-id.ts';
 import { observedCalls } from '../../audit/observed/calls.ts';
 import { lengthText } from '../../audit/report/about.ts';
 import type { StoreQuestions } from '../../audit/store/sqlite-read.ts';
@@ -91,7 +92,8 @@ function replaced(snapshot: Snapshot, kind: PolicyKind, { namespace, name }: Nam
 }
 
 function edgeText({ call }: Replayed, now: number): string {
-  const from = call.caller ?? call.principal?.replace(/^spiffe:\/\//, '') ?? call.address ?? 'somebody';
+  const from =
+    call.caller ?? (call.principal === undefined ? undefined : withoutScheme(call.principal)) ?? call.address ?? 'somebody';
   const what = call.protocol === 'TCP' ? 'TCP' : `${call.method ?? ''} ${call.path ?? ''}`;
   const ago = lengthText(Math.max(0, now - call.lastSeen))
     .split(' ')

@@ -1,3 +1,4 @@
+import { withoutScheme } from '../../ca/identity/spiffe-id.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { type Verdict, evaluate } from '../evaluate/evaluate.ts';
 import type { Request } from '../evaluate/request.ts';
@@ -54,7 +55,11 @@ export function writtenRequest(
     name,
     ...given({
       extAuthz: extAuthz && Object.fromEntries(extAuthz),
-      source: given({ principal: source.principal?.slice('spiffe://'.length), ip: source.ip, remoteIp: source.remoteIp }),
+      source: given({
+        principal: source.principal === undefined ? undefined : withoutScheme(source.principal),
+        ip: source.ip,
+        remoteIp: source.remoteIp,
+      }),
       destination: given({
         namespace: destination.namespace,
         labels: destination.labels,

@@ -1,3 +1,4 @@
+import { withoutScheme } from '../../ca/identity/spiffe-id.ts';
 import type { AuthorizationPolicy } from '../../mesh/model/authorization-policy.ts';
 import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
 import type { Workload } from '../../mesh/model/workload.ts';
@@ -43,7 +44,7 @@ class Identities {
 
   principal(value: string): Problem | undefined {
     if (value === '*' || value.startsWith('*')) return undefined;
-    const plain = value.replace(/^spiffe:\/\//, '');
+    const plain = withoutScheme(value);
     const domain = plain.slice(0, Math.max(0, plain.indexOf('/')));
     if (domain === '') return plain.endsWith('*') ? undefined : this.#noPrincipal(plain);
     if (domain.includes('*')) return undefined;

@@ -1,3 +1,4 @@
+import { withoutScheme } from '../../ca/identity/spiffe-id.ts';
 import type { PolicyMatch } from '../../mesh/model/authorization-policy.ts';
 import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import { isText } from './text.ts';
@@ -26,7 +27,7 @@ export function principalTest(values: readonly PolicyMatch[], meshConfig: MeshCo
   const exact = new Set<string>();
   const others: PolicyMatch[] = [];
   for (const value of values) {
-    const bare = withoutScheme(value);
+    const bare = matchWithoutScheme(value);
     const named = bare.kind === 'exact' ? splitDomain(bare.value) : undefined;
     if (bare.kind !== 'exact') others.push(bare);
     else if (named === undefined || !(named[0] === LOCAL || own.has(named[0]))) exact.add(bare.value);
@@ -45,9 +46,9 @@ function isOneOfWildcards(values: readonly PolicyMatch[], peer: string, own: Rea
 
 const LOCAL = 'cluster.local';
 
-function withoutScheme(value: PolicyMatch): PolicyMatch {
+function matchWithoutScheme(value: PolicyMatch): PolicyMatch {
   if (value.kind !== 'exact' && value.kind !== 'prefix') return value;
-  return value.value.startsWith('spiffe://') ? { kind: value.kind, value: value.value.slice('spiffe://'.length) } : value;
+  return { kind: value.kind, value: withoutScheme(value.value) };
 }
 
 function isWildcard(

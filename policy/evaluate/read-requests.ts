@@ -1,3 +1,4 @@
+import { withScheme } from '../../ca/identity/spiffe-id.ts';
 import type { Labels } from '../../mesh/model/object.ts';
 import { parsePort } from '../../mesh/model/port.ts';
 import type { Request, Token } from './request.ts';
@@ -94,7 +95,7 @@ function sourceOf(value: unknown, path: string, fault: Fault): Request['source']
   const principal = text(given, 'principal', path, fault);
   text(given, 'namespace', path, fault);
   return {
-    principal: principal === undefined || principal.startsWith('spiffe://') ? principal : `spiffe://${principal}`,
+    principal: principal === undefined ? undefined : withScheme(principal),
     ip: text(given, 'ip', path, fault),
     remoteIp: text(given, 'remoteIp', path, fault),
   };

@@ -1,11 +1,8 @@
+import { withoutScheme } from '../../ca/identity/spiffe-id.ts';
 import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import type { Atom } from '../access/atom.ts';
 import { normalizedPath } from '../evaluate/path.ts';
 import { isTemplate, leadOf } from './template.ts';
-
-const SCHEME = 'spiffe://';
-
-const bare = (id: string): string => (id.startsWith(SCHEME) ? id.slice(SCHEME.length) : id);
 
 /** What stands behind the trust domain, which has more than one name; of an ID without a path the whole. */
 function tailOf(id: string): string {
@@ -31,7 +28,7 @@ function keyOf({ field, text }: Atom): string | undefined {
   switch (field) {
     case 'principals':
     case 'source.principal':
-      return `id ${tailOf(bare(text))}`;
+      return `id ${tailOf(withoutScheme(text))}`;
     case 'namespaces':
     case 'source.namespace':
       return text.includes('/') ? undefined : `segment ${text}`;
@@ -51,7 +48,7 @@ function keyOf({ field, text }: Atom): string | undefined {
 function keysOf(dimension: string, value: string): readonly string[] {
   if (dimension === 'host') return [`host ${portless(value)}`];
   if (dimension !== 'caller') return [];
-  const id = bare(value);
+  const id = withoutScheme(value);
   return [`id ${tailOf(id)}`, ...new Set(id.split('/').map((segment) => `segment ${segment}`))];
 }
 

@@ -1,4 +1,4 @@
-import { workloadSpiffeId } from '../../ca/identity/spiffe-id.ts';
+import { withoutScheme, workloadSpiffeId } from '../../ca/identity/spiffe-id.ts';
 import type { Hostname } from '../../mesh/model/hostname.ts';
 import { indexedBy } from '../../mesh/model/indexed-by.ts';
 import { keyOf } from '../../mesh/model/object.ts';
@@ -59,7 +59,7 @@ export function automaticScope(snapshot: Snapshot, view: View, workload: Workloa
     else reasons.push(reason);
   };
   const identity = workloadSpiffeId(snapshot.meshConfig.trustDomain, workload.namespace, workload.serviceAccount);
-  const id = identity.slice('spiffe://'.length);
+  const id = withoutScheme(identity);
   for (const [host, seen] of called) {
     const service = view.serviceByHost.get(host);
     if (service !== undefined && mayCall(snapshot, id, service)) add(host, { kind: 'called', ...seen });

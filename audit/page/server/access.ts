@@ -1,3 +1,4 @@
+import { withoutScheme } from '../../../ca/identity/spiffe-id.ts';
 import type { Snapshot } from '../../../mesh/model/snapshot.ts';
 import type { Workload } from '../../../mesh/model/workload.ts';
 import { mayCallWorkload } from '../../../policy/access/may-call.ts';
@@ -114,7 +115,7 @@ export function callersOf(lines: readonly ObservedLine[], snapshot: Snapshot, ta
   const may = (caller: string): CallerAccess['may'] => {
     if (!governed) return 'open';
     if (!caller.startsWith('spiffe://')) return 'no';
-    return mayCallWorkload(snapshot, caller.slice('spiffe://'.length), target) ? 'yes' : 'no';
+    return mayCallWorkload(snapshot, withoutScheme(caller), target) ? 'yes' : 'no';
   };
   if (governed)
     for (const workload of snapshot.workloads) {

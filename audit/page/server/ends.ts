@@ -1,4 +1,4 @@
-import { parseSpiffeId, trustDomainOf, workloadOf } from '../../../ca/identity/spiffe-id.ts';
+import { parseSpiffeId, trustDomainOf, withoutScheme, workloadOf } from '../../../ca/identity/spiffe-id.ts';
 import type { EdgeKey } from '../../model/edge.ts';
 import type { GraphNode, NodeKind } from '../api/graph.ts';
 import { maySee, type Viewer } from './viewer.ts';
@@ -38,7 +38,7 @@ function party(principal: string, workload: string, own: OwnDomains): EndNode | 
     const parsed = parseSpiffeId(principal);
     const domain = parsed.ok ? trustDomainOf(parsed.value) : 'unreadable';
     const identity = parsed.ok ? workloadOf(parsed.value) : undefined;
-    const short = principal.replace(/^spiffe:\/\//, '');
+    const short = withoutScheme(principal);
     if (!own.has(domain)) return node('identity', `(trust domain ${domain})`, short.slice(domain.length + 1), short);
     if (identity === undefined) return node('identity', EXTERNAL, short.slice(domain.length + 1), short);
     if (workload === '' || namespace !== identity.namespace)

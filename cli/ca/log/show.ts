@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
+import { withScheme } from '../../../ca/identity/spiffe-id.ts';
 import { parseInstant } from '../../../audit/report/instant.ts';
 import { copiesIn } from '../../../ca/log/gather/copy.ts';
 import { type LoggedIssuance, type LoggedRefusal, type LogQuestion, readLog } from '../../../ca/log/read.ts';
@@ -66,7 +67,7 @@ function questionOf({ identity, serial, since, until }: ShowFlags, now: Date): L
   const to = until === undefined ? undefined : parseInstant(until, now);
   if (to?.ok === false) return `--until: ${to.reason}`;
   return {
-    names: identity === undefined ? undefined : `URI:spiffe://${identity.replace(/^spiffe:\/\//, '')}`,
+    names: identity === undefined ? undefined : `URI:${withScheme(identity)}`,
     serial: serial?.toLowerCase(),
     since: from && new Date(from.value),
     until: to && new Date(to.value),
