@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { signCheckpoint } from './checkpoint.ts';
 import type { LogFiles } from './files.ts';
 import { extend, type Frontier, rootOf } from './merkle/frontier.ts';
-import { HASH_BYTES, leafHash, type TreeHash } from './merkle/hash.ts';
+import { HASH_BYTES, leafHashOfText, type TreeHash } from './merkle/hash.ts';
 import type { NoteSigner } from './note.ts';
 import { caughtUp } from './catch-up.ts';
 import { type TreeState, writeState } from './tree-state.ts';
@@ -78,7 +78,7 @@ function treeOver({ files, leaves, checkpoints, signer }: TreeFiles, found: Awai
     checkpointBytes: () => sealed.checkpointBytes,
     checkpoint: () => sealed.note,
     add(lines) {
-      const hashes = lines.map((line) => leafHash(Buffer.from(line)));
+      const hashes = lines.map(leafHashOfText);
       const grown = extend(tree, hashes);
       return (added) => {
         [tree, bytes] = [grown, bytes + added];

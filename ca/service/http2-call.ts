@@ -3,12 +3,12 @@ import { TLSSocket } from 'node:tls';
 import { status } from '@grpc/grpc-js';
 import type { AuthenticatedCall } from '../tls/peer.ts';
 import type { RawCall } from './call.ts';
+import { type FramedMessage, PREFIX } from './framed.ts';
 import type { RpcError } from './status.ts';
 
 /** A unary method on bytes. Never rejects. */
-export type UnaryMethod = (call: RawCall) => Promise<Buffer | RpcError>;
+export type UnaryMethod = (call: RawCall) => Promise<FramedMessage | RpcError>;
 
-const PREFIX = 5;
 const CONTENT_TYPE = 'application/grpc+proto';
 const NO_ERROR = constants.NGHTTP2_NO_ERROR;
 const TIMEOUT = /^(\d{1,8})([HMSmun])$/;
@@ -32,34 +32,52 @@ export function isPlain(headers: IncomingHttpHeaders): boolean {
  * @param largest bytes of the message; longer ones are refused as soon as their length is known
  */
 export function answerUnary(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, method: UnaryMethod, largest: number): void {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  // What fails here is the connection, and 'close' follows.
-  stream.on('error', () => undefined);
-  stream.on('data', (chunk: Buffer) => {
-    chunks.push(chunk);
-    length += chunk.length;
-    if (length <= PREFIX + largest) return;
-    const first = chunks.length === 1 ? chunk : Buffer.concat(chunks, PREFIX);
-    stream.removeAllListeners('data');
-    stream.removeAllListeners('end');
-    chunks.length = 0;
-    refuse(stream, tooLarge(first));
-    stream.close(NO_ERROR);
-  });
-  stream.on('end', () => {
-    const whole = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
-    const message = whole && soleMessage(whole);
-    if (message === undefined) {
-      refuse(stream, { code: status.INTERNAL, details: 'the request is not exactly one uncompressed message' });
-      return;
-    }
-    void method(callOn(stream, headers, message)).then((answer) => {
-      if (stream.destroyed || stream.closed) return;
-      if (Buffer.isBuffer(answer)) reply(stream, answer);
-      else refuse(stream, answer);
-    });
-  });
+  // Functions of their own, bound: V8 compiles a closure's code again after every collection of its last instance.
+  const call: Receiving = { stream, headers, method, largest, chunks: [], length: 0 };
+  stream.on('error', ignore);
+  stream.on('data', takeChunk.bind(undefined, call));
+  stream.on('end', takeEnd.bind(undefined, call));
+}
+
+interface Receiving {
+  readonly stream: ServerHttp2Stream;
+  readonly headers: IncomingHttpHeaders;
+  readonly method: UnaryMethod;
+  readonly largest: number;
+  readonly chunks: Buffer[];
+  length: number;
+}
+
+/** What fails is the connection, and 'close' follows. */
+function ignore(): void {}
+
+function takeChunk(call: Receiving, chunk: Buffer): void {
+  const { stream, chunks, largest } = call;
+  chunks.push(chunk);
+  call.length += chunk.length;
+  if (call.length <= PREFIX + largest) return;
+  const first = chunks.length === 1 ? chunk : Buffer.concat(chunks, PREFIX);
+  stream.removeAllListeners('data');
+  stream.removeAllListeners('end');
+  chunks.length = 0;
+  refuse(stream, tooLarge(first));
+  stream.close(NO_ERROR);
+}
+
+function takeEnd({ stream, headers, method, chunks }: Receiving): void {
+  const whole = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
+  const message = whole && soleMessage(whole);
+  if (message === undefined) {
+    refuse(stream, { code: status.INTERNAL, details: 'the request is not exactly one uncompressed message' });
+    return;
+  }
+  void method(callOn(stream, headers, message)).then(answer.bind(undefined, stream));
+}
+
+function answer(stream: ServerHttp2Stream, given: FramedMessage | RpcError): void {
+  if (stream.destroyed || stream.closed) return;
+  if ('bytes' in given) reply(stream, given);
+  else refuse(stream, given);
 }
 
 function soleMessage(bytes: Buffer): Buffer | undefined {
@@ -80,14 +98,19 @@ function tooLarge(first: Buffer): RpcError {
 const OK_HEADERS = Object.freeze({ ':status': 200, 'content-type': CONTENT_TYPE });
 const OK_TRAILERS = Object.freeze({ 'grpc-status': '0', 'grpc-message': 'OK' });
 
-function reply(stream: ServerHttp2Stream, message: Buffer): void {
-  const framed = Buffer.allocUnsafe(PREFIX + message.length);
-  framed[0] = 0;
-  framed.writeUInt32BE(message.length, 1);
-  message.copy(framed, PREFIX);
-  stream.respond(OK_HEADERS, { waitForTrailers: true });
-  stream.on('wantTrailers', () => stream.sendTrailers(OK_TRAILERS));
-  stream.end(framed);
+const WITH_TRAILERS = Object.freeze({ waitForTrailers: true, sendDate: false });
+
+function sendOk(this: ServerHttp2Stream): void {
+  this.sendTrailers(OK_TRAILERS);
+}
+
+function reply(stream: ServerHttp2Stream, { bytes }: FramedMessage): void {
+  stream.respond(OK_HEADERS, WITH_TRAILERS);
+  stream.on('wantTrailers', sendOk);
+  stream.end(bytes);
+  // Tells node's HTTP/2 now that nothing follows, which it does by itself only once the message is written, a turn of the event loop later;
+  // told again, it does nothing.
+  stream._final(ignore);
 }
 
 function refuse(stream: ServerHttp2Stream, { code, details, metadata }: RpcError): void {

@@ -5,6 +5,7 @@ import type { Authority } from '../authority.ts';
 import { LARGEST_REQUEST } from '../csr/verify.ts';
 import { rawCall, type RawCall } from './call.ts';
 import { takeUnary } from './fast-path.ts';
+import { type FramedMessage, messageOf } from './framed.ts';
 import { type FairQueue, fairQueue } from './queue.ts';
 import type { RateLimit } from './rate-limit.ts';
 import { type CertificateRequest, decodeRequest } from './request.ts';
@@ -36,7 +37,7 @@ const PATH = `/${IstioCertificateService.typeName}/${IstioCertificateService.met
 export function addCertificateService(server: Server, options: CertificateServiceOptions): void {
   const { concurrency = 64, queue: waiting = 6000 } = options;
   const queue = fairQueue({ concurrency, waiting, clock: () => performance.now(), random: Math.random });
-  const method = async (call: RawCall): Promise<Buffer | RpcError> => {
+  const method = async (call: RawCall): Promise<FramedMessage | RpcError> => {
     try {
       return await handle(call, queue, options);
     } catch (error) {
@@ -61,7 +62,7 @@ export function addCertificateService(server: Server, options: CertificateServic
     },
     {
       CreateCertificate: (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>) =>
-        void method(rawCall(call)).then((answer) => (Buffer.isBuffer(answer) ? callback(null, answer) : callback(answer))),
+        void method(rawCall(call)).then((answer) => ('bytes' in answer ? callback(null, messageOf(answer)) : callback(answer))),
     },
   );
 }
@@ -70,7 +71,7 @@ async function handle(
   call: RawCall,
   queue: FairQueue,
   { authority, log, limit }: CertificateServiceOptions,
-): Promise<Buffer | RpcError> {
+): Promise<FramedMessage | RpcError> {
   const wait = limit?.(sourceOf(call)) ?? 0;
   if (wait > 0) return overloaded(wait, 'this address asks too often');
   const turn = await queue.enter(sourceOf(call), call.patience);

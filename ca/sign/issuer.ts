@@ -39,5 +39,5 @@ export function issuerOf(certificate: X509Certificate, signer: Signer): Parsed<I
 
 /** RFC 7093, section 2, method 4: the leftmost 160 bits of the SHA-256 of the SubjectPublicKeyInfo. */
 export function keyIdOf(spki: Uint8Array): Uint8Array {
-  return hash('sha256', spki, 'buffer').subarray(0, 20);
+  return Buffer.from(hash('sha256', spki, 'binary').slice(0, 20), 'binary');
 }

@@ -65,7 +65,7 @@ function wrongExtensions(cursor: Cursor, intended: Intended, issuer: Issuer): st
   if (!cursor.pass(EXTENDED_USAGE)) return 'its extended key usage is wrong';
   if (!cursor.pass(NO_CA)) return 'its basic constraints are wrong';
   // RFC 7093, section 2, method 4.
-  const keyId = hash('sha256', intended.key.spki, 'buffer').subarray(0, 20);
+  const keyId = Buffer.from(hash('sha256', intended.key.spki, 'binary').slice(0, 20), 'binary');
   if (!cursor.pass(SUBJECT_KEY_ID) || !cursor.pass(keyId)) return 'its key identifier is wrong';
   if (!authorityKeyIdAt(cursor, issuer.keyId)) return 'it names the key of another issuer';
   if (!namesAt(cursor, intended.subjectAltName)) return 'it has other names';

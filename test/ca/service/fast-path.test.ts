@@ -45,7 +45,7 @@ describe('ca/service: a unary call on its HTTP/2 stream', () => {
   beforeEach(async () => {
     // Nothing is registered with grpc-js, so whatever is answered was taken; what it gets is UNIMPLEMENTED.
     server = new Server({ 'grpc.enable_channelz': 0 });
-    method = (raw) => Promise.resolve(Buffer.concat([raw.message, Buffer.from('!')]));
+    method = (raw) => Promise.resolve({ bytes: framed(Buffer.concat([raw.message, Buffer.from('!')])) });
     assert.ok(
       takeUnary(server, PATH, (raw) => method(raw), LARGEST),
       'this grpc-js has another handler of streams',
@@ -77,8 +77,17 @@ describe('ca/service: a unary call on its HTTP/2 stream', () => {
     assert.deepEqual(Buffer.concat(chunks), framed(Buffer.from('slow!')));
   });
 
+  it('answers in full and with its status where the answer is larger than the windows of the connection', async () => {
+    const large = Buffer.alloc(1_000_000, 'x');
+    method = () => Promise.resolve({ bytes: framed(large) });
+    const answered = await Promise.all(Array.from({ length: 3 }, () => call(session, framed(Buffer.alloc(1)))));
+    for (const { status: code, body } of answered)
+      assert.deepEqual([code, body.length, body.equals(framed(large))], [status.OK, large.length + 5, true]);
+  });
+
   it('tells the method who calls, with what token', async () => {
-    method = (raw) => Promise.resolve(Buffer.from(JSON.stringify([raw.authorization, raw.peer, raw.getAuthContext()])));
+    method = (raw) =>
+      Promise.resolve({ bytes: framed(Buffer.from(JSON.stringify([raw.authorization, raw.peer, raw.getAuthContext()]))) });
     const { body } = await call(session, framed(Buffer.alloc(0)), { authorization: 'Bearer x' });
     assert.match(body.toString('utf8', 5), /^\[\["Bearer x"\],"127\.0\.0\.1:\d+",\{\}\]$/);
   });
@@ -123,7 +132,7 @@ describe('ca/service: a unary call on its HTTP/2 stream', () => {
     method = (raw) => {
       gone = raw.patience.gaveUp;
       raw.patience.onGivingUp(() => (told = true));
-      return new Promise((resolve) => (answer = () => resolve(Buffer.alloc(1))));
+      return new Promise((resolve) => (answer = () => resolve({ bytes: framed(Buffer.alloc(1)) })));
     };
     const stream = session.request({
       ':method': 'POST',

@@ -3,6 +3,7 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import * as fc from 'fast-check';
 import { IstioCertificateRequestSchema, IstioCertificateResponseSchema } from '#gen/gatehouse/ca/v1/istio_ca_pb.js';
 import { decodeRequest } from '../../../ca/service/request.ts';
+import { messageOf } from '../../../ca/service/framed.ts';
 import { encodeResponse } from '../../../ca/service/response.ts';
 
 const SEED = 20261121;
@@ -38,7 +39,7 @@ describe('ca/service: messages', () => {
     const chains = fc.array(fc.string({ unit: 'grapheme', maxLength: 20_000 }), { maxLength: 4 });
     const property = fc.property(chains, (certChain) => {
       const expected = toBinary(IstioCertificateResponseSchema, create(IstioCertificateResponseSchema, { certChain }));
-      assert.deepEqual(Uint8Array.from(encodeResponse(certChain)), Uint8Array.from(expected));
+      assert.deepEqual(Uint8Array.from(messageOf(encodeResponse(certChain))), Uint8Array.from(expected));
     });
     fc.assert(property, { seed: SEED });
   });

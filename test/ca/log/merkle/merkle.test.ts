@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import * as fc from 'fast-check';
 import { EMPTY, extend, rootOf, subtreeCount } from '../../../../ca/log/merkle/frontier.ts';
-import { EMPTY_ROOT, leafHash, nodeHash, type TreeHash } from '../../../../ca/log/merkle/hash.ts';
+import { EMPTY_ROOT, leafHash, leafHashOfText, nodeHash, type TreeHash } from '../../../../ca/log/merkle/hash.ts';
 import { consistencyRows, inclusionRows, type Row, RowHasher } from '../../../../ca/log/merkle/proof.ts';
 import { verifyConsistency, verifyInclusion } from '../../../../ca/log/merkle/verify.ts';
 
@@ -46,6 +46,16 @@ describe('ca/log/merkle: the tree of RFC 6962', () => {
       tree = extend(tree, [leafHash(Buffer.from(leaf, 'hex'))]);
       assert.equal(rootOf(tree).toString('hex'), ROOTS[index]);
     }
+  });
+
+  it('hashes a text as its UTF-8, halves of characters too', () => {
+    fc.assert(
+      fc.property(fc.uint8Array(), (bytes) => {
+        const text = Buffer.from(bytes).toString('utf16le');
+        return leafHashOfText(text).equals(leafHash(Buffer.from(text)));
+      }),
+      { seed: SEED },
+    );
   });
 
   it('is what the definition says, of every size up to 130, grown one by one or at once', () => {
