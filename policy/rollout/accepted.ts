@@ -1,3 +1,4 @@
+import { withoutScheme } from '../../ca/identity/spiffe-id.ts';
 import type { AcceptedCalls } from '../../mesh/model/namespace-rollout.ts';
 import { inBlocks } from '../evaluate/address.ts';
 import { isText, valueOf } from '../evaluate/text.ts';
@@ -29,8 +30,6 @@ export function relationTo({ from, to }: Entry, call: ObservedCall): Relation {
 const addressTest = remembered(({ ipBlock }: AcceptedCalls['from']) => inBlocks(ipBlock === undefined ? [] : [ipBlock]));
 
 export const hasEnded = ({ until }: { readonly until: number }, now: number): boolean => until <= now;
-
-const withoutScheme = (principal: string): string => principal.replace(/^spiffe:\/\//, '');
 
 /** From the identity where there is one: what else is known of the caller rests on its address alone. */
 function namespaceOf({ principal, caller }: ObservedCall): string | undefined {

@@ -1,3 +1,4 @@
+import { withoutScheme } from '../../ca/identity/spiffe-id.ts';
 import type { ObservedCall } from '../observed/call.ts';
 
 const SECOND = 1000;
@@ -28,7 +29,7 @@ export function counted(count: number, one: string, many = `${one}s`): string {
 
 /** Who called, as people know them. */
 export function callerText({ principal, caller, address }: ObservedCall): string {
-  const identity = principal?.replace(/^spiffe:\/\//, '');
+  const identity = principal === undefined ? undefined : withoutScheme(principal);
   if (identity !== undefined) return identity;
   if (caller !== undefined) return address === undefined ? caller : `${caller} (${address})`;
   return address ?? 'an unknown caller';

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { withoutScheme } from '../../ca/identity/spiffe-id.ts';
 import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import type { ObservedCall } from '../observed/call.ts';
 
@@ -15,7 +16,6 @@ export type Caller =
   /** No policy can name it. */
   | { readonly kind: 'nobody'; readonly value: string; readonly why: string };
 
-const SCHEME = 'spiffe://';
 /** In a policy it stands for the mesh's own trust domain, whatever that is called. */
 const LOCAL = 'cluster.local';
 const ID = /^[a-z0-9._-]+\/[A-Za-z0-9._/-]+$/;
@@ -40,8 +40,7 @@ function principal(id: string, { trustDomain, trustDomainAliases }: MeshConfig):
 }
 
 export function callerOf(call: ObservedCall, meshConfig: MeshConfig): Caller {
-  if (call.principal !== undefined)
-    return principal(call.principal.startsWith(SCHEME) ? call.principal.slice(SCHEME.length) : call.principal, meshConfig);
+  if (call.principal !== undefined) return principal(withoutScheme(call.principal), meshConfig);
   if (call.mtls)
     return {
       kind: 'nobody',

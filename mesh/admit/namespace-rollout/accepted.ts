@@ -1,3 +1,4 @@
+import { withoutScheme } from '../../../ca/identity/spiffe-id.ts';
 import type { AcceptedCalls } from '../../model/namespace-rollout.ts';
 import { isAddressBlock } from '../address.ts';
 import { type Field, fieldsOf, itemsOf } from '../field.ts';
@@ -67,11 +68,12 @@ function entry(item: Field): AcceptedCalls {
 }
 
 function principal(field: Field): string | undefined {
-  const written = optionalText(field)?.replace(/^spiffe:\/\//, '');
-  if (written === undefined) {
+  const text = optionalText(field);
+  if (text === undefined) {
     if (field.given && !field.report.failed) field.error('bad-principal', 'is empty', 'as cluster.local/ns/shop/sa/cart');
     return undefined;
   }
+  const written = withoutScheme(text);
   const body = written.replace(/^\*|\*$/, '');
   if (body.includes('*') || body.includes('://') || written.length > MOST_PRINCIPAL)
     field.error(
