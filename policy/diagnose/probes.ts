@@ -9,7 +9,7 @@ import { nameOf, type Survey } from './survey.ts';
 /** What the cluster itself asks a workload, in plain text and without an identity. */
 export interface ClusterRequest {
   readonly kind: 'probe' | 'scrape';
-  /** As people say it: `readiness probe`, `Prometheus' scrape`. */
+  /** As people say it: `the readiness probe`, `Prometheus’ scrape`. */
   readonly name: string;
   /** Of the workload's object. */
   readonly field: string;
@@ -76,7 +76,7 @@ function probeRequest(workload: Workload, probe: Probe): readonly ClusterRequest
   const port = number === undefined ? undefined : containerPort(workload, number);
   const { method, path, headers } = probe;
   if (port === undefined || port === AGENT || path === undefined) return [];
-  const name = `${probe.field.replace(/^.*\.(\w+)Probe\..*$/, '$1')} probe`;
+  const name = `the ${probe.field.replace(/^.*\.(\w+)Probe\..*$/, '$1')} probe`;
   const field = `spec.${workload.meta.kind === 'Pod' ? '' : 'template.spec.'}${probe.field}`;
   return [{ kind: 'probe', name, field, port, method, path, headers, certain: true }];
 }
@@ -109,7 +109,7 @@ function denied(survey: Survey, workload: Workload, request: ClusterRequest): re
         field,
         'warning',
         'probe-denied',
-        `the ${name} ${method} ${path} on port ${port} of ${nameOf(workload)} comes in plain text and is denied: ${verdict.reason}`,
+        `${name} ${method} ${path} on port ${port} of ${nameOf(workload)} comes in plain text and is denied: ${verdict.reason}`,
         `remove the annotation ${REWRITE}: "false", or let everybody call ${path} on that port`,
       ),
     ];

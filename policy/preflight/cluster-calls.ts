@@ -58,7 +58,7 @@ export function cutOffClusterCalls(before: Snapshot, after: Snapshot, workloads:
           object: `${workload.meta.kind} ${keyOf(workload.meta)}`,
           destination: keyOf(workload),
           port,
-          text: `the ${name} ${method} ${path} on port ${port} of ${nameOf(workload)} comes in plain text, which the PeerAuthentication to be refuses${otherwise}`,
+          text: `${name} ${method} ${path} on port ${port} of ${nameOf(workload)} comes in plain text, which the PeerAuthentication to be refuses${otherwise}`,
           hint: hintFor(request, workload),
           certain,
         };

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { NamespaceRollout, Stage } from '../../../mesh/model/namespace-rollout.ts';
+import type { Labels } from '../../../mesh/model/object.ts';
 import type { PeerAuthentication } from '../../../mesh/model/peer-authentication.ts';
 import type { Workload } from '../../../mesh/model/workload.ts';
 import type { Evidence } from '../../../policy/rollout/evidence.ts';
@@ -126,6 +127,21 @@ describe('gates of a rollout', () => {
       assert.equal(gate('plain-text', rollout(), observing, harmless).met, true);
     const excepted = rollout({ exceptions: [{ workload: 'cart', upTo: 'observe', ...answered }] });
     assert.equal(gate('plain-text', excepted, observing, probed(kept)).met, true, 'it stays behind');
+  });
+
+  it('a workload that catches up is not excepted by the rollout’s own PeerAuthentication, which goes with the step; one of yours stays', () => {
+    const permissive = (name: string, labels: Labels): PeerAuthentication => {
+      const one = peerAuthentication('shop', name, { selector: { app: 'cart' }, mode: 'PERMISSIVE' });
+      return { ...one, meta: { ...one.meta, labels } };
+    };
+    const found = evidence(T0, { calls: [call(), plain()] });
+    const having = (one: PeerAuthentication): GateResult | undefined => {
+      const asked = { ...found, configured: { ...found.configured, peerAuthentications: [one] } };
+      const step = { to: 'strict' as const, workloads: new Set(['cart']), held: {} };
+      return gatesFor(rollout(), at('strict', rollout()), step, asked, T0).find(({ gate: kind }) => kind === 'plain-text');
+    };
+    assert.equal(having(permissive('rollout-permissive-cart', { 'gatehouse.dev/rollout': 'shop' }))?.met, false);
+    assert.equal(having(permissive('mine', {}))?.met, true, 'the gate for conflicts holds instead');
   });
 
   it('a hidden weekly caller holds enforcement: it comes within the week of the dry run', () => {
