@@ -1,7 +1,6 @@
 import type { Verdict } from '../model/record.ts';
 
 export const ALERT_KINDS = Object.freeze(['new-edge', 'plain-text', 'denial-spike', 'rollout-rollback'] as const);
-export type AlertKind = (typeof ALERT_KINDS)[number];
 
 /** One end, in words that are no longer evidence: `principal` was proven when it was seen. */
 export interface Named {

@@ -55,12 +55,12 @@ function identityNode(principal: string): GraphNode {
 const OUTSIDE: GraphNode = Object.freeze({ id: 'outside', label: 'unauthenticated', namespace: '', kind: 'outside' });
 
 /** Who called; callers that proved nothing and are no known workload are one node, since their addresses are many and mean little. */
-export function sourceNode(key: EdgeKey): GraphNode {
+function sourceNode(key: EdgeKey): GraphNode {
   if (key.sourceWorkload !== '') return workloadNode(key.sourceWorkload);
   return key.sourcePrincipal === '' ? OUTSIDE : identityNode(key.sourcePrincipal);
 }
 
-export function destinationNode(key: EdgeKey): GraphNode {
+function destinationNode(key: EdgeKey): GraphNode {
   if (key.destinationWorkload !== '') return workloadNode(key.destinationWorkload);
   if (key.destinationPrincipal !== '') return identityNode(key.destinationPrincipal);
   const [name = '', namespace = '', kind] = key.service.split('.');

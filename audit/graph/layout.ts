@@ -53,7 +53,7 @@ function lettersOf(label: string): readonly string[] {
 }
 
 /** Wide enough for the label, which is cut where it is longer than the widest node. */
-export function nodeWidth(label: string): number {
+function nodeWidth(label: string): number {
   return Math.min(WIDEST, Math.max(NARROWEST, Math.ceil(lettersOf(label).length * LETTER + SIDES)));
 }
 

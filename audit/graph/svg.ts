@@ -71,7 +71,7 @@ function counted(count: number, what: string): readonly string[] {
   return count === 0 ? [] : [`${count} ${what}`];
 }
 
-export function nodeText({ label, namespace, kind }: GraphNode): string {
+function nodeText({ label, namespace, kind }: GraphNode): string {
   return kind === 'workload' ? `${namespace}/${label}` : namespace === '' ? label : `${label} in ${namespace}`;
 }
 

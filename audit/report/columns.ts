@@ -57,11 +57,11 @@ function toneOf(title: string, { key }: Line): Tone | undefined {
   return undefined;
 }
 
-export function lineCells(line: Line): readonly Cell[] {
+function lineCells(line: Line): readonly Cell[] {
   return COLUMNS.map(({ title, cell }) => ({ text: cell(line), tone: toneOf(title, line) }));
 }
 
-export const LINE_COLUMNS: readonly Column[] = COLUMNS;
+const LINE_COLUMNS: readonly Column[] = COLUMNS;
 
 /** The edges of a report as a table. */
 export function linesTable(lines: readonly Line[]): Table {

@@ -33,7 +33,7 @@ export function summary(report: Report): readonly Fact[] {
 }
 
 /** The picture of who talks to whom; none where nobody does. */
-export function graphSection(report: Pick<Report, 'lines'>): readonly Section[] {
+function graphSection(report: Pick<Report, 'lines'>): readonly Section[] {
   if (report.lines.length === 0) return [];
   const { graph, grain } = readableGraph(report.lines, MOST_NODES);
   const title = `Who talks to whom: ${graph.nodes.length} ${grain === 'workload' ? 'callers and destinations' : 'namespaces and outsiders'}, ${graph.edges.length} pairs`;

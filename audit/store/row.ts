@@ -10,7 +10,7 @@ const [FIRST_LATENCY = ''] = LATENCY_COLUMNS;
 export type Row = Readonly<Record<string, unknown>>;
 
 /** Thrown for a file that is not what the schema says: damage or a stranger's file. */
-export class DamagedStore extends Error {}
+class DamagedStore extends Error {}
 
 export function text(row: Row, column: string): string {
   const value = row[column];

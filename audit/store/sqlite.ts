@@ -37,7 +37,7 @@ export async function openSqliteFile(file: string, clock: () => Date): Promise<{
 }
 
 /** SQLite gives its log and shared-memory files the mode of the database file, so that must be right first. */
-export function createPrivate(file: string): void {
+function createPrivate(file: string): void {
   closeSync(openSync(file, constants.O_RDWR | constants.O_CREAT, 0o600));
   chmodSync(file, 0o600);
 }

@@ -96,7 +96,7 @@ async function foldDay(session: Session, state: RollupState): Promise<RollupStat
 }
 
 /** From when each level is kept: finer rows go when they were added up, and all go that are older than days are kept. */
-export function keptFrom(state: RollupState, now: number, { minutesMs, hoursMs, daysMs }: Keeping): RollupState {
+function keptFrom(state: RollupState, now: number, { minutesMs, hoursMs, daysMs }: Keeping): RollupState {
   const oldest = daysMs === undefined ? 0 : now - daysMs;
   const whole = (ms: number, unit: number): number => Math.max(0, Math.floor(ms / unit));
   return {

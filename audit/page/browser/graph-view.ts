@@ -341,7 +341,7 @@ function inside(box: Box, { x, y, scale }: Viewport, width: number, height: numb
   );
 }
 
-export function edgeSelection({ source, target, members }: SceneEdge): Selection {
+function edgeSelection({ source, target, members }: SceneEdge): Selection {
   const [only, ...more] = members;
   if (only !== undefined && more.length === 0) return { kind: 'edge', source: only.source, target: only.target };
   return only === undefined && !source.startsWith('namespace:') && !target.startsWith('namespace:')

@@ -38,7 +38,7 @@ export interface State {
   readonly search: string;
 }
 
-export const ALL_LOOKS: ReadonlySet<Look> = new Set<Look>(['mtls', 'plain', 'denied', 'would', 'unreached']);
+const ALL_LOOKS: ReadonlySet<Look> = new Set<Look>(['mtls', 'plain', 'denied', 'would', 'unreached']);
 const MINUTE = 60_000;
 
 export const RANGES: readonly { readonly ms: number; readonly name: string }[] = Object.freeze([

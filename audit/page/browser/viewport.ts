@@ -7,7 +7,7 @@ export interface Viewport {
   readonly scale: number;
 }
 
-export const SMALLEST = 0.02;
+const SMALLEST = 0.02;
 export const LARGEST = 2.5;
 
 export function zoomed(view: Viewport, factor: number, at: { readonly x: number; readonly y: number }): Viewport {

@@ -22,7 +22,7 @@ function identityOf(snapshot: Snapshot, { namespace, serviceAccount }: Workload)
 }
 
 /** An ALLOW policy decides who may call it, so that not everybody may. */
-export function isGoverned(snapshot: Snapshot, workload: Workload): boolean {
+function isGoverned(snapshot: Snapshot, workload: Workload): boolean {
   return policiesFor(snapshot, workload).some(({ action, dryRun }) => action === 'ALLOW' && !dryRun);
 }
 
