@@ -47,7 +47,7 @@ function tlsOptions(host: string, trust: EndpointTrust): RequestOptions {
 }
 
 /** X.509-SVID, section 5.2, and SPIFFE Federation, section 5.2.2: exactly the endpoint's SPIFFE ID, in a leaf. */
-export function wrongServer(certificate: PeerCertificate, endpointId: SpiffeId): Error | undefined {
+function wrongServer(certificate: PeerCertificate, endpointId: SpiffeId): Error | undefined {
   // Values that could be mistaken for another name are quoted, and are no SPIFFE ID then.
   const uris = (certificate.subjectaltname ?? '').split(', ').filter((name) => name.startsWith('URI:'));
   const [uri, extra] = uris;

@@ -8,7 +8,7 @@ import type { LogFiles } from './files.ts';
 import type { NoteSigner } from './note.ts';
 
 /** Every log has this name in its checkpoints: keys tell them apart, and a folder may be renamed or get another trust domain. */
-export const LOG_NAME = 'gatehouse.dev/issuance-log';
+const LOG_NAME = 'gatehouse.dev/issuance-log';
 
 /** The key that signs checkpoints; made on the first start. A lost one is not replaced: old checkpoints would no longer count. */
 export async function loadOrCreateLogKey(files: LogFiles): Promise<NoteSigner> {

@@ -14,13 +14,8 @@ export type FindInUse = (issuers: { readonly old: Uint8Array; readonly next: Uin
 /**
  * Which certificates of each CA may still be in use, as the issuance log tells: neither over, nor replaced by one that was
  * asked for with it. Records without an issuer are from before rotation was known, so of the old one. The control plane's
- * own certificates do not count: it replaces them itself.
+ * own certificates do not count: it replaces them itself. Over the logs of all replicas: what one issued another may have replaced.
  */
-export function inUseInLog(path: string): FindInUse {
-  return inUseInLogs(() => Promise.resolve([path]));
-}
-
-/** The same over the logs of several replicas: what one issued another may have replaced. */
 export function inUseInLogs(paths: () => Promise<readonly string[]>): FindInUse {
   return async (issuers, now) => {
     const alive = new Alive(now);

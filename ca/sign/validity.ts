@@ -12,7 +12,7 @@ export interface LifetimeRules {
 /** Verifiers whose clock is behind still take a new certificate. Istio backdates by as much. */
 export const BACKDATE_SECONDS = 120;
 /** Certificates of a few seconds make rotation testable in seconds. */
-export const SHORTEST_SECONDS = 1;
+const SHORTEST_SECONDS = 1;
 
 /** Seconds to give for what was asked; 0 asks for the default. Undefined when the wish makes no sense. */
 export function lifetime(asked: number, rules: LifetimeRules): number | undefined {

@@ -7,7 +7,7 @@ import { parseVerifierKey } from '../note.ts';
 import { type FollowedLog, originOf } from './source.ts';
 
 /** Where copies of other replicas' logs are, in an authority's folder. */
-export function copiesFolder(dir: string): string {
+function copiesFolder(dir: string): string {
   return join(dir, 'replicas');
 }
 
