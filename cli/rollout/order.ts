@@ -14,7 +14,7 @@ interface OrderFlags extends WhereFlags {
 }
 
 /** Who orders, as this machine knows them. */
-export function whoami(): string {
+function whoami(): string {
   try {
     return userInfo().username;
   } catch {

@@ -1,7 +1,7 @@
 import { visible } from '../../audit/report/visible.ts';
 
 /** As wide as terminals and tickets are. */
-export const WIDTH = 100;
+const WIDTH = 100;
 
 /** Text in lines of at most {@link WIDTH}, broken between words; what is one word longer than that stays whole. */
 export function wrapped(text: string, first: string, rest = ' '.repeat(first.length)): string {

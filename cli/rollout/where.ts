@@ -17,7 +17,7 @@ export function addWhere(command: Command): Command {
 
 type Where = { readonly ok: true; readonly orders: RolloutOrders } | { readonly ok: false; readonly reason: string };
 
-export async function ordersOf(flags: WhereFlags): Promise<Where> {
+async function ordersOf(flags: WhereFlags): Promise<Where> {
   const { kubernetes = false, kubeconfig, context, systemNamespace } = flags;
   if (!kubernetes && kubeconfig === undefined && context === undefined) return { ok: true, orders: ordersBySocket(flags.caDir) };
   // Loaded only for this.

@@ -37,7 +37,7 @@ export interface RunningFederation {
 }
 
 /** The identity of a control plane that publishes its bundle. No workload's: those are /ns/NAMESPACE/sa/ACCOUNT. */
-export function endpointIdOf({ trustDomain }: Authority): SpiffeId {
+function endpointIdOf({ trustDomain }: Authority): SpiffeId {
   const id = parseSpiffeId(`spiffe://${trustDomain}/gatehouse/bundle-endpoint`);
   if (!id.ok) throw new RangeError(id.reason);
   return id.value;

@@ -24,7 +24,7 @@ function read(file: string): TokenTable {
  * The tokens of a file as it is now. One that cannot be read any more lets nobody in: what was taken out of it must not count on.
  * @throws Error when it cannot be read at the start
  */
-export function tokensIn(file: string, clock: () => Date, complain: (error: unknown) => void): () => TokenTable {
+function tokensIn(file: string, clock: () => Date, complain: (error: unknown) => void): () => TokenTable {
   const nobody: TokenTable = { find: () => undefined, byId: () => undefined };
   return readAgain(file, read, nobody, clock, complain);
 }

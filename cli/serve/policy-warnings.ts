@@ -35,7 +35,7 @@ export interface PolicyWarningCounts {
 class Late extends Error {}
 
 /** The mesh with one object changed, or without it; undefined: the change is none of policies, or cannot be read. */
-export function changedBy(
+function changedBy(
   snapshot: Snapshot,
   request: AdmissionRequest,
 ): { readonly after: Snapshot; readonly dryRun: boolean } | undefined {
@@ -103,11 +103,7 @@ function edgeText({ call }: Replayed, now: number): string {
 }
 
 /** What a change breaks, in one line; undefined: nothing that was seen. */
-export function warningText(
-  broken: readonly Replayed<JudgementOf<'not-granted'>>[],
-  dryRun: boolean,
-  now: number,
-): string | undefined {
+function warningText(broken: readonly Replayed<JudgementOf<'not-granted'>>[], dryRun: boolean, now: number): string | undefined {
   if (broken.length === 0) return undefined;
   const head = `${dryRun ? 'enforced, this would deny' : 'this denies'} ${broken.length} observed ${broken.length === 1 ? 'edge' : 'edges'}: `;
   let text = head;

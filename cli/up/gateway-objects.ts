@@ -4,7 +4,7 @@ import type { GatewayPort, StartedGateway } from './gateway-ports.ts';
 
 export const GATEWAY_NAMESPACE = 'istio-system';
 export const GATEWAY_NAME = 'istio-ingressgateway';
-export const GATEWAY_ACCOUNT = 'istio-ingressgateway-service-account';
+const GATEWAY_ACCOUNT = 'istio-ingressgateway-service-account';
 export const GATEWAY_LABELS = Object.freeze({ app: 'istio-ingressgateway', istio: 'ingressgateway' });
 
 /** The proxy of a gateway that `up` starts of its own. */

@@ -17,7 +17,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 /** An image's name as the table has it: without the registry that Docker takes when none is given. */
-export function imageName(image: string): string {
+function imageName(image: string): string {
   return image.replace(/^docker\.io\//, '').replace(/^library\//, '');
 }
 

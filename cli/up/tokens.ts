@@ -3,7 +3,7 @@ import type { Pod } from './pod.ts';
 
 export const TOKEN_ISSUER = 'https://gatehouse.local/up';
 export const TOKEN_AUDIENCE = 'istio-ca';
-export const TOKEN_LIFETIME_S = 3600;
+const TOKEN_LIFETIME_S = 3600;
 /** Well before the end, as kubelet does at 80 % of the lifetime. */
 export const TOKEN_REFRESH_MS = TOKEN_LIFETIME_S * 800;
 

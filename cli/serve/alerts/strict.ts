@@ -3,7 +3,7 @@ import { workloadMtlsSetting } from '../../../policy/peer-authentication/mode.ts
 import { workloadNamed } from '../directory.ts';
 
 /** Of a namespace that is on its way to STRICT. */
-export const TO_BE_STRICT = 'gatehouse.dev/to-be-strict';
+const TO_BE_STRICT = 'gatehouse.dev/to-be-strict';
 
 interface Of {
   readonly snapshot: Snapshot;

@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync }
 import { join } from 'node:path';
 import { isAlive, type ProcessId, processId } from '../process-id.ts';
 
-export const LEASES = '/run/gatehouse';
+const LEASES = '/run/gatehouse';
 
 export function leaseDir(number: number): string {
   return join(LEASES, `gh${number}`);

@@ -1,5 +1,5 @@
 /** The second octets of 10.0.0.0/8 that routes of this machine touch; `all` when one covers the whole of it. */
-export function takenSubnets(destinations: readonly string[]): ReadonlySet<number> | 'all' {
+function takenSubnets(destinations: readonly string[]): ReadonlySet<number> | 'all' {
   const taken = new Set<number>();
   for (const destination of destinations) {
     const match = /^10\.(\d+)\.\d+\.\d+(?:\/(\d+))?$/.exec(destination);

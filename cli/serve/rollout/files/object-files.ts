@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname, join, relative, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parseAllDocuments, stringify } from 'yaml';
 import { syncFolder } from '../../../../ca/root/atomic.ts';
 import type { ForeignPolicy, RolloutObject, RolloutObjects } from '../../../../policy/rollout/ports.ts';
@@ -176,10 +176,4 @@ async function dryRunIn(folder: string, policies: readonly ForeignPolicy[]): Pro
       if (!(error instanceof Conflict) || attempt >= ATTEMPTS) throw error;
     }
   }
-}
-
-/** As people find it: from where the command was started. */
-export function shownPath(path: string): string {
-  const short = relative(process.cwd(), resolve(path));
-  return short.startsWith('..') ? path : short;
 }
