@@ -14,7 +14,7 @@ import { ResourceWatch } from '../watch/resource-watch.ts';
 import { SecretStore, storedSecret } from './secret.ts';
 
 /** Istio's name for a CA that was plugged in; it is preferred where it is there. */
-export const PLUGGED_IN = 'cacerts';
+const PLUGGED_IN = 'cacerts';
 /** The one that is made where none was plugged in. All revisions in a namespace share it. */
 export const OWN = 'gatehouse-ca';
 /** On either, once a root was rotated: which Secret has the authority since then. */

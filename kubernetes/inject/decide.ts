@@ -23,7 +23,7 @@ const OPT: readonly string[] = Object.freeze(['gatehouse.dev/inject', 'sidecar.i
  * What the pod itself says; undefined: nothing. Of two words that differ the refusal counts. A label counts for more than an annotation, and hides it even with a
  * word that says nothing (`yes`, `on` and the like do: `true` and `false` are the words).
  */
-export function podChoice(labels: TextMap, annotations: TextMap): boolean | undefined {
+function podChoice(labels: TextMap, annotations: TextMap): boolean | undefined {
   const said = [labels, annotations].map((map) => OPT.flatMap((key) => map[key] ?? [])).find((words) => words.length > 0) ?? [];
   return said.includes('false') ? false : said.includes('true') ? true : undefined;
 }

@@ -61,7 +61,7 @@ export function nodeAgentObjects(options: InstallOptions): readonly KubernetesOb
   ];
 }
 
-export function nodeNamespace({ namespace }: Pick<InstallOptions, 'namespace'>): string {
+function nodeNamespace({ namespace }: Pick<InstallOptions, 'namespace'>): string {
   return `${namespace}-node`;
 }
 

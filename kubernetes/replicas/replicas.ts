@@ -16,7 +16,7 @@ export interface ReplicasPace {
   readonly reportMs: number;
 }
 
-export const REPLICAS_PACE: ReplicasPace = Object.freeze({ renewMs: 5_000, holdsMs: 20_000, reportMs: 2_000 });
+const REPLICAS_PACE: ReplicasPace = Object.freeze({ renewMs: 5_000, holdsMs: 20_000, reportMs: 2_000 });
 
 export interface ReplicasOptions {
   readonly client: ApiClient;
