@@ -129,7 +129,7 @@ export function serves({ port }: ServicePort): (endpoint: StaticEndpoint) => boo
 }
 
 /** Where a written endpoint takes what is for a service port: its own port of that name, else the target port. */
-export function staticPort({ ports }: StaticEndpoint, { name, port, targetPort }: ServicePort): Port {
+function staticPort({ ports }: StaticEndpoint, { name, port, targetPort }: ServicePort): Port {
   return ports[name] ?? (typeof targetPort === 'number' ? targetPort : port);
 }
 

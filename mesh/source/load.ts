@@ -8,7 +8,7 @@ import { splitDocuments } from './split.ts';
 export const MOST_BYTES = 32 * 1024 * 1024;
 
 /** A path that stands for the standard input. */
-export const STDIN = '-';
+const STDIN = '-';
 
 export type Text =
   { readonly ok: true; readonly text: string } | { readonly ok: false; readonly reason: string; readonly hint: string };

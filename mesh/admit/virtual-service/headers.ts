@@ -38,7 +38,7 @@ function operations(field: Field): HeaderOperations {
 }
 
 /** Envoy reads `%COMMAND%` in values; a lone percent sign makes it refuse the whole route configuration. */
-export function checkValue(field: Field, value: string): void {
+function checkValue(field: Field, value: string): void {
   if (['\0', '\r', '\n'].some((one) => value.includes(one))) {
     field.error('bad-header', 'the value holds a line break or a NUL', 'remove it');
     return;
