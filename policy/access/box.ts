@@ -28,7 +28,7 @@ export function without(box: Box, cut: Box): readonly Box[] {
 }
 
 /** More pieces than anybody could read, or a machine compare in good time. */
-export const MOST_BOXES = 4_000;
+const MOST_BOXES = 4_000;
 
 /** What of boxes is in none of the others; undefined when that falls into too many pieces. */
 export function difference(boxes: readonly Box[], cuts: readonly Box[]): readonly Box[] | undefined {

@@ -2,7 +2,6 @@ import type { MeshConfig } from '../../mesh/model/mesh-config.ts';
 import { type Port, parsePort } from '../../mesh/model/port.ts';
 import { type Facts, factsOf } from '../evaluate/facts.ts';
 import type { Atom } from './atom.ts';
-import { has } from './box.ts';
 import { type DimensionKey, type Target, type Value, requestOf } from './values.ts';
 
 /** Requests that no atom of a dimension tells apart. */
@@ -107,9 +106,4 @@ export function dimension(
 
 function portOf(value: Value, otherwise: Port): Port {
   return parsePort(Number(value?.[0])) ?? otherwise;
-}
-
-/** The first class of a set: the one that people know best. */
-export function firstOf(dimension: Dimension, bits: bigint): Class | undefined {
-  return dimension.classes.find((_, at) => has(bits, at));
 }

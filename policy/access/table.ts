@@ -41,7 +41,7 @@ export interface AccessTable {
 }
 
 /** The same for the same requests, whatever order they were found in. */
-export function regionKey(region: Exclude<Region, undefined>): string {
+function regionKey(region: Exclude<Region, undefined>): string {
   return region.boxes
     .map((box) => box.join(','))
     .sort()

@@ -25,7 +25,7 @@ function textOf(value: bigint, v4: boolean): string {
 }
 
 /** The block that a text means when it has bits set after its prefix; undefined when it has none. */
-export function withoutHostBits(text: string): string | undefined {
+function withoutHostBits(text: string): string | undefined {
   const [address = '', bits] = text.split('/');
   const value = numberOf(address);
   if (bits === undefined || value === undefined) return undefined;

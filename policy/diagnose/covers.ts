@@ -53,7 +53,7 @@ function parseBlock(text: string): Block | undefined {
 }
 
 /** True when every address of `narrow` is in `wide`. */
-export function blockCovers(wide: string, narrow: string): boolean {
+function blockCovers(wide: string, narrow: string): boolean {
   const [one, other] = [parseBlock(wide), parseBlock(narrow)];
   if (one === undefined || other === undefined) return false;
   if (one.family !== other.family || one.bits > other.bits) return false;
