@@ -23,7 +23,7 @@ const SETTINGS = Object.freeze({
  * A complete Envoy configuration with everything in it that a control plane would have sent.
  * @throws TypeError when a listener names routes that `compiled` has not: a bug in the compiler
  */
-export function staticBootstrap(compiled: CompiledProxy, options: StaticOptions): Bootstrap {
+function staticBootstrap(compiled: CompiledProxy, options: StaticOptions): Bootstrap {
   const routes = new Map(compiled.routes.map((one) => [one.name, one]));
   const endpoints = new Map(compiled.endpoints.map((one) => [one.clusterName, one]));
   return create(BootstrapSchema, {

@@ -30,7 +30,7 @@ export function replacedAll(pattern: string, template: string, text: string): st
  * What stands in place of the part of the path that the match names: its prefix, or all of it for an exact path and for an expression. The
  * prefix `/myapp` replaced by `/` takes the slash that follows along, so that `/myapp/x` becomes `/x`.
  */
-export function withPrefixReplaced(path: string, to: string, match: HttpMatch | undefined): string {
+function withPrefixReplaced(path: string, to: string, match: HttpMatch | undefined): string {
   const own = pathOnly(path);
   const rest = queryOf(path);
   const { uri } = match ?? { uri: undefined };

@@ -21,7 +21,7 @@ import { adsSource } from '../wire/config-source.ts';
 import { duration } from '../wire/duration.ts';
 import { pathNormalization } from './path-normalization.ts';
 
-export const HTTP_CONNECTION_MANAGER = 'envoy.filters.network.http_connection_manager';
+const HTTP_CONNECTION_MANAGER = 'envoy.filters.network.http_connection_manager';
 /** What Istio's proxies call themselves; scripts and tutorials look for it. */
 const SERVER_NAME = 'istio-envoy';
 

@@ -59,7 +59,7 @@ function without(root: HttpMatch['withoutHeaders'], leaf: HttpMatch['withoutHead
 }
 
 /** What both ask for; undefined when no request of the delegate's is one that the root lets through. */
-export function narrowedMatch(root: HttpMatch, leaf: HttpMatch): HttpMatch | undefined {
+function narrowedMatch(root: HttpMatch, leaf: HttpMatch): HttpMatch | undefined {
   if (root.uri !== undefined && leaf.uri !== undefined && root.ignoreUriCase !== leaf.ignoreUriCase) return undefined;
   const uri = text(root.uri, leaf.uri);
   const scheme = text(root.scheme, leaf.scheme);
@@ -96,7 +96,7 @@ export function narrowedMatch(root: HttpMatch, leaf: HttpMatch): HttpMatch | und
 }
 
 /** Every match of the delegate's must fit under one of the root's; undefined when one does not: the route is then left out. */
-export function narrowedMatches(root: readonly HttpMatch[], leaf: readonly HttpMatch[]): readonly HttpMatch[] | undefined {
+function narrowedMatches(root: readonly HttpMatch[], leaf: readonly HttpMatch[]): readonly HttpMatch[] | undefined {
   if (root.length === 0) return leaf;
   if (leaf.length === 0) return root;
   const found: HttpMatch[] = [];

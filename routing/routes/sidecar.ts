@@ -44,7 +44,7 @@ export function routeConfiguration(name: string, virtualHosts: VirtualHost[], ig
 }
 
 /** The routes of one service port: its VirtualService's, else straight to the service. */
-export function serviceRoutes(scope: Scope, service: Service, port: Port): Route[] {
+function serviceRoutes(scope: Scope, service: Service, port: Port): Route[] {
   const site: RouteSite = { port, gateways: MESH };
   const virtual = scope.view.virtualServiceFor(service.hostname);
   return virtual === undefined || virtual.http.length === 0

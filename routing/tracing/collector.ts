@@ -12,7 +12,7 @@ import { socketAddress } from '../wire/address.ts';
 import { duration } from '../wire/duration.ts';
 
 /** Istio's name for the collector of `defaultConfig.tracing.zipkin.address`. */
-export const ZIPKIN_CLUSTER = 'zipkin';
+const ZIPKIN_CLUSTER = 'zipkin';
 
 /** Where spans go: the cluster, and the host that is asked for. */
 export interface Destination {
