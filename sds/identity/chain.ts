@@ -50,4 +50,4 @@ function outsideValidity(certificate: X509Certificate, now: number): string | un
 }
 
 /** How far this machine's clock may be behind the authority's. */
-export const CLOCK_SKEW_MS = 60_000;
+const CLOCK_SKEW_MS = 60_000;

@@ -4,7 +4,7 @@ import type { Lookup, SecretSource } from '../secret/store.ts';
 import type { WorkloadIdentity } from '../workload-api/identity.ts';
 
 /** SPIRE's name for the roots of the own and of all federated trust domains. */
-export const ALL_ROOTS = 'ALL';
+const ALL_ROOTS = 'ALL';
 
 /** A name that is no workload's trust domain: nobody is certified for it. */
 const NOBODY = 'nobody.invalid';
