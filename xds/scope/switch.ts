@@ -5,7 +5,7 @@ import type { Sidecar } from '../../mesh/model/sidecar.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 
 /** A label of namespaces, and of pods, which goes before that of their namespace: `enabled` or `disabled`. */
-export const SCOPE_LABEL = 'gatehouse.dev/automatic-scope';
+const SCOPE_LABEL = 'gatehouse.dev/automatic-scope';
 
 const byName = indexedBy<Meta>(({ name }) => [name]);
 

@@ -30,7 +30,7 @@ export interface TypeTraffic extends SentCounts {
   readonly lastAnswered: Date | undefined;
 }
 
-export const NO_TRAFFIC: TypeTraffic = Object.freeze({
+const NO_TRAFFIC: TypeTraffic = Object.freeze({
   responses: 0,
   resources: 0,
   bytes: 0,

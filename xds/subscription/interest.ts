@@ -41,7 +41,7 @@ function namedOnly(names: Names): Interest {
 }
 
 /** Types of which "no names" means all; of the others it means none. Virtual hosts: Envoy subscribes to them with no names at all. */
-export function takesLegacyWildcard(type: TypeUrl): boolean {
+function takesLegacyWildcard(type: TypeUrl): boolean {
   return type === CLUSTER || type === LISTENER || type === VIRTUAL_HOST;
 }
 
