@@ -59,12 +59,17 @@ function published(snapshot: Snapshot, at: Date): Published {
  */
 export class PublishedSnapshots {
   #kept: Published[] = [];
+  /** Both are of the newest, and asked for often. */
+  #objects: ReadonlyMap<string, Meta> | undefined;
+  readonly #changes = new Map<number, ReadonlySet<string> | undefined>();
 
   /** @param oldest no proxy is behind this one */
   record(snapshot: Snapshot, at: Date, oldest: number | undefined): void {
     const next = published(snapshot, at);
     const needed = oldest === undefined ? [] : this.#kept.filter(({ number }) => number >= oldest && number < next.number);
     this.#kept = [...needed, next].slice(-MOST_KEPT);
+    this.#objects = undefined;
+    this.#changes.clear();
   }
 
   get publishedAt(): Date {
@@ -73,6 +78,11 @@ export class PublishedSnapshots {
 
   /** All objects that are configured now, by name. */
   objects(): ReadonlyMap<string, Meta> {
+    this.#objects ??= this.#named();
+    return this.#objects;
+  }
+
+  #named(): ReadonlyMap<string, Meta> {
     const found = new Map<string, Meta>();
     for (const list of this.#kept.at(-1)?.lists ?? [])
       for (const listed of list) {
@@ -84,15 +94,16 @@ export class PublishedSnapshots {
 
   /** `changedSince` for one report, in which many proxies are at the same few snapshots: each is compared once. */
   comparisons(): (since: number) => ReadonlySet<string> | undefined {
-    const known = new Map<number, ReadonlySet<string> | undefined>();
-    return (since) => {
-      if (!known.has(since)) known.set(since, this.changedSince(since));
-      return known.get(since);
-    };
+    return (since) => this.changedSince(since);
   }
 
   /** Names of objects that are new, changed or gone since a snapshot; undefined when that is not known any more. */
   changedSince(number: number): ReadonlySet<string> | undefined {
+    if (!this.#changes.has(number)) this.#changes.set(number, this.#compared(number));
+    return this.#changes.get(number);
+  }
+
+  #compared(number: number): ReadonlySet<string> | undefined {
     const [before, now] = [this.#kept.find((one) => one.number === number), this.#kept.at(-1)];
     if (before === undefined || now === undefined) return undefined;
     const changed = new Set<string>(before.meshConfig === now.meshConfig ? [] : [MESH_CONFIG]);

@@ -4,20 +4,14 @@ import type { ForeignPolicy, RolloutObjects } from '../../policy/rollout/ports.t
 import { ApiError, isNotFound } from '../api/api-error.ts';
 import type { ApiClient } from '../api/client.ts';
 import { isJson, type Json, listAt, mapAt, textAt } from '../api/json.ts';
+import { KINDS, type Listed, pathOf, SECURITY_VERSION } from './listed.ts';
+import type { WatchedObjects } from './watched-objects.ts';
 
 /** As whom the objects of a stage are applied (kubernetes.io, "Server-Side Apply"). */
 export const ROLLOUT_MANAGER = 'gatehouse-rollout';
 /** Apart from it: who applies again without what it applied before takes that away. */
 const DRY_RUN_MANAGER = 'gatehouse-rollout-dry-run';
 
-type StageKind = RolloutObject['kind'];
-
-const PLURALS: Readonly<Record<StageKind, string>> = Object.freeze({
-  PeerAuthentication: 'peerauthentications',
-  AuthorizationPolicy: 'authorizationpolicies',
-});
-const KINDS: readonly StageKind[] = ['PeerAuthentication', 'AuthorizationPolicy'];
-const VERSION = 'v1';
 /** Shorter than the time between the end of one leader and the beginning of the next. */
 const WRITE_MS = 4_000;
 
@@ -47,10 +41,13 @@ function decidedElsewhere(namespace: string): RolloutConflict {
 export class ClusterObjects implements RolloutObjects {
   readonly #client: ApiClient;
   readonly #right: RightToWrite;
+  readonly #watched: Pick<WatchedObjects, 'in'> | undefined;
 
-  constructor(client: ApiClient, right: RightToWrite = ALWAYS) {
+  /** @param watched what is there as it was seen last, so that nobody need ask while nothing changes */
+  constructor(client: ApiClient, right: RightToWrite = ALWAYS, watched?: Pick<WatchedObjects, 'in'>) {
     this.#client = client;
     this.#right = right;
+    this.#watched = watched;
   }
 
   /** @throws RolloutConflict, ApiError or Unreachable; what was written until then stays, and is right by itself */
@@ -72,11 +69,10 @@ export class ClusterObjects implements RolloutObjects {
   }
 
   async drift(rollout: string, namespace: string, objects: readonly RolloutObject[]): Promise<readonly string[]> {
-    // Asked often: of others' there may be many.
-    const found = await this.#list(namespace, ROLLOUT_LABEL);
-    const changed = objects.filter((wanted) => !found.some((one) => isSameObject(one, wanted) && saysTheSame(one, wanted)));
-    const added = found.filter((one) => labelOf(one) === rollout && !objects.some((wanted) => isSameObject(one, wanted)));
-    return [...changed, ...added].map(nameOf).sort();
+    const seen = this.#watched?.in(namespace);
+    if (seen !== undefined && differences(rollout, seen, objects).length === 0) return [];
+    // What was just written is perhaps not seen yet.
+    return differences(rollout, await this.#list(namespace, ROLLOUT_LABEL), objects);
   }
 
   /**
@@ -115,7 +111,7 @@ export class ClusterObjects implements RolloutObjects {
       path: `${path}?fieldManager=${DRY_RUN_MANAGER}&force=true`,
       contentType: 'application/apply-patch+yaml',
       body: {
-        apiVersion: `security.istio.io/${VERSION}`,
+        apiVersion: `security.istio.io/${SECURITY_VERSION}`,
         kind: 'AuthorizationPolicy',
         // With its uid: what was deleted meanwhile is not made anew, as a policy without rules.
         metadata: { name, namespace, uid: textAt(live, 'metadata', 'uid'), annotations: { [DRY_RUN_ANNOTATION]: 'true' } },
@@ -186,9 +182,10 @@ export class ClusterObjects implements RolloutObjects {
   }
 }
 
-interface Listed {
-  readonly kind: StageKind;
-  readonly json: Json;
+function differences(rollout: string, found: readonly Listed[], objects: readonly RolloutObject[]): readonly string[] {
+  const changed = objects.filter((wanted) => !found.some((one) => isSameObject(one, wanted) && saysTheSame(one, wanted)));
+  const added = found.filter((one) => labelOf(one) === rollout && !objects.some((wanted) => isSameObject(one, wanted)));
+  return [...changed, ...added].map(nameOf).sort();
 }
 
 /** Whoever is not named elsewhere is refused by it: a policy that allows nothing, or STRICT for a whole namespace. */
@@ -238,11 +235,6 @@ function saysTheSame({ json }: Listed, wanted: RolloutObject): boolean {
     labels.every(([name, text]) => textAt(json, 'metadata', 'labels', name) === text) &&
     isDeepStrictEqual(mapAt(json, 'spec'), JSON.parse(JSON.stringify(wanted.spec)))
   );
-}
-
-function pathOf(kind: StageKind, namespace: string, name?: string): string {
-  const folder = `/apis/security.istio.io/${VERSION}/namespaces/${encodeURIComponent(namespace)}/${PLURALS[kind]}`;
-  return name === undefined ? folder : `${folder}/${encodeURIComponent(name)}`;
 }
 
 /** As the API server words it: `conflict with "kubectl" using v1`, or `conflicts with "a", "b" ...`. */

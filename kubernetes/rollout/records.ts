@@ -41,6 +41,11 @@ interface Known {
 export class ClusterRecords implements RolloutStates {
   readonly #maps: ConfigMaps;
   readonly #known = new Map<string, Known>();
+  /** As it was read last: replicas that do not decide read it often. */
+  readonly #parsedLast = new Map<
+    string,
+    { readonly text: string; readonly transitions: string | undefined; readonly state: RolloutState }
+  >();
   /** The revision that whoever decides knows. */
   readonly #given = new Map<string, number>();
   /** One thing at a time for each namespace: each write is over the version that the one before left. */
@@ -71,6 +76,8 @@ export class ClusterRecords implements RolloutStates {
     const map = await this.#read(namespace);
     const text = map?.data['record'];
     if (map === undefined || text === undefined) return undefined;
+    const before = this.#parsedLast.get(namespace);
+    if (before?.text === text && before.transitions === map.data['transitions']) return before.state;
     const record = unpacked(text, map.name);
     const count = Number(map.data['transitions']);
     const history: HistoryEntry[] = [];
@@ -85,6 +92,7 @@ export class ClusterRecords implements RolloutStates {
     }
     const read = parseRecord(JSON.stringify({ ...record, history }));
     if (read?.namespace !== namespace) throw damaged(map.name);
+    this.#parsedLast.set(namespace, { text, transitions: map.data['transitions'], state: read });
     return read;
   }
 

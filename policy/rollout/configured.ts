@@ -12,6 +12,18 @@ const peerAuthenticationsOf = indexedBy<Snapshot['peerAuthentications'][number]>
 const requestAuthenticationsOf = indexedBy<Snapshot['requestAuthentications'][number]>(namespaceOf);
 const workloadsOf = indexedBy<Workload>(({ namespace }) => [namespace]);
 
+/** Whether the same policies concern a namespace in both, at the cost of looking three lists up. */
+export function decidedAlike(one: Snapshot, other: Snapshot, namespace: string): boolean {
+  const { rootNamespace } = other.meshConfig;
+  return [namespace, rootNamespace].every(
+    (where) =>
+      authorizationPoliciesOf(one.authorizationPolicies, where) === authorizationPoliciesOf(other.authorizationPolicies, where) &&
+      peerAuthenticationsOf(one.peerAuthentications, where) === peerAuthenticationsOf(other.peerAuthentications, where) &&
+      requestAuthenticationsOf(one.requestAuthentications, where) ===
+        requestAuthenticationsOf(other.requestAuthentications, where),
+  );
+}
+
 /**
  * What a snapshot says that concerns a namespace.
  * @param since when this configuration was seen first

@@ -62,6 +62,10 @@ export class RunningServe {
     return this.#errors;
   }
 
+  get pid(): number {
+    return this.#child.pid ?? assert.fail('serve was not started');
+  }
+
   async ready(): Promise<Ready> {
     return (await this.#ready) ?? assert.fail(`serve ended before it was ready: ${this.#errors}`);
   }

@@ -56,6 +56,7 @@ export async function rolloutsOfCluster(
     { StatusKeeper },
     { isUrgent, statusFields },
     { WatchedRollouts },
+    { WatchedObjects },
     { RevisionNames, wantedRevision },
     { ordersAreVouched },
   ] = await Promise.all([
@@ -67,6 +68,7 @@ export async function rolloutsOfCluster(
     import('../../../kubernetes/rollout/status-keeper.ts'),
     import('../../../kubernetes/rollout/status.ts'),
     import('../../../kubernetes/rollout/watched.ts'),
+    import('../../../kubernetes/rollout/watched-objects.ts'),
     import('../../../kubernetes/rollout/revision.ts'),
     import('../../../kubernetes/rollout/vouched.ts'),
   ]);
@@ -154,6 +156,7 @@ export async function rolloutsOfCluster(
     plans.seen(seen);
   };
   const watched = new WatchedRollouts(client, look);
+  const watchedObjects = new WatchedObjects(client);
   const lookAgain = (): void => {
     for (const seen of watched.all()) look(seen);
   };
@@ -165,7 +168,7 @@ export async function rolloutsOfCluster(
   return {
     surroundings: {
       states: records,
-      objects: new ClusterObjects(client, { isLeader, isCurrent: (namespace) => records.isCurrent(namespace) }),
+      objects: new ClusterObjects(client, { isLeader, isCurrent: (namespace) => records.isCurrent(namespace) }, watchedObjects),
       isLeader,
       rollouts: () => [...ours().values()],
       onStatus({ meta }, status) {
@@ -187,6 +190,7 @@ export async function rolloutsOfCluster(
       clearInterval(presence);
       clearInterval(again);
       watched.close();
+      watchedObjects.close();
       names.close();
       await orders.close();
       await plans.close();

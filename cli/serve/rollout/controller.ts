@@ -3,6 +3,7 @@ import type { NamespaceRollout } from '../../../mesh/model/namespace-rollout.ts'
 import type { Observer } from '../../../audit/intake/sink.ts';
 import type { Rollouts, RolloutSurroundings } from '../../../policy/rollout/ports.ts';
 import type { RolloutStatus } from '../../../policy/rollout/status.ts';
+import { decidedAlike } from '../../../policy/rollout/configured.ts';
 import { beginning } from './beginning.ts';
 import { Denials } from './denials.ts';
 import type { JudgeCalls } from './judged.ts';
@@ -33,8 +34,11 @@ export interface RunningRollouts extends Rollouts, Observer {
 const ARMED_MS = 1_000;
 const UNDER_WAY_MS = 5_000;
 const RESTING_MS = 30_000;
-/** All looks together take at most one part in so many of the time. */
+/** All looks together take at most one part in so many of the time; but none waits longer than that. */
 const SHARE = 20;
+const LONGEST_MS = 300_000;
+/** So many looks at once, or a start with many would take long for each of them. Where denials count nothing is waited for. */
+const AT_ONCE = 4;
 /** Denials come in bursts; the first ones wait for those that come with them. */
 const BURST_MS = 100;
 
@@ -44,6 +48,7 @@ export function runRollouts(options: ControllerOptions): RunningRollouts {
   const controllers = new Map<string, NamespaceController>();
   const due = new Map<string, { readonly at: number; readonly cancel: () => void }>();
   const costs = new Map<string, number>();
+  const inTurn = atOnce(AT_ONCE);
   let closed = false;
 
   const denials = new Denials((namespace) => {
@@ -65,7 +70,10 @@ export function runRollouts(options: ControllerOptions): RunningRollouts {
     due.set(namespace, { at, cancel: timers.after(ms, () => void look(namespace)) });
   };
 
-  const look = async (namespace: string): Promise<void> => {
+  const look = (namespace: string): Promise<void> =>
+    controllers.get(namespace)?.armed === true ? lookNow(namespace) : inTurn(() => lookNow(namespace));
+
+  const lookNow = async (namespace: string): Promise<void> => {
     due.delete(namespace);
     const controller = controllers.get(namespace);
     if (closed || controller === undefined) return;
@@ -77,8 +85,9 @@ export function runRollouts(options: ControllerOptions): RunningRollouts {
     }
     costs.set(namespace, performance.now() - start);
     const all = [...costs.values()].reduce((sum, cost) => sum + cost, 0);
-    const wait = controller.armed ? ARMED_MS : controller.resting ? RESTING_MS : UNDER_WAY_MS;
-    soon(namespace, Math.max(wait, controller.armed ? (costs.get(namespace) ?? 0) * 2 : all * SHARE));
+    const wait = controller.armed ? ARMED_MS : controller.resting || !controller.decides ? RESTING_MS : UNDER_WAY_MS;
+    const share = controller.armed ? (costs.get(namespace) ?? 0) * 2 : (all * SHARE) / AT_ONCE;
+    soon(namespace, Math.max(wait, Math.min(share, LONGEST_MS)));
   };
 
   const follow = (): void => {
@@ -142,12 +151,9 @@ export function runRollouts(options: ControllerOptions): RunningRollouts {
     settle: (namespace) => controllers.get(namespace)?.tick() ?? Promise.resolve(),
     changed(next) {
       follow();
-      const touched =
-        next.authorizationPolicies !== before.authorizationPolicies ||
-        next.peerAuthentications !== before.peerAuthentications ||
-        next.requestAuthentications !== before.requestAuthentications;
+      const earlier = before;
       before = next;
-      if (touched) for (const namespace of controllers.keys()) soon(namespace, 0);
+      for (const namespace of controllers.keys()) if (!decidedAlike(earlier, next, namespace)) soon(namespace, 0);
     },
     observe: (records) => denials.observe(records),
     last: () =>
@@ -160,6 +166,24 @@ export function runRollouts(options: ControllerOptions): RunningRollouts {
       due.clear();
       await Promise.all([...controllers.values()].map((controller) => controller.settled()));
     },
+  };
+}
+
+/** Runs work as it comes, so much at once. */
+function atOnce(most: number): (work: () => Promise<void>) => Promise<void> {
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  return async (work) => {
+    if (running >= most) await new Promise<void>((begin) => waiting.push(begin));
+    else running += 1;
+    try {
+      await work();
+    } finally {
+      // Whoever waits takes the place over.
+      const next = waiting.shift();
+      if (next === undefined) running -= 1;
+      else next();
+    }
   };
 }
 

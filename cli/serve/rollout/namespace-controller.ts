@@ -74,6 +74,11 @@ export class NamespaceController {
     return this.#problem === undefined && this.#state?.intent === undefined && this.#status?.next === undefined;
   }
 
+  /** Others look less often: they only say how it is. */
+  get decides(): boolean {
+    return this.#leads();
+  }
+
   get problem(): string | undefined {
     return this.#problem;
   }

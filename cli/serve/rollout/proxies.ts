@@ -1,4 +1,6 @@
+import { indexedBy } from '../../../mesh/model/indexed-by.ts';
 import type { Snapshot } from '../../../mesh/model/snapshot.ts';
+import type { Workload } from '../../../mesh/model/workload.ts';
 import type { ProxiesSeen, RolloutProxies } from '../../../policy/rollout/ports.ts';
 import type { StreamStatus } from '../../../xds/stream/service.ts';
 import type { PublishedSnapshots } from '../published-snapshots.ts';
@@ -73,11 +75,13 @@ function podOf(node: string): string {
   return node.split('~')[2] ?? node;
 }
 
+const workloadsOf = indexedBy<Workload>(({ namespace }) => [namespace]);
+
 /** Pods of the namespace that have a proxy. */
 function expectedProxies({ workloads }: Snapshot, namespace: string): ReadonlySet<string> {
   return new Set(
-    workloads
-      .filter((workload) => workload.namespace === namespace)
-      .flatMap(({ instances }) => instances.filter(({ meshed }) => meshed).map(({ name }) => `${name}.${namespace}`)),
+    workloadsOf(workloads, namespace).flatMap(({ instances }) =>
+      instances.filter(({ meshed }) => meshed).map(({ name }) => `${name}.${namespace}`),
+    ),
   );
 }

@@ -51,7 +51,7 @@ export function proxiesElsewhere(
   if (known === undefined) return { connected, behind: ['what the proxies of other replicas have is not known yet'] };
   const behind = [...known.objects].flatMap(([place, { lagging, rejectedBy }]) =>
     [namespace, rootNamespace].includes(DECIDING.exec(place)?.[1] ?? '')
-      ? [...lagging.map((who) => `${who} has not accepted ${place} yet`), ...rejectedBy.map((who) => `${who} refused ${place}`)]
+      ? [...lagging.map((who) => `${place} is not accepted yet by ${who}`), ...rejectedBy.map((who) => `${who} refused ${place}`)]
       : [],
   );
   return { connected, behind };
