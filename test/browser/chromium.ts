@@ -17,7 +17,12 @@ const FLAGS = Object.freeze([
   '--disable-sync',
 ]);
 
-export const hasChromium = existsSync(EXECUTABLE);
+/** Without Chromium a test is skipped, except where the repository's own set-up brings it (CI). */
+export function chromiumOrSkip(test: Mocha.Context): void {
+  if (existsSync(EXECUTABLE)) return;
+  if (process.env['CI'] !== undefined) throw new Error('Chromium is missing; see setup/system-packages.sh');
+  test.skip();
+}
 
 export interface Browser {
   readonly context: BrowserContext;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { eventually } from '../eventually.ts';
 import { get, RunningMesh, samples } from '../feature/running-mesh.ts';
-import { type Browser, hasChromium, startChromium } from './chromium.ts';
+import { type Browser, chromiumOrSkip, startChromium } from './chromium.ts';
 
 const CALLS = 12;
 
@@ -13,10 +13,7 @@ describe('browser: the page of a running mesh', function () {
   let browser: Browser;
 
   before(async function () {
-    if (!hasChromium) {
-      if (process.env['CI']) throw new Error('Chromium is missing; see setup/system-packages.sh');
-      this.skip();
-    }
+    chromiumOrSkip(this);
     if (process.env['GATEHOUSE_ENVOY'] === undefined) this.skip();
     mesh = await RunningMesh.start([join(samples, 'shop')], 'explicit', ['--page-address', '127.0.0.1:0']);
     browser = await startChromium();

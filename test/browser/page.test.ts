@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
 import { violations } from './axe.ts';
-import { type Browser, hasChromium, startChromium } from './chromium.ts';
+import { type Browser, chromiumOrSkip, startChromium } from './chromium.ts';
 import { callsOf, sampleEdges, sampleSnapshot } from './sample-calls.ts';
 import { follows } from './follows.ts';
 import { certificatesOf, type Site, startSite } from './site.ts';
@@ -33,10 +33,7 @@ describe('browser: the page', function () {
   let page: Page;
 
   before(async function () {
-    if (!hasChromium) {
-      if (process.env['CI']) throw new Error('Chromium is missing; see setup/system-packages.sh');
-      this.skip();
-    }
+    chromiumOrSkip(this);
     const snapshot = sampleSnapshot();
     const issued = certificatesOf(snapshot, Date.now());
     const edges = sampleEdges(Date.now()).map((edge) => {

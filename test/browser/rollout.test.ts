@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
 import { STAGES } from '../../mesh/model/namespace-rollout.ts';
 import { violations } from './axe.ts';
-import { type Browser, hasChromium, startChromium } from './chromium.ts';
+import { type Browser, chromiumOrSkip, startChromium } from './chromium.ts';
 import { follows } from './follows.ts';
 import { sampleEdges, sampleSnapshot } from './sample-calls.ts';
 import { rolloutAt, rolloutSource, type SampleRollouts, sampleRollouts } from './sample-rollouts.ts';
@@ -27,10 +27,7 @@ describe('browser: rollouts', function () {
   let rollouts: SampleRollouts;
 
   before(async function () {
-    if (!hasChromium) {
-      if (process.env['CI']) throw new Error('Chromium is missing; see setup/system-packages.sh');
-      this.skip();
-    }
+    chromiumOrSkip(this);
     rollouts = rolloutSource([]);
     site = await startSite({ edges: sampleEdges(Date.now(), 5), snapshot: sampleSnapshot(), rollouts });
     browser = await startChromium({ viewport: { width: 1280, height: 800 } });
@@ -225,7 +222,7 @@ describe('browser: a control plane without rollouts', function () {
   this.timeout(60_000);
 
   it('says so, and how to begin', async function () {
-    if (!hasChromium) this.skip();
+    chromiumOrSkip(this);
     const site = await startSite({ edges: sampleEdges(Date.now(), 2), snapshot: sampleSnapshot() });
     const browser = await startChromium();
     try {

@@ -15,7 +15,7 @@ import { snapshotOf } from '../../up/snapshot.ts';
 import { eventually } from '../../eventually.ts';
 import { record } from '../edges.ts';
 import { TestAuthority } from '../envoy/certificates.ts';
-import { PostgresServer } from '../store/postgres-server.ts';
+import { onBothEngines } from '../store/both-engines.ts';
 import { id, NOW } from '../world.ts';
 import { Receiver } from './receiver.ts';
 
@@ -166,27 +166,4 @@ function contractOf(name: string, makePlace: () => Promise<Place>): void {
   });
 }
 
-contractOf('SQLite', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'gh-told-store-'));
-  return Promise.resolve({
-    location: { engine: 'sqlite', file: join(folder, 'audit.db') },
-    close: () => Promise.resolve(rmSync(folder, { recursive: true })),
-  });
-});
-
-describe('alerts of several replicas', () => {
-  let server: PostgresServer | undefined;
-  before(async function () {
-    this.timeout(120_000);
-    server = await PostgresServer.start();
-    if (server === undefined) this.skip();
-  });
-  after(async function () {
-    this.timeout(60_000);
-    await server?.close();
-  });
-  contractOf('PostgreSQL', () => {
-    if (server === undefined) throw new Error('no server');
-    return server.place();
-  });
-});
+onBothEngines('alerts of several replicas', contractOf);
