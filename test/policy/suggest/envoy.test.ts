@@ -1,20 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { templateOf } from '../../../audit/intake/path-template.ts';
 import { normalizedPath } from '../../../policy/evaluate/path.ts';
 import type { ObservedCall } from '../../../policy/observed/call.ts';
 import { suggest } from '../../../policy/suggest/suggest.ts';
-import { envoyOrSkip, envoyPath } from '../../audit/envoy/process.ts';
 import { DESTINATION } from '../access/destination.ts';
-import { type People, people } from '../differential/callers.ts';
-import { ownNet } from '../differential/net.ts';
 import type { World } from '../differential/policies.ts';
 import { CERTIFICATES, PORTS } from '../differential/pools.ts';
 import { type Sent, requests } from '../differential/requests.ts';
-import { round } from '../differential/round.ts';
+import { roundsInEnvoy } from '../differential/in-envoy.ts';
 import { MESH_CONFIG, meta, port, snapshot } from '../model.ts';
 import { admitted } from './admitted.ts';
 import { NOW, randomOf } from './generated.ts';
@@ -101,30 +95,11 @@ function worldOf(number: number): World {
 }
 
 describe('policy, suggestion in Envoy', () => {
-  let folder: string | undefined;
-  let known: People | undefined;
-
-  before(async function () {
-    this.timeout(60_000);
-    envoyOrSkip(this);
-    process.stdout.write(`    seed ${SEED}; again: GATEHOUSE_SEED=${SEED} npm test -- --grep "suggestion in Envoy"\n`);
-    folder = mkdtempSync(join(tmpdir(), 'gatehouse-suggest-envoy-'));
-    known = await people(folder);
-  });
-
-  after(() => {
-    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
-  });
+  const decided = roundsInEnvoy(SEED, 'suggestion in Envoy');
 
   it('what is suggested means there what the evaluator says', async function () {
     this.timeout(120_000);
-    assert.ok(folder !== undefined && known !== undefined);
-    const { counts, differences } = await round({
-      envoy: envoyPath() ?? '',
-      folder,
-      people: known,
-      net: ownNet(),
-      seed: SEED,
+    const { counts, differences } = await decided({
       worlds: WORLDS,
       requests: REQUESTS,
       draw: fc.integer({ min: 1, max: 1_000_000 }).map(worldOf),
