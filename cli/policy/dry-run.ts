@@ -106,6 +106,8 @@ async function action(flags: DryRunFlags): Promise<undefined> {
   const now = new Date();
   const written = flags.written === undefined ? undefined : parseInstant(flags.written, now);
   if (written?.ok === false) return fail('dry-run', 2, `--written: ${written.reason}`);
+  if (written !== undefined && (written.value ?? 0) > now.getTime())
+    return fail('dry-run', 2, '--written: the time is yet to come: give the one at which the dry runs became as they are');
   const mesh = loadedMesh('dry-run', flags);
   if (mesh === undefined) return undefined;
   if (!mesh.snapshot.authorizationPolicies.some((policy) => policy.dryRun))
@@ -114,6 +116,7 @@ async function action(flags: DryRunFlags): Promise<undefined> {
     'dry-run',
     flags.since === undefined && flags.written !== undefined ? { ...flags, since: flags.written } : flags,
     now,
+    mesh.destinations,
   );
   if (evidence === undefined) return undefined;
   const found = dryRun(

@@ -6,7 +6,7 @@ import { iso } from '../../audit/report/about.ts';
 import type { StoreFilter } from '../../audit/model/edge-filter.ts';
 import { parseQuestion } from '../../audit/report/question.ts';
 import type { ObservedCall } from '../../policy/observed/call.ts';
-import { dbOption, reading, storeOf, type StoreFlags, withPeriod } from '../audit/options.ts';
+import { dbOption, storeOf, type StoreFlags, withPeriod } from '../audit/options.ts';
 import { fail } from './mesh.ts';
 import { type Evidence, evidenceFrom } from './suggest-evidence.ts';
 
@@ -24,16 +24,59 @@ export function withObserved(command: Command): Command {
     .option('--workload <namespace/name>', 'only calls to this workload');
 }
 
-/** The calls that were seen; what the records do not have is said. Undefined: they cannot be read, or the question is wrong. */
-export async function observedFor(command: string, flags: ObservedFlags, now: Date): Promise<Evidence | undefined> {
+/** What the store answers; undefined where it cannot be read, which is said in the name of the command. */
+export async function asking<T>(command: string, ask: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return fail(command, 1, `${why} (name the control plane's audit store with --db)`);
+  }
+}
+
+/** A name that is misspelt is no proof of anything. */
+function nobodyThere({ namespace, workload }: ObservedFlags, places: readonly Place[]): string | undefined {
+  const there = (test: (name: string) => boolean): boolean => places.some(({ name }) => test(name));
+  const known = `there are ${places
+    .slice(0, 20)
+    .map(({ name }) => name)
+    .join(', ')}${places.length > 20 ? ', ...' : ''}`;
+  if (workload !== undefined && !there((name) => name === workload))
+    return `there is no workload ${workload} in the configuration, and no record of one; ${known}`;
+  if (namespace !== undefined && !there((name) => name.startsWith(`${namespace}/`)))
+    return `there is no workload in namespace ${namespace} in the configuration, and no record of one; ${known}`;
+  return undefined;
+}
+
+interface Place {
+  /** `NAMESPACE/NAME`. */
+  readonly name: string;
+}
+
+/**
+ * The calls that were seen; what the records do not have is said. Undefined: they cannot be read, or the question is wrong.
+ *
+ * @param places the workloads that there are, where a question about others makes no sense
+ */
+export async function observedFor(
+  command: string,
+  flags: ObservedFlags,
+  now: Date,
+  places?: readonly Place[],
+): Promise<Evidence | undefined> {
   const question = parseQuestion({ since: flags.since, until: flags.until }, now);
   if (!question.ok) return fail(command, 2, `--${question.reason}`);
+  const { since } = question.value.period;
+  if (since !== undefined && since > now.getTime())
+    return fail(command, 2, `--since: ${iso(since)} is yet to come: no call is known after it`);
   const { namespace, workload } = flags;
   if (workload !== undefined && !/^[^/]+\/[^/]+$/.test(workload)) return fail(command, 2, '--workload takes NAMESPACE/NAME');
   const filter: StoreFilter = namespace === undefined && workload === undefined ? {} : { to: { namespace, workload } };
-  const observed = await reading(() => storeOf(flags).query({ ...question.value.period, filter }));
+  const observed = await asking(command, () => storeOf(flags).query({ ...question.value.period, filter }));
   if (observed === undefined) return undefined;
   const evidence = evidenceFrom(observed, question.value, now);
+  const nobody = evidence.calls.length > 0 || places === undefined ? undefined : nobodyThere(flags, places);
+  if (nobody !== undefined) return fail(command, 2, nobody);
   for (const text of evidence.missing) process.stderr.write(`warning: ${text}: calls may be missing\n`);
   if (evidence.calls.length === 0) process.stderr.write('warning: no calls were recorded: nothing is proven\n');
   return evidence;

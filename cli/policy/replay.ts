@@ -44,7 +44,7 @@ async function action(flags: ReplayFlags): Promise<undefined> {
   const common = is === undefined ? [] : filename;
   const before = was === undefined ? undefined : side(flags, [...common, ...was], flags.meshConfig);
   if (after === undefined || (was !== undefined && before === undefined)) return undefined;
-  const evidence = await observedFor('replay', flags, new Date());
+  const evidence = await observedFor('replay', flags, new Date(), [...after.destinations, ...(before?.destinations ?? [])]);
   if (evidence === undefined) return undefined;
   const found = replay(evidence.calls, after, before);
   const text = flags.output === 'junit' ? [junitReplay(found)] : print(printableReplay(found, evidence), flags.output);

@@ -8,11 +8,12 @@ import { visible } from '../../audit/report/visible.ts';
 import { keyOf } from '../../mesh/model/object.ts';
 import { suggest } from '../../policy/suggest/suggest.ts';
 import { DETAILS, type Detail, type Suggestion } from '../../policy/suggest/suggestion.ts';
-import { dbOption, reading, storeOf, type StoreFlags, withPeriod } from '../audit/options.ts';
+import { dbOption, storeOf, type StoreFlags, withPeriod } from '../audit/options.ts';
 import { writeAll } from '../audit/write.ts';
 import { diagnosticsOption, filenameOption, meshConfigOption } from '../input/options.ts';
 import { destinationsIn } from './destinations.ts';
 import { fail, type MeshFlags, meshOf } from './mesh.ts';
+import { asking } from './observed.ts';
 import { evidenceFrom } from './suggest-evidence.ts';
 import { HEADER, type PrintOptions, policyYaml, printableSuggestion, suggestionJson, suggestionYaml } from './suggest-print.ts';
 
@@ -89,7 +90,7 @@ async function action(flags: SuggestFlags): Promise<undefined> {
   const filter = namespace === undefined ? {} : { to: { namespace } };
   const store = storeOf(flags);
   const { period } = question.value;
-  const evidence = await reading(async () => {
+  const evidence = await asking('suggest', async () => {
     const observed = await store.query({ ...period, filter });
     const days = await daysByKey(store, observed, { until: period.until ?? now.getTime(), filter });
     return evidenceFrom(observed, question.value, now, days);

@@ -83,7 +83,7 @@ function printable(policies: readonly PolicyUse[], evidence: Evidence): Printabl
 async function action(flags: UnusedFlags): Promise<undefined> {
   const mesh = loadedMesh('unused', flags);
   if (mesh === undefined) return undefined;
-  const evidence = await observedFor('unused', flags, new Date());
+  const evidence = await observedFor('unused', flags, new Date(), mesh.destinations);
   if (evidence === undefined) return undefined;
   const { namespace, workload } = flags;
   const asked = ({ workloads }: PolicyUse): boolean =>

@@ -17,7 +17,13 @@ describe('policy: the commands that ask the audit store', function () {
     new Promise((resolve) =>
       execFile(
         process.execPath,
-        ['--disable-warning=ExperimentalWarning', MAIN, 'policy', ...args, '--db', join(folder, 'audit.db')],
+        [
+          '--disable-warning=ExperimentalWarning',
+          MAIN,
+          'policy',
+          ...args,
+          ...(args.includes('--db') ? [] : ['--db', join(folder, 'audit.db')]),
+        ],
         (error, out, err) => resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : -1, out, err }),
       ),
     );
@@ -71,5 +77,29 @@ describe('policy: the commands that ask the audit store', function () {
     assert.equal(wrong.code, 2);
     assert.equal(junit.code, 1);
     assert.match(junit.out, /<testsuite name="shop\/app" tests="1" failures="1"/);
+  });
+
+  it('say what is wrong with a question, in their own name, and never that nothing would break', async () => {
+    const there = mesh('there');
+    const other = mkdtempSync(join(tmpdir(), 'gatehouse-no-store-'));
+    writeFileSync(join(other, 'text.db'), 'no database');
+    const asked = [
+      [['replay', '-f', there, '--since', '2099-01-01'], 2, /policy replay: --since: 2099-01-01T00:00:00.000Z is yet to come/],
+      [['dry-run', '-f', there, '--written', '2099-01-01'], 2, /policy dry-run: --written: the time is yet to come/],
+      [['unused', '-f', there, '--namespace', 'shoop'], 2, /no workload in namespace shoop .*there are shop\/app, shop\/web/],
+      [['replay', '-f', there, '--workload', 'shop/ap'], 2, /no workload shop\/ap .*there are shop\/app, shop\/web/],
+      [['suggest', '-f', there, '--db', join(other, 'none.db')], 1, /^gatehouse policy suggest: .*none\.db.*--db/m],
+      [['unused', '-f', there, '--db', join(other, 'text.db')], 1, /^gatehouse policy unused: .*text\.db.*--db/m],
+    ] as const;
+    try {
+      for (const [args, code, told] of asked) {
+        const found = await run(...args);
+        assert.equal(found.code, code, `${args.join(' ')}: ${found.err}`);
+        assert.match(found.err, told);
+        assert.equal(found.out, '');
+      }
+    } finally {
+      rmSync(other, { recursive: true });
+    }
   });
 });
