@@ -435,6 +435,25 @@ describe('a rollout in a cluster stands on', function () {
       await one.close();
     });
 
+    it('are told anew by who leads again, whatever others wrote meanwhile', async () => {
+      const leads = { now: true, not: 0 };
+      const keeper = new StatusKeeper({ client, log, isLeader: () => leads.now || leads.not++ < 0, everyMs: 20 });
+      const stage = async (): Promise<unknown> => at((await api().request('GET', path)).body, 'status', 'stage');
+      const want = (): void => keeper.want('shop', 'shop', statusFields(status), true);
+      want();
+      await eventually('it is written', async () => ((await stage()) === 'strict' ? true : undefined));
+      leads.now = false;
+      const live = (await api().request('GET', path)).body;
+      const others = { ...(live as object), status: { ...statusFields(status), stage: 'dry-run' } };
+      assert.equal((await api().request('PUT', `${path}/status`, others)).status, 200);
+      await eventually('a round sees that it does not lead', () => Promise.resolve(leads.not > 0 ? true : undefined));
+      assert.equal(await stage(), 'dry-run');
+      leads.now = true;
+      want();
+      await eventually('it is written again', async () => ((await stage()) === 'strict' ? true : undefined));
+      keeper.close();
+    });
+
     it('wait where nobody leads', async () => {
       const follower = await replica(() => assert.fail('acted on'), false);
       await order('d');
