@@ -14,7 +14,7 @@ import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import type { StreamStatus } from '../../xds/stream/service.ts';
 import { formatAddress, type ListenAddress } from '../options/address.ts';
 import { listenHttp } from './http-listen.ts';
-import { addReportPage, knownHost } from './page.ts';
+import { knownHost } from './known-host.ts';
 import { gateOptions } from './page-gate.ts';
 import { pageListener } from './page-listener.ts';
 import { ownSessionKeys, type SessionKeys, sessionKeysIn, sharedSessionKeys, type SharedText } from './page-session-keys.ts';
@@ -22,6 +22,7 @@ import type { PageOptions } from './page-options.ts';
 import { proxySummary } from './page-proxies.ts';
 import { pageRollouts } from './page-rollouts.ts';
 import { proxyReport } from './proxy-report.ts';
+import { addReportPage } from './report-page.ts';
 import type { RunningRollouts } from './rollout/controller.ts';
 import type { PublishedSnapshots } from './published-snapshots.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { fastify, type FastifyInstance } from 'fastify';
 import type { Period, StoreReader } from '../../audit/store/store.ts';
-import { addReportPage, type ReportPageOptions } from '../../cli/serve/page.ts';
+import { addReportPage, type ReportPageOptions } from '../../cli/serve/report-page.ts';
 import { edge } from './edges.ts';
 import { NOW } from './world.ts';
 

@@ -1,4 +1,3 @@
-import { isIP } from 'node:net';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { CONTENT_SECURITY_POLICY, htmlOf, type Live } from '../../audit/document/html.ts';
 import { printed } from '../../audit/document/print.ts';
@@ -10,6 +9,7 @@ import { type Report, reportOf } from '../../audit/report/report.ts';
 import type { Observed, StoreReader } from '../../audit/store/store.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { version } from '../version.ts';
+import { knownHost } from './known-host.ts';
 
 export interface ReportPageOptions {
   readonly store: Pick<StoreReader, 'query'>;
@@ -91,12 +91,6 @@ function render(format: Format, report: Report, live: Live): Answer {
     default:
       return format satisfies never;
   }
-}
-
-/** Addresses, localhost and the names that are ours. */
-export function knownHost(host: string | undefined, names: readonly string[]): boolean {
-  const name = (host ?? '').toLowerCase().replace(/:\d{1,5}$/, '');
-  return name === 'localhost' || isIP(name.replace(/^\[(.*)\]$/, '$1')) > 0 || names.includes(name);
 }
 
 /** The calls that touch a viewer's namespaces. */
