@@ -12,6 +12,20 @@ export function rolloutsFolder(caDir: string): string {
   return join(caDir, 'rollouts');
 }
 
+/** What policy/rollout/record.ts reads. */
+const RECORD_VERSION = 1;
+
+/** 0: none is told. */
+function versionOf(text: string): number {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== 'object' || value === null || !('version' in value)) return 0;
+    return typeof value.version === 'number' ? value.version : 0;
+  } catch {
+    return 0;
+  }
+}
+
 /** Records as `NAMESPACE.json` in a folder, each replaced as a whole. One writer: who holds the authority's folder. */
 export function stateFiles(folder: string): RolloutStates {
   const fileOf = (namespace: string): string => {
@@ -30,6 +44,12 @@ export function stateFiles(folder: string): RolloutStates {
           cause: error,
         });
       }
+      const version = versionOf(text);
+      if (version > RECORD_VERSION)
+        throw new Error(
+          `${path} was written by a newer version of gatehouse (state ${version}; this one knows ${RECORD_VERSION}); nothing is changed in ` +
+            `${namespace} until gatehouse is updated again, or the file is restored from a backup of before`,
+        );
       const record = parseRecord(text);
       if (record?.namespace !== namespace)
         throw new Error(

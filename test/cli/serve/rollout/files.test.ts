@@ -117,13 +117,17 @@ describe('files of a rollout', () => {
       '',
       '{}',
       '[]',
-      JSON.stringify({ ...first, version: 2 }),
       JSON.stringify({ ...first, stage: 'open' }),
       JSON.stringify({ ...first, namespace: 'other' }),
     ]) {
       writeFileSync(join(folder, 'shop.json'), text);
       await assert.rejects(states.load('shop'), /cannot be read as the state of a rollout/, text);
     }
+    writeFileSync(join(folder, 'shop.json'), JSON.stringify({ ...first, version: 2 }));
+    await assert.rejects(
+      states.load('shop'),
+      /shop\.json was written by a newer version .*state 2.* until gatehouse is updated again/,
+    );
   });
 
   it('a folder in the way is said with what to do, and changes nothing', async () => {
