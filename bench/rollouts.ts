@@ -1,6 +1,6 @@
 // What many NamespaceRollouts cost a control plane that has nothing to do, and how long an order and a spike of denials take with them. With files, and against
 // a real kube-apiserver. Usage: node bench/rollouts.ts --help
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +13,6 @@ import type { AccessRecord } from '../audit/model/record.ts';
 import { openSqliteStore } from '../audit/store/sqlite.ts';
 import { parseSpiffeId, type SpiffeId } from '../ca/identity/spiffe-id.ts';
 import { adminSocketPath } from '../cli/serve/admin-socket.ts';
-import { installObjects } from '../kubernetes/install/objects.ts';
 import { DEFAULTS } from '../kubernetes/install/options.ts';
 import { edge, record } from '../test/audit/edges.ts';
 import { RunningServe } from '../test/cli/running-serve.ts';
@@ -189,7 +188,7 @@ async function cluster(): Promise<World> {
     looseDefinition('security.istio.io', 'AuthorizationPolicy', { plural: 'authorizationpolicies' }),
     looseDefinition('security.istio.io', 'PeerAuthentication'),
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: DEFAULTS.namespace } },
-    ...installObjects(DEFAULTS, []).filter((one) => at(one, 'kind') === 'CustomResourceDefinition'),
+    readFileSync(join(import.meta.dirname, '..', 'manifests', 'crds', 'namespacerollouts.yaml'), 'utf8'),
   );
   for (const path of ['gatehouse.dev/v1alpha1/namespacerollouts', 'security.istio.io/v1/peerauthentications'])
     await eventually(`${path} is served`, async () =>
