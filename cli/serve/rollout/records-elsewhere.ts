@@ -7,7 +7,10 @@ import type { OtherReplica } from '../../../kubernetes/replicas/replicas.ts';
 const STUCK_MS = 10_000;
 
 /** Says why the store takes no records; to be asked now and then. Undefined: it does. */
-export function stuckStore(recorder: () => Pick<RecorderStats, 'written' | 'waiting'>, clock: () => Date): () => string | undefined {
+export function stuckStore(
+  recorder: () => Pick<RecorderStats, 'written' | 'waiting'>,
+  clock: () => Date,
+): () => string | undefined {
   let last = { written: -1, at: 0 };
   return () => {
     const { written, waiting } = recorder();
