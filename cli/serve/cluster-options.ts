@@ -53,13 +53,19 @@ export function addClusterOptions(command: Command): Command {
       'NamespaceRollouts of a cluster: write the policies of their stages, or only say what they are',
     ).choices(['enabled', 'propose']),
   );
-  return command.addOption(systemNamespaceOption());
+  // Not looked for: a control plane that guesses where it is installed might make another authority there.
+  return command.addOption(
+    new Option('--system-namespace <name>', "the control plane's namespace, with Istio's ConfigMap istio (--kubernetes)")
+      .env('POD_NAMESPACE')
+      .default('istio-system'),
+  );
 }
 
+/** Of commands that ask a control plane, or read what it reads. */
 export function systemNamespaceOption(): Option {
   return new Option(
     '--system-namespace <name>',
-    "the control plane's namespace, with Istio's ConfigMap istio (--kubernetes; default: gatehouse-system where there is one, else istio-system)",
+    "the control plane's namespace, with Istio's ConfigMap istio (default: gatehouse-system where there is one, else istio-system)",
   ).env('POD_NAMESPACE');
 }
 

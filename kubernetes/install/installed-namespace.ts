@@ -1,16 +1,13 @@
-import { isNotFound } from '../api/api-error.ts';
 import type { ApiClient } from '../api/client.ts';
 import { DEFAULTS } from './options.ts';
 
 /**
- * The namespace of the control plane where nobody says it: what `gatehouse install` takes, and in a cluster without it Istio's. Who may not
- * see namespaces is taken for a user of an installation: what is asked for next says what is missing.
+ * Where a command looks for the control plane when nobody says it: in the namespace of `gatehouse install`, and where that is not seen in
+ * Istio's. Never rejects: a cluster that cannot be asked says so to the next question.
  */
-export async function installedNamespace(client: ApiClient): Promise<string> {
-  try {
-    await client.request({ path: `/api/v1/namespaces/${DEFAULTS.namespace}` });
-  } catch (error) {
-    if (isNotFound(error)) return 'istio-system';
-  }
-  return DEFAULTS.namespace;
+export function installedNamespace(client: ApiClient): Promise<string> {
+  return client.request({ path: `/api/v1/namespaces/${DEFAULTS.namespace}` }).then(
+    () => DEFAULTS.namespace,
+    () => 'istio-system',
+  );
 }
