@@ -2,6 +2,7 @@
 // restarts of the control plane and of proxies.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import { openCallStore } from '../../audit/store/calls.ts';
 import { eventually } from '../eventually.ts';
 import { inBothCaptureModes } from './capture-modes.ts';
 import { field } from './load.ts';
@@ -39,6 +40,12 @@ inBothCaptureModes('automatic scopes', (capture) => {
     assert.equal(code, 0, stderr);
     const found: Scope = JSON.parse(stdout);
     return new Map(found.services.map(({ service, reasons }) => [service, reasons.map(({ kind }) => kind)]));
+  };
+  /** How many services a workload called, as the store has it. */
+  const written = async (workload: string): Promise<number> => {
+    const store = await openCallStore({ engine: 'sqlite', file: mesh.auditFile }, () => new Date());
+    const calls = await store.read(0).finally(() => store.close());
+    return calls.filter((call) => call.workload === workload).length;
   };
   const page = async (): Promise<number> => {
     const begin = performance.now();
@@ -94,6 +101,8 @@ spec:
   });
 
   it('a control plane that starts again knows them, and a proxy that starts again begins with them', async () => {
+    // Within a second; what was not written yet is learned anew.
+    await eventually('the calls are written', async () => ((await written(PAGE)) === 2 ? true : undefined));
     const { pid } = (await mesh.status()) ?? assert.fail();
     process.kill(pid, 'SIGKILL');
     await eventually('another control plane serves', async () => {

@@ -12,6 +12,7 @@ import { root } from '../../house/repository.ts';
 import { at, withApiServer } from '../api-server.ts';
 import { looseDefinition } from '../definition.ts';
 import { gatehouse, type Outcome, type Replica, ReplicaMesh } from '../replica-mesh.ts';
+import { removeBadPolicy, takesBackBadPolicy } from './bad-policy.ts';
 
 const NET = '127.0.91';
 const NSR = '/apis/gatehouse.dev/v1alpha1/namespaces/shop/namespacerollouts/shop';
@@ -47,6 +48,15 @@ describe('a namespace rolled out in a cluster', function () {
     );
     return stdout;
   };
+  const answered = (id: string): Promise<unknown> =>
+    eventually(
+      `the order ${id} is answered`,
+      async () => {
+        const last = await status('lastOrder');
+        return at(last, 'id') === id && at(last, 'accepted') === true ? true : undefined;
+      },
+      60_000,
+    ).catch(async (error: unknown) => assert.fail(`${String(error)}\n${JSON.stringify(await status('lastOrder'))}`));
   const owned = async (): Promise<string[]> => {
     const kinds = 'authorizationpolicies,peerauthentications';
     const { stdout } = await api().kubectl(['get', kinds, '-n', 'shop', '-l', 'gatehouse.dev/rollout=shop', '-o', 'name']);
@@ -210,41 +220,14 @@ describe('a namespace rolled out in a cluster', function () {
   });
 
   it('is taken back by itself, within 10 s, when a policy of somebody else refuses who was let through', async () => {
-    const denied: number[] = [];
-    let recovered: number | undefined;
-    await api().apply({
-      apiVersion: 'security.istio.io/v1',
-      kind: 'AuthorizationPolicy',
-      metadata: { name: 'no-client', namespace: 'shop' },
-      spec: {
-        selector: { matchLabels: { app: 'web' } },
-        action: 'DENY',
-        rules: [{ from: [{ source: { principals: ['cluster.local/ns/shop/sa/client'] } }] }],
-      },
-    });
-    await eventually(
-      'requests are refused, and then answered again',
-      async () => {
-        const failure = await mesh.call(NET);
-        if (failure !== undefined) denied.push(performance.now());
-        else if (denied.length > 0) recovered = performance.now();
-        return recovered;
-      },
-      60_000,
-    ).catch((error: unknown) => assert.fail(`${String(error)}\n${first.serve.errors.slice(-4000)}`));
-    const tookMs = (recovered ?? Number.NaN) - (denied[0] ?? Number.NaN);
-    assert.ok(tookMs < 10_000, `${tookMs} ms`);
-    const { body } = await api().request('GET', `${POLICIES}/no-client`);
-    assert.equal(at(body, 'metadata', 'annotations', 'istio.io/dry-run'), 'true');
-    assert.equal(at(body, 'spec', 'action'), 'DENY');
+    await takesBackBadPolicy(api(), mesh, NET);
     const last = await eventually('it stands in the history', async () => {
       const history = await status('history');
       const [newest]: readonly unknown[] = Array.isArray(history) ? history : [];
       return at(newest, 'cause') === 'rollback-automatic' ? newest : undefined;
     });
     assert.equal(at(last, 'by'), 'gatehouse');
-    process.stdout.write(`      taken back ${Math.round(tookMs)} ms after the first denial, ${denied.length} denied\n`);
-    await api().kubectl(['delete', 'authorizationpolicy', 'no-client', '-n', 'shop']);
+    await removeBadPolicy(api());
   });
 
   it('takes orders of who may patch it, in nobody else’s name', async () => {
@@ -286,10 +269,7 @@ describe('a namespace rolled out in a cluster', function () {
     const own = await annotate({ id: 'by-hand', action: 'resume', by: 'system:serviceaccount:shop:other' });
     assert.equal(own.code, 0, own.stderr);
     await eventually('it goes on', async () => ((await status('paused')) === false ? true : undefined));
-    await eventually('the order is answered', async () =>
-      at(await status('lastOrder'), 'accepted') === true ? true : undefined,
-    );
-    assert.equal(at(await status('lastOrder'), 'id'), 'by-hand');
+    await answered('by-hand');
   });
 
   it('is not decided on the records of one replica of several, says so, and goes on where a leader ended in the middle of a step', async () => {
@@ -330,10 +310,7 @@ describe('a namespace rolled out in a cluster', function () {
       await eventually('nothing is left', async () => ((await owned()).length === 0 ? true : undefined), 30_000);
     });
     assert.deepEqual(tally.failures, []);
-    await eventually('the order is answered', async () =>
-      at(await status('lastOrder'), 'accepted') === true ? true : undefined,
-    );
-    assert.equal(at(await status('lastOrder'), 'id'), 'back');
+    await answered('back');
     const { stdout } = await api().kubectl([
       'get',
       'cm',

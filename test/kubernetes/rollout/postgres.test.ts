@@ -11,6 +11,7 @@ import { root } from '../../house/repository.ts';
 import { at, withApiServer } from '../api-server.ts';
 import { looseDefinition } from '../definition.ts';
 import { type Replica, ReplicaMesh } from '../replica-mesh.ts';
+import { removeBadPolicy, takesBackBadPolicy } from './bad-policy.ts';
 
 const NET = '127.0.92';
 const NSR = '/apis/gatehouse.dev/v1alpha1/namespaces/shop/namespacerollouts/shop';
@@ -147,30 +148,11 @@ describe('a rollout decided by replicas that share one PostgreSQL', function () 
   });
 
   it('is taken back within 10 s, although the replica that decides is told of no refusal', async () => {
-    await api().apply({
-      apiVersion: 'security.istio.io/v1',
-      kind: 'AuthorizationPolicy',
-      metadata: { name: 'no-client', namespace: 'shop' },
-      spec: {
-        selector: { matchLabels: { app: 'web' } },
-        action: 'DENY',
-        rules: [{ from: [{ source: { principals: ['cluster.local/ns/shop/sa/client'] } }] }],
-      },
-    });
-    const denied: number[] = [];
-    const recovered = await until('requests are refused, and then answered again', async () => {
-      const failure = await mesh.call(NET);
-      if (failure !== undefined) denied.push(performance.now());
-      return failure === undefined && denied.length > 0 ? performance.now() : undefined;
-    });
-    const tookMs = recovered - (denied[0] ?? Number.NaN);
-    assert.ok(tookMs < 10_000, `${tookMs} ms`);
-    process.stdout.write(`      taken back ${Math.round(tookMs)} ms after the first denial, ${denied.length} denied\n`);
-    assert.equal(at(await policy('no-client'), 'metadata', 'annotations', 'istio.io/dry-run'), 'true');
+    await takesBackBadPolicy(api(), mesh, NET);
     await until('it stands in the history', async () =>
       at((await listed('history'))[0], 'cause') === 'rollback-automatic' ? true : undefined,
     );
-    await api().kubectl(['delete', 'authorizationpolicy', 'no-client', '-n', 'shop']);
+    await removeBadPolicy(api());
   });
 
   it('is finished by the other where the one that decided was killed in the middle of a step', async () => {

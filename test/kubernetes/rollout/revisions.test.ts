@@ -11,6 +11,7 @@ import { root } from '../../house/repository.ts';
 import { at, withApiServer } from '../api-server.ts';
 import { looseDefinition } from '../definition.ts';
 import { type Replica, ReplicaMesh } from '../replica-mesh.ts';
+import { removeBadPolicy, takesBackBadPolicy } from './bad-policy.ts';
 
 const NET = '127.0.94';
 const OWN = 'labelSelector=gatehouse.dev%2Frollout';
@@ -210,25 +211,7 @@ describe('rollouts with two revisions of the control plane side by side', functi
   });
 
   it('it is taken back by the revision that it moved to, although its proxies are still with the other', async () => {
-    await api().apply({
-      apiVersion: 'security.istio.io/v1',
-      kind: 'AuthorizationPolicy',
-      metadata: { name: 'no-client', namespace: 'shop' },
-      spec: {
-        selector: { matchLabels: { app: 'web' } },
-        action: 'DENY',
-        rules: [{ from: [{ source: { principals: ['cluster.local/ns/shop/sa/client'] } }] }],
-      },
-    });
-    const denied: number[] = [];
-    const recovered = await until('requests are refused, and then answered again', async () => {
-      const failure = await mesh.call(NET);
-      if (failure !== undefined) denied.push(performance.now());
-      return failure === undefined && denied.length > 0 ? performance.now() : undefined;
-    });
-    const tookMs = recovered - (denied[0] ?? Number.NaN);
-    assert.ok(tookMs < 10_000, `${tookMs} ms`);
-    process.stdout.write(`      taken back ${Math.round(tookMs)} ms after the first denial, ${denied.length} denied\n`);
+    await takesBackBadPolicy(api(), mesh, NET);
     await until('it stands in the history', async () =>
       at((await history('shop'))[0], 'cause') === 'rollback-automatic' ? true : undefined,
     );
@@ -238,7 +221,7 @@ describe('rollouts with two revisions of the control plane side by side', functi
         ?.split(':', 1)[0],
       'shop 4',
     );
-    await api().kubectl(['delete', 'authorizationpolicy', 'no-client', '-n', 'shop']);
+    await removeBadPolicy(api());
     onceEach();
   });
 
