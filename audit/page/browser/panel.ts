@@ -46,6 +46,14 @@ export class Panel {
   close(): void {
     if (!this.isOpen) return;
     this.element.hidden = true;
-    if (this.#before instanceof SVGElement || this.#before instanceof HTMLElement) this.#before.focus({ preventScroll: true });
+    const back = this.#opener();
+    if (back instanceof SVGElement || back instanceof HTMLElement) back.focus({ preventScroll: true });
+  }
+
+  /** What had the focus before. Lists are made anew while the panel is open: then it is what stands in its place. */
+  #opener(): Element | null {
+    const key = this.#before?.getAttribute('data-key');
+    if (this.#before?.isConnected !== false || key === null || key === undefined) return this.#before;
+    return document.querySelector(`[data-key="${CSS.escape(key)}"]`);
   }
 }
