@@ -4,6 +4,7 @@ import type { Observer } from '../../../audit/intake/sink.ts';
 import type { Rollouts, RolloutSurroundings } from '../../../policy/rollout/ports.ts';
 import type { RolloutStatus } from '../../../policy/rollout/status.ts';
 import { decidedAlike } from '../../../policy/rollout/configured.ts';
+import { turns } from '../../../sds/authority/turns.ts';
 import { beginning } from './beginning.ts';
 import { Denials } from './denials.ts';
 import type { JudgeCalls } from './judged.ts';
@@ -48,7 +49,7 @@ export function runRollouts(options: ControllerOptions): RunningRollouts {
   const controllers = new Map<string, NamespaceController>();
   const due = new Map<string, { readonly at: number; readonly cancel: () => void }>();
   const costs = new Map<string, number>();
-  const inTurn = atOnce(AT_ONCE);
+  const inTurn = turns(AT_ONCE);
   let closed = false;
 
   const denials = new Denials((namespace) => {
@@ -166,24 +167,6 @@ export function runRollouts(options: ControllerOptions): RunningRollouts {
       due.clear();
       await Promise.all([...controllers.values()].map((controller) => controller.settled()));
     },
-  };
-}
-
-/** Runs work as it comes, so much at once. */
-function atOnce(most: number): (work: () => Promise<void>) => Promise<void> {
-  const waiting: (() => void)[] = [];
-  let running = 0;
-  return async (work) => {
-    if (running >= most) await new Promise<void>((begin) => waiting.push(begin));
-    else running += 1;
-    try {
-      await work();
-    } finally {
-      // Whoever waits takes the place over.
-      const next = waiting.shift();
-      if (next === undefined) running -= 1;
-      else next();
-    }
   };
 }
 
