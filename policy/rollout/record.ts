@@ -6,15 +6,27 @@ export function recordText(record: RolloutState): string {
   return `${JSON.stringify(record, undefined, 1)}\n`;
 }
 
+/** Of records that are written here. */
+export const RECORD_VERSION = 1;
+
 /** Undefined for a text that is no record, or one of a newer version: to guess could open a namespace. */
 export function parseRecord(text: string): RolloutState | undefined {
-  let value: unknown;
+  const value = json(text);
+  return isRecord(value) ? value : undefined;
+}
+
+/** Which version a text says it is of; 0: none. */
+export function versionOfRecord(text: string): number {
+  const { version } = fields(json(text));
+  return typeof version === 'number' ? version : 0;
+}
+
+function json(text: string): unknown {
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
-  return isRecord(value) ? value : undefined;
 }
 
 /** Names of namespaces become names of files and objects. */
@@ -85,7 +97,7 @@ function isRecord(value: unknown): value is RolloutState {
   const of = fields(value);
   const optional = (name: string, test: (one: unknown) => boolean): boolean => of[name] === undefined || test(of[name]);
   return (
-    of['version'] === 1 &&
+    of['version'] === RECORD_VERSION &&
     typeof of['namespace'] === 'string' &&
     isNamespaceName(of['namespace']) &&
     isTime(of['revision']) &&

@@ -1,7 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncFolder, writeAtomically } from '../../../../ca/root/atomic.ts';
-import { isNamespaceName, parseRecord, recordText } from '../../../../policy/rollout/record.ts';
+import { isNamespaceName, parseRecord, RECORD_VERSION, recordText, versionOfRecord } from '../../../../policy/rollout/record.ts';
 import type { RolloutState, RolloutStates } from '../../../../policy/rollout/ports.ts';
 
 function codeOf(error: unknown): string | undefined {
@@ -10,20 +10,6 @@ function codeOf(error: unknown): string | undefined {
 
 export function rolloutsFolder(caDir: string): string {
   return join(caDir, 'rollouts');
-}
-
-/** What policy/rollout/record.ts reads. */
-const RECORD_VERSION = 1;
-
-/** 0: none is told. */
-function versionOf(text: string): number {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value !== 'object' || value === null || !('version' in value)) return 0;
-    return typeof value.version === 'number' ? value.version : 0;
-  } catch {
-    return 0;
-  }
 }
 
 /** Records as `NAMESPACE.json` in a folder, each replaced as a whole. One writer: who holds the authority's folder. */
@@ -44,7 +30,7 @@ export function stateFiles(folder: string): RolloutStates {
           cause: error,
         });
       }
-      const version = versionOf(text);
+      const version = versionOfRecord(text);
       if (version > RECORD_VERSION)
         throw new Error(
           `${path} was written by a newer version of gatehouse (state ${version}; this one knows ${RECORD_VERSION}); nothing is changed in ` +
