@@ -9,14 +9,14 @@ export interface DynamicTable {
   resize(capacity: number): void;
 }
 
-/** Slots at first, a power of two: what most clients fill. */
-const SLOTS = 16;
+/** The slots at first: as many as most clients fill. Copying them costs a connection less than filling its own. */
+const EMPTY: readonly (HeaderField | undefined)[] = Array.from({ length: 16 }, () => undefined);
 
 /** `capacity` as RFC 7541 counts it, in octets. */
 export function dynamicTable(capacity: number): DynamicTable {
   // A ring, always of a power of two slots. A slot that holds no field holds nothing, so that a field that left can be collected.
-  let ring = Array.from({ length: SLOTS }, (): HeaderField | undefined => undefined);
-  let mask = SLOTS - 1;
+  let ring = [...EMPTY];
+  let mask = ring.length - 1;
   let [newest, count, size, most] = [0, 0, 0, capacity];
 
   const evictDownTo = (allowed: number) => {
