@@ -19,10 +19,11 @@ describe('ca/service/http2/hpack: malformed blocks', () => {
   });
 
   it('are those with integers too long', () => {
-    const block = (...length: number[]) => decode(0x00, 1, 0x61, ...length, ...Buffer.alloc(200, 0x62));
-    assert.deepEqual(decode(0x00, 1, 0x61, 0x7f, 0x00, ...Buffer.alloc(127, 0x62)).ok, true, '127 in its only way');
+    const block = (...length: number[]) => decode(0x00, 1, 0x61, ...length, ...Buffer.alloc(127, 0x62));
+    assert.equal(block(0x7f, 0x00).ok, true, '127, as it has to be');
     assert.deepEqual(block(0x7f, 0x80, 0x00), MALFORMED, 'zeros in front');
     assert.deepEqual(block(0x7f, 0x81, 0x80, 0x80, 0x80, 0x00), MALFORMED, 'five octets');
+    assert.deepEqual(block(0x7f, 0x80, 0x80, 0x80, 0x80, 0x10), MALFORMED, '127 and 2 to the power of 32');
     assert.deepEqual(block(0x7f, 0xff, 0xff, 0xff, 0xff, 0x0f), MALFORMED, '32 bits');
     assert.deepEqual(block(0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01), MALFORMED, '64 bits');
     assert.deepEqual(block(0x7f, ...Buffer.alloc(100, 0x80)), MALFORMED, 'without end');
@@ -42,6 +43,8 @@ describe('ca/service/http2/hpack: malformed blocks', () => {
 
   it('are those with wrong padding, or the end of a string within it', () => {
     assert.equal(valueOf(huffman(0x1f)), 'a', 'three ones');
+    assert.equal(valueOf(huffman(0xb9)), ':', 'a one');
+    assert.deepEqual(huffman(0xb8), MALFORMED, 'a zero');
     assert.deepEqual(huffman(0x18), MALFORMED, 'three zeros');
     assert.deepEqual(huffman(0x1e), MALFORMED, 'two ones and a zero');
     assert.equal(valueOf(huffman(0xf8)), '&', 'none');
@@ -50,7 +53,8 @@ describe('ca/service/http2/hpack: malformed blocks', () => {
     assert.deepEqual(huffman(0x1f, 0xff), MALFORMED, 'eleven ones');
     assert.deepEqual(huffman(0xf8, 0x01), MALFORMED, 'a code cut short');
     assert.deepEqual(huffman(0xff, 0xff, 0xff, 0xff), MALFORMED, '30 ones and padding');
-    assert.deepEqual(huffman(0xff, 0xff, 0xff, 0xfc, 0x00), MALFORMED, '30 ones and more text');
+    for (let octet = 0; octet < 256; octet++)
+      assert.deepEqual(huffman(0xff, 0xff, 0xff, 0xfc, octet, 0x1f), MALFORMED, `30 ones, then ${octet} and more`);
     assert.deepEqual(huffman(0x1f, 0xff, 0xff, 0xff, 0xe0, 0x00), MALFORMED, '30 ones between text');
   });
 
@@ -58,6 +62,7 @@ describe('ca/service/http2/hpack: malformed blocks', () => {
     assert.equal(decode(0x20, 0x3f, 0xe1, 0x1f, 0x82).ok, true, 'to 0, then 4,096');
     assert.deepEqual(decode(0x3f, 0xe2, 0x1f), MALFORMED, '4,097');
     assert.deepEqual(decode(0x82, 0x20), MALFORMED, 'after a field');
+    assert.deepEqual(decode(0x82, 0x20, 1, 0x61, 1, 0x62), MALFORMED, 'after a field, with what a literal has after it');
     assert.deepEqual(headerDecoder({ tableBytes: 0 }).decode(Buffer.of(0x21)), MALFORMED);
     assert.equal(headerDecoder({ tableBytes: 5000 }).decode(Buffer.of(0x3f, 0xe9, 0x26)).ok, true, '5,000');
     assert.deepEqual(headerDecoder({ tableBytes: 5000 }).decode(Buffer.of(0x3f, 0xea, 0x26)), MALFORMED, '5,001');
