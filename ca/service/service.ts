@@ -4,8 +4,9 @@ import { IstioCertificateService } from '#gen/gatehouse/ca/v1/istio_ca_pb.js';
 import type { Authority } from '../authority.ts';
 import { LARGEST_REQUEST } from '../csr/verify.ts';
 import { rawCall, type RawCall } from './call.ts';
-import { takeUnary } from './fast-path.ts';
 import { type FramedMessage, messageOf } from './framed.ts';
+import type { UnaryCalls } from './http2/connection.ts';
+import { isPlain } from './http2/stream.ts';
 import { type FairQueue, fairQueue } from './queue.ts';
 import type { RateLimit } from './rate-limit.ts';
 import { type CertificateRequest, decodeRequest } from './request.ts';
@@ -34,7 +35,7 @@ const PATH = `/${IstioCertificateService.typeName}/${IstioCertificateService.met
  * Adds istio.v1.auth.IstioCertificateService to a server. Messages over the server's `grpc.max_receive_message_length` are answered by
  * grpc-js itself; over 80 KiB by us, before they are decoded.
  */
-export function addCertificateService(server: Server, options: CertificateServiceOptions): void {
+export function addCertificateService(server: Server, options: CertificateServiceOptions): UnaryCalls {
   const { concurrency = 64, queue: waiting = 6000 } = options;
   const queue = fairQueue({ concurrency, waiting, clock: () => performance.now(), random: Math.random });
   const method = async (call: RawCall): Promise<FramedMessage | RpcError> => {
@@ -45,7 +46,6 @@ export function addCertificateService(server: Server, options: CertificateServic
       return { code: status.INTERNAL, details: 'internal error' };
     }
   };
-  takeUnary(server, PATH, method, LARGEST_MESSAGE);
   // Bytes, not messages: the size is looked at before decoding, and a message that does not decode is the caller's error, not ours.
   const bytes = (value: Buffer) => value;
   server.addService(
@@ -65,6 +65,7 @@ export function addCertificateService(server: Server, options: CertificateServic
         void method(rawCall(call)).then((answer) => ('bytes' in answer ? callback(null, messageOf(answer)) : callback(answer))),
     },
   );
+  return { method, isOurs: (head) => head.path === PATH && isPlain(head), largest: LARGEST_MESSAGE };
 }
 
 async function handle(

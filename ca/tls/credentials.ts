@@ -1,5 +1,4 @@
 import type { SecureContextOptions } from 'node:tls';
-import { ServerCredentials } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { presentedChain } from './presented-chain.ts';
 import type { ServerCertificate } from './server-certificate.ts';
@@ -14,12 +13,12 @@ export interface ServerTlsOptions {
 }
 
 export interface ServerTls {
-  /** For `grpc.Server.bindAsync`: TLS 1.2 or 1.3, client certificate asked for, optional. */
-  readonly credentials: ServerCredentials;
   /** The server certificate in use, for metrics and logs. */
   current(): { readonly serial: string; readonly notAfter: Date; readonly chainPem: string };
-  /** The certificate in use with its key, for a server of this process that does not speak gRPC. Never to be logged. */
+  /** The certificate in use with its key and the roots of client certificates, for a server of this process. Never to be logged. */
   context(): SecureContextOptions;
+  /** Has a listener told when `context` gives something else, until the returned function is called. */
+  onChange(listener: () => void): () => void;
   /** Gets another certificate at once. Rejects when there is none to be had; the one in use stays. */
   renew(): Promise<void>;
   /** To be called when the trust bundle changed: whose client certificates count on new connections. */
@@ -37,25 +36,6 @@ export const systemEvery: Every = (ms, task) => {
   return () => clearInterval(timer);
 };
 
-/**
- * Server credentials whose certificate can be exchanged while the server runs: new connections get the new one, open ones stay.
- * A client certificate that does not verify counts as none (`authorized` is false and grpc-js does not show it); whether a call
- * needs one is decided for each call, since an agent's first call has none.
- */
-class RenewableCredentials extends ServerCredentials {
-  constructor(context: SecureContextOptions) {
-    super({ requestCert: true, rejectUnauthorized: false, handshakeTimeout: 10_000 }, context);
-  }
-
-  renew(context: SecureContextOptions): void {
-    this.updateSecureContextOptions(context);
-  }
-
-  override _equals(other: ServerCredentials): boolean {
-    return this === other;
-  }
-}
-
 /** How often the remaining lifetime is looked at: wall time, so a clock that was set or a machine that slept is noticed. */
 const LOOK_EVERY_MS = 30_000;
 
@@ -71,10 +51,13 @@ export interface Renewal {
 export async function renewedServerTls({ issue, rootCertPem, clock, every, log }: Renewal): Promise<ServerTls> {
   let certificate = await issue();
   let renewing = false;
-  const credentials = new RenewableCredentials(contextOf(certificate, rootCertPem()));
+  const listeners = new Set<() => void>();
+  const changed = (): void => {
+    for (const listener of listeners) listener();
+  };
   const exchange = async (): Promise<void> => {
     certificate = await issue();
-    credentials.renew(contextOf(certificate, rootCertPem()));
+    changed();
     log.info({ serial: certificate.serial, notAfter: certificate.notAfter }, 'the server certificate was renewed');
   };
   const renew = async (): Promise<void> => {
@@ -97,11 +80,14 @@ export async function renewedServerTls({ issue, rootCertPem, clock, every, log }
     void renew();
   });
   return {
-    credentials,
     current: () => ({ serial: certificate.serial, notAfter: certificate.notAfter, chainPem: certificate.chainPem }),
     context: () => contextOf(certificate, rootCertPem()),
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
     renew: exchange,
-    trustChanged: () => credentials.renew(contextOf(certificate, rootCertPem())),
+    trustChanged: changed,
     close: stop,
   };
 }

@@ -10,13 +10,16 @@ import { storeQuestions } from '../../audit/store/open.ts';
 import { openAuthority } from '../../ca/authority.ts';
 import { folderAt } from '../../ca/root/folder.ts';
 import { addJwtService } from '../../ca/jwt-svid/service.ts';
+import { grpcListener } from '../../ca/service/http2/listener.ts';
 import { addCertificateService } from '../../ca/service/service.ts';
+import { systemEvery } from '../../ca/tls/credentials.ts';
 import { systemAfter } from '../../ca/federation/following.ts';
 import type { Diagnostic } from '../../mesh/model/diagnostic.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { snapshotResources, type SnapshotResources } from '../../xds/resources/source.ts';
 import { AutomaticScopes } from '../../xds/scope/scopes.ts';
 import { addNamesService } from '../../xds/names/service.ts';
+import { serverOptions } from '../../xds/stream/server-options.ts';
 import { addDiscoveryService, type DiscoveryService } from '../../xds/stream/service.ts';
 import type { KeyKeeper } from '../../policy/jwks/keeper.ts';
 import { wantedKeys } from '../../policy/jwks/wanted.ts';
@@ -37,6 +40,7 @@ import { enforceRevocations, withCrls } from './enforce-revocations.ts';
 import { alertMetrics } from './alerts/metrics.ts';
 import { sharedClaims } from './alerts/claims.ts';
 import { startAlerts } from './alerts/start.ts';
+import { drain } from './drain.ts';
 import { grpcServer, listen } from './grpc-server.ts';
 import { listenHttp } from './http-listen.ts';
 import { heldForKeys } from './jwks/hold.ts';
@@ -60,7 +64,7 @@ import { NOT_KNOWN_YET } from './rollout/replica-proxies.ts';
 import { rolloutRoutes } from './rollout/routes.ts';
 import { startRollouts } from './rollout/start.ts';
 import { replicaAddress, replicaLogs } from './replica-logs.ts';
-import { closeStaleConnections } from './stale-connections.ts';
+import { closeStaleConnections, staleBy } from './stale-connections.ts';
 import { statusServer } from './status-server.ts';
 import { watchedMesh } from './watched-mesh.ts';
 
@@ -83,7 +87,6 @@ export interface ControlPlane {
 const DNS_NAMES = Object.freeze(['gatehouse', 'gatehouse.istio-system.svc', 'istiod.istio-system.svc', 'localhost']);
 
 /** What waits while the server drains: Envoy reconnects at once, so this is short. */
-const DRAIN_MS = 1_000;
 
 /**
  * Everything that `gatehouse serve` is: the mesh's snapshot, the authority, and one gRPC server with certificates, xDS and
@@ -247,7 +250,7 @@ export async function startControlPlane(
 
   const server = grpcServer();
   closeStaleConnections(server, authority.peerOf);
-  addCertificateService(server, { authority, log, limit: addressLimit(options.callers) });
+  const certificateCalls = addCertificateService(server, { authority, log, limit: addressLimit(options.callers) });
   addJwtService(server, { authority, log, federated: federation.jwtKeySets });
   const registry = new Registry();
   const xdsMetrics = discoveryMetrics(registry);
@@ -287,7 +290,15 @@ export async function startControlPlane(
     ipAddresses: [...new Set(['127.0.0.1', ...options.grpc.map(({ host }) => host).filter((host) => host !== '0.0.0.0')])],
   });
   const logs = replicated ? replicaLogs(server, authority, options.caDir, clock, log) : undefined;
-  const grpc = await listen(server, options.grpc, tls.credentials);
+  const listener = grpcListener({
+    tls,
+    server,
+    calls: certificateCalls,
+    concurrentStreams: serverOptions['grpc.max_concurrent_streams'],
+    isStale: staleBy(authority.peerOf),
+    every: systemEvery,
+  });
+  const grpc = await listen(({ host, port }) => listener.listen(host, port), options.grpc);
   const plaintext =
     options.plaintextXds === undefined ? undefined : await startPlaintextXds(options.plaintextXds, discovery, log);
 
@@ -419,17 +430,7 @@ export async function startControlPlane(
       await discovery.close();
       names.close();
       plaintext?.close();
-      await new Promise<void>((resolve) => {
-        // grpc-js leaves connections open that still have streams; nothing waits for those.
-        const force = setTimeout(() => {
-          server.forceShutdown();
-          resolve();
-        }, DRAIN_MS);
-        server.tryShutdown(() => {
-          clearTimeout(force);
-          resolve();
-        });
-      });
+      await drain(listener, server);
       // No proxy is here any more.
       await logs?.close();
       await replicas?.close();

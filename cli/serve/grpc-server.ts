@@ -1,4 +1,4 @@
-import { Server, type ServerCredentials } from '@grpc/grpc-js';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { serverOptions } from '../../xds/stream/server-options.ts';
 import { type ListenAddress, formatAddress } from '../options/address.ts';
 
@@ -7,34 +7,41 @@ export function grpcServer(): Server {
   return new Server({ ...serverOptions });
 }
 
+/** Takes an address, and gives the port of it. */
+export type Bind = (address: ListenAddress) => Promise<number>;
+
 /**
  * Listens on every address; a later one with port 0 takes the port of the first, so that all can be told in one breath.
  * @throws when an address is taken, with what to do about it
  */
 export async function listen(
-  server: Server,
+  bind: Bind,
   addresses: readonly ListenAddress[],
-  credentials: ServerCredentials,
   option = '--grpc-address',
 ): Promise<readonly ListenAddress[]> {
   const bound: ListenAddress[] = [];
   for (const address of addresses) {
     const port = address.port === 0 ? (bound[0]?.port ?? 0) : address.port;
-    bound.push({ host: address.host, port: await bind(server, { host: address.host, port }, credentials, option) });
+    const wanted = { host: address.host, port };
+    try {
+      bound.push({ host: address.host, port: await bind(wanted) });
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new Error(`cannot listen on ${formatAddress(wanted)}: ${why} (choose another with ${option}; port 0 takes any)`, {
+        cause: error,
+      });
+    }
   }
   return bound;
 }
 
-function bind(server: Server, address: ListenAddress, credentials: ServerCredentials, option: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(formatAddress(address), credentials, (error, port) => {
-      if (error === null) resolve(port);
-      else
-        reject(
-          new Error(
-            `cannot listen on ${formatAddress(address)}: ${error.message} (choose another with ${option}; port 0 takes any)`,
-          ),
-        );
+/** Has grpc-js take addresses itself, in plain text. */
+export function inPlainText(server: Server): Bind {
+  return (address) =>
+    new Promise((resolve, reject) => {
+      server.bindAsync(formatAddress(address), ServerCredentials.createInsecure(), (error, port) => {
+        if (error === null) resolve(port);
+        else reject(error);
+      });
     });
-  });
 }

@@ -1,9 +1,8 @@
-import { ServerCredentials } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { parsed } from '../../ca/identity/parsed.ts';
 import type { DiscoveryService } from '../../xds/stream/service.ts';
 import { formatAddress, type ListenAddress } from '../options/address.ts';
-import { grpcServer, listen } from './grpc-server.ts';
+import { grpcServer, inPlainText, listen } from './grpc-server.ts';
 
 export interface PlaintextXds {
   readonly address: ListenAddress;
@@ -18,7 +17,7 @@ export interface PlaintextXds {
 export async function startPlaintextXds(address: ListenAddress, discovery: DiscoveryService, log: Logger): Promise<PlaintextXds> {
   const server = grpcServer();
   discovery.alsoOn(server, () => parsed(undefined));
-  const [bound = address] = await listen(server, [address], ServerCredentials.createInsecure(), '--plaintext-xds');
+  const [bound = address] = await listen(inPlainText(server), [address], '--plaintext-xds');
   log.warn(
     { address: formatAddress(bound) },
     'xDS IS SERVED IN PLAIN TEXT: whoever reaches this address may read the configuration of every pod (leave --plaintext-xds out to stop that)',

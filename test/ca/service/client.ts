@@ -1,9 +1,10 @@
 import { createSecureContext } from 'node:tls';
 import { create } from '@bufbuild/protobuf';
-import { Client, credentials, Metadata, Server, type ServerOptions, type ServiceError } from '@grpc/grpc-js';
+import { Client, credentials, Metadata, Server, type ServiceError } from '@grpc/grpc-js';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { IstioCertificateRequestSchema, IstioCertificateResponseSchema } from '#gen/gatehouse/ca/v1/istio_ca_pb.js';
-import type { ServerTls, ServerTlsOptions } from '../../../ca/tls/credentials.ts';
+import { grpcListener } from '../../../ca/service/http2/listener.ts';
+import { type ServerTls, type ServerTlsOptions, systemEvery } from '../../../ca/tls/credentials.ts';
 import type { Authority } from '../../../ca/authority.ts';
 import { addCertificateService, type CertificateServiceOptions } from '../../../ca/service/service.ts';
 import type { World } from '../world.ts';
@@ -21,25 +22,26 @@ export interface RunningService {
 export async function serve(
   { log }: World,
   authority: Authority,
-  options: Partial<CertificateServiceOptions> & { tls?: Partial<ServerTlsOptions>; server?: ServerOptions } = {},
+  options: Partial<CertificateServiceOptions> & { tls?: Partial<ServerTlsOptions>; own?: boolean } = {},
 ): Promise<RunningService> {
-  // As the control plane has it; with channelz, calls take the way through grpc-js.
-  const server = new Server({ 'grpc.enable_channelz': 0, ...options.server });
-  addCertificateService(server, { authority, log, ...options });
+  const server = new Server({ 'grpc.enable_channelz': 0 });
+  const plain = addCertificateService(server, { authority, log, ...options });
   const tls = await authority.serverCredentials({
     dnsNames: ['gatehouse', 'localhost'],
     ipAddresses: ['127.0.0.1'],
     ...options.tls,
   });
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', tls.credentials, (error, bound) => (error ? reject(error) : resolve(bound)));
-  });
+  // Without connections of our own, calls take the way through grpc-js.
+  const calls = options.own === false ? { ...plain, isOurs: () => false } : plain;
+  const listener = grpcListener({ tls, server, calls, concurrentStreams: 1000, every: systemEvery });
+  const port = await listener.listen('127.0.0.1', 0);
   return {
     port,
     server,
     tls,
     close() {
       tls.close();
+      listener.close();
       server.forceShutdown();
     },
   };

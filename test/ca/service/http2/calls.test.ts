@@ -1,11 +1,15 @@
 import { strict as assert } from 'node:assert';
 import { connect, type ClientHttp2Session, constants } from 'node:http2';
 import { once } from 'node:events';
-import { Server, ServerCredentials, status } from '@grpc/grpc-js';
-import { takeUnary } from '../../../ca/service/fast-path.ts';
-import type { UnaryMethod } from '../../../ca/service/http2-call.ts';
-import { eventually } from '../../eventually.ts';
+import { Server, status } from '@grpc/grpc-js';
+import type { UnaryMethod } from '../../../../ca/service/http2/connection.ts';
+import { grpcListener, type Listener } from '../../../../ca/service/http2/listener.ts';
+import { isPlain } from '../../../../ca/service/http2/stream.ts';
+import { systemEvery } from '../../../../ca/tls/credentials.ts';
+import { eventually } from '../../../eventually.ts';
+import { tlsIdentity } from './tls-identity.ts';
 
+const identity = await tlsIdentity();
 const PATH = '/test.Service/Method';
 const LARGEST = 1000;
 
@@ -37,30 +41,38 @@ async function call(session: ClientHttp2Session, body: Buffer, headers: Record<s
   return { status: Number(text('grpc-status') || '-1'), message: decodeURI(text('grpc-message')), body: Buffer.concat(chunks) };
 }
 
-describe('ca/service: a unary call on its HTTP/2 stream', () => {
+describe('ca/service: unary calls on HTTP/2 connections of our own', () => {
   let server: Server;
+  let listener: Listener;
+  let port: number;
   let session: ClientHttp2Session;
   let method: UnaryMethod;
 
   beforeEach(async () => {
-    // Nothing is registered with grpc-js, so whatever is answered was taken; what it gets is UNIMPLEMENTED.
+    // Nothing is registered with grpc-js, so whatever is answered was ours; what it gets is UNIMPLEMENTED.
     server = new Server({ 'grpc.enable_channelz': 0 });
     method = (raw) => Promise.resolve({ bytes: framed(Buffer.concat([raw.message, Buffer.from('!')])) });
-    assert.ok(
-      takeUnary(server, PATH, (raw) => method(raw), LARGEST),
-      'this grpc-js has another handler of streams',
-    );
-    const port = await new Promise<number>((resolve, reject) =>
-      server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
-        error ? reject(error) : resolve(bound),
-      ),
-    );
-    session = connect(`http://127.0.0.1:${port}`);
+    listener = grpcListener({
+      tls: { context: () => identity, onChange: () => () => undefined },
+      server,
+      calls: { method: (raw) => method(raw), isOurs: (head) => head.path === PATH && isPlain(head), largest: LARGEST },
+      concurrentStreams: 100,
+      every: systemEvery,
+    });
+    port = await listener.listen('127.0.0.1', 0);
+    session = open();
   });
   afterEach(() => {
     session.destroy();
+    listener.close();
     server.forceShutdown();
   });
+
+  function open(): ClientHttp2Session {
+    const made = connect(`https://127.0.0.1:${port}`, { rejectUnauthorized: false });
+    made.on('error', () => undefined);
+    return made;
+  }
 
   it('answers a message, also one that comes in pieces', async () => {
     assert.deepEqual(await call(session, framed(Buffer.from('hello'))), {
@@ -121,9 +133,31 @@ describe('ca/service: a unary call on its HTTP/2 stream', () => {
       { 'grpc-timeout': '1y' },
     ];
     for (const headers of others) {
-      const { status: code, message } = await call(session, body, headers);
+      const own = open();
+      const { status: code, message } = await call(own, body, headers);
       assert.equal(code, status.UNIMPLEMENTED, message);
+      // The connection is grpc-js's for good.
+      assert.equal((await call(own, body)).status, status.UNIMPLEMENTED);
+      own.destroy();
     }
+  });
+
+  it('sends other calls away from a connection that began with ours, and ends what is at work', async () => {
+    let answer = (): void => undefined;
+    method = () => new Promise((resolve) => (answer = () => resolve({ bytes: framed(Buffer.from('late')) })));
+    const [before, goneAway] = [answer, once(session, 'goaway')];
+    const first = call(session, framed(Buffer.from('x')));
+    await eventually('the first call has come', () => answer !== before || undefined);
+    const other = session.request({ ':method': 'POST', ':path': '/test.Service/Other', 'content-type': 'application/grpc' });
+    const refused = once(other, 'error');
+    other.end(framed(Buffer.from('x')));
+    const [code, last] = await goneAway;
+    assert.deepEqual([code, last], [constants.NGHTTP2_NO_ERROR, 1]);
+    const [error] = await refused;
+    assert.match(String(error), /NGHTTP2_REFUSED_STREAM/);
+    answer();
+    assert.deepEqual((await first).body, framed(Buffer.from('late')));
+    await eventually('the connection has ended', () => session.destroyed || undefined);
   });
 
   it('knows when the caller gave up, by itself or by its deadline', async () => {
