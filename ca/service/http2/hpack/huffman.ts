@@ -44,7 +44,9 @@ function transitions(): Int32Array {
   const nodes = codeTree();
   const table = new Int32Array(nodes.length * 256);
   for (let index = 0; index < table.length; index++) {
-    let [at, symbols, count] = [index >>> 8, 0, 0];
+    let at = index >>> 8;
+    let symbols = 0;
+    let count = 0;
     for (let bit = 7; bit >= 0; bit--) {
       const node = nodes[at];
       at = (index >>> bit) & 1 ? (node?.one ?? 0) : (node?.zero ?? 0);
