@@ -43,7 +43,7 @@ export function build(name: Tool): string {
 }
 
 /** Vault's engine and Istio's agent are not among them: with nothing cached each takes minutes and gigabytes of modules. */
-const BUILT_IN_CI: readonly Tool[] = Object.freeze(['helm', 'zlint', 'step-ca']);
+const BUILT_IN_CI: readonly Tool[] = Object.freeze(['h2spec', 'helm', 'zlint', 'step-ca']);
 
 /**
  * Where a program is that a test needs. In CI most are built where Go is there; elsewhere a test that misses one skips by name,

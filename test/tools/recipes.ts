@@ -5,19 +5,42 @@ import { dirname, join } from 'node:path';
 /** Runs `go` with arguments in a folder and with a further environment; throws when it fails. */
 export type Go = (args: readonly string[], cwd: string, env?: Readonly<Record<string, string>>) => string;
 
-export type Tool = 'helm' | 'pilot-agent' | 'step-ca' | 'vault-pki' | 'zlint';
+export type Tool = 'h2spec' | 'helm' | 'pilot-agent' | 'step-ca' | 'vault-pki' | 'zlint';
 
 /** Versions are pinned: a test that fails must mean that we changed. `work` is an empty folder; the program goes to `target`. */
 export const RECIPES: Readonly<Record<Tool, (go: Go, work: string, target: string) => void>> = Object.freeze({
   zlint: (go, work, target) => install(go, work, target, 'github.com/zmap/zlint/v3/cmd/zlint@v3.6.8'),
   'step-ca': (go, work, target) => install(go, work, target, 'github.com/smallstep/certificates/cmd/step-ca@v0.30.2'),
   helm: (go, work, target) => install(go, work, target, 'helm.sh/helm/v4/cmd/helm@v4.3.1'),
+  h2spec: buildH2spec,
   'vault-pki': buildVault,
   'pilot-agent': buildPilotAgent,
 });
 
 function install(go: Go, work: string, target: string, program: string): void {
   go(['install', '-ldflags', '-s -w', program], work, { GOBIN: dirname(target) });
+}
+
+/**
+ * The newest of its releases that the go command takes. It has no go.mod, so the versions of its libraries are said here: they write the
+ * frames.
+ */
+function buildH2spec(go: Go, work: string, target: string): void {
+  const command = 'github.com/summerwind/h2spec/cmd/h2spec';
+  writeFileSync(
+    join(work, 'go.mod'),
+    [
+      'module gatehouse.test/h2spec',
+      'go 1.26.0',
+      'require github.com/summerwind/h2spec v2.2.1+incompatible',
+      'require github.com/fatih/color v1.19.0',
+      'require github.com/spf13/cobra v1.10.2',
+      'require golang.org/x/net v0.62.0',
+      '',
+    ].join('\n'),
+  );
+  writeFileSync(join(work, 'tools.go'), `//go:build tools\n\npackage tools\n\nimport _ "${command}"\n`);
+  go(['build', '-mod=mod', '-ldflags', '-s -w', '-o', target, command], work);
 }
 
 const VAULT = 'v1.21.4';
