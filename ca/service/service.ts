@@ -5,7 +5,7 @@ import type { Authority } from '../authority.ts';
 import { LARGEST_REQUEST } from '../csr/verify.ts';
 import { rawCall, type RawCall } from './call.ts';
 import { type FramedMessage, messageOf } from './framed.ts';
-import type { UnaryCalls } from './http2/connection.ts';
+import type { UnaryCalls } from './http2/unary.ts';
 import { isPlain } from './http2/stream.ts';
 import { type FairQueue, fairQueue } from './queue.ts';
 import type { RateLimit } from './rate-limit.ts';

@@ -1,7 +1,7 @@
 import type { Http2Session } from 'node:http2';
 import { TLSSocket } from 'node:tls';
 import type { Server } from '@grpc/grpc-js';
-import { interceptStreams } from '../../ca/service/server-streams.ts';
+import { interceptStreams } from './server-streams.ts';
 import type { SocketOptions } from '../../ca/service/http2/socket.ts';
 import type { PeerOf } from '../../ca/tls/peer.ts';
 

@@ -59,10 +59,13 @@ export function wholeAnswer(stream: number, { bytes }: FramedMessage, tellTable:
   return whole;
 }
 
+/** So long that one frame has room for them, whatever characters they are of: each becomes nine at most. */
+const LONGEST_DETAILS = 1000;
+
 /** An error: headers that are trailers too ("gRPC over HTTP2", Trailers-Only). */
 export function errorAnswer(stream: number, { code, details, metadata }: RpcError, tellTable: boolean): Buffer {
   // encodeURI throws on half a surrogate pair, which is no text either.
-  const message = encodeURI(Buffer.from(details).toString());
+  const message = encodeURI(Buffer.from(details.slice(0, LONGEST_DETAILS)).toString());
   const fields = [headOf(tellTable), literal('grpc-status', String(code)), literal('grpc-message', message)];
   for (const [name, value] of Object.entries(metadata?.toHttp2Headers() ?? {}))
     for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined) fields.push(literal(name, String(one)));

@@ -1,4 +1,4 @@
-import { FLAG, FRAME, type Frame } from './frame.ts';
+import { ERROR, type ErrorCode, FLAG, FRAME, type Frame } from './frame.ts';
 import { payloadWithoutPadding } from './padding.ts';
 
 /** Bytes of a compressed header block at most. A token and a handful of names are 1 to 4 KB. */
@@ -28,19 +28,19 @@ export class HeaderBlocks {
     return this.#open?.stream;
   }
 
-  /** Takes a HEADERS or CONTINUATION frame that may come now. Undefined while the block goes on. */
-  take(frame: Frame): HeaderBlock | undefined | 'protocol' | 'too large' {
+  /** Takes a HEADERS or CONTINUATION frame that may come now. Undefined while the block goes on; the connection's error where it is none. */
+  take(frame: Frame): HeaderBlock | ErrorCode | undefined {
     if (frame.type === FRAME.headers) {
       const begun = beginning(frame);
-      if (begun === 'protocol') return begun;
+      if (typeof begun === 'number') return begun;
       this.#open = begun;
     } else {
       this.#open?.parts.push(frame.payload);
       if (this.#open !== undefined) this.#open.length += frame.payload.length;
     }
     const open = this.#open;
-    if (open === undefined) return 'protocol';
-    if (open.length > LARGEST_BLOCK || open.parts.length > MOST_FRAMES) return 'too large';
+    if (open === undefined) return ERROR.protocol;
+    if (open.length > LARGEST_BLOCK || open.parts.length > MOST_FRAMES) return ERROR.enhanceYourCalm;
     if ((frame.flags & FLAG.endHeaders) === 0) return undefined;
     this.#open = undefined;
     const { parts, stream, endStream, dependsOn } = open;
@@ -51,15 +51,15 @@ export class HeaderBlocks {
 
 const PRIORITY = 5;
 
-function beginning(frame: Frame): Open | 'protocol' {
+function beginning(frame: Frame): Open | ErrorCode {
   let fragment = payloadWithoutPadding(frame);
   let dependsOn: number | undefined;
   if (fragment !== undefined && (frame.flags & FLAG.priority) !== 0) {
-    if (fragment.length < PRIORITY) return 'protocol';
+    if (fragment.length < PRIORITY) return ERROR.frameSize;
     dependsOn = fragment.readUInt32BE(0) & 0x7fff_ffff;
     fragment = fragment.subarray(PRIORITY);
   }
-  if (fragment === undefined) return 'protocol';
+  if (fragment === undefined) return ERROR.protocol;
   return {
     stream: frame.stream,
     endStream: (frame.flags & FLAG.endStream) !== 0,

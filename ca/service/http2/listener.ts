@@ -2,8 +2,8 @@ import type { AddressInfo } from 'node:net';
 import { createServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
 import { type Server, ServerCredentials } from '@grpc/grpc-js';
 import type { Every, ServerTls } from '../../tls/credentials.ts';
-import type { UnaryCalls, UnaryConnection } from './connection.ts';
-import { serveSocket, type SocketOptions } from './socket.ts';
+import type { UnaryCalls } from './unary.ts';
+import { type ServedSocket, serveSocket, type SocketOptions } from './socket.ts';
 
 export interface ListenerOptions {
   readonly tls: Pick<ServerTls, 'context' | 'onChange'>;
@@ -27,14 +27,14 @@ export interface Listener {
 }
 
 interface Open {
-  readonly connection: UnaryConnection;
+  readonly connection: ServedSocket;
   heard: number;
   /** Looks since something came. */
   quiet: number;
 }
 
 const LOOK_EVERY_MS = 5000;
-/** In looks: for the first call, for a ping, for its answer. As the options of our grpc-js servers have it: 20 s, and 40 s more. */
+/** In looks: for the first call or the last farewell, for a ping, for its answer. As the options of our grpc-js servers have it: 20 s, and 40 s more. */
 const [PATIENCE, PING_AFTER, GONE_AFTER] = [2, 4, 12];
 
 /**
@@ -117,6 +117,7 @@ function isThere(one: Open): boolean {
     one.heard = connection.received;
     one.quiet = 0;
   } else one.quiet++;
+  if (connection.over) return one.quiet < PATIENCE;
   if (connection.undecided) return one.quiet < PATIENCE || connection.giveUp();
   if (one.quiet === PING_AFTER) connection.ping();
   return one.quiet < GONE_AFTER;

@@ -15,11 +15,16 @@ export interface RequestHead {
 }
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
-// RFC 9113, section 8.2.1: no NUL, CR or LF anywhere, no space or tab at either end.
 // oxlint-disable-next-line no-control-regex
-const FORBIDDEN_IN_VALUES = /[\0\r\n]|^[ \t]|[ \t]$/;
+const FORBIDDEN = /[\0\r\n]/;
+const BLANK = new Set([' ', '\t']);
 /** Fields of a connection, which HTTP/2 does not have (RFC 9113, section 8.2.2). */
 const CONNECTION_FIELDS = new Set(['connection', 'proxy-connection', 'keep-alive', 'transfer-encoding', 'upgrade']);
+
+/** No NUL, CR or LF anywhere, no space or tab at either end (RFC 9113, section 8.2.1). */
+function isValue(value: string): boolean {
+  return !FORBIDDEN.test(value) && !BLANK.has(value.charAt(0)) && !BLANK.has(value.charAt(value.length - 1));
+}
 
 /** Reads the fields of a request (RFC 9113, section 8.3.1). Undefined where the request is malformed. */
 export function requestHead(fields: readonly HeaderField[]): RequestHead | undefined {
@@ -34,7 +39,7 @@ export function requestHead(fields: readonly HeaderField[]): RequestHead | undef
   const authorization: string[] = [];
   let pseudoOver = false;
   for (const { name, value } of fields) {
-    if (FORBIDDEN_IN_VALUES.test(value)) return undefined;
+    if (!isValue(value)) return undefined;
     if (name.startsWith(':')) {
       if (pseudoOver) return undefined;
       if (name === ':method' && method === undefined) method = value;
@@ -75,5 +80,5 @@ export function requestHead(fields: readonly HeaderField[]): RequestHead | undef
 
 /** Whether fields may follow a body (RFC 9113, section 8.1): no pseudo-headers among them. */
 export function areTrailers(fields: readonly HeaderField[]): boolean {
-  return fields.every(({ name, value }) => TOKEN.test(name) && !CONNECTION_FIELDS.has(name) && !FORBIDDEN_IN_VALUES.test(value));
+  return fields.every(({ name, value }) => TOKEN.test(name) && !CONNECTION_FIELDS.has(name) && isValue(value));
 }

@@ -1,6 +1,7 @@
 import type { FramedMessage } from '../framed.ts';
 import { headFrame, okFrame, wholeAnswer } from './answer.ts';
 import { FRAME, frame, LARGEST_PAYLOAD } from './frame.ts';
+import type { Output } from './output.ts';
 import { DEFAULT_WINDOW, LARGEST_WINDOW } from './settings.ts';
 import type { Stream } from './stream.ts';
 
@@ -16,12 +17,12 @@ export class SendWindow {
   initial = DEFAULT_WINDOW;
   #connection = DEFAULT_WINDOW;
   readonly #blocked = new Map<number, Blocked>();
-  readonly #write: (bytes: Buffer) => void;
+  readonly #output: Output;
   readonly #sent: (stream: Stream) => void;
 
   /** @param sent told when a whole answer is on its way */
-  constructor(write: (bytes: Buffer) => void, sent: (stream: Stream) => void) {
-    this.#write = write;
+  constructor(output: Output, sent: (stream: Stream) => void) {
+    this.#output = output;
     this.#sent = sent;
   }
 
@@ -29,11 +30,11 @@ export class SendWindow {
     const { bytes } = message;
     if (this.#blocked.size === 0 && bytes.length <= Math.min(this.#connection, stream.sendWindow, LARGEST_PAYLOAD)) {
       this.#connection -= bytes.length;
-      this.#write(wholeAnswer(stream.id, message, tellTable));
+      this.#output.add(wholeAnswer(stream.id, message, tellTable));
       this.#sent(stream);
       return;
     }
-    this.#write(headFrame(stream.id, tellTable));
+    this.#output.add(headFrame(stream.id, tellTable));
     this.#blocked.set(stream.id, { stream, bytes, sent: 0 });
     this.#pump();
   }
@@ -77,14 +78,14 @@ export class SendWindow {
       while (blocked.sent < bytes.length) {
         const length = Math.min(bytes.length - blocked.sent, this.#connection, stream.sendWindow, LARGEST_PAYLOAD);
         if (length <= 0) break;
-        this.#write(frame(FRAME.data, 0, stream.id, bytes.subarray(blocked.sent, blocked.sent + length)));
+        this.#output.add(frame(FRAME.data, 0, stream.id, bytes.subarray(blocked.sent, blocked.sent + length)));
         blocked.sent += length;
         this.#connection -= length;
         stream.sendWindow -= length;
       }
       if (blocked.sent < bytes.length) continue;
       this.#blocked.delete(stream.id);
-      this.#write(okFrame(stream.id));
+      this.#output.add(okFrame(stream.id));
       this.#sent(stream);
     }
   }

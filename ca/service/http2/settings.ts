@@ -1,4 +1,4 @@
-import { FRAME, frame } from './frame.ts';
+import { ERROR, type ErrorCode, FRAME, frame } from './frame.ts';
 
 // Identifiers (RFC 9113, section 6.5.2).
 const [HEADER_TABLE_SIZE, ENABLE_PUSH, MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE, MAX_FRAME_SIZE] = [1, 2, 3, 4, 5];
@@ -17,18 +17,18 @@ export interface PeerSettings {
   readonly tableSize: boolean;
 }
 
-/** Reads the payload of SETTINGS; later entries win. */
-export function readSettings(payload: Buffer): PeerSettings | 'frame size' | 'protocol' | 'flow control' {
-  if (payload.length % ENTRY !== 0) return 'frame size';
+/** Reads the payload of SETTINGS, of which later entries win; the connection's error where it is none. */
+export function readSettings(payload: Buffer): PeerSettings | ErrorCode {
+  if (payload.length % ENTRY !== 0) return ERROR.frameSize;
   let initialWindow: number | undefined;
   let tableSize = false;
   for (let at = 0; at < payload.length; at += ENTRY) {
     const [id, value] = [payload.readUInt16BE(at), payload.readUInt32BE(at + 2)];
     if (id === HEADER_TABLE_SIZE) tableSize = true;
-    else if (id === ENABLE_PUSH && value > 1) return 'protocol';
-    else if (id === MAX_FRAME_SIZE && (value < SMALLEST_FRAME || value > LARGEST_FRAME)) return 'protocol';
+    else if (id === ENABLE_PUSH && value > 1) return ERROR.protocol;
+    else if (id === MAX_FRAME_SIZE && (value < SMALLEST_FRAME || value > LARGEST_FRAME)) return ERROR.protocol;
     else if (id === INITIAL_WINDOW_SIZE) {
-      if (value > LARGEST_WINDOW) return 'flow control';
+      if (value > LARGEST_WINDOW) return ERROR.flowControl;
       initialWindow = value;
     }
   }

@@ -1,4 +1,5 @@
 import { PREFIX } from '../framed.ts';
+import type { ReceiveWindow } from './receive-window.ts';
 import type { RequestHead } from './request-head.ts';
 
 /** One call: a stream on which a message comes and an answer goes. */
@@ -7,15 +8,17 @@ export interface Stream {
   readonly head: RequestHead;
   /** When the caller stops waiting, in milliseconds of the connection's clock. */
   readonly deadline: number;
-  readonly parts: Buffer[];
-  /** Bytes in `parts`. */
+  /** What came of the body, and room for more. */
+  body: Buffer;
+  /** Bytes of the body. */
   length: number;
-  /** Bytes taken since the client was last given more room. */
-  ungranted: number;
+  readonly receiveWindow: ReceiveWindow;
   /** Bytes that may be sent. */
   sendWindow: number;
   /** Whether the client has said everything. */
   ended: boolean;
+  /** Whether the method has the message, and has not answered yet. */
+  atWork: boolean;
   /** Whether nothing may be sent any more. */
   closed: boolean;
   /** To be told that the caller gave up. */
@@ -42,9 +45,28 @@ export function timeoutMs({ timeout }: RequestHead): number {
 }
 
 /** The bytes of the body so far. */
-export function bodyOf({ parts }: Stream): Buffer {
-  const [first] = parts;
-  return parts.length === 1 && first !== undefined ? first : Buffer.concat(parts);
+export function bodyOf({ body, length }: Stream): Buffer {
+  return body.subarray(0, length);
+}
+
+export const NOTHING = Buffer.alloc(0);
+
+/**
+ * Adds to the body. A part that is not the whole is copied: kept as it is, it would keep everything it came with, and a message in single bytes
+ * would be a hundred times its size.
+ */
+export function takePart(stream: Stream, part: Buffer, last: boolean): void {
+  const length = stream.length + part.length;
+  if (last && stream.length === 0) stream.body = part;
+  else {
+    if (length > stream.body.length) {
+      const larger = Buffer.allocUnsafe(Math.max(length, 2 * stream.length));
+      stream.body.copy(larger, 0, 0, stream.length);
+      stream.body = larger;
+    }
+    part.copy(stream.body, stream.length);
+  }
+  stream.length = length;
 }
 
 /** The one uncompressed message that a body must be. */

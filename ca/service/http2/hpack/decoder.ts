@@ -3,6 +3,7 @@ import { dynamicTable } from './dynamic-table.ts';
 import type { HeaderField } from './header-field.ts';
 import { sizeOf } from './header-field.ts';
 import { NO_INTEGER, readInteger } from './integer.ts';
+import { repeatedStrings } from './repeated-string.ts';
 import { STATIC_TABLE } from './static-table.ts';
 import { readString } from './string-literal.ts';
 
@@ -40,6 +41,7 @@ export function headerDecoder(
 ): HeaderDecoder {
   const { tableBytes = INITIAL_TABLE_BYTES, listBytes = LIST_BYTES, fields: most = FIELDS } = limits;
   const table = dynamicTable(Math.min(tableBytes, INITIAL_TABLE_BYTES));
+  const readValue = repeatedStrings();
   let outOfStep = false;
 
   const fieldAt = (index: number): HeaderField | undefined =>
@@ -50,7 +52,7 @@ export function headerDecoder(
     const index = readInteger(cursor, mask);
     const name = index === 0 ? readString(cursor) : fieldAt(index)?.name;
     if (name === undefined) return undefined;
-    const value = readString(cursor);
+    const value = readValue(cursor);
     return value === undefined ? undefined : { name, value };
   };
   const readField = (cursor: Cursor, first: number): HeaderField | undefined => {

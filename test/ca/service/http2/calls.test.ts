@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { connect, type ClientHttp2Session, constants } from 'node:http2';
 import { once } from 'node:events';
 import { Server, status } from '@grpc/grpc-js';
-import type { UnaryMethod } from '../../../../ca/service/http2/connection.ts';
+import type { UnaryMethod } from '../../../../ca/service/http2/unary.ts';
 import { grpcListener, type Listener } from '../../../../ca/service/http2/listener.ts';
 import { isPlain } from '../../../../ca/service/http2/stream.ts';
 import { systemEvery } from '../../../../ca/tls/credentials.ts';
