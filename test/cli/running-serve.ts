@@ -29,6 +29,7 @@ export interface Ready {
   readonly rootCert: string;
   readonly http: string;
   readonly plaintextXds: string | null;
+  readonly webhooks?: string;
 }
 
 /** `gatehouse serve` as a process of its own, on free ports, with what it keeps in a folder under its name. */
@@ -73,6 +74,11 @@ export class RunningServe {
   /** Where it serves xDS in plain text, as it was told to. */
   async plaintextXds(): Promise<string> {
     return (await this.ready()).plaintextXds ?? assert.fail('serves no xDS in plain text');
+  }
+
+  /** Of its webhooks, as it was told to serve them. */
+  async webhookPort(): Promise<number> {
+    return Number((await this.ready()).webhooks?.split(':')[1] ?? assert.fail('the webhooks are not served'));
   }
 
   get over(): boolean {

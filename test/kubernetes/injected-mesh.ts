@@ -2,7 +2,7 @@
 // namespaces. In namespace shop, web may call users at /ok and nothing else, by mutual TLS alone.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { injector } from '../../kubernetes/install/webhooks.ts';
@@ -13,6 +13,7 @@ import type { ApiServer } from './api-server.ts';
 import { looseDefinition } from './definition.ts';
 import type { InjectedPod, PodVolumes } from './injected-pod.ts';
 import { ClusterNode, CONTROL_PLANE, NODE } from './node.ts';
+import { webhooksHere } from './webhooks-here.ts';
 
 export interface InjectedMeshOptions {
   readonly api: ApiServer;
@@ -91,13 +92,8 @@ export class InjectedMesh {
       ...['--webhook-address', '127.0.0.1:0', '--advertise', CONTROL_PLANE, '--grpc-address', `${node.ip}:15012`],
       ...(flags?.(this.#dir) ?? []),
     ));
-    const { webhooks, rootCert } = (await serve.ready()) as { readonly webhooks?: string; readonly rootCert: string };
-    assert.ok(webhooks, 'the webhooks are not served');
-    const text = JSON.stringify(injector(DEFAULTS)).replaceAll(
-      /"service":\{[^}]*"path":"([^"]*)"[^}]*\}/g,
-      `"caBundle":"${readFileSync(rootCert).toString('base64')}","url":"https://localhost:${webhooks.split(':')[1]}$1"`,
-    );
-    await api.apply(JSON.parse(text) as object);
+    const { rootCert } = await serve.ready();
+    await api.apply(webhooksHere(injector(DEFAULTS), await serve.webhookPort(), rootCert));
     await api.apply(
       { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'web', namespace: 'shop' } },
       { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'users', namespace: 'shop' } },

@@ -23,6 +23,7 @@ import type { ApiServer } from './api-server.ts';
 import { looseDefinition } from './definition.ts';
 import { ClusterNode, CONTROL_PLANE, NODE } from './node.ts';
 import { SamplePod, scheduledPods } from './sample-pods.ts';
+import { webhooksHere } from './webhooks-here.ts';
 
 const INGRESS = Object.freeze({ namespace: 'istio-system', name: 'istio-ingressgateway' });
 
@@ -201,18 +202,10 @@ export class SampleMesh implements MeshUnderRollout {
       this.#dir,
       ...['--webhook-address', '127.0.0.1:0', '--advertise', CONTROL_PLANE, '--grpc-address', `${node.ip}:15012`],
     );
-    const { webhooks, ...ready } = (await this.#serve.ready()) as Awaited<ReturnType<RunningServe['ready']>> & {
-      readonly webhooks?: string;
-    };
-    const port = webhooks?.split(':')[1] ?? assert.fail('the webhooks are not served');
-    this.#ready = { grpc: `${node.ip}:15012`, rootCert: ready.rootCert, http: ready.http };
-    const caBundle = readFileSync(ready.rootCert).toString('base64');
-    for (const configuration of [injector(DEFAULTS), validator(DEFAULTS)]) {
-      const text = JSON.stringify(configuration).replaceAll(
-        /"service":\{[^}]*"path":"([^"]*)"[^}]*\}/g,
-        `"caBundle":"${caBundle}","url":"https://localhost:${port}$1"`,
-      );
-      await api.apply(JSON.parse(text) as object);
-    }
+    const { rootCert, http } = await this.#serve.ready();
+    const port = await this.#serve.webhookPort();
+    this.#ready = { grpc: `${node.ip}:15012`, rootCert, http };
+    for (const configuration of [injector(DEFAULTS), validator(DEFAULTS)])
+      await api.apply(webhooksHere(configuration, port, rootCert));
   }
 }

@@ -12,6 +12,7 @@ import { root } from '../../house/repository.ts';
 import { at, withApiServer } from '../api-server.ts';
 import { looseDefinition } from '../definition.ts';
 import { gatehouse, type Outcome, type Replica, ReplicaMesh } from '../replica-mesh.ts';
+import { webhooksHere } from '../webhooks-here.ts';
 import { removeBadPolicy, takesBackBadPolicy } from './bad-policy.ts';
 
 const NET = '127.0.91';
@@ -92,12 +93,8 @@ describe('a namespace rolled out in a cluster', function () {
     await api().kubectl(['delete', 'peerauthentication', 'default', '-n', 'shop']);
     first = mesh.start('a');
     await mesh.join(first);
-    const { webhooks, rootCert } = (await first.serve.ready()) as { readonly webhooks?: string; readonly rootCert: string };
-    const text = JSON.stringify(validator(DEFAULTS)).replaceAll(
-      /"service":\{[^}]*"path":"([^"]*)"[^}]*\}/g,
-      `"caBundle":"${readFileSync(rootCert).toString('base64')}","url":"https://localhost:${webhooks?.split(':')[1]}$1"`,
-    );
-    await api().apply(JSON.parse(text) as object);
+    const { rootCert } = await first.serve.ready();
+    await api().apply(webhooksHere(validator(DEFAULTS), await first.serve.webhookPort(), rootCert));
     await mesh.proxy(NET, 'web');
     await mesh.proxy(NET, 'client');
     await mesh.proxy(NET, 'other');

@@ -17,6 +17,7 @@ import { eventually } from '../../eventually.ts';
 import { meshWith, policyYaml } from '../../policy/observed/mesh.ts';
 import { at, withApiServer } from '../api-server.ts';
 import { looseDefinition } from '../definition.ts';
+import { webhooksHere } from '../webhooks-here.ts';
 
 /** Calls to shop/app that were let through, the last of them three minutes ago. */
 function recorded({ filter }: Question): Observed {
@@ -78,11 +79,7 @@ describe('webhooks: changes of policies through a real API server, and what they
     await api().apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } });
     await api().apply(looseDefinition('security.istio.io', 'AuthorizationPolicy', { plural: 'authorizationpolicies' }));
     await api().apply(looseDefinition('security.istio.io', 'PeerAuthentication'));
-    const text = JSON.stringify(validator(DEFAULTS)).replaceAll(
-      /"service":\{[^}]*"path":"([^"]*)"[^}]*\}/g,
-      `"url":"https://localhost:${webhooks.address.port}$1"`,
-    );
-    await api().apply(JSON.parse(text) as object);
+    await api().apply(webhooksHere(validator(DEFAULTS), webhooks.address.port));
     await eventually('the configuration has the roots, and the API server asks', async () => {
       await webhooks.look();
       const path = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/gatehouse-validator';

@@ -20,6 +20,7 @@ import { root } from '../../house/repository.ts';
 import { isPresent, SEEDS } from '../../shared-data.ts';
 import { at, withApiServer } from '../api-server.ts';
 import { looseDefinition } from '../definition.ts';
+import { webhooksHere } from '../webhooks-here.ts';
 
 const NAMESPACES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'gatehouse-system': {},
@@ -105,13 +106,8 @@ describe('webhooks, asked by a real API server', function () {
 
   /** The configurations of the installation, asking this process in place of the Service. */
   async function install(): Promise<void> {
-    for (const configuration of [injector(DEFAULTS), validator(DEFAULTS)]) {
-      const text = JSON.stringify(configuration).replaceAll(
-        /"service":\{[^}]*"path":"([^"]*)"[^}]*\}/g,
-        `"url":"https://localhost:${webhooks.address.port}$1"`,
-      );
-      await api().apply(JSON.parse(text) as object);
-    }
+    for (const configuration of [injector(DEFAULTS), validator(DEFAULTS)])
+      await api().apply(webhooksHere(configuration, webhooks.address.port));
   }
 
   async function bundles(): Promise<void> {
