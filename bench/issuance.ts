@@ -8,13 +8,13 @@ import { mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import type { ClientHttp2Session } from 'node:http2';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createCertificate, session } from './issuance/client.ts';
+import { createCertificate, session, settled } from './issuance/client.ts';
 import { ISSUER, jwks, requests, token, type TokenKey, tokenKeys } from './issuance/evidence.ts';
 import { combined, rawSpeed } from './issuance/raw.ts';
 
 const SECONDS = Number(process.argv[2]?.match(/^\d+$/)?.[0] ?? 4);
 /** Certificates before each row, and before all: by then V8 compiles no more. By number, since a busy machine does fewer in a second. */
-const WARM_UP = Object.freeze({ one: 5_000, new: 1_000, all: 30_000 });
+const WARM_UP = Object.freeze({ one: 5_000, new: 1_000, settled: 1_000, all: 30_000 });
 /** More than the authority remembers, so that taken in turn each is new to it. */
 const TOKENS = 11_000;
 
@@ -22,7 +22,8 @@ interface Load {
   readonly name: string;
   readonly callers: number;
   readonly tokens: () => readonly string[];
-  readonly connections: 'one' | 'new';
+  /** `settled`: new ones, on which the first call waits for the server's SETTINGS. */
+  readonly connections: 'one' | 'new' | 'settled';
   /** Certificates a CPU second if only the cryptography of one cost anything. */
   readonly floor: number;
 }
@@ -76,7 +77,7 @@ let sent = 0;
 async function drive(
   callers: number,
   tokens: readonly string[],
-  over: ClientHttp2Session | undefined,
+  over: ClientHttp2Session | (() => Promise<ClientHttp2Session>),
   goesOn: (done: number) => boolean,
 ): Promise<number[]> {
   const latencies: number[] = [];
@@ -89,9 +90,9 @@ async function drive(
       const bearer = tokens[number % tokens.length];
       if (message === undefined || bearer === undefined) throw new Error('nothing to send');
       const began = performance.now();
-      const mine = over ?? (await session(port, rootsPem));
+      const mine = typeof over === 'function' ? await over() : over;
       await createCertificate(mine, message, bearer);
-      if (over === undefined) mine.close();
+      if (mine !== over) mine.close();
       latencies.push(performance.now() - began);
     }
   };
@@ -100,7 +101,9 @@ async function drive(
 }
 
 async function measure(load: Load): Promise<Row> {
-  const over = load.connections === 'one' ? await session(port, rootsPem) : undefined;
+  const open = (): Promise<ClientHttp2Session> => session(port, rootsPem);
+  const opened = { one: undefined, new: open, settled: async () => settled(await open()) }[load.connections];
+  const over = opened ?? (await open());
   const tokens = load.tokens();
   await drive(load.callers, tokens, over, (done) => done < WARM_UP[load.connections]);
   const latencies: number[] = [];
@@ -117,7 +120,7 @@ async function measure(load: Load): Promise<Row> {
   latencies.sort((a, b) => a - b);
   rates.sort((a, b) => a - b);
   const [perCpuSecond = 0, best = 0] = [rates[rates.length >> 1], rates.at(-1)];
-  over?.close();
+  if (typeof over !== 'function') over.close();
   return {
     name: load.name,
     callers: load.callers,
@@ -147,6 +150,7 @@ const loads: readonly Load[] = [
   { ...one, name: 'one connection, a new RS256 token each', callers: 16, tokens: fresh(rsaKey), floor: rsaFloor },
   { ...one, name: 'one connection, a new RS256 token each', callers: 64, tokens: fresh(rsaKey), floor: rsaFloor },
   { ...one, name: 'a new connection each, one token', callers: 16, connections: 'new' },
+  { ...one, name: 'a new connection each, after SETTINGS', callers: 16, connections: 'settled' },
 ];
 const first = await session(port, rootsPem);
 await drive(64, same(), first, (done) => done < WARM_UP.all);

@@ -1,6 +1,13 @@
+import { once } from 'node:events';
 import { type ClientHttp2Session, connect, constants, type IncomingHttpHeaders } from 'node:http2';
 
 const PATH = '/istio.v1.auth.IstioCertificateService/CreateCertificate';
+
+/** Resolves when a server has said how it speaks HTTP/2, which gRPC clients wait for before their first call. */
+export async function settled(over: ClientHttp2Session): Promise<ClientHttp2Session> {
+  await once(over, 'remoteSettings');
+  return over;
+}
 
 /** A TLS connection of its own to the server, from any address of this machine. */
 export function session(port: number, rootsPem: string, localAddress?: string): Promise<ClientHttp2Session> {
