@@ -1,8 +1,8 @@
-import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:https';
 import type { SecureContextOptions } from 'node:tls';
 import type { Logger } from 'pino';
 import type { Every } from '../tls/credentials.ts';
+import { listenOn } from '../tls/listen.ts';
 
 /** What the endpoint proves itself with: a Web PKI certificate, or its SVID. */
 export interface EndpointCertificate {
@@ -59,7 +59,7 @@ export async function startBundleEndpoint(options: EndpointOptions): Promise<Bun
   // A client that speaks no TLS is no fault of ours.
   server.on('tlsClientError', () => {});
   server.on('clientError', (_, socket) => socket.destroy());
-  const port = await listen(server, host, options.port);
+  const port = await listenOn(server, host, options.port);
   let renewing = false;
   const stop = options.every(LOOK_EVERY_MS, () => {
     if (renewing || clock() < current.renewAt) return;
@@ -90,15 +90,4 @@ export async function startBundleEndpoint(options: EndpointOptions): Promise<Bun
 
 function contextOf({ certPem, keyPem }: EndpointCertificate): SecureContextOptions {
   return { cert: certPem, key: keyPem, minVersion: 'TLSv1.2' };
-}
-
-function listen(server: Server, host: string, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host, port }, () => {
-      server.removeListener('error', reject);
-      const address: AddressInfo | string | null = server.address();
-      resolve(typeof address === 'object' && address !== null ? address.port : port);
-    });
-  });
 }

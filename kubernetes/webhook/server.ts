@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { SecureContextOptions } from 'node:tls';
 import type { Logger } from 'pino';
+import { listenOn } from '../../ca/tls/listen.ts';
 import { variablesOfPath } from '../inject/url.ts';
 import type { TextMap } from '../inject/json.ts';
 import { type AdmissionAnswer, type AdmissionRequest, answerText, parseReview } from './review.ts';
@@ -41,16 +42,9 @@ export async function webhookServer({ host, port, context, handlers, log }: Webh
     });
   });
   server.maxConnections = MOST_CONNECTIONS;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host, port }, () => {
-      server.removeListener('error', reject);
-      resolve();
-    });
-  });
-  const bound = server.address();
+  const bound = await listenOn(server, host, port);
   return {
-    port: typeof bound === 'object' && bound !== null ? bound.port : port,
+    port: bound,
     renew: (next) => server.setSecureContext(next),
     close: () => closed(server),
   };

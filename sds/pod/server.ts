@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
+import { listenOn } from '../../ca/tls/listen.ts';
 import { adminCall, adminGet, isLive } from '../envoy/admin.ts';
 import { parseScrapes, scrape } from './metrics.ts';
 import { probe, type ProbeTarget } from './probe.ts';
@@ -68,23 +69,12 @@ async function opened(servers: Server[], port: number, handler: Handler): Promis
   });
   server.maxConnections = MOST_CONNECTIONS;
   // Without IPv6 in the pod's kernel, IPv4 alone.
-  await listening(server, port, '::').catch((error: NodeJS.ErrnoException) => {
+  const bound = await listenOn(server, '::', port).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EAFNOSUPPORT' && error.code !== 'EADDRNOTAVAIL') throw error;
-    return listening(server, port, '0.0.0.0');
+    return listenOn(server, '0.0.0.0', port);
   });
   servers.push(server);
-  const bound = server.address();
-  return typeof bound === 'object' && bound !== null ? bound.port : port;
-}
-
-function listening(server: Server, port: number, host: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ port, host }, () => {
-      server.removeListener('error', reject);
-      resolve();
-    });
-  });
+  return bound;
 }
 
 async function closeAll(servers: readonly Server[]): Promise<void> {

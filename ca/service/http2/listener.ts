@@ -1,7 +1,7 @@
-import type { AddressInfo } from 'node:net';
 import { createServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
 import { type Server, ServerCredentials } from '@grpc/grpc-js';
 import type { Every, ServerTls } from '../../tls/credentials.ts';
+import { listenOn } from '../../tls/listen.ts';
 import type { UnaryCalls } from './unary.ts';
 import { type ServedSocket, serveSocket, type SocketOptions } from './socket.ts';
 
@@ -91,7 +91,7 @@ export function grpcListener({ tls, server, calls, concurrentStreams, isStale, e
       const made = createServer({ ...settings, ...tls.context() }, accept);
       // A client that speaks no TLS is no fault of ours.
       made.on('tlsClientError', () => undefined);
-      const bound = await bind(made, host, port);
+      const bound = await listenOn(made, host, port);
       servers.push(made);
       return bound;
     },
@@ -121,15 +121,4 @@ function isThere(one: Open): boolean {
   if (connection.undecided) return one.quiet < PATIENCE || connection.giveUp();
   if (one.quiet === PING_AFTER) connection.ping();
   return one.quiet < GONE_AFTER;
-}
-
-function bind(server: TlsServer, host: string, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host, port }, () => {
-      server.removeListener('error', reject);
-      const address: AddressInfo | string | null = server.address();
-      resolve(typeof address === 'object' && address !== null ? address.port : port);
-    });
-  });
 }
