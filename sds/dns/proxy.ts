@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { NamesFollower, type NamesFollowerOptions } from './follow-names.ts';
+import type { FollowerOptions } from '../authority/followed-stream.ts';
+import { NamesFollower } from './follow-names.ts';
 import { KnownNames } from './known-names.ts';
 import { type NameServer, nameServers } from './resolv-conf.ts';
 import { type DnsServer, serveDns } from './server.ts';
@@ -19,16 +20,16 @@ export interface DnsWish {
 /** The DNS proxy of an agent: what the mesh says of names, and the pod's own name servers for the rest. */
 export class DnsProxy {
   readonly #wish: DnsWish;
-  readonly #around: Omit<NamesFollowerOptions, 'known'>;
+  readonly #around: FollowerOptions;
   readonly #known: KnownNames;
   readonly #follower: NamesFollower;
   #server: DnsServer | undefined;
 
-  constructor(wish: DnsWish, around: Omit<NamesFollowerOptions, 'known'>) {
+  constructor(wish: DnsWish, around: FollowerOptions) {
     this.#wish = wish;
     this.#around = around;
     this.#known = new KnownNames(around.timers);
-    this.#follower = new NamesFollower({ ...around, known: this.#known });
+    this.#follower = new NamesFollower(this.#known, around);
   }
 
   /** Before the first certificate is there everything is forwarded: an application that starts early gets its names all the same. */
