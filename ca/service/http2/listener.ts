@@ -47,6 +47,7 @@ export function grpcListener({ tls, server, calls, concurrentStreams, isStale, e
   const others = server.createConnectionInjector(ServerCredentials.createInsecure());
   const servers: TlsServer[] = [];
   const open = new Map<TLSSocket, Open>();
+  let stopped = false;
   let emptied: (() => void) | undefined;
   const gone = (socket: TLSSocket): void => {
     open.delete(socket);
@@ -63,6 +64,8 @@ export function grpcListener({ tls, server, calls, concurrentStreams, isStale, e
     },
   };
   const accept = (socket: TLSSocket): void => {
+    // Its handshake was under way.
+    if (stopped) return void socket.destroy();
     // Renegotiation costs the server more than the client (CVE-2011-1473).
     socket.disableRenegotiation();
     open.set(socket, { connection: serveSocket(socket, options), heard: 0, quiet: 0 });
@@ -75,6 +78,7 @@ export function grpcListener({ tls, server, calls, concurrentStreams, isStale, e
     for (const one of servers) one.setSecureContext(tls.context());
   });
   const stop = (): void => {
+    stopped = true;
     stopFollowing();
     for (const one of servers.splice(0)) one.close();
     for (const { connection } of open.values()) connection.goAway();
