@@ -1,5 +1,7 @@
 import type { TargetMaker } from './target.ts';
 import { clientChainTarget } from './targets/client-chain.ts';
+import { http2ConnectionTarget } from './targets/http2-connection.ts';
+import { http2FirstCallTarget } from './targets/http2-first-call.ts';
 import { joinTokenTarget } from './targets/join-token.ts';
 import { requestTarget } from './targets/request.ts';
 import { tokenTarget } from './targets/token.ts';
@@ -10,4 +12,6 @@ export const TARGETS: readonly TargetMaker[] = Object.freeze([
   { name: 'token', open: tokenTarget },
   { name: 'join-token', open: joinTokenTarget },
   { name: 'client-chain', open: clientChainTarget },
+  { name: 'http2-connection', open: http2ConnectionTarget },
+  { name: 'http2-first-call', open: http2FirstCallTarget },
 ]);

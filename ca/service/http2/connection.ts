@@ -9,6 +9,7 @@ import { payloadWithoutPadding } from './padding.ts';
 import { ReceiveWindow } from './receive-window.ts';
 import { areTrailers, requestHead, type RequestHead } from './request-head.ts';
 import { DEFAULT_WINDOW, ownSettings, readSettings } from './settings.ts';
+import { ResetStreams } from './reset-streams.ts';
 import type { Stream } from './stream.ts';
 
 export interface ConnectionOptions extends CallOptions {
@@ -37,12 +38,15 @@ export class UnaryConnection {
   readonly #calls: Calls;
   readonly #idle: IdleFrames;
   readonly #window = new ReceiveWindow(0, DEFAULT_WINDOW);
+  readonly #discarding = new ResetStreams();
   /** What must have come before anything else may: the preface, then SETTINGS. */
   #awaited: 'preface' | 'settings' | undefined = 'preface';
   /** The newest stream of the client, and the newest that we took. */
   #newest = 0;
   #taken = 0;
   #goingAway = false;
+  /** Whether a frame is being dealt with: what is still to be said to it comes before the end. */
+  #taking = false;
   #over = false;
 
   constructor(options: ConnectionOptions) {
@@ -72,8 +76,11 @@ export class UnaryConnection {
       this.#awaited = 'settings';
     }
     for (let next = this.#reader.next(); next !== undefined; next = this.#reader.next()) {
+      this.#taking = true;
       const fault = next === 'too large' ? ERROR.frameSize : this.#take(next);
+      this.#taking = false;
       if (fault !== undefined) return this.#fail(fault);
+      this.#endIfDone();
       if (this.#over) return;
     }
   }
@@ -142,14 +149,14 @@ export class UnaryConnection {
     if (!decoded.ok && decoded.reason === 'malformed') return ERROR.compression;
     if (block.stream > this.#newest) {
       this.#newest = block.stream;
-      if (this.#goingAway) return undefined;
+      if (this.#goingAway) return this.#idleFrame();
       if (!decoded.ok) return this.#resetStream(block.stream, ERROR.enhanceYourCalm);
       const head = block.dependsOn === block.stream ? undefined : requestHead(decoded.fields);
       if (head === undefined) return this.#resetStream(block.stream, ERROR.protocol);
       return this.#begin(block, head);
     }
     const stream = this.#calls.get(block.stream);
-    if (stream === undefined) return this.#ignored(block.stream) ? undefined : ERROR.streamClosed;
+    if (stream === undefined) return this.#ignored(block) ? this.#idleFrame() : ERROR.streamClosed;
     if (stream.ended) return this.#resetStream(stream.id, ERROR.streamClosed);
     const trailers = block.endStream && decoded.ok && areTrailers(decoded.fields);
     return trailers && this.#calls.end(stream) ? undefined : this.#resetStream(stream.id, ERROR.protocol);
@@ -173,16 +180,18 @@ export class UnaryConnection {
     const { stream: id, flags } = next;
     const { length } = next.payload;
     const payload = payloadWithoutPadding(next);
-    if (id === 0 || id > this.#newest || payload === undefined) return ERROR.protocol;
+    if (this.#isIdle(id) || payload === undefined) return ERROR.protocol;
     if (!this.#window.take(length)) return ERROR.flowControl;
     this.#window.grant(this.#output);
     const stream = this.#calls.get(id);
-    if (stream === undefined) return this.#ignored(id) ? undefined : this.#resetStream(id, ERROR.streamClosed);
+    const last = (flags & FLAG.endStream) !== 0;
+    if (stream === undefined)
+      return this.#ignored({ stream: id, endStream: last }) ? this.#idleFrame() : this.#resetStream(id, ERROR.streamClosed);
     if (stream.ended) return this.#resetStream(id, ERROR.streamClosed);
     if (!stream.receiveWindow.take(length)) return ERROR.flowControl;
-    const last = (flags & FLAG.endStream) !== 0;
     if (!this.#calls.take(stream, payload, last)) return this.#resetStream(id, ERROR.protocol);
-    if (!last && !stream.closed) stream.receiveWindow.grant(this.#output);
+    if (!last && stream.closed) this.#discarding.add(id);
+    else if (!last) stream.receiveWindow.grant(this.#output);
     return payload.length === 0 && !last ? this.#idleFrame() : undefined;
   }
 
@@ -190,19 +199,25 @@ export class UnaryConnection {
   #resetStream(id: number, code: ErrorCode): ErrorCode | undefined {
     const stream: Stream | undefined = this.#calls.get(id);
     this.#output.add(numberFrame(FRAME.resetStream, id, code));
+    if (stream?.ended !== true) this.#discarding.add(id);
     if (stream !== undefined) this.#calls.abandon(stream);
     return this.#idleFrame();
   }
 
-  /** Streams that came after we said that we take no more. */
-  #ignored(id: number): boolean {
-    return this.#goingAway && id > this.#taken;
+  /** Whether no frame but HEADERS and PRIORITY may come on a stream: nobody began it, and even ones are ours to begin (RFC 9113, section 5.1). */
+  #isIdle(id: number): boolean {
+    return id % 2 === 0 || id > this.#newest;
+  }
+
+  /** Whether nothing is said to a frame: its stream came after we said that we take no more, or we reset it while the frame was on its way. */
+  #ignored({ stream, endStream }: Pick<HeaderBlock, 'stream' | 'endStream'>): boolean {
+    return (this.#goingAway && stream > this.#taken) || this.#discarding.goesOn(stream, endStream);
   }
 
   #windowUpdate({ stream: id, payload }: Frame): ErrorCode | undefined {
     if (payload.length !== 4) return ERROR.frameSize;
     const more = payload.readUInt32BE(0) & 0x7fff_ffff;
-    if (id > this.#newest) return ERROR.protocol;
+    if (id !== 0 && this.#isIdle(id)) return ERROR.protocol;
     const { window } = this.#calls;
     if (id === 0) {
       if (more === 0) return ERROR.protocol;
@@ -235,7 +250,7 @@ export class UnaryConnection {
 
   #reset({ stream: id, payload }: Frame): ErrorCode | undefined {
     if (payload.length !== 4) return ERROR.frameSize;
-    if (id === 0 || id > this.#newest) return ERROR.protocol;
+    if (this.#isIdle(id)) return ERROR.protocol;
     const stream = this.#calls.get(id);
     if (stream !== undefined) this.#calls.abandon(stream);
     return this.#idleFrame();
@@ -255,7 +270,7 @@ export class UnaryConnection {
   }
 
   #endIfDone(): void {
-    if (!this.#goingAway || this.#over || !this.#calls.none) return;
+    if (!this.#goingAway || this.#taking || this.#over || !this.#calls.none) return;
     this.#over = true;
     this.#output.flush();
     this.#options.end();

@@ -74,14 +74,14 @@ export class FirstCall {
   }
 
   #take(next: Frame): void {
-    if (next.type === FRAME.settings && (next.flags & FLAG.ack) !== 0 && this.#settings === 'sent') {
+    const inOrder = this.#isInOrder(next);
+    if (inOrder && isAcknowledgement(next) && this.#settings === 'sent') {
       this.#settings = 'acknowledged';
       if (this.#state === 'others') this.#decide('others');
       return;
     }
     this.#frames++;
     this.#bytes += next.payload.length;
-    const inOrder = this.#isInOrder(next);
     if (inOrder && isPing(next)) {
       this.#sendSettings();
       this.#options.output.add(frame(FRAME.ping, FLAG.ack, 0, next.payload));
@@ -92,9 +92,11 @@ export class FirstCall {
 
   /** Whether a frame may come now, as far as can be told before the first call. */
   #isInOrder(next: Frame): boolean {
+    if (this.#frames === 0) return next.type === FRAME.settings && !isAcknowledgement(next);
     const { expecting } = this.#blocks;
     if (expecting !== undefined) return next.type === FRAME.continuation && next.stream === expecting;
     if (next.type === FRAME.ping) return isPing(next);
+    if (isAcknowledgement(next)) return next.stream === 0 && next.payload.length === 0;
     return this.#state === 'others' || !OF_CALLS.has(next.type);
   }
 
@@ -120,6 +122,10 @@ export class FirstCall {
     this.#kept = [];
     this.#options.decided(whose, { bytes, begun: this.#settings !== 'unsent' });
   }
+}
+
+function isAcknowledgement({ type, flags }: Frame): boolean {
+  return type === FRAME.settings && (flags & FLAG.ack) !== 0;
 }
 
 function isPing({ type, flags, stream, payload }: Frame): boolean {
