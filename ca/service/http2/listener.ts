@@ -28,6 +28,8 @@ export interface Listener {
 
 interface Open {
   readonly connection: ServedSocket;
+  /** Looks while its first call was awaited. */
+  awaited: number;
   heard: number;
   /** Looks since something came. */
   quiet: number;
@@ -68,7 +70,7 @@ export function grpcListener({ tls, server, calls, concurrentStreams, isStale, e
     if (stopped) return void socket.destroy();
     // Renegotiation costs the server more than the client (CVE-2011-1473).
     socket.disableRenegotiation();
-    open.set(socket, { connection: serveSocket(socket, options), heard: 0, quiet: 0 });
+    open.set(socket, { connection: serveSocket(socket, options), awaited: 0, heard: 0, quiet: 0 });
     socket.once('close', () => gone(socket));
   };
   const stopLooking = every(LOOK_EVERY_MS, () => {
@@ -122,7 +124,8 @@ function isThere(one: Open): boolean {
     one.quiet = 0;
   } else one.quiet++;
   if (connection.over) return one.quiet < PATIENCE;
-  if (connection.undecided) return one.quiet < PATIENCE || connection.giveUp();
+  // Also where it pings: its settings are acknowledged only by whoever gets the connection, and clients do not wait for that for ever.
+  if (connection.undecided) return ++one.awaited < PATIENCE || connection.giveUp();
   if (one.quiet === PING_AFTER) connection.ping();
   return one.quiet < GONE_AFTER;
 }

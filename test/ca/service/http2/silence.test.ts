@@ -48,6 +48,31 @@ describe('ca/service/http2: a client that falls silent', () => {
     }
   });
 
+  it('and does so byte by byte is gone no later', async () => {
+    const slow = await client((port) => RawClient.open(port));
+    let looks = 0;
+    for (const byte of Buffer.from('PRI * HTTP/2.0')) {
+      if (slow.ended) break;
+      slow.bytes(Buffer.of(byte));
+      await server.servesOthers();
+      await server.state('look');
+      looks++;
+      await server.servesOthers();
+    }
+    assert.ok(looks <= 3, `${looks} looks`);
+  });
+
+  it('but for pings before its first call is with grpc-js after ten seconds, which acknowledges its settings', async () => {
+    const pinging = await client();
+    pinging.send(TYPE.SETTINGS, FLAGS.ACK, 0);
+    for (let look = 0; look < 3; look++) {
+      assert.ok(await pinging.dealtWith());
+      await server.state('look');
+    }
+    assert.ok(await pinging.dealtWith());
+    assert.ok(pinging.frames.some(({ type, flags }) => type === TYPE.SETTINGS && flags === FLAGS.ACK));
+  });
+
   it('that speaks something else is gone at once', async () => {
     const other = await client((port) => RawClient.open(port));
     other.bytes(Buffer.from('GET / HTTP/1.1\r\nHost: gatehouse\r\n\r\n'));
