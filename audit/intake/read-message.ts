@@ -1,6 +1,7 @@
 import type { JsonObject } from '@bufbuild/protobuf';
 import { RequestMethod } from '#gen/envoy/config/core/v3/base_pb.js';
 import { AccessLogType, HTTPAccessLogEntry_HTTPVersion as HttpVersion } from '#gen/envoy/data/accesslog/v3/accesslog_pb.js';
+import { ProtobufReader } from '../../ca/protobuf/reader.ts';
 import type {
   CommonLog,
   HttpLog,
@@ -14,7 +15,7 @@ import type {
   TcpLog,
 } from './log-entry.ts';
 import { flagFieldOf } from './response-flags.ts';
-import { Wire } from './wire.ts';
+import { structIn } from './struct.ts';
 
 /** envoy.service.accesslog.v3.StreamAccessLogsMessage, as far as it is read. */
 export interface LogMessage {
@@ -49,70 +50,70 @@ const HEADERS: ReadonlySet<string> = new Set(['content-type', 'grpc-status']);
  * @throws Error when the bytes are no such message
  */
 export function readMessage(bytes: Uint8Array): LogMessage {
-  const wire = new Wire(bytes);
+  const reader = new ProtobufReader(bytes);
   let identifier: LogMessage['identifier'];
   const http: HttpLog[] = [];
   const tcp: TcpLog[] = [];
-  for (let tag = wire.tag(); tag !== 0; tag = wire.tag()) {
-    if (tag === 0x0a) identifier = identifierIn(wire);
-    else if (tag === 0x12) entries(wire, () => http.push(httpIn(wire)));
-    else if (tag === 0x1a) entries(wire, () => tcp.push(tcpIn(wire)));
-    else wire.skip(tag);
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    if (tag === 0x0a) identifier = identifierIn(reader);
+    else if (tag === 0x12) entries(reader, () => http.push(httpIn(reader)));
+    else if (tag === 0x1a) entries(reader, () => tcp.push(tcpIn(reader)));
+    else reader.skip(tag);
   }
   return { identifier, http, tcp };
 }
 
-function entries(wire: Wire, take: () => void): void {
-  wire.message((tag) => {
+function entries(reader: ProtobufReader, take: () => void): void {
+  reader.message((tag) => {
     if (tag !== 0x0a) return false;
     take();
     return true;
   });
 }
 
-function identifierIn(wire: Wire): LogMessage['identifier'] {
+function identifierIn(reader: ProtobufReader): LogMessage['identifier'] {
   let nodeId = '';
   let logName = '';
-  wire.message((tag) => {
+  reader.message((tag) => {
     if (tag === 0x0a)
-      wire.message((inner) => {
+      reader.message((inner) => {
         if (inner !== 0x0a) return false;
-        nodeId = wire.text();
+        nodeId = reader.text();
         return true;
       });
-    else if (tag === 0x12) logName = wire.text();
+    else if (tag === 0x12) logName = reader.text();
     else return false;
     return true;
   });
   return { nodeId, logName };
 }
 
-function httpIn(wire: Wire): HttpLog {
+function httpIn(reader: ProtobufReader): HttpLog {
   let commonProperties: CommonLog | undefined;
   let protocolVersion = HttpVersion.PROTOCOL_UNSPECIFIED;
   let request: RequestLog | undefined;
   let response: ResponseLog | undefined;
-  wire.message((tag) => {
-    if (tag === 0x0a) commonProperties = commonIn(wire);
-    else if (tag === 0x10) protocolVersion = VERSIONS.get(wire.uint32()) ?? protocolVersion;
-    else if (tag === 0x1a) request = requestIn(wire);
-    else if (tag === 0x22) response = responseIn(wire);
+  reader.message((tag) => {
+    if (tag === 0x0a) commonProperties = commonIn(reader);
+    else if (tag === 0x10) protocolVersion = VERSIONS.get(reader.uint32()) ?? protocolVersion;
+    else if (tag === 0x1a) request = requestIn(reader);
+    else if (tag === 0x22) response = responseIn(reader);
     else return false;
     return true;
   });
   return { commonProperties, protocolVersion, request, response };
 }
 
-function tcpIn(wire: Wire): TcpLog {
+function tcpIn(reader: ProtobufReader): TcpLog {
   let commonProperties: CommonLog | undefined;
   let connectionProperties: TcpLog['connectionProperties'];
-  wire.message((tag) => {
-    if (tag === 0x0a) commonProperties = commonIn(wire);
+  reader.message((tag) => {
+    if (tag === 0x0a) commonProperties = commonIn(reader);
     else if (tag === 0x12) {
       let [receivedBytes, sentBytes] = [0, 0];
-      wire.message((inner) => {
-        if (inner === 0x08) receivedBytes = wire.uint64();
-        else if (inner === 0x10) sentBytes = wire.uint64();
+      reader.message((inner) => {
+        if (inner === 0x08) receivedBytes = reader.uint64();
+        else if (inner === 0x10) sentBytes = reader.uint64();
         else return false;
         return true;
       });
@@ -123,7 +124,7 @@ function tcpIn(wire: Wire): TcpLog {
   return { commonProperties, connectionProperties };
 }
 
-function commonIn(wire: Wire): CommonLog {
+function commonIn(reader: ProtobufReader): CommonLog {
   let downstreamRemoteAddress: LogAddress | undefined;
   let downstreamLocalAddress: LogAddress | undefined;
   let downstreamDirectRemoteAddress: LogAddress | undefined;
@@ -141,58 +142,58 @@ function commonIn(wire: Wire): CommonLog {
   let intermediateLogEntry = false;
   let downstreamTransportFailureReason = '';
   let accessLogType: AccessLogType | undefined = AccessLogType.NotSet;
-  wire.message((tag) => {
+  reader.message((tag) => {
     switch (tag) {
       case 0x12:
-        downstreamRemoteAddress = addressIn(wire);
+        downstreamRemoteAddress = addressIn(reader);
         return true;
       case 0x1a:
-        downstreamLocalAddress = addressIn(wire);
+        downstreamLocalAddress = addressIn(reader);
         return true;
       case 0x22:
-        tlsProperties = tlsIn(wire);
+        tlsProperties = tlsIn(reader);
         return true;
       case 0x2a:
-        startTime = timeIn(wire);
+        startTime = timeIn(reader);
         return true;
       case 0x3a:
         timeToFirstUpstreamTxByte = true;
         return false;
       case 0x62:
-        timeToLastDownstreamTxByte = timeIn(wire);
+        timeToLastDownstreamTxByte = timeIn(reader);
         return true;
       case 0x6a:
-        upstreamRemoteAddress = addressIn(wire);
+        upstreamRemoteAddress = addressIn(reader);
         return true;
       case 0x7a:
-        upstreamCluster = wire.text();
+        upstreamCluster = reader.text();
         return true;
       case 0x82:
-        responseFlags = flagsIn(wire);
+        responseFlags = flagsIn(reader);
         return true;
       case 0x8a:
-        filterMetadata = metadataIn(wire, filterMetadata ?? {});
+        filterMetadata = metadataIn(reader, filterMetadata ?? {});
         return true;
       case 0xa2:
-        downstreamDirectRemoteAddress = addressIn(wire);
+        downstreamDirectRemoteAddress = addressIn(reader);
         return true;
       case 0xb2:
-        customTags = textsIn(wire, TAGS, customTags);
+        customTags = textsIn(reader, TAGS, customTags);
         return true;
       case 0xba:
-        duration = timeIn(wire);
+        duration = timeIn(reader);
         return true;
       case 0xca:
-        connectionTerminationDetails = wire.text();
+        connectionTerminationDetails = reader.text();
         return true;
       case 0xd8:
-        intermediateLogEntry = wire.uint32() !== 0;
+        intermediateLogEntry = reader.uint32() !== 0;
         return true;
       case 0xe2:
-        downstreamTransportFailureReason = wire.text();
+        downstreamTransportFailureReason = reader.text();
         return true;
       case 0x108:
-        accessLogType = TYPES.get(wire.uint32());
+        accessLogType = TYPES.get(reader.uint32());
         return true;
       default:
         return false;
@@ -219,7 +220,7 @@ function commonIn(wire: Wire): CommonLog {
   };
 }
 
-function requestIn(wire: Wire): RequestLog {
+function requestIn(reader: ProtobufReader): RequestLog {
   let requestMethod = RequestMethod.METHOD_UNSPECIFIED;
   let authority = '';
   let path = '';
@@ -227,14 +228,14 @@ function requestIn(wire: Wire): RequestLog {
   let requestHeadersBytes = 0;
   let requestBodyBytes = 0;
   let requestHeaders: Record<string, string> | undefined;
-  wire.message((tag) => {
-    if (tag === 0x08) requestMethod = METHODS.get(wire.uint32()) ?? requestMethod;
-    else if (tag === 0x1a) authority = wire.text();
-    else if (tag === 0x2a) path = wire.text();
-    else if (tag === 0x52) originalPath = wire.text();
-    else if (tag === 0x58) requestHeadersBytes = wire.uint64();
-    else if (tag === 0x60) requestBodyBytes = wire.uint64();
-    else if (tag === 0x6a) requestHeaders = textsIn(wire, HEADERS, requestHeaders);
+  reader.message((tag) => {
+    if (tag === 0x08) requestMethod = METHODS.get(reader.uint32()) ?? requestMethod;
+    else if (tag === 0x1a) authority = reader.text();
+    else if (tag === 0x2a) path = reader.text();
+    else if (tag === 0x52) originalPath = reader.text();
+    else if (tag === 0x58) requestHeadersBytes = reader.uint64();
+    else if (tag === 0x60) requestBodyBytes = reader.uint64();
+    else if (tag === 0x6a) requestHeaders = textsIn(reader, HEADERS, requestHeaders);
     else return false;
     return true;
   });
@@ -249,27 +250,27 @@ function requestIn(wire: Wire): RequestLog {
   };
 }
 
-function responseIn(wire: Wire): ResponseLog {
+function responseIn(reader: ProtobufReader): ResponseLog {
   let responseCode: number | undefined;
   let responseHeadersBytes = 0;
   let responseBodyBytes = 0;
   let responseHeaders: Record<string, string> | undefined;
   let responseTrailers: Record<string, string> | undefined;
   let responseCodeDetails = '';
-  wire.message((tag) => {
+  reader.message((tag) => {
     if (tag === 0x0a) {
       // google.protobuf.UInt32Value
       responseCode = 0;
-      wire.message((inner) => {
+      reader.message((inner) => {
         if (inner !== 0x08) return false;
-        responseCode = wire.uint32();
+        responseCode = reader.uint32();
         return true;
       });
-    } else if (tag === 0x10) responseHeadersBytes = wire.uint64();
-    else if (tag === 0x18) responseBodyBytes = wire.uint64();
-    else if (tag === 0x22) responseHeaders = textsIn(wire, HEADERS, responseHeaders);
-    else if (tag === 0x2a) responseTrailers = textsIn(wire, HEADERS, responseTrailers);
-    else if (tag === 0x32) responseCodeDetails = wire.text();
+    } else if (tag === 0x10) responseHeadersBytes = reader.uint64();
+    else if (tag === 0x18) responseBodyBytes = reader.uint64();
+    else if (tag === 0x22) responseHeaders = textsIn(reader, HEADERS, responseHeaders);
+    else if (tag === 0x2a) responseTrailers = textsIn(reader, HEADERS, responseTrailers);
+    else if (tag === 0x32) responseCodeDetails = reader.text();
     else return false;
     return true;
   });
@@ -283,12 +284,12 @@ function responseIn(wire: Wire): ResponseLog {
   };
 }
 
-function timeIn(wire: Wire): LogTime {
+function timeIn(reader: ProtobufReader): LogTime {
   let seconds = 0;
   let nanos = 0;
-  wire.message((tag) => {
-    if (tag === 0x08) seconds = wire.int64();
-    else if (tag === 0x10) nanos = wire.uint32() | 0;
+  reader.message((tag) => {
+    if (tag === 0x08) seconds = reader.int64();
+    else if (tag === 0x10) nanos = reader.uint32() | 0;
     else return false;
     return true;
   });
@@ -297,9 +298,9 @@ function timeIn(wire: Wire): LogTime {
 
 const NOWHERE: LogAddress = Object.freeze({ address: Object.freeze({ case: undefined }) });
 
-function addressIn(wire: Wire): LogAddress {
+function addressIn(reader: ProtobufReader): LogAddress {
   let found = NOWHERE;
-  wire.message((tag) => {
+  reader.message((tag) => {
     if (tag !== 0x0a) {
       // A pipe or an address within Envoy.
       found = NOWHERE;
@@ -307,9 +308,9 @@ function addressIn(wire: Wire): LogAddress {
     }
     let address = '';
     let port: number | undefined;
-    wire.message((inner) => {
-      if (inner === 0x12) address = wire.text();
-      else if (inner === 0x18) port = wire.uint32();
+    reader.message((inner) => {
+      if (inner === 0x12) address = reader.text();
+      else if (inner === 0x18) port = reader.uint32();
       else return false;
       return true;
     });
@@ -320,12 +321,12 @@ function addressIn(wire: Wire): LogAddress {
   return found;
 }
 
-function tlsIn(wire: Wire): LogTls {
+function tlsIn(reader: ProtobufReader): LogTls {
   let tlsSniHostname = '';
   let peerCertificateProperties: LogPeer | undefined;
-  wire.message((tag) => {
-    if (tag === 0x1a) tlsSniHostname = wire.text();
-    else if (tag === 0x2a) peerCertificateProperties = peerIn(wire);
+  reader.message((tag) => {
+    if (tag === 0x1a) tlsSniHostname = reader.text();
+    else if (tag === 0x2a) peerCertificateProperties = peerIn(reader);
     else return false;
     return true;
   });
@@ -334,24 +335,24 @@ function tlsIn(wire: Wire): LogTls {
 
 const NO_URI: LogPeer['subjectAltName'][number] = Object.freeze({ san: Object.freeze({ case: undefined }) });
 
-function peerIn(wire: Wire): LogPeer {
+function peerIn(reader: ProtobufReader): LogPeer {
   const subjectAltName: LogPeer['subjectAltName'][number][] = [];
   let subject = '';
   let issuer = '';
-  wire.message((tag) => {
+  reader.message((tag) => {
     if (tag === 0x0a) {
       let name = NO_URI;
-      wire.message((inner) => {
+      reader.message((inner) => {
         if (inner !== 0x0a) {
           name = NO_URI;
           return false;
         }
-        name = { san: { case: 'uri', value: wire.text() } };
+        name = { san: { case: 'uri', value: reader.text() } };
         return true;
       });
       subjectAltName.push(name);
-    } else if (tag === 0x12) subject = wire.text();
-    else if (tag === 0x1a) issuer = wire.text();
+    } else if (tag === 0x12) subject = reader.text();
+    else if (tag === 0x1a) issuer = reader.text();
     else return false;
     return true;
   });
@@ -359,24 +360,24 @@ function peerIn(wire: Wire): LogPeer {
 }
 
 /** Undefined where none is set, as in nearly every record. */
-function flagsIn(wire: Wire): LogFlags | undefined {
+function flagsIn(reader: ProtobufReader): LogFlags | undefined {
   let flags: Record<string, true> | undefined;
-  wire.message((tag) => {
+  reader.message((tag) => {
     const field = flagFieldOf(tag >>> 3);
     if (field === undefined) return false;
-    const isSet = (tag & 7) === 0 ? wire.uint32() !== 0 : true;
+    const isSet = (tag & 7) === 0 ? reader.uint32() !== 0 : true;
     if (isSet) flags = { ...flags, [field]: true };
     return (tag & 7) === 0;
   });
   return flags;
 }
 
-function metadataIn(wire: Wire, into: Record<string, JsonObject>): Record<string, JsonObject> {
-  wire.message((tag) => {
+function metadataIn(reader: ProtobufReader, into: Record<string, JsonObject>): Record<string, JsonObject> {
+  reader.message((tag) => {
     if (tag !== 0x0a) return false;
-    wire.entry(
+    reader.entry(
       (key) => METADATA.has(key),
-      () => wire.struct(),
+      () => structIn(reader),
       (key, value) => void (into[key] = value),
     );
     return true;
@@ -386,14 +387,14 @@ function metadataIn(wire: Wire, into: Record<string, JsonObject>): Record<string
 
 /** One entry of a map of texts, where it is wanted. */
 function textsIn(
-  wire: Wire,
+  reader: ProtobufReader,
   wanted: ReadonlySet<string>,
   into: Record<string, string> | undefined,
 ): Record<string, string> | undefined {
   let texts = into;
-  wire.entry(
+  reader.entry(
     (key) => wanted.has(key),
-    () => wire.text(),
+    () => reader.text(),
     (key, value) => void (texts = { ...texts, [key]: value }),
   );
   return texts;

@@ -1,27 +1,12 @@
 import { hash } from 'node:crypto';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { type RouteConfiguration, RouteConfigurationSchema } from '#gen/envoy/config/route/v3/route_pb.js';
+import { varintSize, writeVarint } from '../../ca/protobuf/varint.ts';
 import { type EncodedResource, ROUTES } from '../resource-set.ts';
 
 const VALUE = 0x12; // google.protobuf.Any 2
 const NAME = 0x0a; // VirtualHost 1, Any 1
 const VIRTUAL_HOSTS = 0x12; // RouteConfiguration 2
-
-function varintLength(value: number): number {
-  let length = 1;
-  for (let rest = value >>> 7; rest > 0; rest >>>= 7) length += 1;
-  return length;
-}
-
-function writeVarint(out: Uint8Array, start: number, value: number): number {
-  let [at, rest] = [start, value];
-  while (rest > 0x7f) {
-    out[at++] = (rest & 0x7f) | 0x80;
-    rest >>>= 7;
-  }
-  out[at++] = rest;
-  return at;
-}
 
 /** A length-delimited field that begins there: where its content begins and ends. */
 function field(bytes: Uint8Array, tag: number, start: number): { readonly from: number; readonly to: number } {
@@ -60,12 +45,12 @@ export function inlineRoutes(rest: RouteConfiguration, hosts: readonly InlineHos
   const parts = hosts.map((host) => {
     const label = Buffer.from(host.name);
     const after = afterName(host.resource);
-    return { label, after, size: 1 + varintLength(label.length) + label.length + after.length };
+    return { label, after, size: 1 + varintSize(label.length) + label.length + after.length };
   });
   let size = head.length + tail.length;
-  for (const part of parts) size += 1 + varintLength(part.size) + part.size;
+  for (const part of parts) size += 1 + varintSize(part.size) + part.size;
   const type = Buffer.from(ROUTES);
-  const any = new Uint8Array(2 + type.length + 1 + varintLength(size) + size);
+  const any = new Uint8Array(2 + type.length + 1 + varintSize(size) + size);
   any[0] = NAME;
   any[1] = type.length;
   any.set(type, 2);

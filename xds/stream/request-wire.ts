@@ -1,4 +1,5 @@
 import { isAscii } from 'node:buffer';
+import { ProtobufReader } from '../../ca/protobuf/reader.ts';
 import type { BroughtVersions } from '../subscription/event.ts';
 import { SameLists } from './same-lists.ts';
 
@@ -33,40 +34,50 @@ interface Reading extends WireRequest {
   readonly text: (bytes: Buffer, from: number, to: number) => string;
 }
 
-type Take = (into: Reading, bytes: Buffer, from: number, to: number) => void;
+/** Reads one field, after its tag. */
+type Take = (into: Reading, reader: ProtobufReader) => void;
 
-const node: Take = (into, bytes, from, to) => {
-  eachField(bytes, from, to, (field, start, end) => {
-    if (field === 1) into.nodeId = text(bytes, start, end);
-    // One of: a version as text, or as numbers.
-    if (field === 7) into.envoy = undefined;
-    if (field === 8) into.envoy = buildVersion(into.envoy, bytes, start, end);
+const node: Take = (into, reader) => {
+  reader.message((tag) => {
+    if (tag === 0x0a) into.nodeId = textIn(reader);
+    else if (tag === 0x42) into.envoy = buildVersion(into.envoy, reader);
+    else {
+      // One of: a version as text, or as numbers.
+      if (tag === 0x3a) into.envoy = undefined;
+      return false;
+    }
+    return true;
   });
 };
 /** envoy.config.core.v3.BuildVersion: its first field is the envoy.type.v3.SemanticVersion. */
-function buildVersion(before: EnvoyVersion | undefined, bytes: Buffer, from: number, to: number): EnvoyVersion {
+function buildVersion(before: EnvoyVersion | undefined, reader: ProtobufReader): EnvoyVersion {
   let { major, minor } = before ?? { major: 0, minor: 0 };
-  eachField(bytes, from, to, (field, start, end) => {
-    if (field !== 1) return;
-    eachField(bytes, start, end, (part, _from, _to, number) => {
-      if (part === 1) major = number >>> 0;
-      if (part === 2) minor = number >>> 0;
-    });
+  const number = (tag: number): boolean => {
+    if (tag === 0x08) major = reader.uint32();
+    else if (tag === 0x10) minor = reader.uint32();
+    else return false;
+    return true;
+  };
+  reader.message((tag) => {
+    if (tag !== 0x0a) return false;
+    reader.message(number);
+    return true;
   });
   return { major, minor };
 }
-const error: Take = (into, bytes, from, to) => {
+const error: Take = (into, reader) => {
   let { code, message } = into.error ?? { code: 0, message: '' };
-  eachField(bytes, from, to, (field, start, end, number) => {
-    if (field === 1) code = number | 0;
-    if (field === 2) message = text(bytes, start, end);
+  reader.message((tag) => {
+    if (tag === 0x08) code = reader.uint32() | 0;
+    else if (tag === 0x12) message = textIn(reader);
+    else return false;
+    return true;
   });
   into.error = { code, message };
 };
-const name: Take = (into, bytes, from, to) => void (into.names = [...into.names, into.text(bytes, from, to)]);
-const nonce: Take = (into, bytes, from, to) => void (into.nonce = text(bytes, from, to));
-const typeUrl: Take = (into, bytes, from, to) => void (into.typeUrl = text(bytes, from, to));
-const initialVersion: Take = (into, bytes, from, to) => {
+const initialVersion: Take = (into, reader) => {
+  const to = reader.delimited();
+  const { bytes, at: from } = reader;
   // As every client writes it: the name and then the version, each shorter than 128 bytes.
   const name = from + 2;
   const version = name + (bytes[from + 1] ?? 0) + 2;
@@ -79,12 +90,15 @@ const initialVersion: Take = (into, bytes, from, to) => {
     to - version < 0x80
   ) {
     into.entries.push(into.text(bytes, name, version - 2), into.text(bytes, version, to));
+    reader.at = to;
     return;
   }
   let [key, value] = ['', ''];
-  eachField(bytes, from, to, (field, start, end) => {
-    if (field === 1) key = text(bytes, start, end);
-    if (field === 2) value = text(bytes, start, end);
+  reader.within(to, (tag) => {
+    if (tag === 0x0a) key = textIn(reader);
+    else if (tag === 0x12) value = textIn(reader);
+    else return false;
+    return true;
   });
   into.entries.push(key, value);
 };
@@ -105,17 +119,25 @@ function versionsOf(entries: readonly string[]): BroughtVersions {
   };
 }
 
-/** By field number; envoy.service.discovery.v3. All of these are length-delimited; others are passed over. Names (3 in both) come here only with a tag that no library writes. */
+/** By field number; envoy.service.discovery.v3. All of these are length-delimited; others are passed over. */
 const FIELDS: Readonly<Record<'sotw' | 'delta', readonly (Take | undefined)[]>> = Object.freeze({
-  sotw: [undefined, (into, bytes, from, to) => void (into.version = text(bytes, from, to)), node, name, typeUrl, nonce, error],
+  sotw: [
+    undefined,
+    (into, reader) => void (into.version = textIn(reader)),
+    node,
+    names,
+    (into, reader) => void (into.typeUrl = textIn(reader)),
+    (into, reader) => void (into.nonce = textIn(reader)),
+    error,
+  ],
   delta: [
     undefined,
     node,
-    typeUrl,
-    name,
-    (into, bytes, from, to) => void into.unsubscribe.push(text(bytes, from, to)),
+    (into, reader) => void (into.typeUrl = textIn(reader)),
+    names,
+    (into, reader) => void into.unsubscribe.push(textIn(reader)),
     initialVersion,
-    nonce,
+    (into, reader) => void (into.nonce = textIn(reader)),
     error,
   ],
 });
@@ -126,10 +148,10 @@ const FIELDS: Readonly<Record<'sotw' | 'delta', readonly (Take | undefined)[]>> 
  * @throws Error when the bytes are no such message
  */
 export function readRequest(variant: 'sotw' | 'delta', message: Uint8Array): WireRequest {
-  const bytes = Buffer.from(message.buffer, message.byteOffset, message.byteLength);
+  const reader = new ProtobufReader(message);
   const request: Reading = {
     entries: [],
-    text: isAscii(bytes) ? asciiText : text,
+    text: isAscii(reader.bytes) ? asciiText : text,
     nodeId: '',
     envoy: undefined,
     typeUrl: '',
@@ -141,17 +163,11 @@ export function readRequest(variant: 'sotw' | 'delta', message: Uint8Array): Wir
     error: undefined,
   };
   const fields = FIELDS[variant];
-  const cursor = new Cursor(bytes, 0, bytes.length);
-  while (cursor.more) {
-    if (bytes[cursor.at] === NAMES) {
-      const names = namesFrom(cursor, bytes, request.text);
-      request.names = request.names.length === 0 ? names : [...request.names, ...names];
-      continue;
-    }
-    oneField(cursor, (field, from, to, _number, delimited) => {
-      if (delimited) fields[field]?.(request, bytes, from, to);
-      else if (fields[field] !== undefined) throw new Error('a field has another type');
-    });
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    const take = fields[tag >>> 3];
+    if (take === undefined) reader.skip(tag);
+    else if ((tag & 7) === 2) take(request, reader);
+    else throw new Error('a field has another type');
   }
   const { entries, text: _, ...read } = request;
   return { ...read, initialVersions: versionsOf(entries) };
@@ -162,88 +178,21 @@ const NAMES = 0x1a;
 const lists = new SameLists();
 
 /** All names that follow each other from here on. */
-function namesFrom(cursor: Cursor, bytes: Buffer, text: Reading['text']): readonly string[] {
-  const start = cursor.at;
-  while (cursor.more && bytes[cursor.at] === NAMES) {
-    cursor.at += 1;
-    cursor.skip(cursor.varint());
+function names(into: Reading, reader: ProtobufReader): void {
+  const { bytes, at: start } = reader;
+  reader.at = reader.delimited();
+  while (bytes[reader.at] === NAMES) {
+    reader.at += 1;
+    reader.at = reader.delimited();
   }
-  const end = cursor.at;
-  return lists.of(bytes.subarray(start, end), () => {
-    const names: string[] = [];
-    eachField(bytes, start, end, (_field, from, to) => void names.push(text(bytes, from, to)));
-    return names;
+  const end = reader.at;
+  const found = lists.of(bytes.subarray(start, end), () => {
+    const list: string[] = [];
+    for (reader.at = start; reader.at < end; reader.at += 1) list.push(textIn(reader, into.text));
+    reader.at = end;
+    return list;
   });
-}
-
-/** Protobuf's wire format (encoding guide): `number` is the value of a varint; the others are bytes `from` to `to`. */
-type TakeField = (field: number, from: number, to: number, number: number, delimited: boolean) => void;
-
-function eachField(bytes: Buffer, start: number, end: number, take: TakeField): void {
-  for (const cursor = new Cursor(bytes, start, end); cursor.more;) oneField(cursor, take);
-}
-
-function oneField(cursor: Cursor, take: TakeField): void {
-  const tag = cursor.varint();
-  const field = tag >>> 3;
-  if (field === 0) throw new Error('a field has no number');
-  switch (tag & 7) {
-    case 0: {
-      const from = cursor.at;
-      const value = cursor.varint();
-      take(field, from, cursor.at, value, false);
-      break;
-    }
-    case 1:
-      cursor.skip(8);
-      break;
-    case 2: {
-      const length = cursor.varint();
-      const from = cursor.at;
-      cursor.skip(length);
-      take(field, from, cursor.at, 0, true);
-      break;
-    }
-    case 5:
-      cursor.skip(4);
-      break;
-    default:
-      throw new Error('groups are not taken');
-  }
-}
-
-class Cursor {
-  readonly #bytes: Buffer;
-  readonly #end: number;
-  at: number;
-
-  constructor(bytes: Buffer, at: number, end: number) {
-    this.#bytes = bytes;
-    this.#end = end;
-    this.at = at;
-  }
-
-  get more(): boolean {
-    return this.at < this.#end;
-  }
-
-  /** Beyond 32 bits nothing is of interest here: lengths are below 2^31, and codes are int32. */
-  varint(): number {
-    let value = 0;
-    for (let shift = 0; shift < 70; shift += 7) {
-      if (!this.more) throw new Error('the message is cut off');
-      const byte = this.#bytes[this.at++] ?? 0;
-      if (shift < 28) value |= (byte & 0x7f) << shift;
-      else if (shift === 28) value |= (byte & 0x0f) << 28;
-      if ((byte & 0x80) === 0) return value >>> 0;
-    }
-    throw new Error('a number has no end');
-  }
-
-  skip(count: number): void {
-    if (count > this.#end - this.at) throw new Error('the message is cut off');
-    this.at += count;
-  }
+  into.names = into.names.length === 0 ? found : [...into.names, ...found];
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -256,4 +205,12 @@ function text(bytes: Buffer, from: number, to: number): string {
     if ((bytes[at] ?? 0) > 0x7f) return decoder.decode(bytes.subarray(from, to));
   }
   return bytes.toString('latin1', from, to);
+}
+
+/** @throws TypeError when the bytes are no UTF-8 */
+function textIn(reader: ProtobufReader, read = text): string {
+  const end = reader.delimited();
+  const found = read(reader.bytes, reader.at, end);
+  reader.at = end;
+  return found;
 }

@@ -1,3 +1,4 @@
+import { varintSize, writeVarint } from '../../ca/protobuf/varint.ts';
 import type { EncodedResource } from '../resource-set.ts';
 import type { Response, Variant } from '../subscription/event.ts';
 import { inParts, PART_BYTES } from '../subscription/due.ts';
@@ -71,7 +72,7 @@ function encodeBody(variant: Variant, resources: readonly EncodedResource[]): En
       return;
     }
     out[at] = RESOURCES;
-    at = writeLength(out, at + 1, any.byteLength);
+    at = writeVarint(out, at + 1, any.byteLength);
     chunks.push(out.subarray(from, at), any);
     from = at;
   };
@@ -79,7 +80,7 @@ function encodeBody(variant: Variant, resources: readonly EncodedResource[]): En
     if (variant === 'sotw') put(any);
     else {
       out[at] = RESOURCES;
-      at = writeLength(out, at + 1, inner[index] ?? 0);
+      at = writeVarint(out, at + 1, inner[index] ?? 0);
       at = writeText(out, at, VERSION, version);
       put(any);
       at = writeText(out, at, NAME, name);
@@ -110,31 +111,18 @@ function resourceSize({ name, version, any }: EncodedResource): number {
 
 function writeText(out: Buffer, at: number, tag: number, text: string): number {
   out[at] = tag;
-  const start = writeLength(out, at + 1, Buffer.byteLength(text));
+  const start = writeVarint(out, at + 1, Buffer.byteLength(text));
   return start + out.write(text, start);
 }
 
 function writeBytes(out: Buffer, at: number, tag: number, bytes: Uint8Array): number {
   out[at] = tag;
-  const start = writeLength(out, at + 1, bytes.byteLength);
+  const start = writeVarint(out, at + 1, bytes.byteLength);
   out.set(bytes, start);
   return start + bytes.byteLength;
 }
 
-/** Protobuf varint; lengths here are below 2^31. */
-function writeLength(out: Buffer, start: number, length: number): number {
-  let [at, rest] = [start, length];
-  while (rest > 0x7f) {
-    out[at++] = (rest & 0x7f) | 0x80;
-    rest >>>= 7;
-  }
-  out[at++] = rest;
-  return at;
-}
-
 /** Tag, length and content of a length-delimited field. */
 function fieldSize(length: number): number {
-  let size = 2 + length;
-  for (let rest = length >>> 7; rest > 0; rest >>>= 7) size += 1;
-  return size;
+  return 1 + varintSize(length) + length;
 }
