@@ -1,1 +1,1 @@
-export { codec, rpc, rpcPath } from '../ca/service/rpc.ts';
+export { bytesRpc, codec, rpc, rpcPath } from '../ca/service/rpc.ts';

@@ -1,7 +1,9 @@
 import { type sendUnaryData, type Server, type ServerReadableStream, status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
+import { AccessLogService as AccessLogProto } from '#gen/envoy/service/accesslog/v3/als_pb.js';
 import type { Parsed } from '../../ca/identity/parsed.ts';
 import type { SpiffeId } from '../../ca/identity/spiffe-id.ts';
+import { bytesRpc } from '../../ca/service/rpc.ts';
 import type { Directory } from './directory.ts';
 import { announcedInMessage, parseMessage, recordsOfMessage } from './message.ts';
 import { reporterOf } from './reporter.ts';
@@ -23,18 +25,6 @@ export interface AccessLogService {
   /** Authenticates every stream once more, and ends those that would be refused now. */
   reauthenticate(): void;
 }
-
-/** Bytes pass through gRPC untouched: a message that does not parse is our refusal to count, not a broken call. */
-const bytes = (buffer: Buffer): Buffer => buffer;
-const METHOD = {
-  path: '/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs',
-  requestStream: true,
-  responseStream: false,
-  requestSerialize: bytes,
-  requestDeserialize: bytes,
-  responseSerialize: bytes,
-  responseDeserialize: bytes,
-} as const;
 
 /** Reads a stream to its end, one message at a time: while the sink has no room, nothing more is read and HTTP/2 stops the proxy. */
 async function consume(call: AccessLogCall, principal: SpiffeId, options: AccessLogOptions): Promise<string | undefined> {
@@ -62,7 +52,7 @@ export function addAccessLogService(server: Server, options: AccessLogOptions): 
   const { authenticate, log } = options;
   const streams = new Map<AccessLogCall, (reason: string) => void>();
   server.addService(
-    { streamAccessLogs: METHOD },
+    { streamAccessLogs: bytesRpc(AccessLogProto.method.streamAccessLogs) },
     {
       streamAccessLogs(call: AccessLogCall, callback: sendUnaryData<Buffer>): void {
         const caller = authenticate(call);

@@ -10,6 +10,7 @@ import {
 } from '#gen/gatehouse/log/v1/relay_pb.js';
 import type { Parsed } from '../../ca/identity/parsed.ts';
 import type { SpiffeId } from '../../ca/identity/spiffe-id.ts';
+import { bytesRpc } from '../../ca/service/rpc.ts';
 import type { LossReason } from '../model/loss.ts';
 import type { AccessRecord } from '../model/record.ts';
 import type { AccessLogService } from './access-log-service.ts';
@@ -30,17 +31,6 @@ export interface RelayOptions {
   readonly log: Logger;
   readonly clock: () => Date;
 }
-
-const bytes = (buffer: Buffer): Buffer => buffer;
-const METHOD = {
-  path: `/${LogRelay.typeName}/${LogRelay.method.relay.name}`,
-  requestStream: true,
-  responseStream: true,
-  requestSerialize: bytes,
-  requestDeserialize: bytes,
-  responseSerialize: bytes,
-  responseDeserialize: bytes,
-} as const;
 
 /** One queue now, one or a few that agents before this one left behind. */
 const MOST_SOURCES = 64;
@@ -198,7 +188,7 @@ export function addRelayService(server: Server, options: RelayOptions): AccessLo
   const { authenticate, log } = options;
   const streams = new Map<RelayCall, RelayStream>();
   server.addService(
-    { relay: METHOD },
+    { relay: bytesRpc(LogRelay.method.relay) },
     {
       relay(call: RelayCall): void {
         const caller = authenticate(call);

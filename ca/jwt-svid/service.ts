@@ -9,6 +9,7 @@ import {
   JwtService,
 } from '#gen/gatehouse/ca/v1/jwt_pb.js';
 import { type FairQueue, fairQueue } from '../service/queue.ts';
+import { bytesRpc } from '../service/rpc.ts';
 import { overloaded, rpcError, type RpcError } from '../service/status.ts';
 import type { JwtAuthority } from './authority.ts';
 
@@ -28,23 +29,12 @@ type Call = ServerUnaryCall<Buffer, Buffer>;
 // 16 audiences of 2 KiB, and a little more.
 const LARGEST_MESSAGE = 48 * 1024;
 
-const bytes = (value: Buffer) => value;
-const unary = (name: string) => ({
-  path: `/${JwtService.typeName}/${name}`,
-  requestStream: false,
-  responseStream: false,
-  requestSerialize: bytes,
-  requestDeserialize: bytes,
-  responseSerialize: bytes,
-  responseDeserialize: bytes,
-});
-
 /** Adds gatehouse.ca.v1.JwtService to a server. */
 export function addJwtService(server: Server, options: JwtServiceOptions): void {
   const { concurrency = 64, queue: waiting = 2000, authority, log, federated } = options;
   const queue = fairQueue({ concurrency, waiting, clock: () => performance.now(), random: Math.random });
   server.addService(
-    { CreateJwtSvid: unary(JwtService.method.createJwtSvid.name), GetBundle: unary(JwtService.method.getBundle.name) },
+    { CreateJwtSvid: bytesRpc(JwtService.method.createJwtSvid), GetBundle: bytesRpc(JwtService.method.getBundle) },
     {
       CreateJwtSvid: (call: Call, callback: sendUnaryData<Buffer>) => {
         createJwtSvid(call, queue, options).then(

@@ -16,18 +16,37 @@ export function rpcPath(method: DescMethod): string {
   return `/${method.parent.typeName}/${method.name}`;
 }
 
+const bytes = (message: Buffer): Buffer => message;
+
+/** One RPC whose messages stay bytes for gRPC: what does not parse is the service's to answer, not a broken call. */
+export function bytesRpc(method: DescMethod) {
+  return {
+    ...call(method),
+    requestSerialize: bytes,
+    requestDeserialize: bytes,
+    responseSerialize: bytes,
+    responseDeserialize: bytes,
+  };
+}
+
 /** One RPC of a generated service, in the form that grpc-js servers and clients take. */
 export function rpc<I extends DescMessage, O extends DescMessage>(
   method: DescMethod & { readonly input: I; readonly output: O },
 ) {
   const [request, response] = [codec(method.input), codec(method.output)];
   return {
-    path: rpcPath(method),
-    requestStream: method.methodKind === 'bidi_streaming' || method.methodKind === 'client_streaming',
-    responseStream: method.methodKind === 'bidi_streaming' || method.methodKind === 'server_streaming',
+    ...call(method),
     requestSerialize: request.serialize,
     requestDeserialize: request.deserialize,
     responseSerialize: response.serialize,
     responseDeserialize: response.deserialize,
+  };
+}
+
+function call(method: DescMethod) {
+  return {
+    path: rpcPath(method),
+    requestStream: method.methodKind === 'bidi_streaming' || method.methodKind === 'client_streaming',
+    responseStream: method.methodKind === 'bidi_streaming' || method.methodKind === 'server_streaming',
   };
 }

@@ -1,20 +1,9 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { type sendUnaryData, type Server, type ServerReadableStream, status } from '@grpc/grpc-js';
 import { AccessLogService, StreamAccessLogsMessageSchema } from '#gen/envoy/service/accesslog/v3/als_pb.js';
-import { rpcPath } from '../grpc.ts';
+import { bytesRpc } from '../grpc.ts';
 
 type Push = (nodeId: string, logName: string, message: Buffer) => void;
-
-const bytes = (buffer: Buffer): Buffer => buffer;
-const METHOD = {
-  path: rpcPath(AccessLogService.method.streamAccessLogs),
-  requestStream: true,
-  responseStream: false,
-  requestSerialize: bytes,
-  requestDeserialize: bytes,
-  responseSerialize: bytes,
-  responseDeserialize: bytes,
-} as const;
 
 /** Who sends: told in the first message of a stream only. */
 function identifierOf(message: Buffer): readonly [nodeId: string, logName: string] | undefined {
@@ -32,7 +21,7 @@ function identifierOf(message: Buffer): readonly [nodeId: string, logName: strin
  */
 export function addLogReceiver(server: Server, push: Push): void {
   server.addService(
-    { streamAccessLogs: METHOD },
+    { streamAccessLogs: bytesRpc(AccessLogService.method.streamAccessLogs) },
     {
       streamAccessLogs(call: ServerReadableStream<Buffer, Buffer>, callback: sendUnaryData<Buffer>): void {
         let from: readonly [nodeId: string, logName: string] | undefined;

@@ -10,6 +10,7 @@ import {
 } from '#gen/gatehouse/names/v1/names_pb.js';
 import type { Parsed } from '../../ca/identity/parsed.ts';
 import { type SpiffeId, workloadOf } from '../../ca/identity/spiffe-id.ts';
+import { bytesRpc } from '../../ca/service/rpc.ts';
 import type { Snapshot } from '../../mesh/model/snapshot.ts';
 import { addressesOf } from './addresses.ts';
 
@@ -28,17 +29,6 @@ export interface NamesService {
   reauthenticate(): void;
   close(): void;
 }
-
-const bytes = (buffer: Buffer): Buffer => buffer;
-const METHOD = {
-  path: `/${Names.typeName}/${Names.method.follow.name}`,
-  requestStream: true,
-  responseStream: true,
-  requestSerialize: bytes,
-  requestDeserialize: bytes,
-  responseSerialize: bytes,
-  responseDeserialize: bytes,
-} as const;
 
 /** More than an application asks for by name; each costs a look at a change. */
 const MOST_NAMES = 4096;
@@ -118,7 +108,7 @@ export function addNamesService(server: Server, options: NamesOptions): NamesSer
   };
 
   server.addService(
-    { follow: METHOD },
+    { follow: bytesRpc(Names.method.follow) },
     {
       follow: (call: Call) => {
         const caller = options.authenticate(call);

@@ -1,7 +1,9 @@
 import { Metadata, type Server, status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
+import { AggregatedDiscoveryService } from '#gen/envoy/service/discovery/v3/ads_pb.js';
 import type { Parsed } from '../../ca/identity/parsed.ts';
 import type { SpiffeId } from '../../ca/identity/spiffe-id.ts';
+import { bytesRpc } from '../../ca/service/rpc.ts';
 import type { TypeUrl } from '../resource-set.ts';
 import type { Variant } from '../subscription/event.ts';
 import type { Holding } from './holdings.ts';
@@ -58,18 +60,6 @@ const CLOSE_MS = 1_000;
 
 /** Streams whose tokens are looked at, at one time: an API server may have to be asked about each. */
 const MOST_UNDER_CHECK = 500;
-
-/** Requests and responses stay bytes for gRPC: a request that does not parse is ours to answer, and responses are bytes already. */
-const bytes = (buffer: Buffer): Buffer => buffer;
-const method = (name: string) => ({
-  path: `/envoy.service.discovery.v3.AggregatedDiscoveryService/${name}`,
-  requestStream: true as const,
-  responseStream: true as const,
-  requestSerialize: bytes,
-  requestDeserialize: bytes,
-  responseSerialize: bytes,
-  responseDeserialize: bytes,
-});
 
 /** Serves envoy.service.discovery.v3.AggregatedDiscoveryService, both variants, on a gRPC server. */
 export function addDiscoveryService(server: Server, options: DiscoveryServiceOptions): DiscoveryService {
@@ -165,8 +155,8 @@ export function addDiscoveryService(server: Server, options: DiscoveryServiceOpt
   const serveOn = (on: Server, authenticate: Authenticate, byToken?: AuthenticateByToken): void =>
     on.addService(
       {
-        streamAggregatedResources: method('StreamAggregatedResources'),
-        deltaAggregatedResources: method('DeltaAggregatedResources'),
+        streamAggregatedResources: bytesRpc(AggregatedDiscoveryService.method.streamAggregatedResources),
+        deltaAggregatedResources: bytesRpc(AggregatedDiscoveryService.method.deltaAggregatedResources),
       },
       {
         streamAggregatedResources: open('sotw', authenticate, byToken),
