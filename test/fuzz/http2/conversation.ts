@@ -21,7 +21,10 @@ const ROOM = 1_000_000;
 export function conversation(random: Random, path: (random: Random) => string): Conversation {
   const first = oneOf(random, [[], [[SETTING.INITIAL_WINDOW_SIZE, below(random, 100_000)] as const], [[0x99, 1] as const]]);
   const frames = [PREFACE, encodeFrame(TYPE.SETTINGS, FLAGS.NONE, 0, settings(...first))];
-  const waiting = Array.from({ length: 1 + below(random, 6) }, (_, n) => 2 * n + 1 + 2 * below(random, 2) * n);
+  const waiting = Array.from(
+    { length: 1 + below(random, oneOf(random, [6, 6, 12])) },
+    (_, n) => 2 * n + 1 + 2 * below(random, 2) * n,
+  );
   const open: Buffer[][] = [];
   const whole: number[] = [];
   let [table, acknowledged, last] = [0, false, -1];
@@ -50,9 +53,12 @@ export function conversation(random: Random, path: (random: Random) => string): 
     if (call.length === 0) open.splice(open.indexOf(call), 1);
   }
   if (!acknowledged) frames.push(encodeFrame(TYPE.SETTINGS, FLAGS.ACK, 0));
-  // Room for every answer.
-  frames.push(encodeFrame(TYPE.SETTINGS, FLAGS.NONE, 0, settings([SETTING.INITIAL_WINDOW_SIZE, ROOM])));
-  frames.push(encodeFrame(TYPE.WINDOW_UPDATE, FLAGS.NONE, 0, uint32(ROOM)));
+  // Room for every answer; what comes last is what lets them go.
+  const room = [
+    encodeFrame(TYPE.SETTINGS, FLAGS.NONE, 0, settings([SETTING.INITIAL_WINDOW_SIZE, ROOM])),
+    encodeFrame(TYPE.WINDOW_UPDATE, FLAGS.NONE, 0, uint32(ROOM)),
+  ];
+  frames.push(...(random() < 0.5 ? room : room.toReversed()));
   return { frames, whole };
 }
 

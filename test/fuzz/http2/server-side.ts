@@ -88,19 +88,21 @@ export class ServerSide {
         });
       });
     };
-    this.ours = new UnaryConnection({
+    const options = {
       output: this.#output,
       end: () => void this.ended++,
       isStale,
+      onOtherCall: () => undefined,
       begun,
       method,
-      isOurs: (head) => this.#isOurs(head),
+      isOurs: (head: RequestHead) => this.#isOurs(head),
       largest: LARGEST,
       concurrentStreams: CONCURRENT,
       peer: '127.0.0.1:1',
       context: {},
       clock,
-    });
+    };
+    this.ours = new UnaryConnection(options);
     return this.ours;
   }
 

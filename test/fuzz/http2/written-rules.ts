@@ -1,9 +1,14 @@
 import { strict as assert } from 'node:assert';
 import { FLAGS, type RawFrame, SETTING, TYPE } from '../../ca/service/http2/raw-frame.ts';
+import { PREFACE } from './conversation.ts';
 import { parsedFrames } from './parsed-frames.ts';
 
 const DEFAULT_WINDOW = 65_535;
 const LARGEST_PAYLOAD = 16_384;
+/** Bytes that a server lets its clients send on a connection, beside the default. */
+const MORE_WINDOW = 1024 * 1024;
+/** Bytes before a gRPC message; the last four are its length. */
+const PREFIX = 5;
 /** Bytes of payloads that have a size; undefined where any will do. */
 const SIZES: Readonly<Record<number, number>> = Object.freeze({
   [TYPE.RST_STREAM]: 4,
@@ -27,16 +32,25 @@ export class WrittenRules {
   readonly #granted = new Map<number, number>([[0, DEFAULT_WINDOW]]);
   readonly #sent = new Map<number, number>();
   readonly #begun = new Set<number>();
+  readonly #bodies = new Map<number, Buffer[]>();
+  /** Bytes of DATA that came, and those that were let come beside what may from the start. */
+  readonly #received = new Map<number, number>();
+  readonly #letCome = new Map<number, number>();
   /** The stream of the frame that was heard last: what is closed may be closed again for that. */
   #heardOn: number | undefined;
 
-  /** To be told before the server is. Only whole frames. */
-  heard(said: RawFrame): void {
+  /** To be told before the server is: the preface, or a frame, or less than one. */
+  heardChunk(chunk: Buffer): void {
+    this.#heardOn = undefined;
+    if (!chunk.equals(PREFACE)) for (const frame of parsedFrames(chunk).frames) this.#heard(frame);
+  }
+
+  #heard(said: RawFrame): void {
     const { type, flags, stream, payload } = said;
     this.#heardOn = stream;
+    if (type === TYPE.DATA) for (const id of [0, stream]) add(this.#received, id, payload.length);
     if (type === TYPE.PING && (flags & FLAGS.ACK) === 0) this.#pings.push(payload.toString('hex'));
-    if (type === TYPE.WINDOW_UPDATE && payload.length === 4)
-      this.#granted.set(stream, (this.#granted.get(stream) ?? 0) + (payload.readUInt32BE(0) & 0x7fff_ffff));
+    if (type === TYPE.WINDOW_UPDATE && payload.length === 4) add(this.#granted, stream, payload.readUInt32BE(0) & 0x7fff_ffff);
     if (type === TYPE.SETTINGS && (flags & FLAGS.ACK) === 0 && payload.length % 6 === 0)
       for (let at = 0; at < payload.length; at += 6)
         if (payload.readUInt16BE(at) === SETTING.INITIAL_WINDOW_SIZE) this.#initial = payload.readUInt32BE(at + 2);
@@ -45,6 +59,11 @@ export class WrittenRules {
   /** Nothing was heard since what was written last. */
   nothingHeard(): void {
     this.#heardOn = undefined;
+  }
+
+  /** Bytes that the client may send on the connection. */
+  get roomForClient(): number {
+    return DEFAULT_WINDOW + (this.#letCome.get(0) ?? 0) - (this.#received.get(0) ?? 0);
   }
 
   wrote(bytes: Buffer): void {
@@ -66,6 +85,13 @@ export class WrittenRules {
     }
   }
 
+  /** As much again as came, and on the connection so much more once. */
+  #lets(stream: number, more: number, what: string): void {
+    add(this.#letCome, stream, more);
+    const most = (this.#received.get(stream) ?? 0) + (stream === 0 ? MORE_WINDOW : 0);
+    assert.ok(more > 0 && (this.#letCome.get(stream) ?? 0) <= most, `more room than was taken: ${what}, ${more} more`);
+  }
+
   #take(frame: RawFrame): void {
     const { type, flags, stream, payload } = frame;
     const what = `frame ${this.frames.length}: type ${type}, flags ${flags}, stream ${stream}, ${payload.length} bytes`;
@@ -75,7 +101,7 @@ export class WrittenRules {
     this.frames.push(frame);
     assert.ok(WRITTEN.has(type) && payload.length <= LARGEST_PAYLOAD, what);
     assert.equal(payload.length, SIZES[type] ?? payload.length, what);
-    if (type === TYPE.WINDOW_UPDATE) assert.ok(payload.readUInt32BE(0) > 0 && payload.readUInt32BE(0) <= 0x7fff_ffff, what);
+    if (type === TYPE.WINDOW_UPDATE) this.#lets(stream, payload.readUInt32BE(0), what);
     else if (type === TYPE.DATA || type === TYPE.HEADERS || type === TYPE.RST_STREAM) assert.ok(stream % 2 === 1, what);
     else assert.equal(stream, 0, what);
     if (stream !== 0) this.#onStream(frame, what);
@@ -114,7 +140,16 @@ export class WrittenRules {
     } else {
       assert.ok(this.#begun.has(stream), `data before headers: ${what}`);
       this.#sends(stream, payload.length);
+      this.#bodies.set(stream, [...(this.#bodies.get(stream) ?? []), payload]);
     }
-    if ((flags & FLAGS.END_STREAM) !== 0) this.answered.add(stream);
+    if ((flags & FLAGS.END_STREAM) === 0) return;
+    this.answered.add(stream);
+    const body = Buffer.concat(this.#bodies.get(stream) ?? []);
+    this.#bodies.delete(stream);
+    if (body.length > 0) assert.equal(body.length, PREFIX + body.readUInt32BE(1), `not the whole message: ${what}`);
   }
+}
+
+function add(sums: Map<number, number>, id: number, more: number): void {
+  sums.set(id, (sums.get(id) ?? 0) + more);
 }

@@ -22,7 +22,7 @@ export function http2FirstCallTarget(): Promise<Target> {
       const ways = [
         play([bytes], stopAfter),
         play(inChunks(bytes, random), Infinity),
-        play(frameByFrame(bytes), stopAfter),
+        play(frameByFrame(bytes), stopAfter, new WrittenRules()),
         play(inChunks(bytes, random), stopAfter),
       ] as const;
       for (const way of ways) if (way.side.given !== undefined) isGivenWhole(way.fed, way.side.given, way.written);
@@ -46,11 +46,18 @@ interface Play {
   readonly failed: boolean;
 }
 
-/** @param stopAfter chunks after which an undecided connection is given up */
-function play(chunks: readonly Buffer[], stopAfter: number): Play {
+/**
+ * @param stopAfter chunks after which an undecided connection is given up
+ * @param rules for chunks that are frames
+ */
+function play(chunks: readonly Buffer[], stopAfter: number, rules?: WrittenRules): Play {
   const written: Buffer[] = [];
-  const rules = new WrittenRules();
-  const side = new ServerSide({ wrote: (bytes) => written.push(bytes) }).undecided();
+  const side = new ServerSide({
+    wrote(bytes) {
+      rules?.wrote(bytes);
+      written.push(bytes);
+    },
+  }).undecided();
   const fed: Buffer[] = [];
   let gaveUp = false;
   for (const [count, chunk] of chunks.entries()) {
@@ -61,14 +68,11 @@ function play(chunks: readonly Buffer[], stopAfter: number): Play {
       if (!others) break;
     }
     fed.push(chunk);
+    rules?.heardChunk(chunk);
     side.receive(chunk);
   }
-  const all = Buffer.concat(fed);
-  // Only what was written is looked at here, and not when: the windows are watched where connections are ours from the start.
-  if (all.subarray(0, PREFACE.length).equals(PREFACE))
-    for (const frame of parsedFrames(all.subarray(PREFACE.length)).frames) rules.heard(frame);
   const wrote = Buffer.concat(written);
-  return { side, fed: all, gaveUp, written: wrote, failed: failedIn(wrote) };
+  return { side, fed: Buffer.concat(fed), gaveUp, written: wrote, failed: failedIn(wrote) };
 }
 
 function failedIn(written: Buffer): boolean {

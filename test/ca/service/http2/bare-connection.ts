@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { UnaryConnection } from '../../../../ca/service/http2/connection.ts';
 import { Output } from '../../../../ca/service/http2/output.ts';
+import type { RequestHead } from '../../../../ca/service/http2/request-head.ts';
 import { isPlain } from '../../../../ca/service/http2/stream.ts';
 import type { UnaryMethod } from '../../../../ca/service/http2/unary.ts';
 import { callFields, message } from './raw-fields.ts';
@@ -53,19 +54,21 @@ export class BareConnection {
       },
       (task) => this.#tasks.push(task),
     );
-    this.connection = new UnaryConnection({
+    const options = {
       output,
       end: () => void this.ended++,
       isStale: () => isStale,
+      onOtherCall: () => undefined,
       begun: false,
       method,
-      isOurs: (head) => head.path === PATH && isPlain(head),
+      isOurs: (head: RequestHead) => head.path === PATH && isPlain(head),
       largest,
       concurrentStreams: 1,
       peer: '127.0.0.1:1',
       context: {},
       clock: () => 0,
-    });
+    };
+    this.connection = new UnaryConnection(options);
     this.receive(PREFACE, SETTINGS, ACKNOWLEDGED);
   }
 
