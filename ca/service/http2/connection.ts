@@ -18,6 +18,8 @@ export interface ConnectionOptions extends CallOptions {
   readonly end: () => void;
   /** Whether it is to end after the call that has come. */
   readonly isStale: () => boolean;
+  /** Told when a call came that is for others. */
+  readonly onOtherCall?: (() => void) | undefined;
   /** Whether our SETTINGS have been sent already. */
   readonly begun: boolean;
 }
@@ -165,6 +167,7 @@ export class UnaryConnection {
   #begin({ stream: id, endStream }: HeaderBlock, head: RequestHead): ErrorCode | undefined {
     const { isOurs, isStale } = this.#options;
     if (!isOurs(head)) {
+      this.#options.onOtherCall?.();
       this.goAway();
       return undefined;
     }

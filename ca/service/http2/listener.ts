@@ -2,6 +2,7 @@ import { createServer, type Server as TlsServer, type TLSSocket } from 'node:tls
 import { type Server, ServerCredentials } from '@grpc/grpc-js';
 import type { Every, ServerTls } from '../../tls/credentials.ts';
 import { listenOn } from '../../tls/listen.ts';
+import { MixedClients } from './mixed-clients.ts';
 import type { UnaryCalls } from './unary.ts';
 import { type ServedSocket, serveSocket, type SocketOptions } from './socket.ts';
 
@@ -47,6 +48,7 @@ const [PATIENCE, PING_AFTER, GONE_AFTER] = [2, 4, 12];
 export function grpcListener({ tls, server, calls, concurrentStreams, isStale, every }: ListenerOptions): Listener {
   // Its connections are TLS already.
   const others = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const clock = (): number => performance.now();
   const servers: TlsServer[] = [];
   const open = new Map<TLSSocket, Open>();
   let stopped = false;
@@ -59,7 +61,8 @@ export function grpcListener({ tls, server, calls, concurrentStreams, isStale, e
     ...calls,
     concurrentStreams,
     isStale,
-    clock: () => performance.now(),
+    clock,
+    mixed: new MixedClients(clock),
     handOver(socket: TLSSocket) {
       gone(socket);
       others.injectConnection(socket);

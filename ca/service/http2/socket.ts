@@ -1,6 +1,7 @@
 import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from 'node:tls';
 import { UnaryConnection } from './connection.ts';
 import { FirstCall } from './first-call.ts';
+import type { MixedClients } from './mixed-clients.ts';
 import { Output } from './output.ts';
 import type { UnaryCalls } from './unary.ts';
 
@@ -10,6 +11,8 @@ export interface SocketOptions extends UnaryCalls {
   readonly clock: () => number;
   /** Whether a connection is to end after the call that has come: the client certificate that it began with counts no longer. */
   readonly isStale?: ((presented: PeerCertificate | DetailedPeerCertificate, authorized: boolean) => boolean) | undefined;
+  /** The clients whose first call does not say what the others will be. */
+  readonly mixed?: MixedClients | undefined;
   /** Takes a connection whose first call is for others; what came from it is in the socket again. Without it, all are ours. */
   readonly handOver?: ((socket: TLSSocket) => void) | undefined;
 }
@@ -29,6 +32,9 @@ export interface ServedSocket {
   goAway(): void;
 }
 
+/** The address of a connection that is gone. */
+const UNKNOWN = 'unknown';
+
 /** Serves what comes over a TLS connection whose handshake is done. */
 export function serveSocket(socket: TLSSocket, options: SocketOptions): ServedSocket {
   let received = 0;
@@ -46,6 +52,7 @@ export function serveSocket(socket: TLSSocket, options: SocketOptions): ServedSo
     new FirstCall({
       ...options,
       output,
+      isOurs: (head) => options.isOurs(head) && options.mixed?.has(addressOf(socket)) !== true,
       decided(whose, { bytes, begun }) {
         if (whose === 'others') return give(bytes);
         ours = connectionOn(socket, output, begun, options);
@@ -110,10 +117,15 @@ function connectionOn(socket: TLSSocket, output: Output, begun: boolean, options
     output,
     begun,
     end: () => socket.end(),
-    peer: remoteAddress === undefined ? 'unknown' : `${remoteAddress}:${remotePort}`,
+    onOtherCall: () => options.mixed?.add(addressOf(socket)),
+    peer: remoteAddress === undefined ? UNKNOWN : `${remoteAddress}:${remotePort}`,
     context: { sslPeerCertificate: authorized ? presented : undefined },
     isStale: () => presented !== undefined && options.isStale?.(presented, authorized) === true,
   });
+}
+
+function addressOf({ remoteAddress = UNKNOWN }: TLSSocket): string {
+  return remoteAddress;
 }
 
 /** What fails is the connection, and 'close' follows. */

@@ -27,7 +27,7 @@ export interface Config {
  * What a client can be told to do, in turn, on one channel: `connect` without a call; `wait` for a line on its standard input; a `call`, or one
  * with another `token`, compressed with `gzip`, with a `large` request of so many bytes, with a `deadline` in milliseconds, or to `cancel` after a
  * line on its standard input; so many `calls`, so many at once; callers at once, each `until-error`; to `open` a discovery stream and await the
- * first answer, and to `close` it.
+ * first answer, and to `close` it. With `&`, the next step does not wait for this one.
  */
 export type Step =
   | 'connect'
@@ -38,7 +38,7 @@ export type Step =
   | `large:${number}`
   | `deadline:${number}`
   | 'cancel'
-  | `calls:${number}:${number}`
+  | `${'' | '&'}calls:${number}:${number}`
   | `until-error:${number}`
   | 'open'
   | 'close';

@@ -11,8 +11,11 @@ import { type Running, serveBoth, WORDS } from './server.ts';
 
 const CART = 'spiffe://cluster.local/ns/shop/sa/cart';
 const OK = { OK: 1 };
-/** Those that can be kept from TLS 1.3, and those that compress one call and not another. */
+/** Those that can be kept from TLS 1.3. */
 const LIMITS_TLS = ['grpc-go', 'grpc-js'];
+/** Those that make calls again which the server did not process, also where the channel is told to retry none. */
+const RETRIES_ANYHOW = ['grpc-go'];
+/** Those that compress one call and not another. */
 const COMPRESSES_CALLS = ['grpc-go', 'Python grpcio'];
 
 for (const [language, program] of Object.entries(PROGRAMS))
@@ -64,6 +67,29 @@ for (const [language, program] of Object.entries(PROGRAMS))
       const codes = await run(['calls:200:16', 'open', 'calls:32:16', 'close', 'call']);
       assert.deepEqual(codes, [{ OK: 200 }, OK, { OK: 32 }, OK, OK]);
       assert.deepEqual([server.seen.connections, server.protocols.length, server.seen.issued], [2, 1, 200]);
+    });
+
+    it('a stream amid calls on the same channel', async () => {
+      const lines = await (await start(['call', '&calls:400:16', 'open', 'close'])).rest();
+      const [asides, others] = [lines.filter(({ step }) => step.startsWith('calls')), lines.map(({ codes }) => codes)];
+      assert.deepEqual([asides[0]?.codes, others.length], [{ OK: 400 }, 4]);
+      assert.deepEqual(
+        others.filter((codes) => codes?.['OK'] === 1),
+        [OK, OK, OK],
+      );
+      assert.deepEqual([server.seen.connections, server.protocols.length], [2, 1]);
+    });
+
+    it('once it has called for more than certificates, it is with grpc-js when it comes again, whatever is first', async () => {
+      assert.deepEqual(await run(['call', 'open', 'close']), [OK, OK, OK]);
+      assert.deepEqual(await run(['call', 'open', 'close']), [OK, OK, OK]);
+      assert.deepEqual([server.seen.connections, server.protocols.length, server.seen.issued], [3, 2, 1]);
+    });
+
+    const turnedOff = RETRIES_ANYHOW.includes(language) ? 'opens' : 'is refused';
+    it(`a stream after calls, with retries turned off, ${turnedOff}`, async () => {
+      const codes = await run(['calls:20:4', 'open'], { retries: false });
+      assert.deepEqual(codes, [{ OK: 20 }, RETRIES_ANYHOW.includes(language) ? OK : { UNAVAILABLE: 1 }]);
     });
 
     it('a stream, then calls on the same channel', async () => {

@@ -148,6 +148,11 @@ async function run(step: string): Promise<void> {
   }
 }
 
-for (const step of steps) await run(step);
+const aside: Promise<void>[] = [];
+for (const step of steps) {
+  if (step.startsWith('&')) aside.push(run(step.slice(1)));
+  else await run(step);
+}
+await Promise.all(aside);
 client.close();
 process.exit();

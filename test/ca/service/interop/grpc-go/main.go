@@ -239,7 +239,13 @@ func main() {
 	check("channel", err)
 	defer conn.Close()
 	made := &client{config: given, conn: conn, ca: security.NewIstioCertificateServiceClient(conn), input: bufio.NewReader(os.Stdin)}
+	var aside sync.WaitGroup
 	for _, step := range os.Args[2:] {
-		made.do(step)
+		if word, found := strings.CutPrefix(step, "&"); found {
+			aside.Go(func() { made.do(word) })
+		} else {
+			made.do(step)
+		}
 	}
+	aside.Wait()
 }

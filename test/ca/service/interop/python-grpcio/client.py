@@ -135,8 +135,10 @@ def connect():
     grpc.channel_ready_future(channel).result(timeout=20)
 
 
-stream = None
-for step in sys.argv[2:]:
+opened = []
+
+
+def do(step):
     word, *rest = step.split(":")
     if word == "connect":
         connect()
@@ -161,10 +163,21 @@ for step in sys.argv[2:]:
     elif word == "until-error":
         calls(step, 0, int(rest[0]))
     elif word == "open":
-        stream = Stream()
-        say(step, {stream.next(b""): 1})
+        opened.append(Stream())
+        say(step, {opened[-1].next(b""): 1})
     elif word == "close":
-        say(step, {stream.next(None): 1})
+        say(step, {opened[-1].next(None): 1})
     else:
-        sys.exit(f"there is no step {step}")
+        raise ValueError(f"there is no step {step}")
+
+
+aside = []
+for step in sys.argv[2:]:
+    if step.startswith("&"):
+        aside.append(threading.Thread(target=do, args=(step[1:],)))
+        aside[-1].start()
+    else:
+        do(step)
+for thread in aside:
+    thread.join()
 channel.close()
