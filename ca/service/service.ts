@@ -11,6 +11,7 @@ import { type FairQueue, fairQueue } from './queue.ts';
 import type { RateLimit } from './rate-limit.ts';
 import { type CertificateRequest, decodeRequest } from './request.ts';
 import { encodeResponse } from './response.ts';
+import { bytesRpc } from './rpc.ts';
 import { overloaded, rpcError, type RpcError } from './status.ts';
 
 export interface CertificateServiceOptions {
@@ -29,7 +30,8 @@ export interface CertificateServiceOptions {
 
 // The CSR and a little metadata.
 const LARGEST_MESSAGE = LARGEST_REQUEST + 16 * 1024;
-const PATH = `/${IstioCertificateService.typeName}/${IstioCertificateService.method.createCertificate.name}`;
+// Bytes, not messages: the size is looked at before decoding, and a message that does not decode is the caller's error, not ours.
+const CREATE = bytesRpc(IstioCertificateService.method.createCertificate);
 
 /**
  * Adds istio.v1.auth.IstioCertificateService to a server. Messages over the server's `grpc.max_receive_message_length` are answered by
@@ -46,26 +48,14 @@ export function addCertificateService(server: Server, options: CertificateServic
       return { code: status.INTERNAL, details: 'internal error' };
     }
   };
-  // Bytes, not messages: the size is looked at before decoding, and a message that does not decode is the caller's error, not ours.
-  const bytes = (value: Buffer) => value;
   server.addService(
-    {
-      CreateCertificate: {
-        path: PATH,
-        requestStream: false,
-        responseStream: false,
-        requestSerialize: bytes,
-        requestDeserialize: bytes,
-        responseSerialize: bytes,
-        responseDeserialize: bytes,
-      },
-    },
+    { CreateCertificate: CREATE },
     {
       CreateCertificate: (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>) =>
         void method(rawCall(call)).then((answer) => ('bytes' in answer ? callback(null, messageOf(answer)) : callback(answer))),
     },
   );
-  return { method, isOurs: (head) => head.path === PATH && isPlain(head), largest: LARGEST_MESSAGE };
+  return { method, isOurs: (head) => head.path === CREATE.path && isPlain(head), largest: LARGEST_MESSAGE };
 }
 
 async function handle(
