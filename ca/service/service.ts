@@ -36,6 +36,7 @@ const CREATE = bytesRpc(IstioCertificateService.method.createCertificate);
 /**
  * Adds istio.v1.auth.IstioCertificateService to a server. Messages over the server's `grpc.max_receive_message_length` are answered by
  * grpc-js itself; over 80 KiB by us, before they are decoded.
+ * @returns the same calls for a listener, which answers the plain ones without grpc-js
  */
 export function addCertificateService(server: Server, options: CertificateServiceOptions): UnaryCalls {
   const { concurrency = 64, queue: waiting = 6000 } = options;
