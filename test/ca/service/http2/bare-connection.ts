@@ -72,14 +72,18 @@ export class BareConnection {
     this.receive(PREFACE, SETTINGS, ACKNOWLEDGED);
   }
 
-  /** Gives it these in one piece, lets what is at work end, and says what was written. */
+  /** Gives it these in one piece, and says what was written. */
   receive(...frames: readonly Buffer[]): string[] {
     this.connection.receive(Buffer.concat(frames));
     return this.written();
   }
 
   written(): string[] {
+    return this.frames().map(told);
+  }
+
+  frames(): RawFrame[] {
     for (const task of this.#tasks.splice(0)) task();
-    return framesIn(Buffer.concat(this.#written.splice(0))).map(told);
+    return framesIn(Buffer.concat(this.#written.splice(0)));
   }
 }
