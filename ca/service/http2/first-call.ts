@@ -73,6 +73,11 @@ export class FirstCall {
     return true;
   }
 
+  /** It is ours as it is, to be ended: no call is awaited. */
+  leave(): void {
+    if (this.#state !== 'decided') this.#decide('ours');
+  }
+
   #take(next: Frame): void {
     const inOrder = this.#isInOrder(next);
     if (inOrder && isAcknowledgement(next) && this.#settings === 'sent') {

@@ -101,8 +101,8 @@ export function serveSocket(socket: TLSSocket, options: SocketOptions): ServedSo
     giveUp: () => first === undefined || first.giveUp(),
     ping: () => ours?.ping(),
     goAway() {
-      if (ours === undefined) socket.end();
-      else ours.goAway();
+      first?.leave();
+      ours?.goAway();
     },
   };
 }

@@ -233,6 +233,16 @@ describe('ca/service/http2: whose a connection is', () => {
     assert.equal(looked.first.giveUp(), true);
   });
 
+  it('is ours where the listener goes away, with all that came', () => {
+    for (const parts of [[], [PREFACE.subarray(0, 5)], [BEGIN], [BEGIN, OTHERS]]) {
+      const looked = new Looked();
+      for (const part of parts) looked.receive(part);
+      looked.first.leave();
+      looked.first.leave();
+      looked.isDecided('ours', parts.includes(BEGIN), ...parts);
+    }
+  });
+
   it('stays what it is where it was decided', () => {
     const looked = new Looked();
     looked.receive(BEGIN, OURS);

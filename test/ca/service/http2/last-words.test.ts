@@ -59,6 +59,13 @@ describe('ca/service/http2: what is said last', () => {
     assert.deepEqual(large.receive(data(1, 1000), trailers(1)), []);
   });
 
+  it('on a stream is forgotten once a hundred more were reset', () => {
+    const bare = new BareConnection({ method: never });
+    bare.receive(headersOf(1), ...Array.from({ length: 101 }, (_, n) => headersOf(2 * n + 3)));
+    assert.deepEqual(bare.receive(data(5, 1)), []);
+    assert.deepEqual(bare.receive(data(3, 1)), ['RST_STREAM 3 STREAM_CLOSED']);
+  });
+
   it('on a stream that the client ended is STREAM_CLOSED', async () => {
     const bare = new BareConnection({ method: answer(10) });
     bare.receive(headersOf(1), dataOf(1, 'x'));
