@@ -65,7 +65,7 @@ export class FirstCall {
     this.#sendSettings();
   }
 
-  /** Waits no longer for a call: others may wait on. False where the client has not even said that it speaks HTTP/2. */
+  /** Waits no longer for a call: others may wait on. False where the client has not said that it speaks HTTP/2, or that it has our SETTINGS. */
   giveUp(): boolean {
     if (this.#state === 'decided') return true;
     if (this.#state === 'preface' || this.#settings !== 'acknowledged') return false;

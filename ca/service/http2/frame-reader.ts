@@ -1,8 +1,10 @@
 import { type Frame, HEADER, LARGEST_PAYLOAD } from './frame.ts';
 
+const NOTHING = Buffer.alloc(0);
+
 /** Cuts what arrives into frames. Keeps less than one frame, and gives views of what it was given, not copies. */
 export class FrameReader {
-  #bytes: Buffer = Buffer.alloc(0);
+  #bytes: Buffer = NOTHING;
   #at = 0;
 
   push(chunk: Buffer): void {
@@ -22,6 +24,8 @@ export class FrameReader {
   /** The next frame that is there whole; one that says it is longer than allowed is told as soon as it says so. */
   next(): Frame | 'too large' | undefined {
     const [bytes, at] = [this.#bytes, this.#at];
+    // A connection that waits keeps nothing.
+    if (at === bytes.length) [this.#bytes, this.#at] = [NOTHING, 0];
     if (bytes.length - at < HEADER) return undefined;
     const length = bytes.readUIntBE(at, 3);
     if (length > LARGEST_PAYLOAD) return 'too large';

@@ -25,7 +25,7 @@ export interface ServedSocket {
   readonly undecided: boolean;
   /** Whether all is said, and the other side is only to close. */
   readonly over: boolean;
-  /** Waits for it no longer. False where the client has not even said that it speaks HTTP/2. */
+  /** Waits for it no longer. False where the client has not said that it speaks HTTP/2, or that it has our SETTINGS. */
   giveUp(): boolean;
   ping(): void;
   /** Takes no more calls, and ends once those that are here are answered. */
@@ -47,13 +47,14 @@ export function serveSocket(socket: TLSSocket, options: SocketOptions): ServedSo
     (task) => process.nextTick(task),
   );
   const { handOver } = options;
-  const first =
+  let first: FirstCall | undefined =
     handOver &&
     new FirstCall({
       ...options,
       output,
       isOurs: (head) => options.isOurs(head) && options.mixed?.has(addressOf(socket)) !== true,
       decided(whose, { bytes, begun }) {
+        first = undefined;
         if (whose === 'others') return give(bytes);
         ours = connectionOn(socket, output, begun, options);
         ours.receive(bytes);
