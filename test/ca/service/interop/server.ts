@@ -13,7 +13,7 @@ import type { World } from '../../world.ts';
 export const [HELD, REFUSED] = ['hold', 'refuse'];
 export const WORDS = '100 % no: ü, "ж", 日本, 🙂\n\tand more';
 
-const STREAM = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources';
+export const STREAM = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources';
 
 /** grpc-js's server, and which connections it was handed. */
 class CountingServer extends Server {
