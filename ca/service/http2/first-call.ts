@@ -29,9 +29,9 @@ const OF_CALLS: ReadonlySet<number> = new Set([FRAME.data, FRAME.resetStream, FR
 
 /**
  * Looks at a connection until its first call says whose it is. Clients send that call only when they have seen the server's SETTINGS, so these are
- * sent; and nothing else that whoever gets the connection could not say again or stand for. The client's acknowledgement of them is
- * awaited before another gets it, who does not know of them. The client's own SETTINGS are acknowledged by whoever gets the connection, later
- * than at once (RFC 9113, section 6.5.3). What breaks a rule is ours: we say so.
+ * sent, and pings are answered; nothing else is said. The client's acknowledgement of our SETTINGS is awaited before another gets the connection,
+ * who does not know of them. The client's own are acknowledged by whoever gets it, later than at once (RFC 9113, section 6.5.3). What breaks a rule
+ * is ours: we say so.
  */
 export class FirstCall {
   readonly #options: FirstCallOptions;

@@ -35,15 +35,18 @@ export class SendWindow {
       return;
     }
     this.#output.add(headFrame(stream.id, tellTable));
-    this.#blocked.set(stream.id, { stream, bytes, sent: 0 });
-    this.#pump();
+    const blocked = { stream, bytes, sent: 0 };
+    this.#blocked.set(stream.id, blocked);
+    this.#push(blocked);
   }
 
   /** More room for the connection. False where that is more than there may be (RFC 9113, section 6.9.1). */
   grantConnection(more: number): boolean {
+    const full = this.#connection <= 0;
     this.#connection += more;
     if (this.#connection > LARGEST_WINDOW) return false;
-    this.#pump();
+    // Otherwise it was their own windows that streams waited for.
+    if (full) this.#pump();
     return true;
   }
 
@@ -51,7 +54,8 @@ export class SendWindow {
   grant(stream: Stream, more: number): boolean {
     stream.sendWindow += more;
     if (stream.sendWindow > LARGEST_WINDOW) return false;
-    this.#pump();
+    const blocked = this.#blocked.get(stream.id);
+    if (blocked !== undefined) this.#push(blocked);
     return true;
   }
 
@@ -74,19 +78,22 @@ export class SendWindow {
   #pump(): void {
     for (const blocked of this.#blocked.values()) {
       if (this.#connection <= 0) return;
-      const { stream, bytes } = blocked;
-      while (blocked.sent < bytes.length) {
-        const length = Math.min(bytes.length - blocked.sent, this.#connection, stream.sendWindow, LARGEST_PAYLOAD);
-        if (length <= 0) break;
-        this.#output.add(frame(FRAME.data, 0, stream.id, bytes.subarray(blocked.sent, blocked.sent + length)));
-        blocked.sent += length;
-        this.#connection -= length;
-        stream.sendWindow -= length;
-      }
-      if (blocked.sent < bytes.length) continue;
-      this.#blocked.delete(stream.id);
-      this.#output.add(okFrame(stream.id));
-      this.#sent(stream);
+      this.#push(blocked);
     }
+  }
+
+  #push(blocked: Blocked): void {
+    const { stream, bytes } = blocked;
+    while (blocked.sent < bytes.length) {
+      const length = Math.min(bytes.length - blocked.sent, this.#connection, stream.sendWindow, LARGEST_PAYLOAD);
+      if (length <= 0) return;
+      this.#output.add(frame(FRAME.data, 0, stream.id, bytes.subarray(blocked.sent, blocked.sent + length)));
+      blocked.sent += length;
+      this.#connection -= length;
+      stream.sendWindow -= length;
+    }
+    this.#blocked.delete(stream.id);
+    this.#output.add(okFrame(stream.id));
+    this.#sent(stream);
   }
 }
