@@ -1,3 +1,4 @@
+import { constants } from 'node:crypto';
 import { createServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
 import { type Server, ServerCredentials } from '@grpc/grpc-js';
 import type { Every, ServerTls } from '../../tls/credentials.ts';
@@ -96,6 +97,8 @@ export function grpcListener({ tls, server, calls, concurrentStreams, isStale, e
         handshakeTimeout: 10_000,
         ALPNProtocols: ['h2'],
         noDelay: true,
+        // A resumed session is that of a certificate which nobody looks at again. gRPC clients resume none, and tickets cost 20 to 60 µs.
+        secureOptions: constants.SSL_OP_NO_TICKET,
       };
       const made = createServer({ ...settings, ...tls.context() }, accept);
       // A client that speaks no TLS is no fault of ours.

@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { connect, type ClientHttp2Session, constants } from 'node:http2';
 import { once } from 'node:events';
+import { connect as connectTls } from 'node:tls';
 import { Server, status } from '@grpc/grpc-js';
 import type { UnaryMethod } from '../../../../ca/service/http2/unary.ts';
 import { grpcListener, type Listener } from '../../../../ca/service/http2/listener.ts';
@@ -140,6 +141,22 @@ describe('ca/service: unary calls on HTTP/2 connections of our own', () => {
       assert.equal((await call(own, body)).status, status.UNIMPLEMENTED);
       own.destroy();
     }
+  });
+
+  it('resumes no session: each connection shows its certificate anew', async () => {
+    const tls = { host: '127.0.0.1', port, rejectUnauthorized: false, minVersion: 'TLSv1.3', ALPNProtocols: ['h2'] } as const;
+    const first = connectTls(tls);
+    let kept: Buffer | undefined;
+    first.on('session', (one: Buffer) => (kept = one));
+    first.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+    first.write(Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]));
+    // What the server says comes behind everything that belongs to the session.
+    await once(first, 'data');
+    first.destroy();
+    const again = connectTls({ ...tls, ...(kept && { session: kept }) });
+    await once(again, 'secureConnect');
+    assert.equal(again.isSessionReused(), false);
+    again.destroy();
   });
 
   it('sends other calls away from a connection that began with ours, and ends what is at work', async () => {
