@@ -41,8 +41,6 @@ export interface RunningWebhooks {
 
 /** So long a root that is taken out of the bundle is believed by the API server: other replicas may show a certificate of it for a moment longer. */
 const LEAVING_MS = 30_000;
-/** How often it is looked whether the certificate was renewed; it is at half of its life. */
-const RENEWED_LOOK_MS = 10_000;
 
 /** The webhooks of a cluster: their server, with a certificate of our authority, and the bundle by which the API server believes it. */
 export async function startWebhooks(options: WebhookOptions, around: WebhookSurroundings): Promise<RunningWebhooks> {
@@ -105,29 +103,20 @@ export async function startWebhooks(options: WebhookOptions, around: WebhookSurr
     log,
   });
   await bundles.look();
-  let { serial } = tls.current();
-  const take = (): void => {
-    const now = tls.current().serial;
-    if (now === serial) return;
-    serial = now;
-    server.renew(tls.context());
-  };
+  const stopFollowing = tls.onChange(() => server.renew(tls.context()));
   let narrowed: NodeJS.Timeout | undefined;
   authority.rotation.onChange(() => {
-    // Shown before the root of the old one is no longer believed.
-    take();
+    // The authority has renewed the certificate by now: shown before the root of the old one is no longer believed.
     clearTimeout(narrowed);
     narrowed = setTimeout(() => void bundles.look(), LEAVING_MS + 1000).unref();
     return bundles.look();
   });
-  const renewal = setInterval(take, RENEWED_LOOK_MS);
-  renewal.unref();
   return {
     address: { host: options.address.host, port: server.port },
     look: () => bundles.look(),
-    renew: () => tls.renew().then(take),
+    renew: () => tls.renew(),
     close: async () => {
-      clearInterval(renewal);
+      stopFollowing();
       clearTimeout(narrowed);
       bundles.close();
       await server.close();
