@@ -86,8 +86,6 @@ export interface ControlPlane {
 /** Names under which a proxy may know the control plane; istiod's are there so that its clients need no change. */
 const DNS_NAMES = Object.freeze(['gatehouse', 'gatehouse.istio-system.svc', 'istiod.istio-system.svc', 'localhost']);
 
-/** What waits while the server drains: Envoy reconnects at once, so this is short. */
-
 /**
  * Everything that `gatehouse serve` is: the mesh's snapshot, the authority, and one gRPC server with certificates, xDS and
  * access logs. Owns all of it; `close` ends it in the order in which nothing is lost.

@@ -1,6 +1,7 @@
 import type { Server } from '@grpc/grpc-js';
 import type { Listener } from '../../ca/service/http2/listener.ts';
 
+/** What waits while the server drains: Envoy reconnects at once, so this is short. */
 const DRAIN_MS = 1_000;
 
 /** Ends the control plane's port: calls that are here may end, within a second. */

@@ -1,3 +1,4 @@
+import { varintSize, writeVarint } from '../../protobuf/varint.ts';
 import type { FramedMessage } from '../framed.ts';
 import type { RpcError } from '../status.ts';
 import { FLAG, FRAME, frame, HEADER, writeHeader } from './frame.ts';
@@ -6,18 +7,17 @@ import { FLAG, FRAME, frame, HEADER, writeHeader } from './frame.ts';
 const STATUS_200 = Buffer.of(0x88);
 /** The table that we do not use has no room: has to be told once, and again after the client said how much it would keep. */
 const NO_TABLE = Buffer.of(0x20);
+/** The length of a text that does not fit the seven bits for it. */
+const LONG = 0x7f;
 
 function text(value: string): Buffer {
   const bytes = Buffer.from(value, 'latin1');
-  const length: number[] = [];
-  if (bytes.length < 0x7f) length.push(bytes.length);
-  else {
-    length.push(0x7f);
-    let rest = bytes.length - 0x7f;
-    for (; rest >= 0x80; rest >>>= 7) length.push((rest & 0x7f) | 0x80);
-    length.push(rest);
-  }
-  return Buffer.concat([Buffer.from(length), bytes]);
+  if (bytes.length < LONG) return Buffer.concat([Buffer.of(bytes.length), bytes]);
+  // What is over seven bits follows as protobuf writes its varints (RFC 7541, section 5.1).
+  const rest = bytes.length - LONG;
+  const length = Buffer.alloc(1 + varintSize(rest), LONG);
+  writeVarint(length, 1, rest);
+  return Buffer.concat([length, bytes]);
 }
 
 function literal(name: string, value: string): Buffer {

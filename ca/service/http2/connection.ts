@@ -10,7 +10,6 @@ import { ReceiveWindow } from './receive-window.ts';
 import { areTrailers, requestHead, type RequestHead } from './request-head.ts';
 import { DEFAULT_WINDOW, ownSettings, readSettings } from './settings.ts';
 import { ResetStreams } from './reset-streams.ts';
-import type { Stream } from './stream.ts';
 
 export interface ConnectionOptions extends CallOptions {
   readonly output: Output;
@@ -200,7 +199,7 @@ export class UnaryConnection {
 
   /** Ends one stream, and not the connection. */
   #resetStream(id: number, code: ErrorCode): ErrorCode | undefined {
-    const stream: Stream | undefined = this.#calls.get(id);
+    const stream = this.#calls.get(id);
     this.#output.add(numberFrame(FRAME.resetStream, id, code));
     if (stream?.ended !== true) this.#discarding.add(id);
     if (stream !== undefined) this.#calls.abandon(stream);

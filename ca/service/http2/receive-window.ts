@@ -19,12 +19,11 @@ export class ReceiveWindow {
     return this.#taken <= this.#allowed;
   }
 
-  /** Gives as much again as came, once that is much of the window. Whether it did. */
-  grant(output: Output): boolean {
-    if (this.#taken * 2 <= this.#allowed) return false;
+  /** Gives as much again as came, once that is much of the window. */
+  grant(output: Output): void {
+    if (this.#taken * 2 <= this.#allowed) return;
     output.add(numberFrame(FRAME.windowUpdate, this.#stream, this.#taken));
     this.#taken = 0;
-    return true;
   }
 
   widen(more: number, output: Output): void {

@@ -38,7 +38,7 @@ export function readSettings(payload: Buffer): PeerSettings | ErrorCode {
 /** Our SETTINGS. Windows, frames and tables have their default sizes, so that whoever takes the connection over can rely on them. */
 export function ownSettings(concurrentStreams: number): Buffer {
   const payload = Buffer.alloc(ENTRY);
-  payload.writeUInt16BE(MAX_CONCURRENT_STREAMS ?? 3, 0);
+  payload.writeUInt16BE(MAX_CONCURRENT_STREAMS, 0);
   payload.writeUInt32BE(concurrentStreams, 2);
   return frame(FRAME.settings, 0, 0, payload);
 }
